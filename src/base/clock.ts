@@ -1,0 +1,19 @@
+/**
+ * Time as an argument. Real clocks are made in `main.ts` files only; everything else is handed one,
+ * so that a simulator can run the same code on a virtual clock.
+ */
+export interface Clock {
+  /** Wall time, milliseconds since 1970. May step; never use it for durations or timeouts. */
+  nowMs(): number;
+  /** Monotonic time in milliseconds from an arbitrary origin. Never runs backwards. */
+  monotonicMs(): number;
+  /** Runs `callback` once after `delayMs` of monotonic time. @returns a function that cancels it */
+  after(delayMs: number, callback: () => void): () => void;
+}
+
+/** Waits `delayMs` of the clock's monotonic time. */
+export function sleep(clock: Clock, delayMs: number): Promise<void> {
+  return new Promise((resolve) => {
+    clock.after(delayMs, resolve);
+  });
+}

@@ -1,0 +1,195 @@
+/**
+ * What a runner (one per node, many allocations) and the server say to each other over HTTP.
+ *
+ * Upwards the runner posts batches from its spool: each allocation has two streams, `events` and
+ * `logs`, each numbered from 1 without gaps. The server answers with the highest number that is
+ * durable; anything at or below it may be forgotten, anything above is sent again. Hearing a number
+ * twice changes nothing.
+ *
+ * Downwards the runner holds one long poll for orders. Orders are absolute, and each allocation's
+ * carries the version that changed it, so the poll after version V returns only what is newer.
+ *
+ *   POST /api/v1/runners/:runner/sync     SyncRequest  → SyncReply      (events; renews leases)
+ *   POST /api/v1/runners/:runner/logs     LogsRequest  → LogsReply
+ *   GET  /api/v1/runners/:runner/orders?after=V&wait_ms=25000  → OrdersReply
+ *   POST /api/v1/blobs/missing {hashes}   → {missing}; PUT /api/v1/blobs/:hash (raw bytes); GET /api/v1/blobs/:hash
+ *
+ * All with `Authorization: Bearer <runner token>`.
+ */
+import { z } from "zod";
+
+const count = z.int().min(0);
+const blobHash = z.string().regex(/^[0-9a-f]{64}$/);
+export const wireNumber = z.union([z.number(), z.enum(["NaN", "Infinity", "-Infinity"])]);
+
+/** One file of a snapshot (code, data, checkpoint). `path` is relative, forward slashes, no `..`. */
+export const treeEntry = z.strictObject({
+  path: z.string().min(1).max(4096),
+  /** Bytes. */
+  size: count,
+  hash: blobHash,
+  executable: z.boolean().default(false),
+});
+export type TreeEntry = z.infer<typeof treeEntry>;
+/** A snapshot: entries in byte order of path. Its name is the SHA-256 of its canonical JSON. */
+export const tree = z.array(treeEntry).max(100_000);
+export type Tree = z.infer<typeof tree>;
+
+/** How a process ended, as the kernel gave it. Exactly one of `code`, `signal` is not null. */
+export const processExit = z.strictObject({
+  rank: count,
+  code: z.int().nullable(),
+  signal: z.string().nullable(),
+});
+
+export const runnerEvent = z.discriminatedUnion("type", [
+  /** The first process of the allocation was started. */
+  z.strictObject({ type: z.literal("started"), seq: count, atMs: z.number(), pid: z.int() }),
+  z.strictObject({
+    type: z.literal("report"),
+    seq: count,
+    atMs: z.number(),
+    step: count,
+    metrics: z.record(z.string().min(1).max(512), wireNumber),
+    /** Names whose values were not numbers, with what they were; kept as a count on the trial. */
+    refused: z.record(z.string(), z.string()).optional(),
+  }),
+  /** Everything up to `step` is reported; the training code waits for orders. */
+  z.strictObject({ type: z.literal("waiting"), seq: count, atMs: z.number(), step: count }),
+  /** All blobs are stored; only now does the checkpoint exist. */
+  z.strictObject({
+    type: z.literal("checkpoint"),
+    seq: count,
+    atMs: z.number(),
+    step: count,
+    tree,
+    metadata: z.record(z.string(), z.json()),
+  }),
+  z.strictObject({
+    type: z.literal("invalid_hyperparameters"),
+    seq: count,
+    atMs: z.number(),
+    reason: z.string(),
+  }),
+  /** Every process of the allocation is gone, its whole group too. Always the last event. */
+  z.strictObject({
+    type: z.literal("exited"),
+    seq: count,
+    atMs: z.number(),
+    processes: z.array(processExit),
+    /** processes: they ended (the exits tell how). launch_failed: none could be started (`detail`).
+     *  runner_lost: the runner died and a later one cleaned up. */
+    kind: z.enum(["processes", "launch_failed", "runner_lost"]),
+    /** What told us that memory ran out ("kernel OOM killer", …); null when nothing did. */
+    outOfMemory: z.string().nullable(),
+    /** Signals that the runner itself had sent, in order. */
+    signalsSent: z.array(z.string()),
+    /** The training code had been told to yield and said goodbye (or exited 0) after that. */
+    yielded: z.boolean(),
+    detail: z.string(),
+  }),
+]);
+export type RunnerEvent = z.infer<typeof runnerEvent>;
+
+export const syncRequest = z.strictObject({
+  /** A new value at each start of the runner process. */
+  boot: z.string().min(1).max(64),
+  allocations: z
+    .array(
+      z.strictObject({
+        id: z.string().max(64),
+        fence: count,
+        /** In order of seq, contiguous. */
+        events: z.array(runnerEvent).max(5000),
+      }),
+    )
+    .max(10_000),
+  /** Highest orders version already heard; the reply carries newer ones. */
+  ordersAfter: count,
+});
+export type SyncRequest = z.infer<typeof syncRequest>;
+
+export const logLine = z.strictObject({
+  seq: count,
+  atMs: z.number(),
+  rank: count,
+  stream: z.enum(["stdout", "stderr"]),
+  /** The bytes of the line without its newline, base64. Long lines are split, never dropped. */
+  bytes: z.string(),
+  /** False when the line goes on in the next record of this rank and stream. */
+  complete: z.boolean(),
+});
+export type LogLine = z.infer<typeof logLine>;
+
+export const logsRequest = z.strictObject({
+  allocations: z.array(
+    z.strictObject({ id: z.string().max(64), fence: count, lines: z.array(logLine).max(20_000) }),
+  ),
+});
+export type LogsRequest = z.infer<typeof logsRequest>;
+
+/** What a runner needs to start an allocation. */
+export const launchSpec = z.strictObject({
+  experiment: z.int(),
+  trial: z.string(),
+  allocation: z.string(),
+  /** Ids of the slots granted, e.g. "gpu:0" or "cpu:1"; their number is the number of ranks unless `ranks`. */
+  slots: z.array(z.string()),
+  ranks: z.int().min(1),
+  /** argv; a string in the configuration has become ["/bin/sh", "-c", text]. */
+  entrypoint: z.array(z.string()).min(1),
+  /** Hash of the code snapshot's tree blob; null = run in an empty folder. */
+  code: blobHash.nullable(),
+  /** Name → dataset snapshot (checked out read-only) or a free-form value. */
+  data: z.record(
+    z.string(),
+    z.union([z.strictObject({ snapshot: blobHash }), z.strictObject({ value: z.json() })]),
+  ),
+  environment: z.record(z.string(), z.string()),
+  params: z.record(z.string(), z.json()),
+  seed: z.int(),
+  unit: z.string(),
+  restore: z.strictObject({ step: count, tree: blobHash }).nullable(),
+  /** Allocation token for the training code. */
+  token: z.string(),
+  /** Milliseconds between SIGTERM and SIGKILL when killed; and the wait for a yield before SIGTERM. */
+  killGraceMs: count,
+  yieldGraceMs: count,
+});
+export type LaunchSpec = z.infer<typeof launchSpec>;
+
+export const allocationOrders = z.strictObject({
+  id: z.string(),
+  fence: count,
+  version: count,
+  target: count.nullable(),
+  yield: z.enum(["pause", "stop"]).nullable(),
+  /** SIGTERM now, SIGKILL after the grace. */
+  kill: z.boolean(),
+  reason: z.string(),
+  /** Present until the allocation has reported `started` or `exited`. */
+  launch: launchSpec.nullable(),
+});
+export type AllocationOrders = z.infer<typeof allocationOrders>;
+
+export const syncReply = z.strictObject({
+  /** Allocation id → highest seq that is durable. */
+  acked: z.record(z.string(), count),
+  /** Allocations of the request whose fence is stale or which have ended: kill what is left of them.
+   *  Their events are durable all the same (see `acked`), under their own allocation. */
+  gone: z.array(z.string()),
+  orders: z.array(allocationOrders),
+  ordersVersion: count,
+});
+export type SyncReply = z.infer<typeof syncReply>;
+
+export const logsReply = z.strictObject({ acked: z.record(z.string(), count) });
+export type LogsReply = z.infer<typeof logsReply>;
+
+export const ordersReply = z.strictObject({
+  orders: z.array(allocationOrders),
+  ordersVersion: count,
+  /** Present when `after` was 0: every allocation that this runner should have. Others are killed. */
+  all: z.array(z.string()).nullable(),
+});
+export type OrdersReply = z.infer<typeof ordersReply>;
