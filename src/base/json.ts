@@ -19,3 +19,34 @@ export const toWire = (value: number): WireNumber =>
 
 export const fromWire = (value: WireNumber): number =>
   typeof value === "number" ? value : Number(value);
+
+/**
+ * JSON text that keeps NaN and the infinities wherever they stand, as `{"$number":"NaN"}`. For documents
+ * of our own at rest (saved searches, decisions); wires say field by field what may be such a number.
+ */
+export function stringifyExact(value: unknown): string {
+  return JSON.stringify(value, (_key, item: unknown) =>
+    typeof item === "number" && !Number.isFinite(item) ? { $number: String(item) } : item,
+  );
+}
+
+/** Gives back what `stringifyExact` wrote, from parsed JSON. Works in place on fresh values. */
+export function reviveExact<T>(value: T): T {
+  return revive(value) as T;
+}
+
+function revive(value: unknown): unknown {
+  if (typeof value !== "object" || value === null) return value;
+  if (Array.isArray(value)) {
+    for (let i = 0; i < value.length; i++) value[i] = revive(value[i]);
+    return value;
+  }
+  const record = value as Record<string, unknown>;
+  const keys = Object.keys(record);
+  if (keys.length === 1 && keys[0] === "$number") {
+    const word = record.$number;
+    if (word === "NaN" || word === "Infinity" || word === "-Infinity") return Number(word);
+  }
+  for (const key of keys) record[key] = revive(record[key]);
+  return record;
+}

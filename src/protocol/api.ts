@@ -120,10 +120,12 @@ export type Rung = z.infer<typeof rung>;
 export const plan = z.object({
   searcher: z.string(),
   trials_max: count,
-  rungs: z.array(z.object({ bracket: count, rung: count, step: count, trials: count })),
-  steps_min: count,
-  steps_max: count,
-  steps_without_early_stopping: count,
+  /** `step` is null in the one rung of a search without a length. */
+  rungs: z.array(z.object({ bracket: count, rung: count, step: count.nullable(), trials: count })),
+  /** null where the search sets no length: a trial trains until its program is done. */
+  steps_min: count.nullable(),
+  steps_max: count.nullable(),
+  steps_without_early_stopping: count.nullable(),
   slots_per_trial: count,
   slots: count,
 });
@@ -131,7 +133,7 @@ export type Plan = z.infer<typeof plan>;
 
 export const spent = z.object({
   trials: count,
-  /** Distinct steps trained, repeats after a restart not counted twice. */
+  /** Work: what a restart repeats counts again. */
   steps: count,
   seconds: z.number(),
   slot_seconds: z.number(),

@@ -84,6 +84,11 @@ export type SearchEvent =
     }
   /** The trial is over for good (retries are used up). At most one counts. */
   | { readonly type: "exit"; readonly trial: number; readonly reason: ExitReason }
+  /**
+   * The trial got its slots, or lost them without the search having asked. Optional: a method that
+   * measures durations (the straggler rule) leaves the time in a queue out of them where it hears these.
+   */
+  | { readonly type: "granted" | "yielded"; readonly trial: number }
   /** Time has passed; sent about once a second to methods that `wantsTicks`. */
   | { readonly type: "tick" };
 

@@ -1,0 +1,95 @@
+"""Needs torch and numpy, so it stands apart: python3 -m unittest discover -s python/torch_tests
+
+A network with dropout and a shuffled order, paused after every possible step, ends with the same bytes in
+`model.pt` as one that never was.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import random
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, Dict, Optional
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+import numpy  # noqa: E402
+import torch  # noqa: E402
+
+import contrail.torch  # noqa: E402
+
+STEPS = 4
+SEED: Any = SimpleNamespace(seed=5)
+
+
+class Training:
+    def __init__(self, optimizer: str) -> None:
+        contrail.torch.seed_everything(SEED)
+        layers = [torch.nn.Linear(6, 16), torch.nn.Dropout(0.5), torch.nn.Linear(16, 1)]
+        self.model = torch.nn.Sequential(*layers)
+        make = {"adam": torch.optim.AdamW, "sgd": torch.optim.SGD}[optimizer]
+        options = {"momentum": 0.9} if optimizer == "sgd" else {}
+        self.optimizer = make(self.model.parameters(), lr=0.01, **options)
+        self.scheduler = torch.optim.lr_scheduler.ExponentialLR(self.optimizer, 0.8)
+
+    def step(self) -> None:
+        noise = random.random() + float(numpy.random.random())
+        for batch in torch.randperm(32).split(8):
+            self.optimizer.zero_grad()
+            inputs = torch.sin(batch.float()[:, None] * torch.arange(6)) + noise
+            self.model(inputs).square().mean().backward()
+            self.optimizer.step()
+        self.scheduler.step()
+
+    def save(self, path: Path, **extra: Any) -> None:
+        contrail.torch.save(path, self.model, self.optimizer, extra, scheduler=self.scheduler)
+
+    def load(self, path: Path) -> Dict[str, Any]:
+        return contrail.torch.load(path, self.model, self.optimizer, scheduler=self.scheduler)
+
+
+def digest(path: Path) -> str:
+    return hashlib.sha256((path / "model.pt").read_bytes()).hexdigest()
+
+
+class Resume(unittest.TestCase):
+    def setUp(self) -> None:
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = Path(folder.name)
+
+    def train(self, optimizer: str, pause_at: Optional[int]) -> str:
+        training = Training(optimizer)
+        for step in range(1, STEPS + 1):
+            training.step()
+            if step == pause_at:
+                training.save(self.folder, step=step)
+                # Another process: whatever the generators held is gone.
+                torch.manual_seed(999)
+                random.seed(999)
+                numpy.random.seed(999)
+                training = Training(optimizer)
+                self.assertEqual(training.load(self.folder), {"step": step})
+        training.save(self.folder)
+        return digest(self.folder)
+
+    def test_pausing_anywhere_gives_the_same_bytes(self) -> None:
+        for optimizer in ("adam", "sgd"):
+            straight = self.train(optimizer, None)
+            for pause_at in range(1, STEPS):
+                with self.subTest(optimizer=optimizer, pause_at=pause_at):
+                    self.assertEqual(self.train(optimizer, pause_at), straight)
+
+    def test_other_objects_than_were_saved_are_refused(self) -> None:
+        training = Training("adam")
+        training.save(self.folder)
+        with self.assertRaisesRegex(ValueError, "optimizer.*scheduler.*given.*nothing"):
+            contrail.torch.load(self.folder, training.model)
+
+
+if __name__ == "__main__":
+    unittest.main()

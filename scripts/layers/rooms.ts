@@ -1,0 +1,110 @@
+/**
+ * The walls of the house as data: which room may import from which, and which npm packages each may
+ * use. The direction is base ← core, protocol ← store, engines, sdk ← server, runner, cli, web ← sim.
+ *
+ * A room that is not named here may not exist, and a package that no room names may not be imported:
+ * this table is the place to argue for either.
+ */
+export interface Room {
+  /** Folder, with its slash. */
+  readonly folder: string;
+  /** Folders or files, without extension, from which it may import besides itself. */
+  readonly mayImport: readonly string[];
+  /** npm packages by name; a name with a folder after ` in ` may be used only there. */
+  readonly packages: readonly string[];
+  /** Whether Node's own modules may be imported outside tests. */
+  readonly node: boolean;
+}
+
+const PURE = { node: false } as const;
+const SHELL = { node: true } as const;
+const SHARED = ["src/base/", "src/protocol/"];
+
+export const rooms: readonly Room[] = [
+  { folder: "src/base/", mayImport: [], packages: [], ...PURE },
+  { folder: "src/core/", mayImport: ["src/base/"], packages: [], ...PURE },
+  {
+    folder: "src/protocol/",
+    mayImport: ["src/base/"],
+    packages: ["zod", "yaml in src/protocol/config/"],
+    ...PURE,
+  },
+  {
+    folder: "src/store/",
+    mayImport: [...SHARED, "src/core/"],
+    packages: ["pg", "kysely"],
+    ...SHELL,
+  },
+  { folder: "src/engines/", mayImport: [...SHARED, "src/core/"], packages: [], ...SHELL },
+  // Parses answers with the protocol's schemas; zod for their types.
+  { folder: "src/sdk/", mayImport: SHARED, packages: ["zod"], ...SHELL },
+  {
+    folder: "src/server/",
+    mayImport: [...SHARED, "src/core/", "src/store/", "src/engines/", "src/sdk/"],
+    packages: [
+      "fastify",
+      "@fastify/swagger",
+      "fastify-type-provider-zod",
+      "pino",
+      // For transactions and their types; statements stay in the store.
+      "pg",
+      "kysely",
+      "zod",
+    ],
+    ...SHELL,
+  },
+  {
+    folder: "src/runner/",
+    mayImport: [
+      ...SHARED,
+      "src/core/",
+      // Snapshots are hashed and laid out by the same code on both sides.
+      "src/store/snapshot",
+      "src/store/tree",
+      // How engine and runner find each other, and know a process again after a restart.
+      "src/engines/process-identity",
+      "src/engines/runner-record",
+    ],
+    packages: ["zod"],
+    ...SHELL,
+  },
+  {
+    folder: "src/cli/",
+    // Server and runner are started by path, as processes, and not imported.
+    mayImport: [
+      ...SHARED,
+      "src/sdk/",
+      // `search simulate` and `preview` need no server and play the search at home.
+      "src/core/search/",
+      "src/core/space/",
+      "src/store/snapshot",
+      // `doctor` asks what the server would find.
+      "src/store/postgres/operating-user",
+    ],
+    packages: ["commander", "yaml"],
+    ...SHELL,
+  },
+  {
+    folder: "src/sim/",
+    mayImport: ["src/"],
+    packages: [],
+    ...SHELL,
+  },
+  { folder: "web/", mayImport: SHARED, packages: [], ...PURE },
+  // What a user could write: the public entry and Node.
+  { folder: "examples/", mayImport: [], packages: ["contrail"], ...SHELL },
+  { folder: "bench/", mayImport: ["src/", "examples/"], packages: ["contrail", "pg"], ...SHELL },
+  { folder: "e2e/", mayImport: ["src/", "examples/"], packages: ["contrail", "pg"], ...SHELL },
+  { folder: "scripts/", mayImport: ["src/", "examples/", "e2e/"], packages: ["pg"], ...SHELL },
+];
+
+/** Tests may use these in every room, and Node's own modules in the pure ones. */
+export const testPackages: readonly string[] = ["fast-check"];
+
+export const isTest = (path: string): boolean => /\.test\.tsx?$/.test(path);
+
+/** `web/` and its features: a feature does not import another feature. */
+export const FEATURES = "web/features/";
+
+export const roomOf = (path: string): Room | undefined =>
+  rooms.find((room) => path.startsWith(room.folder));

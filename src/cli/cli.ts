@@ -1,0 +1,137 @@
+/**
+ * What every command works with: the two streams, the environment, the clock and the way to the server,
+ * made once in main.ts and handed on, so that a test runs a command against a fake of each.
+ *
+ * Output has two shapes and a command gives both at one place: `show(value, lines)` prints one JSON
+ * document with --json and the lines otherwise.
+ */
+import type { Clock } from "../base/clock.ts";
+import { Client } from "../sdk/client.ts";
+import { findServer, type Target } from "./credentials.ts";
+import { inertJson } from "./inert.ts";
+import { NO_PAINT, type Paint, paintFor } from "./paint.ts";
+import { type Progress, SILENT, startProgress } from "./progress.ts";
+
+export interface Sink {
+  write(data: string | Uint8Array): void;
+  readonly isTTY: boolean;
+  /** Columns and rows of the terminal; 80 × 24 where there is none. */
+  readonly columns: number;
+  readonly rows: number;
+}
+
+/** The world outside the command. */
+export interface Host {
+  readonly env: { readonly [name: string]: string | undefined };
+  readonly cwd: string;
+  readonly argv: readonly string[];
+  readonly stdout: Sink;
+  readonly stderr: Sink;
+  readonly clock: Clock;
+  readonly newKey: () => string;
+  readonly fetch?: typeof globalThis.fetch;
+  /** From now on Ctrl-C fires this signal instead of ending the command; a second one ends it. */
+  readonly catchInterrupt: () => AbortSignal;
+  /** Runs a short program and gives its output; undefined when it cannot be started. */
+  readonly capture: (
+    command: string,
+    args: readonly string[],
+  ) => Promise<{ readonly code: number; readonly stdout: string } | undefined>;
+  /** One line from stdin without showing it; undefined at the end of input. */
+  readonly readSecret: (question: string) => Promise<string | undefined>;
+}
+
+export interface Globals {
+  readonly json: boolean;
+  readonly server: string | undefined;
+}
+
+export class Cli {
+  readonly host: Host;
+  readonly json: boolean;
+  readonly paint: Paint;
+  readonly errPaint: Paint;
+  /** How the user calls this program, for lines that work when pasted. */
+  readonly self: string;
+  readonly #server: string | undefined;
+
+  constructor(host: Host, globals: Globals) {
+    this.host = host;
+    this.json = globals.json;
+    this.#server = globals.server;
+    this.paint = globals.json ? NO_PAINT : paintFor(host.stdout, host.env);
+    this.errPaint = paintFor(host.stderr, host.env);
+    this.self = selfName(host.env);
+  }
+
+  /** Columns that a line of stdout may take; a pipe takes any. */
+  get width(): number {
+    return this.host.stdout.isTTY ? this.host.stdout.columns : Number.POSITIVE_INFINITY;
+  }
+
+  target(): Target {
+    return findServer(this.host.env, this.#server);
+  }
+
+  client(target: { url: string; token?: string | undefined } = this.target()): Client {
+    const { clock, newKey, fetch } = this.host;
+    return new Client({
+      url: target.url,
+      token: target.token,
+      clock,
+      newKey,
+      ...(fetch === undefined ? {} : { fetch }),
+    });
+  }
+
+  out(line: string): void {
+    this.host.stdout.write(`${line}\n`);
+  }
+  err(line: string): void {
+    this.host.stderr.write(`${line}\n`);
+  }
+
+  /** The result of the command: `value` with --json, the lines otherwise. */
+  show(value: unknown, lines: () => readonly string[]): void {
+    if (this.json) this.out(inertJson(value, 2));
+    else for (const line of lines()) this.out(line);
+  }
+
+  /** One item of a stream: one line with --json, the lines otherwise. */
+  item(value: unknown, lines: () => readonly string[]): void {
+    if (this.json) this.out(inertJson(value));
+    else for (const line of lines()) this.out(line);
+  }
+
+  /** What one would type now. Arguments only: the program's own name is put before them. */
+  next(...commands: readonly string[]): void {
+    if (this.json) return;
+    for (const command of commands) this.out(this.paint.dim(`next: ${this.self} ${command}`));
+  }
+
+  /** With --json stderr is for one problem document, so nothing is said there meanwhile. */
+  progress(label: string): Progress {
+    return this.json ? SILENT : startProgress(label, this.host.stderr, this.host.clock);
+  }
+
+  /** Runs `work` under a progress line. */
+  async during<T>(label: string, work: (progress: Progress) => Promise<T>): Promise<T> {
+    const progress = this.progress(label);
+    try {
+      return await work(progress);
+    } finally {
+      progress.stop();
+    }
+  }
+}
+
+/** The launcher leaves in CONTRAIL_SELF how it was called; anything that a shell would not take is ignored. */
+export function selfName(env: Host["env"]): string {
+  const self = env.CONTRAIL_SELF ?? "";
+  // Plain, or a path with spaces that the launcher put in quotes.
+  return /^[\w@%+=:,./-]+$|^'[\x20-\x7e]+'$/.test(self) ? self : "contrail";
+}
+
+/** `text` as one word of a shell line. */
+export const shellWord = (text: string): string =>
+  /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;

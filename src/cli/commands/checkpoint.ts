@@ -1,0 +1,117 @@
+/** `contrail checkpoint list|download`. */
+import { existsSync, readdirSync } from "node:fs";
+import { resolve } from "node:path";
+import { isBlobHash, parseId } from "../../base/ids.ts";
+import type { Checkpoint } from "../../protocol/api.ts";
+import { type Client, eachItem } from "../../sdk/client.ts";
+import type { Cli } from "../cli.ts";
+import { download } from "../download.ts";
+import { CliError, EXIT, usageError } from "../exit-code.ts";
+import { checkpointRows, shortHash } from "../experiment-view.ts";
+import { bytes, plural } from "../figures.ts";
+import { gather, type ListOptions, limitOf } from "../listing.ts";
+import { lookOf } from "./experiment.ts";
+
+const NAMES =
+  "Name one as TRIAL (its latest, such as 3.12), TRIAL@STEP, TRIAL@best, EXPERIMENT (its best trial's best), or by its 64-digit id.";
+
+export async function list(cli: Cli, id: string, options: ListOptions): Promise<number> {
+  const parsed = parseId(id);
+  if (parsed === undefined)
+    throw usageError(`"${id}" is not an id.`, "Name an experiment (3) or a trial (3.12).");
+  const client = cli.client();
+  const { experiment, trial } = parsed;
+  const page = await gather(
+    (query) =>
+      trial === undefined
+        ? client.experimentCheckpoints(experiment, query)
+        : client.trialCheckpoints(`${experiment}.${trial}`, query),
+    limitOf(options),
+  );
+  cli.show(page, () =>
+    page.items.length === 0
+      ? [`There are no checkpoints of ${id}.`]
+      : [
+          ...checkpointRows(page.items, lookOf(cli)),
+          ...(page.next_cursor === null ? [] : ["… there are more: --limit N or --all"]),
+        ],
+  );
+  const last = page.items.at(-1);
+  if (last !== undefined) cli.next(`checkpoint download ${last.trial}@${last.step} --to DIR`);
+  return EXIT.ok;
+}
+
+export async function get(cli: Cli, name: string, options: { to?: string }): Promise<number> {
+  if (options.to === undefined)
+    throw usageError("The folder to write to is missing.", "Add --to DIR; DIR is made.");
+  const folder = resolve(cli.host.cwd, options.to);
+  // Said before anything is fetched; the checkout itself refuses too.
+  if (existsSync(folder) && readdirSync(folder).length > 0)
+    throw new CliError("not_empty", `${folder} exists and is not empty.`, {
+      hint: "Name a folder that does not exist yet: --to DIR",
+    });
+  const client = cli.client();
+  const checkpoint = await client.checkpoint(await checkpointId(client, name));
+  await cli.during(`downloading ${name}`, (progress) =>
+    download(client, checkpoint, folder, progress),
+  );
+  const { tree, ...facts } = checkpoint;
+  cli.show({ ...facts, folder }, () => [
+    `checkpoint ${shortHash(checkpoint.id)} of trial ${checkpoint.trial} (step ${checkpoint.step}): ` +
+      `${plural(tree.length, "file")}, ${bytes(checkpoint.bytes)} in ${folder}`,
+  ]);
+  cli.next(`trial show ${checkpoint.trial}`);
+
+  return EXIT.ok;
+}
+
+/** Finds the checkpoint that a person means. */
+export async function checkpointId(client: Client, name: string): Promise<string> {
+  if (isBlobHash(name)) return name;
+  const [subject = "", at, extra] = name.split("@");
+  const id = parseId(subject);
+  if (id === undefined || id.run !== undefined || extra !== undefined)
+    throw usageError(`"${name}" does not name a checkpoint.`, NAMES);
+  if (id.trial === undefined) {
+    const { best } = await client.experiment(id.experiment);
+    if (best === null) throw none(`Experiment ${subject} has measured nothing yet`, subject);
+    return await bestOf(client, best.trial);
+  }
+  if (at === "best") return await bestOf(client, subject);
+  if (at === undefined) {
+    const { checkpoint } = await client.trial(subject);
+    if (checkpoint === null) throw none(`Trial ${subject} has no checkpoint`, subject);
+    return checkpoint.id;
+  }
+  if (!/^\d+$/.test(at)) throw usageError(`"${name}" does not name a checkpoint.`, NAMES);
+  const found = await newest(client, subject, (c) => c.step === Number(at));
+  if (found === undefined) throw none(`Trial ${subject} has no checkpoint at step ${at}`, subject);
+  return found.id;
+}
+
+/** The checkpoint at the trial's best step; where none was kept there, the latest. */
+async function bestOf(client: Client, trial: string): Promise<string> {
+  const { best, checkpoint } = await client.trial(trial);
+  const found =
+    best === null ? undefined : await newest(client, trial, (c) => c.step === best.step);
+  const id = found?.id ?? checkpoint?.id;
+  if (id === undefined) throw none(`Trial ${trial} has no checkpoint`, trial);
+  return id;
+}
+
+async function newest(
+  client: Client,
+  trial: string,
+  wanted: (checkpoint: Checkpoint) => boolean,
+): Promise<Checkpoint | undefined> {
+  let found: Checkpoint | undefined;
+  for await (const item of eachItem((query) => client.trialCheckpoints(trial, query)))
+    if (wanted(item) && (found === undefined || item.run >= found.run)) found = item;
+  return found;
+}
+
+const none = (what: string, subject: string): CliError =>
+  new CliError("not_found", `${what}.`, {
+    hint: `See what there is: \`contrail checkpoint list ${subject}\``,
+    exitCode: EXIT.notFound,
+  });

@@ -1,0 +1,38 @@
+/** `contrail config lint FILE`: every fault of a configuration at once, without a server. */
+import { readFileSync } from "node:fs";
+import { resolve } from "node:path";
+import type { Cli } from "../cli.ts";
+import { EXIT } from "../exit-code.ts";
+import { plural } from "../figures.ts";
+import { issueLines } from "../problem-view.ts";
+
+export async function lint(cli: Cli, files: readonly string[]): Promise<number> {
+  const { readConfig } = await import("../../protocol/config/config.ts");
+  const results = files.map((file) => {
+    const reading = readConfig(readFileSync(resolve(cli.host.cwd, file), "utf8"));
+    const issues = reading.ok ? [] : reading.issues;
+    return { file, ok: reading.ok, issues, warnings: reading.warnings };
+  });
+  const faults = results.reduce((sum, result) => sum + result.issues.length, 0);
+  const warnings = results.reduce((sum, result) => sum + result.warnings.length, 0);
+  cli.show({ ok: faults === 0, files: results }, () => [
+    ...results.flatMap(({ file, issues, warnings: soft }) => [
+      ...issues.flatMap((issue) =>
+        mark(cli.paint.red("fault"), issueLines(issue, cli.paint, file)),
+      ),
+      ...soft.flatMap((issue) =>
+        mark(cli.paint.yellow("warning"), issueLines(issue, cli.paint, file)),
+      ),
+    ]),
+    faults === 0
+      ? `${plural(files.length, "file")} without faults${warnings > 0 ? `, ${plural(warnings, "warning")}` : ""}`
+      : plural(faults, "fault"),
+  ]);
+  if (faults === 0) cli.next(`search preview ${files[0]}`, `experiment create ${files[0]} .`);
+  return faults === 0 ? EXIT.ok : EXIT.failed;
+}
+
+const mark = (word: string, [first = "", ...more]: string[]): string[] => [
+  `${word}${first.replace(/^ /, "")}`,
+  ...more,
+];

@@ -1,0 +1,160 @@
+/** `contrail experiment list|show|pause|activate|cancel|kill|wait`. */
+import type { Experiment } from "../../protocol/api.ts";
+import { experimentState } from "../api-words.ts";
+import type { Cli } from "../cli.ts";
+import { CliError, EXIT } from "../exit-code.ts";
+import { experimentLines, experimentRows } from "../experiment-view.ts";
+import { gather, type ListOptions, limitOf } from "../listing.ts";
+import { choiceOf, experimentOf, wholeOf } from "../values.ts";
+import { watchExperiment } from "../watch.ts";
+
+export async function list(
+  cli: Cli,
+  options: ListOptions & { state?: string; label?: string },
+): Promise<number> {
+  const client = cli.client();
+  const state =
+    options.state === undefined ? undefined : choiceOf("--state", options.state, experimentState);
+  const page = await gather(
+    (query) => client.experiments({ ...query, state, label: options.label }),
+    limitOf(options),
+  );
+  cli.show(page, () =>
+    page.items.length === 0
+      ? ["No experiments yet."]
+      : [
+          ...experimentRows(page.items, lookOf(cli)),
+          ...(page.next_cursor === null ? [] : ["… there are more: --limit N or --all"]),
+        ],
+  );
+  const newest = page.items[0];
+  if (newest === undefined) cli.next("experiment create CONFIG .", "run -- COMMAND");
+  else cli.next(`experiment show ${newest.id}`);
+  return EXIT.ok;
+}
+
+export async function show(cli: Cli, id: string): Promise<number> {
+  const number = experimentOf(id);
+  const client = cli.client();
+  const [experiment, rungs] = await Promise.all([client.experiment(number), client.rungs(number)]);
+  const best = experiment.best === null ? null : await client.trial(experiment.best.trial);
+  cli.show({ ...experiment, rungs, best_trial: best }, () =>
+    experimentLines(experiment, best, rungs, lookOf(cli)),
+  );
+  cli.next(...nextOf(experiment));
+  return EXIT.ok;
+}
+
+export const lookOf = (cli: Cli) => ({
+  paint: cli.paint,
+  width: cli.width,
+  nowMs: cli.host.clock.nowMs(),
+});
+
+/** What one would do with an experiment in this state. */
+export function nextOf(experiment: Experiment): string[] {
+  const { id, state, best } = experiment;
+  switch (state) {
+    case "active":
+    case "stopping":
+      return [`experiment wait ${id}`, `experiment logs -f ${id}`];
+    case "paused":
+      return [`experiment activate ${id}`];
+    case "error":
+      return [`trial list ${id}`, `logs ${id} --tail 50`];
+    default:
+      return best === null
+        ? [`trial list ${id}`]
+        : [`trial show ${best.trial}`, `checkpoint download ${best.trial}@best --to best-${id}`];
+  }
+}
+
+const DONE = {
+  activate: "active again",
+  pause: "being paused",
+  cancel: "being canceled: running trials save a checkpoint first",
+  kill: "being killed",
+} as const;
+
+export async function change(
+  cli: Cli,
+  verb: "activate" | "pause" | "cancel" | "kill",
+  ids: readonly string[],
+): Promise<number> {
+  const numbers = ids.map(experimentOf);
+  const client = cli.client();
+  const changed: Experiment[] = [];
+  for (const number of numbers) changed.push(await client.changeExperiment(number, verb));
+  cli.show(changed.length === 1 ? changed[0] : changed, () =>
+    changed.map((experiment) => {
+      const settled = experiment.state === "active" || experiment.state === "stopping";
+      const now = settled ? DONE[verb] : experiment.state;
+      return `experiment ${experiment.id} is ${now}`;
+    }),
+  );
+  cli.next(...changed.slice(0, 1).map(({ id }) => `experiment show ${id}`));
+  return EXIT.ok;
+}
+
+export async function wait(
+  cli: Cli,
+  id: string,
+  options: { timeout?: string; quiet?: boolean },
+): Promise<number> {
+  const number = experimentOf(id);
+  const timeoutS =
+    options.timeout === undefined
+      ? undefined
+      : wholeOf("--timeout", options.timeout, 1, 31_536_000);
+  return await follow(cli, number, { quiet: options.quiet === true, timeoutS, events: false });
+}
+
+/**
+ * Shows an experiment until it is over.
+ * @param events with --json: print each event, rather than the experiment once at the end
+ */
+export async function follow(
+  cli: Cli,
+  id: number,
+  options: { quiet?: boolean; timeoutS?: number | undefined; events: boolean },
+): Promise<number> {
+  const client = cli.client();
+  const interrupt = cli.host.catchInterrupt();
+  const late = new AbortController();
+  const cancel =
+    options.timeoutS === undefined
+      ? () => {}
+      : cli.host.clock.after(options.timeoutS * 1000, () => late.abort());
+  const quiet = options.quiet === true || (cli.json && !options.events);
+  const ended = await watchExperiment({
+    client,
+    experiment: id,
+    clock: cli.host.clock,
+    sink: cli.host.stdout,
+    paint: cli.paint,
+    mode: quiet ? "none" : cli.json ? "json" : "live",
+    signal: AbortSignal.any([interrupt, late.signal]),
+  }).finally(cancel);
+  if (ended === null) {
+    if (late.signal.aborted && !interrupt.aborted)
+      throw new CliError(
+        "wait_timed_out",
+        `Experiment ${id} was not over after ${options.timeoutS} s.`,
+        {
+          hint: `It goes on; wait again: \`contrail experiment wait ${id}\``,
+          exitCode: EXIT.notCompleted,
+        },
+      );
+    cli.next(`experiment wait ${id}`, `experiment cancel ${id}`);
+    return EXIT.interrupted;
+  }
+  if (cli.json && !options.events) cli.show(ended, () => []);
+  if (!cli.json) {
+    const rungs = await client.rungs(id);
+    const best = ended.best === null ? null : await client.trial(ended.best.trial);
+    if (options.quiet !== true)
+      for (const line of ["", ...experimentLines(ended, best, rungs, lookOf(cli))]) cli.out(line);
+    cli.next(...nextOf(ended));
+  }
+  return ended.state === "completed" ? EXIT.ok : EXIT.notCompleted;
+}

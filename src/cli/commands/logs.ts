@@ -1,0 +1,93 @@
+/** `contrail logs ID`, `experiment logs`, `trial logs`: what programs wrote, now or live. */
+import { parseId } from "../../base/ids.ts";
+import type { LogEntry } from "../../protocol/api.ts";
+import type { Page, PageQuery } from "../../sdk/client.ts";
+import { eachItem } from "../../sdk/client.ts";
+import type { Cli } from "../cli.ts";
+import { EXIT, usageError } from "../exit-code.ts";
+import { LogWriter, rawBytes } from "../log-view.ts";
+import { choiceOf, wholeOf } from "../values.ts";
+
+export interface LogsOptions {
+  readonly follow?: boolean;
+  readonly tail?: string;
+  readonly rank?: string;
+  readonly stream?: string;
+  readonly contains?: string;
+  readonly raw?: boolean;
+  readonly times?: boolean;
+}
+
+/** @param id an experiment, a trial, or one allocation of a trial */
+export async function logs(cli: Cli, id: string, options: LogsOptions): Promise<number> {
+  const parsed = parseId(id);
+  if (parsed === undefined)
+    throw usageError(
+      `"${id}" is not an id.`,
+      "Name an experiment (3), a trial (3.12) or an allocation (3.12.2).",
+    );
+  const { experiment, trial: number, run } = parsed;
+  const client = cli.client();
+  const trial = number === undefined ? undefined : `${experiment}.${number}`;
+  const filter = {
+    rank: options.rank === undefined ? undefined : wholeOf("--rank", options.rank, 0, 100_000),
+    stream:
+      options.stream === undefined
+        ? undefined
+        : choiceOf("--stream", options.stream, ["stdout", "stderr"]),
+    contains: options.contains,
+  };
+  const tail = options.tail === undefined ? undefined : wholeOf("--tail", options.tail, 1, 10_000);
+  const print = printer(cli, options, trial === undefined);
+  const wanted = (entry: LogEntry): boolean => run === undefined || entry.run === run;
+  const page = (query: PageQuery & { tail?: number }): Promise<Page<LogEntry>> =>
+    trial === undefined
+      ? client.experimentLogs(experiment, { ...filter, ...query })
+      : client.trialLogs(trial, { ...filter, ...query });
+
+  let cursor: string | undefined;
+  if (tail !== undefined) {
+    const { items } = await page({ tail });
+    for (const entry of items) if (wanted(entry)) print.entry(entry);
+    cursor = items.at(-1)?.cursor;
+  } else if (options.follow !== true) {
+    for await (const entry of eachItem(page, 1000)) if (wanted(entry)) print.entry(entry);
+  }
+  if (options.follow === true) {
+    const interrupt = cli.host.catchInterrupt();
+    const subject = trial === undefined ? { experiment } : { trial };
+    const stream = client.logStream(subject, { ...filter, cursor }, { signal: interrupt });
+    for await (const entries of stream)
+      for (const entry of entries) if (wanted(entry)) print.entry(entry);
+    if (interrupt.aborted) {
+      print.end();
+      return EXIT.interrupted;
+    }
+  }
+  print.end();
+  return EXIT.ok;
+}
+
+export interface LogPrinter {
+  entry(entry: LogEntry): void;
+  end(): void;
+}
+
+export function printer(
+  cli: Cli,
+  options: Pick<LogsOptions, "raw" | "times">,
+  trials: boolean,
+): LogPrinter {
+  const writer = new LogWriter({ paint: cli.paint, trials, times: options.times === true });
+  return {
+    entry(entry) {
+      if (cli.json) cli.item(entry, () => []);
+      else if (options.raw === true) cli.host.stdout.write(rawBytes(entry));
+      else cli.host.stdout.write(writer.text(entry));
+    },
+    end() {
+      const rest = writer.end();
+      if (rest !== "") cli.host.stdout.write(rest);
+    },
+  };
+}

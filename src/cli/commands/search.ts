@@ -1,0 +1,232 @@
+/**
+ * `contrail search preview|simulate`: a search on paper. The configuration is read as the server reads it,
+ * so what is shown here is what would happen there; no server is needed and nothing is trained.
+ */
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { resolve } from "node:path";
+import type { Json } from "../../base/json.ts";
+import type { LearningCurve } from "../../core/search/curves.ts";
+import type { SearchSpec } from "../../core/search/search.ts";
+import type { Simulation } from "../../core/search/simulate.ts";
+import type { Plan, Rung } from "../../protocol/api.ts";
+import type { ExperimentConfig } from "../../protocol/config/config.ts";
+import type { Cli } from "../cli.ts";
+import { CliError, EXIT, usageError } from "../exit-code.ts";
+import { count, duration, hyperparametersLine, measured, plural, steps } from "../figures.ts";
+import { inert } from "../inert.ts";
+import { planLines } from "../plan-view.ts";
+import { wholeOf } from "../values.ts";
+import { type Measure, rungTable } from "../watch-view.ts";
+
+interface Read {
+  readonly search: SearchSpec;
+  readonly reason: string;
+  readonly plan: Plan;
+  readonly measure: Measure;
+}
+
+async function read(cli: Cli, file: string, slots: number, seed?: number): Promise<Read> {
+  const [{ readConfig }, { toPlan, toSearch, toSettings, UNBOUNDED_STEPS }] = await Promise.all([
+    import("../../protocol/config/config.ts"),
+    import("../../server/translate.ts"),
+  ]);
+  const reading = readConfig(readFileSync(resolve(cli.host.cwd, file), "utf8"), {
+    requireComplete: false,
+  });
+  if (!reading.ok)
+    throw new CliError("invalid_config", `${file} has ${plural(reading.issues.length, "fault")}.`, {
+      hint: `See them all: \`contrail config lint ${file}\``,
+      issues: reading.issues.map(({ code, path, message, line, column }) => ({
+        code,
+        path,
+        message,
+        ...(line === null ? {} : { line }),
+        ...(column === null ? {} : { column }),
+      })),
+    });
+  const { config } = reading;
+  // What trains plays no part on paper.
+  const whole: ExperimentConfig = { ...config, entrypoint: config.entrypoint ?? "" };
+  const { search, reason } = toSearch(whole, seed ?? config.reproducibility.experiment_seed ?? 0);
+  if (search.method.stepsMax >= UNBOUNDED_STEPS && seed !== undefined)
+    throw new CliError(
+      "no_length",
+      `The search of ${file} has no length, so there is nothing to play.`,
+      {
+        hint: "Set searcher.max_length, such as max_length: {epochs: 9}.",
+      },
+    );
+  return {
+    search,
+    reason,
+    plan: toPlan(search, config.resources.slots_per_trial, slots),
+    measure: {
+      metric: config.searcher.metric ?? "objective",
+      smallerIsBetter: config.searcher.smaller_is_better,
+      unit: toSettings(whole, search).unit,
+    },
+  };
+}
+
+export async function preview(cli: Cli, file: string, options: { slots: string }): Promise<number> {
+  const slots = wholeOf("--slots", options.slots, 1, 100_000);
+  const { plan, reason, measure } = await read(cli, file, slots);
+  cli.show({ plan, searcher_reason: reason, unit: measure.unit }, () =>
+    planLines(plan, reason, measure.unit, { paint: cli.paint, width: cli.width }),
+  );
+  cli.next(`search simulate ${file}`, `experiment create ${file} .`);
+  return EXIT.ok;
+}
+
+export interface SimulateOptions {
+  readonly slots: string;
+  readonly curve?: string;
+  readonly seed?: string;
+}
+
+export async function simulate(cli: Cli, file: string, options: SimulateOptions): Promise<number> {
+  const slots = wholeOf("--slots", options.slots, 1, 100_000);
+  const seedOption =
+    options.seed === undefined ? undefined : wholeOf("--seed", options.seed, 0, 4_294_967_295);
+  const found = await read(cli, file, slots, seedOption ?? (await seedOf(cli, file)));
+  const { search, plan, reason } = found;
+  const atOnce = Math.floor(slots / plan.slots_per_trial);
+  if (atOnce < 1)
+    throw new CliError(
+      "slots_unavailable",
+      `Each trial needs ${plural(plan.slots_per_trial, "slot")}; the virtual cluster has ${slots}.`,
+      { hint: `Give it more: --slots ${plan.slots_per_trial}` },
+    );
+  const { curve, measure } = await curveOf(cli, options.curve ?? "power", found);
+  const { simulate: play } = await import("../../core/search/simulate.ts");
+  const result = play(search, curve, { slots: atOnce, seed: search.seed });
+  const rungs = rungsOf(result);
+  const report = reportOf(result, measure);
+  cli.show(
+    { plan, searcher_reason: reason, curve: options.curve ?? "power", ...report, rungs },
+    () => [
+      ...planLines(plan, reason, measure.unit, { paint: cli.paint, width: cli.width }),
+      "",
+      cli.paint.bold("rungs"),
+      ...rungTable(rungs, measure, { paint: cli.paint, width: cli.width }),
+      "",
+      ...outcomeLines(cli, result, report, measure),
+    ],
+  );
+  cli.next(`experiment create ${file} .`);
+  return result.outcome === "completed" ? EXIT.ok : EXIT.failed;
+}
+
+/** The seed that the configuration names; 0 where it names none, so that a simulation can be repeated. */
+async function seedOf(cli: Cli, file: string): Promise<number> {
+  const { readConfig } = await import("../../protocol/config/config.ts");
+  const reading = readConfig(readFileSync(resolve(cli.host.cwd, file), "utf8"), {
+    requireComplete: false,
+  });
+  return reading.ok ? (reading.config.reproducibility.experiment_seed ?? 0) : 0;
+}
+
+type CurveFunction = (hyperparameters: { readonly [name: string]: Json }, step: number) => number;
+
+/** A built-in family of curves, or the default export of a file: (hyperparameters, step) → the metric. */
+async function curveOf(
+  cli: Cli,
+  name: string,
+  { search, measure }: Read,
+): Promise<{ curve: LearningCurve; measure: Measure }> {
+  const { curveFor, curveNames } = await import("../../core/search/curves.ts");
+  const builtIn = curveNames.find((known) => known === name);
+  if (builtIn !== undefined) {
+    const { space, seed, method } = search;
+    return {
+      curve: curveFor(builtIn, { space, seed, stepsMax: method.stepsMax }),
+      // Made-up losses must not be taken for the metric.
+      measure: { ...measure, metric: measure.smallerIsBetter ? "made-up loss" : "made-up score" },
+    };
+  }
+  if (!/\.[cm]?[jt]s$/.test(name))
+    throw usageError(
+      `--curve is "${name}".`,
+      `Use one of ${curveNames.join(", ")}, or a file such as curve.ts whose default export is (hyperparameters, step) => number.`,
+    );
+  const module: unknown = createRequire(import.meta.url)(resolve(cli.host.cwd, name));
+  const value = (module as { default?: unknown }).default ?? module;
+  if (typeof value !== "function")
+    throw usageError(
+      `The default export of ${name} is no function.`,
+      "Write: export default (hyperparameters, step) => number",
+    );
+  const metric = value as CurveFunction;
+  // The simulator plays with losses and turns them for searches that want more.
+  const loss: CurveFunction = measure.smallerIsBetter ? metric : (h, step) => -metric(h, step);
+  return { curve: { measured: loss, truth: loss }, measure };
+}
+
+/** The wire's form, so that the table of a real search shows it. Trials have no experiment here. */
+const rungsOf = (result: Simulation): Rung[] =>
+  result.rungs.map((rung) => ({
+    ...rung,
+    expected: rung.expected ?? null,
+    entries: rung.entries.map((entry) => ({
+      trial: `#${entry.trial}`,
+      outcome: entry.outcome,
+      objective: (Number.isFinite(entry.objective) ? entry.objective : String(entry.objective)) as
+        | number
+        | "NaN",
+    })),
+  }));
+
+function reportOf(result: Simulation, measure: Measure) {
+  const sign = measure.smallerIsBetter ? 1 : -1;
+  const { best, bestInFull } = result;
+  return {
+    outcome: result.outcome ?? null,
+    virtual_seconds: result.timeMs / 1000,
+    trials: result.trials.length,
+    steps_trained: result.stepsTrained,
+    steps_without_early_stopping: result.stepsWithoutEarlyStopping,
+    best:
+      best === undefined
+        ? null
+        : {
+            trial: best.trial,
+            step: best.steps,
+            objective: sign * best.objective,
+            hyperparameters: best.hyperparameters,
+          },
+    /** Which trial full training of all would have found. */
+    best_in_full:
+      bestInFull === undefined
+        ? null
+        : { trial: bestInFull.trial, objective: sign * bestInFull.objective },
+    regret: Number.isFinite(result.regret) ? result.regret : null,
+  };
+}
+
+function outcomeLines(
+  cli: Cli,
+  result: Simulation,
+  report: ReturnType<typeof reportOf>,
+  { unit }: Measure,
+): string[] {
+  const { steps_trained: trained, steps_without_early_stopping: full } = report;
+  const saved = full > trained ? `, ${Math.round((1 - trained / full) * 100)} % less` : "";
+  const lines = [
+    `${cli.paint.bold("spent")}  ${count(trained)} ${unit} on ${plural(report.trials, "trial")}; without early stopping ${count(full)}${saved}`,
+    `       ${duration(report.virtual_seconds)} of virtual time, at one second a step`,
+  ];
+  if (report.best === null) return [...lines, "nothing was measured"];
+  const { trial, step, objective, hyperparameters } = report.best;
+  lines.push(
+    `${cli.paint.bold("best")}   #${trial}: ${measured(objective)} after ${steps(step, unit)}`,
+    `       ${inert(hyperparametersLine(hyperparameters))}`,
+  );
+  if (report.best_in_full !== null && result.regret >= 0)
+    lines.push(
+      report.best_in_full.trial === trial
+        ? "       training all of them to the end would have found the same one"
+        : `       training all of them to the end would have found #${report.best_in_full.trial}, better by ${measured(result.regret)}`,
+    );
+  return lines;
+}

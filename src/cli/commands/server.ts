@@ -1,0 +1,167 @@
+/** `contrail up` and `contrail down`: the server on this machine. */
+import { resolve } from "node:path";
+import type { Cli } from "../cli.ts";
+import { shellWord } from "../cli.ts";
+import { readCredentials } from "../credentials.ts";
+import { EXIT, usageError } from "../exit-code.ts";
+import { plural } from "../figures.ts";
+import {
+  defaultDataDir,
+  findRunning,
+  interrupted,
+  readNote,
+  type StartedServer,
+  serverLogPath,
+  startServer,
+  stopServer,
+} from "../server-process.ts";
+import { ensureSignedIn } from "../sign-in.ts";
+import { facts } from "../table.ts";
+import { portOf, slotsOf } from "../values.ts";
+
+export interface UpOptions {
+  readonly dataDir?: string;
+  readonly host?: string;
+  readonly port: string;
+  readonly slots?: string;
+  readonly foreground?: boolean;
+}
+
+export async function up(cli: Cli, options: UpOptions): Promise<number> {
+  const dataDir = resolve(cli.host.cwd, options.dataDir ?? defaultDataDir(cli.host.env));
+  const port = portOf(options.port);
+  const slots = options.slots === undefined ? undefined : slotsOf(options.slots);
+  const { foreground = false } = options;
+  const interrupt = cli.host.catchInterrupt();
+  const server = await cli.during(`starting the server in ${dataDir}`, (progress) =>
+    startServer(
+      {
+        dataDir,
+        port,
+        slots,
+        host: options.host,
+        foreground,
+        signal: interrupt,
+        onStep: (step) => progress.detail(step),
+      },
+      cli.host,
+    ),
+  );
+  const me = await ensureSignedIn(cli, { ...server, dataDir });
+  await report(cli, server, dataDir, me);
+  if (!foreground || !server.started) return EXIT.ok;
+  cli.err("The server runs in the foreground; Ctrl-C stops it.");
+  interrupt.addEventListener("abort", () => process.kill(server.pid, "SIGTERM"), { once: true });
+  if (interrupt.aborted) process.kill(server.pid, "SIGTERM");
+  const code = await server.ended;
+  return interrupt.aborted ? EXIT.ok : code;
+}
+
+async function report(
+  cli: Cli,
+  server: StartedServer,
+  dataDir: string,
+  me: { user: string; token: string } | undefined,
+): Promise<void> {
+  const info =
+    me === undefined ? undefined : await cli.client({ url: server.url, token: me.token }).server();
+  const log = serverLogPath(dataDir);
+  const { url, pid, version, started } = server;
+  cli.show(
+    {
+      url,
+      pid,
+      version,
+      started,
+      data_dir: dataDir,
+      log,
+      user: me?.user ?? null,
+      slots: info?.slots ?? null,
+    },
+    () => [
+      `Contrail ${version} ${started ? "is ready" : "runs already"} at ${cli.paint.bold(url)}`,
+      ...facts(
+        [
+          ["process", pid],
+          ["data", dataDir],
+          ["log", log],
+          ["slots", info?.slots],
+          ["signed in as", me?.user],
+        ],
+        cli.paint.dim,
+      ),
+    ],
+  );
+  if (me !== undefined) {
+    cli.next("experiment create CONFIG .", "experiment list");
+    return;
+  }
+  const dir = dataDirOption(cli, dataDir);
+  cli.err(
+    "warning: no token is stored for this server, and it gives a new one only when it starts. " +
+      `Either sign in (${cli.self} login ${url} --user NAME) or restart it (${cli.self} down${dir}, then ${cli.self} up${dir}).`,
+  );
+}
+
+const dataDirOption = (cli: Cli, dataDir: string): string =>
+  dataDir === defaultDataDir(cli.host.env) ? "" : ` --data-dir ${shellWord(dataDir)}`;
+
+export interface DownOptions {
+  readonly dataDir?: string;
+  readonly keepTrials?: boolean;
+}
+
+export async function down(cli: Cli, options: DownOptions): Promise<number> {
+  const { env } = cli.host;
+  const dataDir = resolve(cli.host.cwd, options.dataDir ?? currentDataDir(cli));
+  const trials = options.keepTrials === true ? "keep" : "stop";
+  const url = readNote(dataDir)?.url;
+  const token = url === undefined ? undefined : readCredentials(env).servers[url]?.token;
+  const running = await findRunning(dataDir, cli.host);
+  const active =
+    running === undefined || token === undefined
+      ? undefined
+      : await cli
+          .client({ url: running.url, token })
+          .jobs()
+          .then((jobs) => jobs.reduce((sum, job) => sum + job.running, 0))
+          .catch(() => undefined);
+  if (active !== undefined && active > 0 && !cli.json)
+    cli.err(
+      trials === "stop"
+        ? `${plural(active, "trial")} running: they are stopped with it.`
+        : `${plural(active, "trial")} running: training goes on, and the next server takes it over.`,
+    );
+  const interrupt = cli.host.catchInterrupt();
+  const stopped = await cli.during("stopping the server", (progress) =>
+    Promise.race([
+      stopServer({ dataDir, trials, token, onStep: (step) => progress.detail(step) }, cli.host),
+      new Promise<never>((_, reject) =>
+        interrupt.addEventListener("abort", () => reject(interrupted()), { once: true }),
+      ),
+    ]),
+  );
+  cli.show({ stopped, data_dir: dataDir, trials_running: active ?? null, trials }, () => [
+    stopped ? `The server of ${dataDir} is stopped.` : `No server runs on ${dataDir}.`,
+  ]);
+  if (stopped) cli.next(`up${dataDirOption(cli, dataDir)}`);
+  return EXIT.ok;
+}
+
+/** Where `up` last started a server that is still the current one, else the default folder. */
+function currentDataDir(cli: Cli): string {
+  const { env } = cli.host;
+  if (env.CONTRAIL_DATA_DIR) return defaultDataDir(env);
+  const file = readCredentials(env);
+  const current = file.current === null ? undefined : file.servers[file.current];
+  return current?.data_dir ?? defaultDataDir(env);
+}
+
+/** A remote address has no process here to stop. */
+export function refuseServerOption(server: string | undefined): void {
+  if (server !== undefined)
+    throw usageError(
+      "`up` and `down` work on this machine, not on the server named with --server.",
+      "Name a data folder instead: --data-dir D",
+    );
+}

@@ -1,0 +1,125 @@
+/** `contrail trial list|show|metrics|pause|activate|cancel|kill`. */
+import type { Trial } from "../../protocol/api.ts";
+import type { Verb } from "../../sdk/client.ts";
+import { trialState } from "../api-words.ts";
+import type { Cli } from "../cli.ts";
+import { EXIT } from "../exit-code.ts";
+import { trialLines, trialRows } from "../experiment-view.ts";
+import { aligned, count } from "../figures.ts";
+import { gather, type ListOptions, limitOf } from "../listing.ts";
+import { table } from "../table.ts";
+import { choiceOf, experimentOf, trialOf, wholeOf } from "../values.ts";
+import { lookOf } from "./experiment.ts";
+
+export async function list(
+  cli: Cli,
+  id: string,
+  options: ListOptions & { state?: string; best?: boolean },
+): Promise<number> {
+  const number = experimentOf(id);
+  const client = cli.client();
+  const state =
+    options.state === undefined ? undefined : choiceOf("--state", options.state, trialState);
+  const order = options.best === true ? "best" : "number";
+  const [experiment, page] = await Promise.all([
+    client.experiment(number),
+    gather(
+      (query) => client.experimentTrials(number, { ...query, state, order }),
+      limitOf(options),
+    ),
+  ]);
+  cli.show(page, () =>
+    page.items.length === 0
+      ? [
+          `Experiment ${number} has no ${state === undefined ? "trials yet" : `trial that is ${state}`}.`,
+        ]
+      : [
+          ...trialRows(page.items, experiment.searcher.metric, experiment.unit, lookOf(cli)),
+          ...(page.next_cursor === null ? [] : ["… there are more: --limit N or --all"]),
+        ],
+  );
+  const first = experiment.best?.trial ?? page.items[0]?.id;
+  if (first !== undefined) cli.next(`trial show ${first}`, `logs ${first}`);
+  return EXIT.ok;
+}
+
+export async function show(cli: Cli, id: string): Promise<number> {
+  const trial = await cli.client().trial(trialOf(id));
+  cli.show(trial, () => trialLines(trial, lookOf(cli)));
+  cli.next(
+    `trial metrics ${id}`,
+    `logs ${id}`,
+    ...(trial.checkpoint === null ? [] : [`checkpoint list ${id}`]),
+  );
+  return EXIT.ok;
+}
+
+export interface MetricsOptions {
+  readonly names?: string;
+  readonly from?: string;
+  readonly to?: string;
+  readonly points?: string;
+  readonly superseded?: boolean;
+}
+
+export async function metrics(cli: Cli, id: string, options: MetricsOptions): Promise<number> {
+  const whole = (name: string, text: string | undefined, min: number, max: number) =>
+    text === undefined ? undefined : wholeOf(name, text, min, max);
+  const reply = await cli.client().metrics(trialOf(id), {
+    names: options.names,
+    from_step: whole("--from", options.from, 0, Number.MAX_SAFE_INTEGER),
+    to_step: whole("--to", options.to, 0, Number.MAX_SAFE_INTEGER),
+    points: whole("--points", options.points, 1, 10_000),
+    superseded: options.superseded,
+  });
+  cli.show(reply, () => metricLines(cli, reply));
+  cli.next(`trial show ${id}`, `logs ${id}`);
+  return EXIT.ok;
+}
+
+/** One row a step, one column a metric: what was reported together is read together. */
+function metricLines(
+  cli: Cli,
+  reply: Awaited<ReturnType<ReturnType<Cli["client"]>["metrics"]>>,
+): string[] {
+  const { series, trial, unit } = reply;
+  if (series.length === 0) return [`Trial ${trial} has reported no metrics that match.`];
+  const rows = new Map<string, { step: number; run: number; values: Map<string, string> }>();
+  for (const { name, points } of series)
+    for (const point of points) {
+      const key = `${point.step} ${point.run}`;
+      const row = rows.get(key) ?? { step: point.step, run: point.run, values: new Map() };
+      row.values.set(
+        name,
+        `${aligned(point.value)}${point.superseded === true ? " (superseded)" : ""}`,
+      );
+      rows.set(key, row);
+    }
+  const sorted = [...rows.values()].toSorted((a, b) => a.step - b.step || a.run - b.run);
+  const lines = table(
+    [
+      { head: unit, align: "right" },
+      ...series.map(({ name }) => ({ head: name, align: "right", flexible: true }) as const),
+    ],
+    sorted.map((row) => [row.step, ...series.map(({ name }) => row.values.get(name))]),
+    { width: cli.width, headPaint: cli.paint.dim },
+  );
+  const thinned = series.filter((s) => s.thinned);
+  if (thinned.length > 0)
+    lines.push(
+      `thinned: ${thinned.map((s) => `${s.points.length} of ${count(s.total)} points`).join(", ")}; leave --points out for all`,
+    );
+  return lines;
+}
+
+export async function change(cli: Cli, verb: Verb, ids: readonly string[]): Promise<number> {
+  const names = ids.map(trialOf);
+  const client = cli.client();
+  const changed: Trial[] = [];
+  for (const name of names) changed.push(await client.changeTrial(name, verb));
+  cli.show(changed.length === 1 ? changed[0] : changed, () =>
+    changed.map((trial) => `trial ${trial.id} is ${trial.state}`),
+  );
+  cli.next(...names.slice(0, 1).map((name) => `trial show ${name}`));
+  return EXIT.ok;
+}

@@ -1,0 +1,119 @@
+/**
+ * Which servers this person is signed in to: one JSON file, readable by its owner alone, with the
+ * tokens by address and the address that is used when none is named.
+ *
+ * Kept out of the data folder on purpose: a token belongs to a person, and the server's folder may be
+ * on another machine. A keychain was refused: there is none on the machines where models are trained.
+ */
+import { chmodSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { homedir } from "node:os";
+import { dirname, join } from "node:path";
+import { CliError } from "./exit-code.ts";
+
+export interface ServerCredentials {
+  readonly token: string;
+  readonly user: string;
+  /** RFC 3339; null = it does not expire. */
+  readonly expires_at: string | null;
+  /** The data folder, when `contrail up` started this server on this machine. */
+  readonly data_dir?: string;
+}
+interface CredentialsFile {
+  readonly version: 1;
+  readonly current: string | null;
+  readonly servers: { readonly [url: string]: ServerCredentials };
+}
+type Env = { readonly [name: string]: string | undefined };
+
+const EMPTY: CredentialsFile = { version: 1, current: null, servers: {} };
+
+export const credentialsPath = (env: Env): string =>
+  join(
+    env.CONTRAIL_CONFIG_DIR ||
+      join(env.XDG_CONFIG_HOME || join(env.HOME || homedir(), ".config"), "contrail"),
+    "credentials.json",
+  );
+
+/** @throws CliError when the file is there but is not what it should be */
+export function readCredentials(env: Env): CredentialsFile {
+  const path = credentialsPath(env);
+  let text: string;
+  try {
+    text = readFileSync(path, "utf8");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return EMPTY;
+    throw error;
+  }
+  try {
+    const file = JSON.parse(text) as CredentialsFile;
+    if (file.version === 1 && typeof file.servers === "object" && file.servers !== null)
+      return { version: 1, current: file.current ?? null, servers: { ...file.servers } };
+  } catch {
+    // Said below: the text is not quoted, it may hold a token.
+  }
+  throw new CliError("bad_credentials_file", `${path} is not a credentials file of this version.`, {
+    hint: `Move it away and sign in again: mv ${path} ${path}.old`,
+  });
+}
+
+/** Remembers how to reach `url` and makes it the current server. */
+export function storeCredentials(env: Env, url: string, entry: ServerCredentials): void {
+  const file = readCredentials(env);
+  write(env, { ...file, current: url, servers: { ...file.servers, [url]: entry } });
+}
+
+/** Makes a known server the current one. */
+export function makeCurrent(env: Env, url: string): void {
+  const file = readCredentials(env);
+  if (file.current !== url) write(env, { ...file, current: url });
+}
+
+function write(env: Env, file: CredentialsFile): void {
+  const path = credentialsPath(env);
+  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+  const next = `${path}.${process.pid}.next`;
+  writeFileSync(next, `${JSON.stringify(file, null, 2)}\n`, { mode: 0o600 });
+  chmodSync(next, 0o600);
+  renameSync(next, path);
+}
+
+export interface Target {
+  readonly url: string;
+  readonly token: string | undefined;
+  /** Where the address came from, for messages. */
+  readonly from: string;
+}
+
+/** The server that a command talks to: the option, the environment, the file; in this order. */
+export function findServer(env: Env, option: string | undefined): Target {
+  const named = option ?? (env.CONTRAIL_SERVER || undefined);
+  const file = readCredentials(env);
+  const url = named === undefined ? file.current : normalUrl(named, option === undefined);
+  if (url === null)
+    throw new CliError("no_server", "No server is known yet.", {
+      hint: "Start one on this machine with `contrail up`, or sign in to another with `contrail login URL`.",
+      exitCode: 5,
+    });
+  // A token in the environment is meant for the server named there, or for the current one.
+  const token =
+    env.CONTRAIL_TOKEN || (Object.hasOwn(file.servers, url) ? file.servers[url]?.token : undefined);
+  const from =
+    option !== undefined
+      ? "--server"
+      : named !== undefined
+        ? "CONTRAIL_SERVER"
+        : credentialsPath(env);
+  return { url, token, from };
+}
+
+/** The address without a trailing slash. @throws CliError when it is not an http(s) address */
+export function normalUrl(text: string, fromEnv = false): string {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url === undefined || (url.protocol !== "http:" && url.protocol !== "https:"))
+    throw new CliError(
+      "usage",
+      `${fromEnv ? "CONTRAIL_SERVER" : "The server"} "${text}" is not an http or https address.`,
+      { hint: "Write it like http://127.0.0.1:4747", exitCode: 2 },
+    );
+  return `${url.origin}${url.pathname.replace(/\/+$/, "")}`;
+}

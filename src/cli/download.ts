@@ -1,0 +1,36 @@
+/** Brings a checkpoint's files here; names and contents are checked while they are written. */
+import type { CheckpointDetail } from "../protocol/api.ts";
+import type { Client } from "../sdk/client.ts";
+import { CliError, EXIT } from "./exit-code.ts";
+import type { Progress } from "./progress.ts";
+
+export async function download(
+  client: Client,
+  checkpoint: CheckpointDetail,
+  folder: string,
+  progress: Progress,
+): Promise<void> {
+  const { checkoutTree, CheckoutError } = await import("../store/snapshot.ts");
+  let files = 0;
+  try {
+    await checkoutTree(checkpoint.tree, folder, async (hash) => {
+      progress.detail(`file ${++files} of ${checkpoint.tree.length}`);
+      return { stream: await client.getBlob(hash) };
+    });
+  } catch (error) {
+    if (!(error instanceof CheckoutError)) throw error;
+    // A blob that could not be fetched is the server's answer, not the folder's fault.
+    if (error.code === "failed" && error.cause instanceof Error && "toProblem" in error.cause)
+      throw error.cause;
+    throw new CliError(error.code, error.message.replace(/^checkout_\w+: /, ""), {
+      hint:
+        error.code === "not_empty"
+          ? "Name a folder that does not exist yet: --to DIR"
+          : error.code === "disk_full"
+            ? "Free some space, or name a folder on another disk: --to DIR"
+            : "Nothing was left behind. Run the command again.",
+      exitCode: EXIT.failed,
+      cause: error,
+    });
+  }
+}

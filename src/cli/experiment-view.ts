@@ -1,0 +1,276 @@
+/** One experiment, whole: what it is, how far, the best trial, planned against actual. Pure. */
+import type { Experiment, Rung, Trial, TrialDetail } from "../protocol/api.ts";
+import {
+  ago,
+  bytes,
+  count,
+  duration,
+  hyperparametersLine,
+  measured,
+  moment,
+  plural,
+  steps,
+} from "./figures.ts";
+import { inert } from "./inert.ts";
+import { type Paint, paintState } from "./paint.ts";
+import { planAgainstActual, savedLine } from "./plan-view.ts";
+import { type Cell, facts, table } from "./table.ts";
+import { measureOf, rungTable } from "./watch-view.ts";
+
+export interface Look {
+  readonly paint: Paint;
+  readonly width: number;
+  readonly nowMs: number;
+}
+
+export const stateCell = (paint: Paint, state: string): Cell => ({
+  text: state,
+  paint: paintState(paint, state),
+});
+
+/** 12 digits tell snapshots apart; `--json` has all 64. */
+export const shortHash = (hash: string): string => hash.slice(0, 12);
+
+export function experimentRows(items: readonly Experiment[], look: Look): string[] {
+  return table(
+    [
+      { head: "id", align: "right" },
+      { head: "name", flexible: true },
+      { head: "state" },
+      { head: "progress", align: "right" },
+      { head: "trials", align: "right" },
+      { head: "best", align: "right" },
+      { head: "metric", flexible: true },
+      { head: "searcher" },
+      { head: "owner" },
+      { head: "created" },
+    ],
+    items.map((item) => [
+      item.id,
+      item.name,
+      stateCell(look.paint, item.state),
+      `${Math.floor(item.progress * 100)} %`,
+      `${item.trials.total}/${item.plan.trials_max}`,
+      measured(item.best?.objective),
+      item.searcher.metric,
+      item.searcher.name,
+      item.owner,
+      ago(item.created_at, look.nowMs),
+    ]),
+    { width: look.width, headPaint: look.paint.dim },
+  );
+}
+
+export function experimentLines(
+  experiment: Experiment & { readonly seed?: number },
+  best: Trial | null,
+  rungs: readonly Rung[],
+  look: Look,
+): string[] {
+  const { paint } = look;
+  const { searcher, trials, spent, unit } = experiment;
+  const direction = searcher.smaller_is_better ? "smaller is better" : "larger is better";
+  const states = (["running", "queued", "paused", "completed", "canceled", "error"] as const)
+    .filter((state) => trials[state] > 0)
+    .map((state) => `${trials[state]} ${state}`);
+  const lines = [
+    `${paint.bold(`experiment ${experiment.id}`)}  ${inert(experiment.name)}`,
+    ...facts(
+      [
+        ["state", stateCell(paint, experiment.state)],
+        ["because", experiment.reason],
+        ["description", experiment.description ?? undefined],
+        ["labels", experiment.labels.length > 0 ? experiment.labels.join(", ") : undefined],
+        ["owner", experiment.owner],
+        ["created", moment(experiment.created_at)],
+        ["started", experiment.started_at === null ? undefined : moment(experiment.started_at)],
+        ["ended", experiment.ended_at === null ? undefined : moment(experiment.ended_at)],
+        ["code", experiment.code === null ? "none" : shortHash(experiment.code)],
+        ["seed", experiment.seed],
+        ["searcher", `${searcher.name} on ${searcher.metric} (${direction})`],
+        ["chosen because", searcher.reason],
+        ["progress", `${Math.floor(experiment.progress * 100)} %`],
+        ["trials", `${trials.total}${states.length > 0 ? `: ${states.join(", ")}` : ""}`],
+        ["took", spent.seconds > 0 ? duration(spent.seconds) : undefined],
+      ],
+      paint.dim,
+    ),
+  ];
+  if (experiment.best !== null) {
+    const { trial, step, objective } = experiment.best;
+    lines.push(
+      "",
+      `${paint.bold("best")}  trial ${trial}: ${inert(searcher.metric)} ${measured(objective)} after ${steps(step, unit)}`,
+    );
+    if (best !== null) lines.push(`      ${inert(hyperparametersLine(best.hyperparameters))}`);
+  }
+  const rungLines = rungTable(rungs, measureOf(experiment), look);
+  if (rungLines.length > 0) lines.push("", paint.bold("rungs"), ...rungLines);
+  lines.push("", paint.bold("plan against actual"), ...planAgainstActual(experiment, rungs, look));
+  const saved = savedLine(experiment);
+  if (saved !== "") lines.push(saved);
+  return lines;
+}
+
+export function trialRows(
+  items: readonly Trial[],
+  metric: string,
+  unit: string,
+  look: Look,
+): string[] {
+  return table(
+    [
+      { head: "trial" },
+      { head: "state" },
+      { head: unit, align: "right" },
+      { head: metric, align: "right" },
+      { head: "best", align: "right" },
+      { head: "restarts", align: "right" },
+      { head: "why", flexible: true },
+      { head: "hyperparameters", flexible: true },
+    ],
+    items.map((trial) => [
+      trial.id,
+      stateCell(look.paint, trial.state),
+      trial.target === null ? trial.step : `${trial.step}/${trial.target}`,
+      measured(trial.objective),
+      measured(trial.best?.objective),
+      trial.restarts,
+      trial.end_reason ?? trial.reason,
+      hyperparametersLine(trial.hyperparameters),
+    ]),
+    { width: look.width, headPaint: look.paint.dim },
+  );
+}
+
+export function trialLines(trial: TrialDetail, look: Look): string[] {
+  const { paint } = look;
+  const refused = Object.entries(trial.refused_metrics);
+  const lines = [
+    paint.bold(`trial ${trial.id}`),
+    ...facts(
+      [
+        ["state", stateCell(paint, trial.state)],
+        ["because", trial.reason],
+        ["ended", trial.end_reason ?? undefined],
+        ["step", trial.target === null ? trial.step : `${trial.step} of ${trial.target}`],
+        ["objective", trial.objective === null ? undefined : measured(trial.objective)],
+        [
+          "best",
+          trial.best === null
+            ? undefined
+            : `${measured(trial.best.objective)} at step ${trial.best.step}`,
+        ],
+        ["metrics", trial.metric_names.length > 0 ? trial.metric_names.join(", ") : undefined],
+        [
+          "checkpoint",
+          trial.checkpoint === null
+            ? "none"
+            : `${shortHash(trial.checkpoint.id)} at step ${trial.checkpoint.step}`,
+        ],
+        ["seed", trial.seed],
+        ["restarts", trial.restarts],
+        ["slot time", duration(trial.slot_seconds)],
+        ["hyperparameters", hyperparametersLine(trial.hyperparameters)],
+      ],
+      paint.dim,
+    ),
+  ];
+  if (refused.length > 0)
+    lines.push(
+      "",
+      paint.bold("not numbers, so not stored as metrics"),
+      ...refused.map(([name, what]) => `  ${inert(name)}: ${inert(what)}`),
+    );
+  if (trial.decisions.length > 0)
+    lines.push("", paint.bold("decisions"), ...decisionLines(trial, look));
+  if (trial.allocations.length > 0)
+    lines.push("", paint.bold("allocations"), ...allocationLines(trial, look));
+  if (trial.last_lines.length > 0)
+    lines.push(
+      "",
+      paint.bold("last lines of its output"),
+      ...trial.last_lines.map((l) => `  ${inert(l)}`),
+    );
+  return lines;
+}
+
+function decisionLines(trial: TrialDetail, look: Look): string[] {
+  return trial.decisions.flatMap((decision) => {
+    const target = decision.target === null ? "" : ` to step ${decision.target}`;
+    const head = `  ${look.paint.dim(inert(decision.at.slice(11, 19)))}  ${decision.what}${target}: ${inert(decision.text)}`;
+    const { standing } = decision;
+    if (standing === null) return [head];
+    const threshold =
+      standing.threshold === null ? "" : `, threshold ${measured(standing.threshold)}`;
+    return [
+      head,
+      look.paint.dim(
+        `            rung ${standing.rung} (step ${standing.step}): ${measured(standing.objective)} is rank ${standing.rank} of ${standing.of}; ${plural(standing.passing, "rank")} may pass${threshold}`,
+      ),
+    ];
+  });
+}
+
+function allocationLines(trial: TrialDetail, look: Look): string[] {
+  return table(
+    [
+      { head: "allocation" },
+      { head: "state" },
+      { head: "from step", align: "right" },
+      { head: "slots", flexible: true },
+      { head: "started" },
+      { head: "time", align: "right" },
+      { head: "exit" },
+      { head: "why", flexible: true },
+    ],
+    trial.allocations.map((a) => {
+      const end = a.ended_at === null ? look.nowMs : Date.parse(a.ended_at);
+      const exit = a.signal ?? (a.exit_code === null ? null : String(a.exit_code));
+      return [
+        a.id,
+        stateCell(look.paint, a.end ?? a.state),
+        a.start_step,
+        a.slots.join(" "),
+        moment(a.started_at),
+        a.started_at === null ? null : duration((end - Date.parse(a.started_at)) / 1000),
+        exit,
+        a.reason,
+      ];
+    }),
+    { width: look.width, headPaint: look.paint.dim },
+  );
+}
+
+export function checkpointRows(
+  items: readonly {
+    trial: string;
+    step: number;
+    id: string;
+    files: number;
+    bytes: number;
+    created_at: string;
+    objective: number | string | null;
+  }[],
+  look: Look,
+): string[] {
+  return table(
+    [
+      { head: "checkpoint" },
+      { head: "objective", align: "right" },
+      { head: "files", align: "right" },
+      { head: "size", align: "right" },
+      { head: "created" },
+      { head: "id" },
+    ],
+    items.map((item) => [
+      `${item.trial}@${item.step}`,
+      measured(item.objective as number | null),
+      count(item.files),
+      bytes(item.bytes),
+      ago(item.created_at, look.nowMs),
+      shortHash(item.id),
+    ]),
+    { width: look.width, headPaint: look.paint.dim },
+  );
+}

@@ -1,0 +1,91 @@
+/** Numbers as people read them. Exact values are in `--json`. */
+import type { Json, WireNumber } from "../base/json.ts";
+
+/** A measured number with `digits` significant digits; the words NaN and Infinity as they are. */
+export function measured(value: WireNumber | null | undefined, digits = 4): string {
+  if (value === null || value === undefined) return "-";
+  if (typeof value !== "number") return value;
+  if (Number.isInteger(value) && Math.abs(value) < 1e9) return String(value);
+  const magnitude = Math.abs(value);
+  if (magnitude >= 1e-3 && magnitude < 1e6) return String(Number(value.toPrecision(digits)));
+  return value.toPrecision(Math.min(digits, 3)).replace(/\.?0+(?=e|$)/, "");
+}
+
+/** A figure of a column that is compared down the page: always `digits` significant digits. */
+export function aligned(value: WireNumber | null | undefined, digits = 4): string {
+  if (typeof value !== "number") return value ?? "-";
+  const magnitude = Math.abs(value);
+  if (value === 0 || (magnitude >= 1e-3 && magnitude < 1)) return value.toFixed(digits);
+  return magnitude >= 1e6 || magnitude < 1e-3 ? measured(value, digits) : value.toPrecision(digits);
+}
+
+export const count = (value: number): string => value.toLocaleString("en-US");
+
+export function bytes(value: number): string {
+  if (value < 1000) return `${value} B`;
+  const units = ["kB", "MB", "GB", "TB", "PB"];
+  let scaled = value / 1000;
+  let unit = 0;
+  while (scaled >= 999.5 && unit < units.length - 1) {
+    scaled /= 1000;
+    unit++;
+  }
+  return `${scaled < 9.95 ? scaled.toFixed(1) : Math.round(scaled)} ${units[unit]}`;
+}
+
+/** 0.4 s · 41 s · 3 min 20 s · 2 h 5 min · 3 d 4 h */
+export function duration(seconds: number): string {
+  if (!Number.isFinite(seconds)) return "-";
+  if (seconds < 10) return `${Math.max(0, seconds).toFixed(1)} s`;
+  const whole = Math.round(seconds);
+  const pair = (big: number, bigUnit: string, small: number, smallUnit: string): string =>
+    small === 0 ? `${big} ${bigUnit}` : `${big} ${bigUnit} ${small} ${smallUnit}`;
+  if (whole < 60) return `${whole} s`;
+  if (whole < 3600) return pair(Math.floor(whole / 60), "min", whole % 60, "s");
+  const minutes = Math.round(seconds / 60);
+  if (minutes < 1440) return pair(Math.floor(minutes / 60), "h", minutes % 60, "min");
+  const hours = Math.round(seconds / 3600);
+  return pair(Math.floor(hours / 24), "d", hours % 24, "h");
+}
+
+/** How long ago `time` (RFC 3339) was. */
+export function ago(time: string | null | undefined, nowMs: number): string {
+  if (time === null || time === undefined) return "-";
+  const seconds = (nowMs - Date.parse(time)) / 1000;
+  if (!Number.isFinite(seconds)) return time;
+  if (seconds < 1) return "now";
+  if (seconds < 90) return `${Math.round(seconds)} s ago`;
+  if (seconds < 5400) return `${Math.round(seconds / 60)} min ago`;
+  if (seconds < 48 * 3600) return `${Math.round(seconds / 3600)} h ago`;
+  return `${Math.round(seconds / 86_400)} d ago`;
+}
+
+/** RFC 3339 in UTC, to the second, as a person writes it. */
+export const moment = (time: string | null | undefined): string =>
+  time ? `${time.slice(0, 19).replace("T", " ")} UTC` : "-";
+
+/** Hyperparameters in one line: nested names joined with dots, numbers shortened. */
+export function hyperparametersLine(values: { readonly [name: string]: Json }): string {
+  const parts: string[] = [];
+  const walk = (value: Json, path: string): void => {
+    if (typeof value === "object" && value !== null && !Array.isArray(value))
+      for (const [name, child] of Object.entries(value))
+        walk(child, path === "" ? name : `${path}.${name}`);
+    else parts.push(`${path}=${typeof value === "number" ? measured(value, 3) : jsonWord(value)}`);
+  };
+  walk(values, "");
+  return parts.join(" ");
+}
+
+const jsonWord = (value: Json): string =>
+  typeof value === "string" && value !== "" && !/[\s="]/.test(value)
+    ? value
+    : JSON.stringify(value);
+
+/** "1 trial", "2 trials" */
+export const plural = (value: number, one: string, many = `${one}s`): string =>
+  `${count(value)} ${value === 1 ? one : many}`;
+
+/** Steps in the experiment's unit, which is a plural ("epochs"): "1 epoch", "9 epochs". */
+export const steps = (value: number, unit: string): string =>
+  `${count(value)} ${value === 1 && unit.endsWith("s") ? unit.slice(0, -1) : unit}`;

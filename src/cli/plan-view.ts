@@ -1,0 +1,116 @@
+/** The plan of a search: before it starts, and beside what came of it. */
+import type { Experiment, Plan, Rung } from "../protocol/api.ts";
+import { count, duration, plural, steps } from "./figures.ts";
+import type { Paint } from "./paint.ts";
+import { type Cell, type Column, table } from "./table.ts";
+
+interface Look {
+  readonly paint: Paint;
+  readonly width: number;
+}
+
+/** null = the search sets no length. */
+const range = (min: number | null, max: number | null): string | null => {
+  if (min === null || max === null) return null;
+  return min === max ? count(min) : `${count(min)} to ${count(max)}`;
+};
+
+/** What is expected, shown before anything runs. */
+export function planLines(plan: Plan, reason: string, unit: string, look: Look): string[] {
+  const { paint } = look;
+  const amount = range(plan.steps_min, plan.steps_max);
+  const lines = [
+    `${paint.bold("plan")}  ${plan.searcher}: at most ${plural(plan.trials_max, "trial")}, ` +
+      (amount === null ? "each until its program ends" : `${amount} ${unit} in all`),
+  ];
+  if (reason !== "") lines.push(paint.dim(`      ${reason}`));
+  const several = new Set(plan.rungs.map((rung) => rung.bracket)).size > 1;
+  if (plan.rungs.length > 1) {
+    const columns: Column[] = [
+      ...(several ? [{ head: "bracket", align: "right" } as const] : []),
+      { head: "rung", align: "right" },
+      { head: unit, align: "right" },
+      { head: "trials", align: "right" },
+      { head: "" },
+    ];
+    const most = Math.max(...plan.rungs.map((rung) => rung.trials), 1);
+    const rows = plan.rungs.map((rung) => [
+      ...(several ? [rung.bracket] : []),
+      rung.rung,
+      rung.step === null ? "to its end" : count(rung.step),
+      count(rung.trials),
+      { text: bar(rung.trials / most, 24), paint: paint.cyan },
+    ]);
+    const shown = table(columns, rows, { width: look.width - 6, headPaint: paint.dim });
+    lines.push(...shown.map((line) => `      ${line}`));
+  }
+  const full = fullCost(plan);
+  if (full !== null) lines.push(`      without early stopping it would be ${count(full)} ${unit}`);
+  lines.push(
+    `      ${plural(plan.slots_per_trial, "slot")} a trial, ${plural(plan.slots, "slot")} here` +
+      `: ${plural(Math.floor(plan.slots / Math.max(1, plan.slots_per_trial)), "trial")} at a time`,
+  );
+  return lines;
+}
+
+export const bar = (share: number, columns: number): string =>
+  "█".repeat(Math.round(Math.max(0, Math.min(1, share)) * columns));
+
+/** Steps of the same search without early stopping; null where that makes no difference. */
+function fullCost(plan: Plan): number | null {
+  const { steps_without_early_stopping: full, steps_max: max } = plan;
+  return full !== null && max !== null && full > max ? full : null;
+}
+
+/** What early stopping saved, in steps of the same search without it; null where nothing can be said. */
+export function savedByStopping(experiment: Experiment): { steps: number; share: number } | null {
+  const full = fullCost(experiment.plan);
+  if (full === null || experiment.spent.steps >= full) return null;
+  const left = full - experiment.spent.steps;
+  return { steps: left, share: left / full };
+}
+
+/** One sentence on the saving; "" where there is none to report. */
+export function savedLine(experiment: Experiment): string {
+  const saved = savedByStopping(experiment);
+  const full = fullCost(experiment.plan);
+  if (saved === null || full === null) return "";
+  const { spent, unit } = experiment;
+  return (
+    `${count(spent.steps)} ${unit} trained instead of ${count(full)}: ` +
+    `early stopping saved ${count(saved.steps)} (${Math.round(saved.share * 100)} %)`
+  );
+}
+
+/** Planned and actual side by side, row by row. */
+export function planAgainstActual(
+  experiment: Experiment,
+  rungs: readonly Rung[],
+  look: Look,
+): string[] {
+  const { plan, spent, trials, unit } = experiment;
+  const rows: Cell[][] = [
+    ["trials", count(plan.trials_max), count(trials.total)],
+    [`${unit} in all`, range(plan.steps_min, plan.steps_max), count(spent.steps)],
+  ];
+  const several = new Set(plan.rungs.map((rung) => rung.bracket)).size > 1;
+  if (plan.rungs.length > 1)
+    for (const planned of plan.rungs) {
+      const actual = rungs.find((r) => r.bracket === planned.bracket && r.rung === planned.rung);
+      rows.push([
+        `${several ? `bracket ${planned.bracket} ` : ""}rung ${planned.rung} (${planned.step === null ? "to its end" : steps(planned.step, unit)})`,
+        count(planned.trials),
+        count(actual?.entries.length ?? 0),
+      ]);
+    }
+  rows.push(["slot time", null, duration(spent.slot_seconds)]);
+  if (spent.money !== null)
+    rows.push(["cost", null, `${spent.money.amount.toFixed(2)} ${spent.money.currency}`]);
+  if (spent.energy_kwh_estimated !== null)
+    rows.push(["energy (estimated)", null, `${spent.energy_kwh_estimated.toFixed(2)} kWh`]);
+  return table(
+    [{ head: "" }, { head: "planned", align: "right" }, { head: "actual", align: "right" }],
+    rows,
+    { width: look.width, headPaint: look.paint.dim },
+  );
+}

@@ -1,0 +1,331 @@
+/**
+ * Starts and stops the server on this machine. Starting processes is this file's whole job, so it uses
+ * node:child_process itself; `contrail up`, `contrail down` and the demo share it.
+ *
+ * The server runs detached with its log in the data folder, and says once on its stdout that it is
+ * ready; it leaves `server.json` there for whoever comes later. A pid file that is merely trusted was
+ * refused: before a pid is believed, the server must answer at its address or the process be seen to
+ * run our program.
+ */
+import { type ChildProcess, spawn } from "node:child_process";
+import { closeSync, mkdirSync, openSync, readFileSync, statSync } from "node:fs";
+import { homedir } from "node:os";
+import { join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import type { Clock } from "../base/clock.ts";
+import { Client } from "../sdk/client.ts";
+import { pause } from "../sdk/sse.ts";
+import { CliError, EXIT } from "./exit-code.ts";
+import { inert } from "./inert.ts";
+
+export interface World {
+  readonly clock: Clock;
+  readonly env: { readonly [name: string]: string | undefined };
+  readonly newKey: () => string;
+}
+
+export interface StartOptions {
+  readonly dataDir: string;
+  readonly host?: string | undefined;
+  /** 0 = any that is free. */
+  readonly port?: number | undefined;
+  readonly slots?: number | undefined;
+  /** The server lives and dies with this process, and its log goes to stderr. */
+  readonly foreground?: boolean;
+  /** Told what the server is doing while it starts. */
+  readonly onStep?: (text: string) => void;
+  readonly signal?: AbortSignal;
+}
+
+export interface StartedServer {
+  readonly url: string;
+  readonly pid: number;
+  readonly version: string;
+  /** Good for one sign-in; null when the server was running already. */
+  readonly oneTimeToken: string | null;
+  /** False when it was running already. */
+  readonly started: boolean;
+  /** Resolves with the exit code when a server in the foreground ends. */
+  readonly ended: Promise<number>;
+}
+
+const READY_MS_MAX = 120_000;
+const HEALTH_MS = 5_000;
+const POLL_MS = 40;
+
+const SERVER_MAIN = fileURLToPath(new URL("../server/main.ts", import.meta.url));
+
+/** CONTRAIL_DATA_DIR; for root /var/lib/contrail; for others ~/.local/share/contrail. */
+export function defaultDataDir(env: World["env"]): string {
+  if (env.CONTRAIL_DATA_DIR) return resolve(env.CONTRAIL_DATA_DIR);
+  if (process.getuid?.() === 0) return "/var/lib/contrail";
+  return join(env.XDG_DATA_HOME || join(env.HOME || homedir(), ".local", "share"), "contrail");
+}
+
+export const serverLogPath = (dataDir: string): string => join(dataDir, "server.log");
+
+interface Note {
+  readonly pid: number;
+  readonly url: string | undefined;
+}
+
+/** What the server left in its folder. */
+export function readNote(dataDir: string): Note | undefined {
+  try {
+    const { pid, url } = JSON.parse(readFileSync(join(dataDir, "server.json"), "utf8"));
+    if (!Number.isInteger(pid) || pid < 2) return undefined;
+    return { pid, url: typeof url === "string" ? url : undefined };
+  } catch {
+    return undefined;
+  }
+}
+
+/** The server that holds `dataDir` and answers, if there is one. */
+export async function findRunning(
+  dataDir: string,
+  world: World,
+): Promise<{ url: string; pid: number; version: string; status: string } | undefined> {
+  const note = readNote(dataDir);
+  if (note?.url === undefined || !isServerProcess(note.pid)) return undefined;
+  const health = await askHealth(note.url, world);
+  return health === undefined ? undefined : { url: note.url, pid: note.pid, ...health };
+}
+
+async function askHealth(url: string, world: World) {
+  const { clock, newKey } = world;
+  const client = new Client({ url, clock, newKey, attemptsMax: 1, timeoutMs: HEALTH_MS });
+  return await client.health().catch(() => undefined);
+}
+
+/** Starts the server, or finds the one that runs. @throws CliError with the end of its log */
+export async function startServer(options: StartOptions, world: World): Promise<StartedServer> {
+  const dataDir = resolve(options.dataDir);
+  const running = await findReady(dataDir, world, options.signal);
+  if (running !== undefined) return running;
+  mkdirSync(dataDir, { recursive: true, mode: process.getuid?.() === 0 ? 0o711 : 0o700 });
+  const logPath = serverLogPath(dataDir);
+  const logFd = options.foreground === true ? undefined : openSync(logPath, "a", 0o600);
+  const logStart = logFd === undefined ? 0 : statSync(logPath).size;
+  let child: ChildProcess;
+  try {
+    child = launch({ ...options, dataDir }, world, logFd);
+  } finally {
+    if (logFd !== undefined) closeSync(logFd);
+  }
+  const ended = new Promise<number>((done) => {
+    child.once("error", () => done(EXIT.failed));
+    child.once("exit", (code) => done(code ?? EXIT.failed));
+  });
+  try {
+    const ready = await readyLine(child, ended, options, world, () => lastStep(logPath, logStart));
+    child.stdout?.destroy();
+    if (options.foreground !== true) child.unref();
+    const version = (await askHealth(ready.url, world))?.version ?? "";
+    return { ...ready, version, started: true, ended };
+  } catch (error) {
+    if (child.exitCode === null) child.kill("SIGTERM");
+    // Two `up` at once: the loser of the race finds the winner's server.
+    const other = await findReady(dataDir, world, options.signal);
+    if (other !== undefined && other.pid !== child.pid) return other;
+    if (!(error instanceof StartFailure)) throw error;
+    throw startError(error.message, logFd === undefined ? [] : tail(logPath, logStart), logPath);
+  }
+}
+
+async function findReady(
+  dataDir: string,
+  world: World,
+  signal: AbortSignal | undefined,
+): Promise<StartedServer | undefined> {
+  for (const beganMs = world.clock.monotonicMs(); !signal?.aborted; ) {
+    const running = await findRunning(dataDir, world);
+    if (running === undefined) return undefined;
+    if (running.status === "ready")
+      return { ...running, oneTimeToken: null, started: false, ended: new Promise(() => {}) };
+    if (world.clock.monotonicMs() - beganMs > READY_MS_MAX)
+      throw new CliError("unavailable", `The server at ${running.url} stays "${running.status}".`, {
+        hint: `Look at its log: ${serverLogPath(dataDir)}`,
+        exitCode: EXIT.unreachable,
+      });
+    await pause(world.clock, 200, signal);
+  }
+  return undefined;
+}
+
+function launch(options: StartOptions, world: World, logFd: number | undefined): ChildProcess {
+  const args = ["--disable-warning=ExperimentalWarning", SERVER_MAIN];
+  args.push("--data-dir", options.dataDir);
+  if (options.host !== undefined) args.push("--host", options.host);
+  if (options.port !== undefined) args.push("--port", String(options.port));
+  if (options.slots !== undefined) args.push("--slots", String(options.slots));
+  const env: Record<string, string | undefined> = { ...world.env };
+  // The server speaks for nobody: a token of the person who starts it has no business there.
+  delete env.CONTRAIL_TOKEN;
+  delete env.CONTRAIL_SERVER;
+  return spawn(process.execPath, args, {
+    detached: options.foreground !== true,
+    stdio: ["ignore", "pipe", logFd ?? "inherit"],
+    // Not the caller's folder: the server may outlive it.
+    cwd: options.dataDir,
+    env,
+  });
+}
+
+class StartFailure extends Error {}
+
+async function readyLine(
+  child: ChildProcess,
+  ended: Promise<number>,
+  options: StartOptions,
+  world: World,
+  step: () => string,
+): Promise<{ url: string; pid: number; oneTimeToken: string | null }> {
+  const timeout = new AbortController();
+  const tick = (): (() => void) =>
+    world.clock.after(250, () => {
+      options.onStep?.(step());
+      cancelTick = tick();
+    });
+  let cancelTick = tick();
+  const line = new Promise<string>((resolve, reject) => {
+    let text = "";
+    child.stdout?.setEncoding("utf8").on("data", (chunk: string) => {
+      text += chunk;
+      const ready = text.split("\n").find((l) => l.startsWith("{") && l.includes('"ready"'));
+      if (ready !== undefined && text.includes(`${ready}\n`)) resolve(ready);
+    });
+    child.once("error", (error) =>
+      reject(new StartFailure(`could not be started: ${error.message}`)),
+    );
+    void ended.then((code) =>
+      reject(new StartFailure(`ended before it was ready (${describeEnd(child, code)})`)),
+    );
+    options.signal?.addEventListener("abort", () => reject(interrupted()), { once: true });
+    void pause(world.clock, READY_MS_MAX, timeout.signal).then(() =>
+      reject(new StartFailure(`was not ready after ${READY_MS_MAX / 1000} s`)),
+    );
+  });
+  try {
+    const ready = JSON.parse(await line) as {
+      url: string;
+      pid: number;
+      one_time_token?: string | null;
+    };
+    return { url: ready.url, pid: ready.pid, oneTimeToken: ready.one_time_token ?? null };
+  } finally {
+    timeout.abort();
+    cancelTick();
+  }
+}
+
+const describeEnd = (child: ChildProcess, code: number): string =>
+  child.signalCode === null ? `exit code ${code}` : `signal ${child.signalCode}`;
+
+export const interrupted = (): CliError =>
+  new CliError("interrupted", "Interrupted.", {
+    hint: "Run the command again.",
+    exitCode: EXIT.interrupted,
+  });
+
+function startError(what: string, lines: readonly string[], logPath: string): CliError {
+  const shown = lines.map((line) => `\n  ${line}`).join("");
+  return new CliError(
+    "server_not_started",
+    `The server ${what}.${shown === "" ? "" : ` It said:${shown}`}`,
+    {
+      hint: `The whole log is ${logPath}. \`contrail doctor\` checks what a server needs.`,
+    },
+  );
+}
+
+/** The server's log is one JSON object a line; anything else is shown as it is. */
+function messageOf(line: string): string {
+  try {
+    const entry = JSON.parse(line) as { msg?: unknown; err?: { message?: unknown } };
+    const parts = [entry.msg, entry.err?.message].filter((t) => typeof t === "string");
+    return parts.join(": ") || line;
+  } catch {
+    return line;
+  }
+}
+
+function tail(path: string, from: number, linesMax = 12): string[] {
+  try {
+    const text = readFileSync(path).subarray(from).toString("utf8");
+    const lines = text.split("\n").filter((line) => line.trim() !== "");
+    return lines.slice(-linesMax).map((line) => inert(messageOf(line)).slice(0, 400));
+  } catch {
+    return [];
+  }
+}
+
+const lastStep = (path: string, from: number): string => tail(path, from, 1)[0] ?? "";
+
+export interface StopOptions {
+  readonly dataDir: string;
+  readonly trials: "stop" | "keep";
+  readonly token: string | undefined;
+  /** Kill the process in the end, if nothing else ends it. */
+  readonly force?: boolean;
+  readonly onStep?: (text: string) => void;
+}
+
+/** Stops the server of `dataDir` and waits until its process is gone. @returns false when none ran */
+export async function stopServer(options: StopOptions, world: World): Promise<boolean> {
+  const note = readNote(options.dataDir);
+  if (note === undefined || !isServerProcess(note.pid)) return false;
+  const { clock, newKey } = world;
+  let asked = false;
+  if (note.url !== undefined && options.token !== undefined) {
+    const client = new Client({ url: note.url, token: options.token, clock, newKey });
+    asked = await client.shutdown(options.trials).then(
+      () => true,
+      () => false,
+    );
+  }
+  const waits: readonly (readonly [NodeJS.Signals | null, number])[] = [
+    ...(asked ? ([[null, 60_000]] as const) : []),
+    ["SIGTERM", 30_000],
+    ...(options.force === true ? ([["SIGKILL", 5_000]] as const) : []),
+  ];
+  for (const [signal, limitMs] of waits) {
+    if (signal !== null) {
+      options.onStep?.(`sending ${signal}`);
+      kill(note.pid, signal);
+    }
+    if (await gone(note.pid, limitMs, clock)) return true;
+  }
+  throw new CliError("server_not_stopped", `The server (process ${note.pid}) did not end.`, {
+    hint: `Look at ${serverLogPath(options.dataDir)}; the last resort is: kill -9 ${note.pid}`,
+  });
+}
+
+async function gone(pid: number, limitMs: number, clock: Clock): Promise<boolean> {
+  for (const beganMs = clock.monotonicMs(); clock.monotonicMs() - beganMs < limitMs; ) {
+    if (!isServerProcess(pid)) return true;
+    await pause(clock, POLL_MS);
+  }
+  return !isServerProcess(pid);
+}
+
+function kill(pid: number, signal: NodeJS.Signals | 0): boolean {
+  try {
+    process.kill(pid, signal);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === "EPERM";
+  }
+}
+
+/** Whether `pid` lives and, where the system can tell, runs our server: numbers are used again. */
+export function isServerProcess(pid: number): boolean {
+  if (!kill(pid, 0)) return false;
+  if (process.platform !== "linux") return true;
+  try {
+    const args = readFileSync(`/proc/${pid}/cmdline`, "utf8");
+    // Empty for a zombie: it has ended and only waits to be collected.
+    return args.includes("server/main");
+  } catch {
+    return false;
+  }
+}

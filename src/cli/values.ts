@@ -1,0 +1,44 @@
+/** Reading the words of the command line: each either the value or a message that says what would do. */
+import { parseId } from "../base/ids.ts";
+import { usageError } from "./exit-code.ts";
+
+/** A whole number within bounds. @param name as the user wrote it, e.g. "--limit" */
+export function wholeOf(name: string, text: string, min: number, max: number): number {
+  const value = /^\d+$/.test(text) ? Number(text) : Number.NaN;
+  if (Number.isInteger(value) && value >= min && value <= max) return value;
+  throw usageError(
+    `${name} is "${text}", which is not a whole number from ${min} to ${max}.`,
+    `Write a number, such as ${name} ${Math.max(min, Math.min(max, 2))}.`,
+  );
+}
+
+export const portOf = (text: string): number => wholeOf("--port", text, 0, 65_535);
+export const slotsOf = (text: string): number => wholeOf("--slots", text, 1, 100_000);
+
+export function experimentOf(text: string): number {
+  const id = parseId(text);
+  if (id !== undefined && id.trial === undefined) return id.experiment;
+  const hint =
+    id === undefined
+      ? "Experiments are numbered: 1, 2, … `contrail experiment list` shows them."
+      : `${text} is a trial; its experiment is ${id.experiment}.`;
+  throw usageError(`"${text}" is not the id of an experiment.`, hint);
+}
+
+export function trialOf(text: string): string {
+  const id = parseId(text);
+  if (id?.trial !== undefined && id.run === undefined) return text;
+  const hint =
+    id === undefined
+      ? "Trials are written EXPERIMENT.NUMBER, such as 3.12; `contrail trial list EXPERIMENT` shows them."
+      : id.trial === undefined
+        ? `${text} is an experiment; list its trials: contrail trial list ${text}`
+        : `${text} is an allocation; its trial is ${id.experiment}.${id.trial}.`;
+  throw usageError(`"${text}" is not the id of a trial.`, hint);
+}
+
+/** One of a closed list. */
+export function choiceOf<T extends string>(name: string, text: string, choices: readonly T[]): T {
+  if ((choices as readonly string[]).includes(text)) return text as T;
+  throw usageError(`${name} is "${text}".`, `Use one of: ${choices.join(", ")}.`);
+}

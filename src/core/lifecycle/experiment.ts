@@ -1,0 +1,149 @@
+/**
+ * What an experiment is to core, what can happen to it, and what a step of it changes. How it steps is in
+ * `step.ts`.
+ */
+import type { Budget } from "../budget.ts";
+import { type SearchState, startSearch } from "../search/methods.ts";
+import type { SearchAction, SearchEvent, SearchSpec } from "../search/search.ts";
+import type { AllocationEnd, ProcessesEnd, TrialState } from "./trial.ts";
+
+/** What never changes about an experiment, as core sees it. */
+export interface ExperimentSpec {
+  readonly search: SearchSpec;
+  /** Metric name that the search judges by; null = the search needs none (a single run). */
+  readonly objective: string | null;
+  /** Metric whose value is the resource; null = the step itself. */
+  readonly timeMetric: string | null;
+  readonly maxRestarts: number;
+  readonly slotsPerTrial: number;
+  readonly budget: Budget;
+}
+
+/** Plain JSON, stored with the experiment. */
+export interface ExperimentCore {
+  run: "active" | "paused" | "stopping" | "completed" | "canceled" | "error";
+  /** Set once something has decided the end; `byUser` harshness is in the trials. */
+  ending: { outcome: "completed" | "canceled" | "error"; text: string } | null;
+  reason: string;
+  startedAtMs: number | null;
+  endedAtMs: number | null;
+  progress: number;
+  /** Steps trained, over all trials: work, so what a restart repeats counts again. */
+  steps: number;
+  slotMs: number;
+  best: { trial: number; step: number; value: number } | null;
+}
+
+export interface Experiment {
+  readonly spec: ExperimentSpec;
+  core: ExperimentCore;
+  search: SearchState;
+  trials: Map<number, TrialState>;
+  /** Trials that are not over, by number: what most loops look at. */
+  live: Set<number>;
+}
+
+export type ExperimentEvent =
+  | { readonly type: "start"; readonly paused: boolean; readonly actor: string }
+  | {
+      readonly type: "user";
+      readonly verb: "activate" | "pause" | "cancel" | "kill";
+      readonly trial?: number;
+      readonly actor: string;
+    }
+  /** The scheduler gave it slots. */
+  | {
+      readonly type: "granted";
+      readonly trial: number;
+      readonly slots: readonly string[];
+      readonly reason: string;
+    }
+  | { readonly type: "started"; readonly trial: number; readonly run: number }
+  | {
+      readonly type: "report";
+      readonly trial: number;
+      readonly run: number;
+      readonly step: number;
+      readonly metrics: Readonly<Record<string, number>>;
+    }
+  | {
+      readonly type: "waiting";
+      readonly trial: number;
+      readonly run: number;
+      readonly step: number;
+    }
+  | {
+      readonly type: "checkpoint";
+      readonly trial: number;
+      readonly run: number;
+      readonly step: number;
+      readonly tree: string;
+    }
+  | {
+      readonly type: "invalid";
+      readonly trial: number;
+      readonly run: number;
+      readonly reason: string;
+    }
+  | {
+      readonly type: "exited";
+      readonly trial: number;
+      readonly run: number;
+      readonly end: ProcessesEnd;
+    }
+  /** Slots have to be given back for a while (the server stops): save and go, come back later. */
+  | { readonly type: "drain"; readonly reason: string }
+  | { readonly type: "tick" };
+
+/** What one step changed. Sets name what has to be written anew from the state. */
+export interface Effects {
+  readonly experimentChanged: boolean;
+  readonly trialsChanged: ReadonlySet<number>;
+  /** Trials whose live allocation's orders changed (target, yield, kill). */
+  readonly ordersChanged: ReadonlyMap<number, string>;
+  /** Allocations that ended in this step. */
+  readonly ended: readonly {
+    trial: number;
+    run: number;
+    end: AllocationEnd;
+    text: string;
+    exits: ProcessesEnd;
+  }[];
+  readonly searchLog: readonly { event: SearchEvent; actions: readonly SearchAction[] }[];
+  /** Sentences for the log of changes: who, what, why. `trial` absent = the experiment. */
+  readonly changes: readonly { actor: string; trial?: number; what: string; cause: string }[];
+}
+
+export function newExperiment(spec: ExperimentSpec): Experiment {
+  return {
+    spec,
+    core: {
+      run: "paused",
+      ending: null,
+      reason: "created",
+      startedAtMs: null,
+      endedAtMs: null,
+      progress: 0,
+      steps: 0,
+      slotMs: 0,
+      best: null,
+    },
+    search: startSearch(spec.search),
+    trials: new Map(),
+    live: new Set(),
+  };
+}
+
+export const isOver = (core: ExperimentCore): boolean =>
+  core.run === "completed" || core.run === "canceled" || core.run === "error";
+
+/** Slot time of grants that still run, up to now. */
+export function runningSlotMs(experiment: Experiment, nowMs: number): number {
+  let total = 0;
+  for (const number of experiment.live) {
+    const allocation = experiment.trials.get(number)?.allocation;
+    if (allocation)
+      total += Math.max(0, nowMs - allocation.sinceMs) * experiment.spec.slotsPerTrial;
+  }
+  return total;
+}

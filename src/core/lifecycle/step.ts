@@ -1,0 +1,591 @@
+/**
+ * `stepExperiment(experiment, event, now) → effects`: everything that can happen to an experiment, its
+ * trials and its search, in one closed union.
+ *
+ * The experiment passed in is consumed (updated in place): it can hold ten thousand trials, and the
+ * shell that owns it throws it away and loads it again when the commit of the effects fails. Effects say
+ * what has to be written in that one transaction and what to tell runners afterwards; they are facts
+ * about the new state, so performing them twice does no harm.
+ *
+ * The search hears only of trials by number and only what it can judge by: objectives and ends.
+ */
+import { assert, unreachable } from "../../base/assert.ts";
+import { budgetReached } from "../budget.ts";
+import { searchProgress, stepSearch } from "../search/methods.ts";
+import type { ExitReason, SearchAction, SearchCause, SearchEvent } from "../search/search.ts";
+import {
+  type Effects,
+  type Experiment,
+  type ExperimentCore,
+  type ExperimentEvent,
+  isOver,
+  runningSlotMs,
+} from "./experiment.ts";
+import {
+  classifyEnd,
+  type EndReason,
+  type ProcessesEnd,
+  retryDelayMs,
+  type TrialState,
+} from "./trial.ts";
+
+export function stepExperiment(
+  experiment: Experiment,
+  event: ExperimentEvent,
+  nowMs: number,
+): Effects {
+  const step = new Step(experiment, nowMs);
+  step.apply(event);
+  step.settle();
+  return step.effects();
+}
+
+/** One step in progress: the experiment and what has changed so far. */
+class Step {
+  readonly #x: Experiment;
+  readonly #now: number;
+  #experimentChanged = false;
+  readonly #trials = new Set<number>();
+  readonly #orders = new Map<number, string>();
+  readonly #ended: Effects["ended"][number][] = [];
+  readonly #searchLog: Effects["searchLog"][number][] = [];
+  readonly #changes: Effects["changes"][number][] = [];
+  readonly #toSearch: SearchEvent[] = [];
+
+  constructor(experiment: Experiment, nowMs: number) {
+    this.#x = experiment;
+    this.#now = nowMs;
+  }
+
+  effects(): Effects {
+    return {
+      experimentChanged: this.#experimentChanged,
+      trialsChanged: this.#trials,
+      ordersChanged: this.#orders,
+      ended: this.#ended,
+      searchLog: this.#searchLog,
+      changes: this.#changes,
+    };
+  }
+
+  apply(event: ExperimentEvent): void {
+    switch (event.type) {
+      case "start":
+        return this.#start(event.paused, event.actor);
+      case "user":
+        return event.trial === undefined
+          ? this.#userOnExperiment(event.verb, event.actor)
+          : this.#userOnTrial(event.verb, event.trial, event.actor);
+      case "granted":
+        return this.#granted(event.trial, event.slots, event.reason);
+      case "drain":
+        for (const trial of this.#liveTrials()) this.#yield(trial, "pause", event.reason);
+        return;
+      case "tick":
+        if (this.#x.core.run === "active") this.#toSearch.push({ type: "tick" });
+        return;
+      case "started":
+      case "report":
+      case "waiting":
+      case "checkpoint":
+      case "invalid":
+      case "exited":
+        return this.#fromRunner(event);
+      default:
+        return unreachable(event, "experiment event");
+    }
+  }
+
+  /** Runs the search until it has nothing more to say, then looks whether anything has come to its end. */
+  settle(): void {
+    for (let next = this.#toSearch.shift(); next; next = this.#toSearch.shift())
+      this.#tellSearch(next);
+    this.#checkBudget();
+    this.#checkEnd();
+  }
+
+  // ---- the experiment ------------------------------------------------------------------------
+
+  #start(paused: boolean, actor: string): void {
+    this.#say(actor, undefined, "created", "submitted");
+    this.#toSearch.push({ type: "start" });
+    if (!paused) this.#setRun("active", actor, "activated at submission");
+  }
+
+  #setRun(run: ExperimentCore["run"], actor: string, cause: string): void {
+    const core = this.#x.core;
+    core.run = run;
+    core.reason = cause;
+    if (run === "active" && core.startedAtMs === null) core.startedAtMs = this.#now;
+    if (isOver(core)) {
+      core.endedAtMs = this.#now;
+      if (run === "completed") core.progress = 1;
+    }
+    this.#experimentChanged = true;
+    this.#say(actor, undefined, run, cause);
+  }
+
+  #userOnExperiment(verb: "activate" | "pause" | "cancel" | "kill", actor: string): void {
+    const core = this.#x.core;
+    if (isOver(core)) return;
+    switch (verb) {
+      case "activate":
+        if (core.run === "paused") this.#setRun("active", actor, `activated by ${actor}`);
+        return;
+      case "pause":
+        if (core.run !== "active") return;
+        this.#setRun("paused", actor, `paused by ${actor}`);
+        for (const trial of this.#liveTrials())
+          this.#yield(trial, "pause", `the experiment was paused by ${actor}`);
+        return;
+      case "cancel":
+      case "kill": {
+        const killed = verb === "kill";
+        const text = `${killed ? "killed" : "canceled"} by ${actor}`;
+        this.#endExperiment("canceled", text, actor);
+        for (const trial of this.#liveTrials())
+          this.#end(
+            trial,
+            killed ? "killed_by_user" : "canceled_by_user",
+            killed,
+            `the experiment was ${text}`,
+            actor,
+          );
+      }
+    }
+  }
+
+  /** Decides the outcome once; what comes later does not change it. */
+  #endExperiment(outcome: "completed" | "canceled" | "error", text: string, actor: string): void {
+    if (this.#x.core.ending !== null) return;
+    this.#x.core.ending = { outcome, text };
+    this.#setRun("stopping", actor, text);
+  }
+
+  #checkBudget(): void {
+    const { core, spec } = this.#x;
+    if (core.ending !== null || core.run !== "active" || core.startedAtMs === null) return;
+    const text = budgetReached(spec.budget, {
+      steps: core.steps,
+      timeMs: this.#now - core.startedAtMs,
+      slotMs: core.slotMs + runningSlotMs(this.#x, this.#now),
+    });
+    if (text === undefined) return;
+    this.#endExperiment("completed", text, "budget");
+    for (const trial of this.#liveTrials())
+      this.#end(trial, "budget_reached", false, text, "budget");
+  }
+
+  #checkEnd(): void {
+    const { core, live } = this.#x;
+    if (core.ending === null || live.size > 0 || isOver(core)) return;
+    this.#setRun(core.ending.outcome, "contrail", core.ending.text);
+  }
+
+  // ---- trials --------------------------------------------------------------------------------
+
+  *#liveTrials(): Generator<TrialState> {
+    for (const number of [...this.#x.live]) {
+      const trial = this.#x.trials.get(number);
+      assert(trial, `live trial ${number} is missing`);
+      yield trial;
+    }
+  }
+
+  #userOnTrial(
+    verb: "activate" | "pause" | "cancel" | "kill",
+    number: number,
+    actor: string,
+  ): void {
+    const trial = this.#x.trials.get(number);
+    assert(trial, `there is no trial ${number}`);
+    if (trial.over !== null) return;
+    switch (verb) {
+      case "activate":
+        if (!trial.userHold) return;
+        trial.userHold = false;
+        trial.reason = `activated by ${actor}`;
+        this.#say(actor, number, "activated", trial.reason);
+        this.#trials.add(number);
+        return;
+      case "pause":
+        if (trial.userHold || trial.ending !== null) return;
+        trial.userHold = true;
+        trial.reason = `paused by ${actor}`;
+        this.#say(actor, number, "paused", trial.reason);
+        this.#trials.add(number);
+        this.#yield(trial, "pause", trial.reason);
+        return;
+      case "cancel":
+        return this.#end(trial, "canceled_by_user", false, `canceled by ${actor}`, actor);
+      case "kill":
+        return this.#end(trial, "killed_by_user", true, `killed by ${actor}`, actor);
+    }
+  }
+
+  /** Asks a running allocation to save and go; nothing to do where there is none. */
+  #yield(trial: TrialState, how: "pause" | "stop", reason: string): void {
+    const allocation = trial.allocation;
+    if (!allocation || allocation.kill || allocation.yield === "stop" || allocation.yield === how)
+      return;
+    allocation.yield = how;
+    this.#orders.set(trial.number, reason);
+    this.#trials.add(trial.number);
+  }
+
+  /** From now on it is to end; at once where nothing runs. A kill hardens an earlier, milder end. */
+  #end(trial: TrialState, reason: EndReason, kill: boolean, text: string, actor: string): void {
+    if (trial.over !== null) return;
+    if (trial.ending === null || (kill && !trial.ending.kill)) {
+      trial.ending = {
+        reason: trial.ending?.reason ?? reason,
+        kill,
+        text: trial.ending?.text ?? text,
+      };
+      trial.reason = text;
+      this.#say(actor, trial.number, kill ? "killing" : "stopping", text);
+      this.#trials.add(trial.number);
+    }
+    const allocation = trial.allocation;
+    if (!allocation) return this.#over(trial, trial.ending.reason, trial.ending.text);
+    if (kill && !allocation.kill) {
+      allocation.kill = true;
+      this.#orders.set(trial.number, text);
+    } else if (!kill) this.#yield(trial, "stop", text);
+  }
+
+  #over(trial: TrialState, reason: EndReason, text: string): void {
+    trial.over = reason;
+    trial.reason = text;
+    trial.endedAtMs = this.#now;
+    this.#x.live.delete(trial.number);
+    this.#trials.add(trial.number);
+    this.#say("contrail", trial.number, reason, text);
+    this.#toSearch.push({ type: "exit", trial: trial.number, reason: searchExit(reason) });
+  }
+
+  #granted(number: number, slots: readonly string[], reason: string): void {
+    const trial = this.#x.trials.get(number);
+    assert(
+      trial && trial.allocation === null && trial.over === null,
+      `trial ${number} can't be granted slots`,
+    );
+    trial.run += 1;
+    trial.step = trial.checkpoint?.step ?? 0;
+    trial.allocation = {
+      run: trial.run,
+      phase: "assigned",
+      yield: null,
+      kill: false,
+      startStep: trial.step,
+      sinceMs: this.#now,
+    };
+    trial.startedAtMs ??= this.#now;
+    trial.reason = reason;
+    this.#trials.add(number);
+    this.#orders.set(number, reason);
+    this.#say("scheduler", number, `granted ${slots.join(" ")}`, reason);
+  }
+
+  // ---- what runners say ----------------------------------------------------------------------
+
+  /** Reports of an earlier allocation are kept by the store; they decide nothing here (the fence). */
+  #fromRunner(event: Extract<ExperimentEvent, { run: number }>): void {
+    const trial = this.#x.trials.get(event.trial);
+    assert(trial, `there is no trial ${event.trial}`);
+    const allocation = trial.allocation;
+    if (!allocation || allocation.run !== event.run) return;
+    this.#trials.add(trial.number);
+    switch (event.type) {
+      case "started":
+        allocation.phase = "running";
+        if (trial.ending === null) trial.reason = "running";
+        this.#say("runner", trial.number, "started", `allocation ${event.run} runs`);
+        return;
+      case "report":
+        return this.#report(trial, event.step, event.metrics);
+      case "waiting":
+        return this.#waiting(trial, event.step);
+      case "checkpoint":
+        if (trial.checkpoint === null || event.step >= trial.checkpoint.step)
+          trial.checkpoint = { step: event.step, tree: event.tree };
+        return;
+      case "invalid":
+        trial.invalid = event.reason;
+        return;
+      case "exited":
+        return this.#exited(trial, event.end);
+      default:
+        return unreachable(event, "runner event");
+    }
+  }
+
+  #report(trial: TrialState, step: number, metrics: Readonly<Record<string, number>>): void {
+    const { spec, core } = this.#x;
+    if (step > trial.step) {
+      core.steps += step - trial.step;
+      trial.step = step;
+      this.#experimentChanged = true;
+    }
+    for (const name of Object.keys(metrics))
+      if (trial.metricNames.length < 32 && !trial.metricNames.includes(name))
+        trial.metricNames.push(name);
+    if (spec.objective === null || !Object.hasOwn(metrics, spec.objective)) return;
+    const value = metrics[spec.objective] as number;
+    let resource = step;
+    if (spec.timeMetric !== null) {
+      const time = metrics[spec.timeMetric];
+      if (time === undefined || Number.isNaN(time)) {
+        this.#end(
+          trial,
+          "objective_missing",
+          true,
+          missingText(spec.timeMetric, "searcher.time_metric", step, trial.metricNames),
+          "contrail",
+        );
+        return;
+      }
+      resource = Math.floor(time);
+    }
+    trial.objective = { step, value, resource };
+    this.#noteBest(trial, step, value);
+    if (trial.ending === null)
+      this.#toSearch.push({
+        type: "report",
+        trial: trial.number,
+        step: resource,
+        objective: value,
+      });
+  }
+
+  #noteBest(trial: TrialState, step: number, value: number): void {
+    const core = this.#x.core;
+    if (Number.isNaN(value)) return;
+    const sign = this.#x.spec.search.smallerIsBetter ? 1 : -1;
+    if (trial.best === null || sign * value < sign * trial.best.value) trial.best = { step, value };
+    if (core.best === null || sign * value < sign * core.best.value) {
+      core.best = { trial: trial.number, step, value };
+      this.#experimentChanged = true;
+    }
+  }
+
+  /** The program stands at its target. Everything it had to say about these steps is said, so the latest
+   *  objective counts for the target even where it was measured a little earlier. */
+  #waiting(trial: TrialState, step: number): void {
+    const { spec } = this.#x;
+    if (spec.objective === null) {
+      if (trial.ending === null && trial.target !== null && step >= trial.target)
+        this.#end(
+          trial,
+          "finished",
+          false,
+          `it trained to step ${step}, as far as it was asked to`,
+          "contrail",
+        );
+      return;
+    }
+    if (trial.ending !== null) return;
+    const last = trial.objective;
+    if (last === null) {
+      this.#end(
+        trial,
+        "objective_missing",
+        true,
+        missingText(spec.objective, "searcher.metric", step, trial.metricNames),
+        "contrail",
+      );
+      return;
+    }
+    if (spec.timeMetric === null && last.resource < step)
+      this.#toSearch.push({ type: "report", trial: trial.number, step, objective: last.value });
+  }
+
+  #exited(trial: TrialState, end: ProcessesEnd): void {
+    const allocation = trial.allocation;
+    assert(allocation, "an exit needs an allocation");
+    const asked = {
+      yield: allocation.yield,
+      kill: allocation.kill,
+      invalid: trial.invalid !== null,
+    };
+    const verdict = classifyEnd(end, asked);
+    const usedMs = Math.max(0, this.#now - allocation.sinceMs) * this.#x.spec.slotsPerTrial;
+    trial.slotMs += usedMs;
+    this.#x.core.slotMs += usedMs;
+    this.#experimentChanged = true;
+    trial.allocation = null;
+    this.#ended.push({
+      trial: trial.number,
+      run: allocation.run,
+      end: verdict.end,
+      text: verdict.text,
+      exits: end,
+    });
+    this.#say("runner", trial.number, `allocation ended: ${verdict.end}`, verdict.text);
+    if (trial.ending !== null) return this.#over(trial, trial.ending.reason, trial.ending.text);
+    switch (verdict.end) {
+      case "finished":
+        return this.#finishedByItself(trial, verdict.text);
+      case "invalid_hyperparameters":
+        return this.#over(
+          trial,
+          "invalid_hyperparameters",
+          `its program declared the hyperparameters invalid: ${trial.invalid}`,
+        );
+      case "paused":
+      case "stopped":
+      case "killed":
+        trial.reason = verdict.text;
+        return;
+      case "node_lost":
+        trial.reason = `${verdict.text}; it goes on from its last checkpoint`;
+        return;
+      case "user_error":
+      case "out_of_memory":
+      case "launch_failed":
+        return this.#failed(trial, verdict.end, verdict.text);
+      default:
+        return unreachable(verdict.end, "allocation end");
+    }
+  }
+
+  #finishedByItself(trial: TrialState, text: string): void {
+    const { spec } = this.#x;
+    if (spec.objective !== null && trial.objective === null)
+      return this.#over(
+        trial,
+        "objective_missing",
+        missingText(spec.objective, "searcher.metric", trial.step, trial.metricNames),
+      );
+    this.#over(trial, "finished", text);
+  }
+
+  #failed(
+    trial: TrialState,
+    reason: "user_error" | "out_of_memory" | "launch_failed",
+    text: string,
+  ): void {
+    trial.restarts += 1;
+    const max = this.#x.spec.maxRestarts;
+    if (trial.restarts > max) {
+      trial.restarts = max;
+      return this.#over(trial, reason, `${text}; max_restarts (${max}) are used up`);
+    }
+    const delayMs = retryDelayMs(trial.restarts);
+    trial.retryAtMs = this.#now + delayMs;
+    const from = trial.checkpoint
+      ? `from the checkpoint at step ${trial.checkpoint.step}`
+      : "from the beginning";
+    trial.reason = `${text}; restart ${trial.restarts} of ${max} ${from}`;
+    this.#say("contrail", trial.number, "restarting", trial.reason);
+  }
+
+  // ---- the search ----------------------------------------------------------------------------
+
+  #tellSearch(event: SearchEvent): void {
+    const { spec, core } = this.#x;
+    const { state, actions } = stepSearch(spec.search, this.#x.search, event, this.#now);
+    this.#x.search = state;
+    if (event.type !== "tick" || actions.length > 0) this.#searchLog.push({ event, actions });
+    if (core.ending !== null) return;
+    for (const action of actions) this.#perform(action);
+    const progress = Math.max(core.progress, Math.min(1, searchProgress(spec.search, state)));
+    if (progress !== core.progress) {
+      core.progress = progress;
+      this.#experimentChanged = true;
+    }
+  }
+
+  #perform(action: SearchAction): void {
+    if (action.type === "create") return this.#create(action);
+    if (action.type === "finish") {
+      const outcome = action.outcome === "errored" ? "error" : action.outcome;
+      return this.#endExperiment(outcome, action.cause.text, "search");
+    }
+    const trial = this.#x.trials.get(action.trial);
+    assert(trial, `the search spoke of trial ${action.trial}, which does not exist`);
+    if (trial.over !== null || trial.ending !== null) return;
+    this.#trials.add(trial.number);
+    this.#say("search", trial.number, action.type, action.cause.text);
+    switch (action.type) {
+      case "train":
+        trial.target = this.#x.spec.timeMetric === null ? action.target : null;
+        trial.searchHold = false;
+        trial.reason = action.cause.text;
+        if (trial.allocation && trial.allocation.yield === null)
+          this.#orders.set(trial.number, action.cause.text);
+        return;
+      case "pause":
+        trial.searchHold = true;
+        trial.reason = action.cause.text;
+        return this.#yield(trial, "pause", action.cause.text);
+      case "stop":
+        return this.#end(trial, stopReason(action.cause), false, action.cause.text, "search");
+    }
+  }
+
+  #create(action: Extract<SearchAction, { type: "create" }>): void {
+    assert(!this.#x.trials.has(action.trial), `trial ${action.trial} exists already`);
+    this.#x.trials.set(action.trial, {
+      number: action.trial,
+      bracket: action.bracket,
+      hyperparameters: action.hyperparameters,
+      seed: action.seed,
+      target: this.#x.spec.timeMetric === null ? action.target : null,
+      searchHold: false,
+      userHold: false,
+      ending: null,
+      over: null,
+      reason: action.cause.text,
+      allocation: null,
+      run: 0,
+      restarts: 0,
+      retryAtMs: 0,
+      step: 0,
+      objective: null,
+      best: null,
+      checkpoint: null,
+      invalid: null,
+      metricNames: [],
+      slotMs: 0,
+      createdAtMs: this.#now,
+      startedAtMs: null,
+      endedAtMs: null,
+    });
+    this.#x.live.add(action.trial);
+    this.#trials.add(action.trial);
+    this.#say("search", action.trial, "create", action.cause.text);
+  }
+
+  #say(actor: string, trial: number | undefined, what: string, cause: string): void {
+    this.#changes.push({ actor, ...(trial === undefined ? {} : { trial }), what, cause });
+  }
+}
+
+/** A trial that trained as far as the search goes has finished; any other stop was a judgement. */
+const stopReason = (cause: SearchCause): EndReason =>
+  cause.code === "reached_end" ? "finished" : "stopped_by_search";
+
+function searchExit(reason: EndReason): ExitReason {
+  switch (reason) {
+    case "finished":
+      return "finished";
+    case "stopped_by_search":
+    case "budget_reached":
+      return "stopped";
+    case "killed_by_user":
+    case "canceled_by_user":
+    case "experiment_ended":
+      return "canceled";
+    case "invalid_hyperparameters":
+      return "invalid_hyperparameters";
+    default:
+      return "errored";
+  }
+}
+
+function missingText(metric: string, field: string, step: number, seen: readonly string[]): string {
+  const reported =
+    seen.length === 0 ? "no metric was reported" : `reported were: ${seen.join(", ")}`;
+  return `the metric "${metric}" (${field}) was not reported by step ${step}; ${reported}. Report it, or name another in ${field}`;
+}

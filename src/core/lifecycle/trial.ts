@@ -1,0 +1,192 @@
+/**
+ * One trial: what it is wanted to do, and what is known of the allocation that does it.
+ *
+ * The two are kept apart. A person or the search changes what is *wanted* at once; what *is* changes only
+ * by facts from the runner or the engine. The state that people see is computed from both, so it can't
+ * claim more than is known. Alternative refused: one state field that commands overwrite, which is how
+ * neighbours come to show a stopped trial as running, or a running one as failed.
+ */
+import type { Hyperparameters } from "../space/space.ts";
+
+export type EndReason =
+  | "finished"
+  | "stopped_by_search"
+  | "killed_by_user"
+  | "canceled_by_user"
+  | "user_error"
+  | "out_of_memory"
+  | "node_lost"
+  | "launch_failed"
+  | "invalid_hyperparameters"
+  | "objective_missing"
+  | "budget_reached"
+  | "experiment_ended";
+
+export type AllocationEnd =
+  | "finished"
+  | "paused"
+  | "stopped"
+  | "killed"
+  | "user_error"
+  | "out_of_memory"
+  | "node_lost"
+  | "launch_failed"
+  | "invalid_hyperparameters";
+
+/** A live grant of slots. Plain JSON. */
+export interface LiveAllocation {
+  run: number;
+  phase: "assigned" | "running";
+  yield: "pause" | "stop" | null;
+  kill: boolean;
+  /** Steps up to this one come from the checkpoint it started from. */
+  startStep: number;
+  sinceMs: number;
+}
+
+/** Plain JSON: stored with the trial, read back as it is. */
+export interface TrialState {
+  readonly number: number;
+  readonly bracket: number;
+  readonly hyperparameters: Hyperparameters;
+  readonly seed: number;
+  /** Train to here, absolute; null = no limit that the program could know. */
+  target: number | null;
+  /** The search has paused it at a rung. */
+  searchHold: boolean;
+  /** A person has paused it. */
+  userHold: boolean;
+  /** It is to end, and why; set once, a kill may harden it. */
+  ending: { reason: EndReason; kill: boolean; text: string } | null;
+  over: EndReason | null;
+  /** One sentence: why it is as it is. */
+  reason: string;
+  allocation: LiveAllocation | null;
+  /** Number of the latest allocation; 0 before the first. */
+  run: number;
+  /** Failures that counted. */
+  restarts: number;
+  /** Not before this wall time: backoff after a failure. */
+  retryAtMs: number;
+  /** The last step reported; falls back to the checkpoint's when a new allocation starts. */
+  step: number;
+  /** The last objective reported, the step it belongs to, and what the search was told it counts for. */
+  objective: { step: number; value: number; resource: number } | null;
+  best: { step: number; value: number } | null;
+  checkpoint: { step: number; tree: string } | null;
+  invalid: string | null;
+  /** Any metric name seen, for a helpful word when the objective is missing (at most 32). */
+  metricNames: string[];
+  slotMs: number;
+  createdAtMs: number;
+  startedAtMs: number | null;
+  endedAtMs: number | null;
+}
+
+export type TrialStateName =
+  | "queued"
+  | "starting"
+  | "running"
+  | "pausing"
+  | "paused"
+  | "waiting"
+  | "stopping"
+  | "completed"
+  | "canceled"
+  | "error";
+
+/** What people see. */
+export function trialStateName(trial: TrialState, experimentPaused: boolean): TrialStateName {
+  if (trial.over !== null) return endStateName(trial.over);
+  if (trial.ending !== null) return "stopping";
+  if (trial.allocation !== null) {
+    if (trial.allocation.yield !== null || trial.allocation.kill) return "pausing";
+    return trial.allocation.phase === "assigned" ? "starting" : "running";
+  }
+  if (trial.searchHold) return "waiting";
+  return trial.userHold || experimentPaused ? "paused" : "queued";
+}
+
+export function endStateName(reason: EndReason): "completed" | "canceled" | "error" {
+  switch (reason) {
+    case "finished":
+    case "stopped_by_search":
+    case "budget_reached":
+      return "completed";
+    case "killed_by_user":
+    case "canceled_by_user":
+    case "experiment_ended":
+      return "canceled";
+    default:
+      return "error";
+  }
+}
+
+/** Does it want slots that it does not have? */
+export const wantsSlots = (trial: TrialState): boolean =>
+  trial.over === null &&
+  trial.ending === null &&
+  !trial.searchHold &&
+  !trial.userHold &&
+  trial.allocation === null;
+
+/** The end of all processes of an allocation, as the runner saw it. */
+export interface ProcessesEnd {
+  readonly kind: "processes" | "launch_failed" | "runner_lost";
+  /** By rank; the first that failed tells. */
+  readonly exits: readonly { readonly code: number | null; readonly signal: string | null }[];
+  readonly outOfMemory: string | null;
+  readonly signalsSent: readonly string[];
+  readonly yielded: boolean;
+  readonly detail: string;
+}
+
+/**
+ * What an allocation's end means. Only facts: what the kernel reported, and what we had asked for.
+ * An exit with a code other than 0 is the program's failure even when it was told to yield; a death by a
+ * signal that we had sent is ours.
+ */
+export function classifyEnd(
+  end: ProcessesEnd,
+  asked: { yield: "pause" | "stop" | null; kill: boolean; invalid: boolean },
+): { end: AllocationEnd; text: string } {
+  if (end.kind === "runner_lost")
+    return { end: "node_lost", text: end.detail || "the runner on its node was lost" };
+  if (end.kind === "launch_failed")
+    return { end: "launch_failed", text: end.detail || "its program could not be started" };
+  const failed = end.exits.find((exit) => exit.code !== 0);
+  const ours =
+    failed?.signal !== null &&
+    failed?.signal !== undefined &&
+    end.signalsSent.includes(failed.signal);
+  const byShell = failed?.code === 143 || failed?.code === 137;
+  const weEndedIt = ours || (byShell && end.signalsSent.length > 0);
+  if (asked.kill && (weEndedIt || !failed)) return { end: "killed", text: "killed as ordered" };
+  if (asked.invalid)
+    return {
+      end: "invalid_hyperparameters",
+      text: "its program declared the hyperparameters invalid",
+    };
+  if (asked.yield !== null && (weEndedIt || (!failed && end.yielded)))
+    return asked.yield === "pause"
+      ? { end: "paused", text: "it gave its slots back as asked" }
+      : { end: "stopped", text: "it stopped as asked" };
+  if (failed && weEndedIt)
+    return { end: "node_lost", text: end.detail || "its runner was stopped and ended it" };
+  if (!failed) return { end: "finished", text: "its program ended by itself with exit code 0" };
+  if (end.outOfMemory !== null)
+    return { end: "out_of_memory", text: `it ran out of memory (${end.outOfMemory})` };
+  return { end: "user_error", text: describeFailure(failed) };
+}
+
+function describeFailure(exit: { code: number | null; signal: string | null }): string {
+  if (exit.signal !== null)
+    return `its program was killed by ${exit.signal}, which Contrail did not send`;
+  const hint =
+    exit.code === 126 ? " (not executable)" : exit.code === 127 ? " (command not found)" : "";
+  return `its program ended with exit code ${exit.code}${hint}`;
+}
+
+/** Wait before attempt n + 1, doubling from 0.25 s up to 30 s. */
+export const retryDelayMs = (failures: number): number =>
+  Math.min(30_000, 250 * 2 ** Math.max(0, failures - 1));

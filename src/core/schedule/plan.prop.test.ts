@@ -1,0 +1,94 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import {
+  compareTasks,
+  describeWait,
+  planStarts,
+  type SchedulableTask,
+  type Snapshot,
+} from "./plan.ts";
+
+const task = fc.record({
+  group: fc.integer({ min: 1, max: 4 }),
+  slots: fc.integer({ min: 1, max: 4 }),
+  priority: fc.integer({ min: 1, max: 3 }),
+  submittedAtMs: fc.integer({ min: 0, max: 3 }),
+  notBeforeMs: fc.constantFrom(0, 0, 0, 50, 200),
+});
+const snapshot: fc.Arbitrary<Snapshot> = fc
+  .record({
+    tasks: fc.array(task, { maxLength: 12 }),
+    total: fc.integer({ min: 1, max: 8 }),
+    freeShare: fc.integer({ min: 0, max: 8 }),
+    slotsMax: fc.array(fc.tuple(fc.integer({ min: 1, max: 4 }), fc.integer({ min: 1, max: 5 })), {
+      maxLength: 2,
+    }),
+    held: fc.array(fc.tuple(fc.integer({ min: 1, max: 4 }), fc.integer({ min: 0, max: 3 })), {
+      maxLength: 2,
+    }),
+  })
+  .map(({ tasks, total, freeShare, slotsMax, held }) => ({
+    free: Array.from({ length: Math.min(total, freeShare) }, (_, i) => `cpu:${i}`),
+    slotsTotal: total,
+    queue: tasks.map((t, i): SchedulableTask => ({ ...t, id: `${t.group}.${i}`, number: i })),
+    slotsMax: new Map(slotsMax),
+    held: new Map(held),
+    nowMs: 100,
+  }));
+
+const property = (name: string, check: (s: Snapshot) => void): void => {
+  test(name, () => fc.assert(fc.property(snapshot, check), { seed: 7, numRuns: 2000 }));
+};
+
+property("no slot is given twice, and only free ones are given", (s) => {
+  const given = planStarts(s).starts.flatMap((start) => start.slots);
+  assert.equal(new Set(given).size, given.length);
+  assert.ok(given.every((slot) => s.free.includes(slot)));
+});
+
+property("a task gets all the slots it needs or none", (s) => {
+  for (const start of planStarts(s).starts) assert.equal(start.slots.length, start.task.slots);
+});
+
+property("every task either starts or has a reason to wait", (s) => {
+  const plan = planStarts(s);
+  const seen = [...plan.starts.map((x) => x.task.id), ...plan.waits.map((x) => x.task.id)].sort();
+  assert.deepEqual(seen, s.queue.map((t) => t.id).sort());
+  for (const { reason } of plan.waits) assert.notEqual(describeWait(reason, s.nowMs), "");
+});
+
+property("planning again after applying the plan starts nothing", (s) => {
+  const first = planStarts(s);
+  const started = new Set(first.starts.map((x) => x.task.id));
+  const used = new Set(first.starts.flatMap((x) => x.slots));
+  const held = new Map(s.held);
+  for (const { task: t } of first.starts) held.set(t.group, (held.get(t.group) ?? 0) + t.slots);
+  const again = planStarts({
+    ...s,
+    free: s.free.filter((slot) => !used.has(slot)),
+    queue: s.queue.filter((t) => !started.has(t.id)),
+    held,
+  });
+  assert.equal(again.starts.length, 0);
+});
+
+property("nobody overtakes a task that waits for slots", (s) => {
+  const plan = planStarts(s);
+  const blocked = plan.waits.find((wait) => wait.reason.code === "no_free_slot");
+  if (!blocked) return;
+  for (const start of plan.starts) assert.ok(compareTasks(start.task, blocked.task) < 0);
+});
+
+property("no experiment goes over its max_slots", (s) => {
+  const plan = planStarts(s);
+  for (const [group, max] of s.slotsMax) {
+    const mine = plan.starts.filter((x) => x.task.group === group);
+    const after = (s.held.get(group) ?? 0) + mine.reduce((sum, x) => sum + x.slots.length, 0);
+    if (mine.length > 0) assert.ok(after <= max);
+  }
+});
+
+property("the order of the queue as given does not matter", (s) => {
+  assert.deepEqual(planStarts({ ...s, queue: [...s.queue].reverse() }), planStarts(s));
+});

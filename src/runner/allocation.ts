@@ -1,0 +1,343 @@
+/**
+ * One allocation from launch to exit, as `step(state, input) → { state, actions }`: what to tell the
+ * training code, when to signal it, and when it has ended. No processes, files or clocks here, so the
+ * same decisions run in the simulator; `allocation-host.ts` performs the actions.
+ *
+ * The intuition is a ladder that is only ever climbed: asked over the socket, then SIGTERM, then
+ * SIGKILL. A yield starts at the first rung, a kill at the second. Only the first can be taken back,
+ * because a program that was asked may not have listened yet, and one that got SIGTERM has.
+ */
+import type { Orders } from "../protocol/trial-socket.ts";
+
+/** How long a program that cannot hear (no helper, or not yet there) has before SIGTERM stands for a yield. */
+export const DEAF_GRACE_MS = 2_000;
+
+export interface RankExit {
+  readonly rank: number;
+  readonly code: number | null;
+  readonly signal: string | null;
+}
+
+export interface HeardOrders extends Orders {
+  readonly version: number;
+  readonly kill: boolean;
+}
+
+export interface AllocationState {
+  readonly phase: "preparing" | "running" | "sweeping" | "ended";
+  readonly rung: "none" | "asked" | "term" | "kill";
+  readonly orders: HeardOrders;
+  readonly killGraceMs: number;
+  readonly yieldGraceMs: number;
+  readonly alive: readonly number[];
+  readonly exits: readonly RankExit[];
+  readonly signalsSent: readonly string[];
+  /** Training code has said hello, so it hears what is pushed. */
+  readonly hears: boolean;
+  /** The step at which rank 0 waits for orders. */
+  readonly waiting: number | null;
+  /** A yield reached the training code, over the socket or as SIGTERM, before it said goodbye by itself. */
+  readonly told: boolean;
+  readonly saidBye: boolean;
+  readonly outOfMemory: string | null;
+  /** Why a process could not be started. */
+  readonly launchFault: string | null;
+  /** The runner itself ends; set when that, and no order, is why the processes die. */
+  readonly abandoned: boolean;
+  readonly notes: readonly string[];
+}
+
+export type AllocationInput =
+  | { readonly type: "orders"; readonly orders: HeardOrders }
+  /** The server knows a newer fence, or has ended this allocation. */
+  | { readonly type: "disowned"; readonly reason: string }
+  | { readonly type: "shutdown"; readonly graceMs: number }
+  | { readonly type: "prepared" }
+  | { readonly type: "started"; readonly ranks: readonly number[] }
+  | { readonly type: "launch_failed"; readonly detail: string }
+  | { readonly type: "hello" }
+  | { readonly type: "wait"; readonly rank: number; readonly step: number }
+  | { readonly type: "bye" }
+  | { readonly type: "timer" }
+  | ({ readonly type: "rank_exited"; readonly outOfMemory: string | null } & RankExit)
+  /** Every process is gone; `outlived` of them had to be killed after the last rank ended. */
+  | { readonly type: "swept"; readonly outlived: number; readonly outOfMemory: string | null };
+
+export type AllocationAction =
+  | { readonly type: "push" }
+  | { readonly type: "spawn" }
+  | { readonly type: "abort_preparation" }
+  | { readonly type: "signal"; readonly name: "SIGTERM" | "SIGKILL" }
+  /** Replaces the timer; null = none. */
+  | { readonly type: "timer"; readonly delayMs: number | null }
+  | { readonly type: "waiting"; readonly step: number }
+  | { readonly type: "sweep"; readonly graceMs: number }
+  | { readonly type: "exited"; readonly exit: AllocationExit };
+
+export interface AllocationExit {
+  readonly kind: "processes" | "launch_failed" | "runner_lost";
+  readonly processes: readonly RankExit[];
+  readonly outOfMemory: string | null;
+  readonly signalsSent: readonly string[];
+  readonly yielded: boolean;
+  readonly detail: string;
+}
+
+export interface AllocationStep {
+  readonly state: AllocationState;
+  readonly actions: readonly AllocationAction[];
+}
+
+/** After this the sweep of what outlived the ranks goes over to SIGKILL, however patient the grace is. */
+const SWEEP_GRACE_MAX_MS = 5_000;
+const SIGKILL_AGAIN_MS = 5_000;
+
+export function newAllocation(options: {
+  readonly orders: HeardOrders;
+  readonly killGraceMs: number;
+  readonly yieldGraceMs: number;
+}): AllocationState {
+  return {
+    ...options,
+    phase: "preparing",
+    rung: "none",
+    alive: [],
+    exits: [],
+    signalsSent: [],
+    hears: false,
+    waiting: null,
+    told: false,
+    saidBye: false,
+    outOfMemory: null,
+    launchFault: null,
+    abandoned: false,
+    notes: [],
+  };
+}
+
+/** Whether orders say what to do at `step`: train past it, or yield. */
+export const answers = (orders: Orders, step: number): boolean =>
+  orders.yield !== null || orders.target === null || orders.target > step;
+
+/** Takes one input. Inputs that mean nothing in the present phase change nothing. */
+export function stepAllocation(state: AllocationState, input: AllocationInput): AllocationStep {
+  if (state.phase === "ended") return { state, actions: [] };
+  switch (input.type) {
+    case "orders":
+      return heard(state, input.orders);
+    case "disowned":
+      if (state.orders.kill) return { state, actions: [] };
+      return heard(state, { ...state.orders, kill: true, reason: input.reason });
+    case "shutdown":
+      return shutdown(state, input.graceMs);
+    case "prepared":
+      return cancelled(state) ? neverStarted(state) : { state, actions: [{ type: "spawn" }] };
+    case "started":
+      return climb({ ...state, phase: "running", alive: input.ranks }, []);
+    case "launch_failed":
+      return launchFailed(state, input.detail);
+    case "hello":
+      return hello(state);
+    case "wait":
+      return wait(state, input.rank, input.step);
+    case "bye":
+      return { state: { ...state, saidBye: true }, actions: [] };
+    case "timer":
+      return timer(state);
+    case "rank_exited":
+      return rankExited(state, input);
+    case "swept":
+      return swept(state, input);
+  }
+}
+
+function heard(state: AllocationState, orders: HeardOrders): AllocationStep {
+  const next: AllocationState = {
+    ...state,
+    orders,
+    waiting: state.waiting !== null && answers(orders, state.waiting) ? null : state.waiting,
+  };
+  if (next.phase === "preparing")
+    return { state: next, actions: cancelled(next) ? [{ type: "abort_preparation" }] : [] };
+  if (next.phase === "sweeping") return { state: next, actions: [] };
+  return climb(next, [{ type: "push" }]);
+}
+
+const cancelled = (state: AllocationState): boolean =>
+  state.abandoned || state.orders.kill || state.orders.yield !== null;
+
+/** Climbs to the rung that the orders ask for, or steps back from having merely asked. */
+function climb(state: AllocationState, before: readonly AllocationAction[]): AllocationStep {
+  const { orders, rung } = state;
+  if (rung === "term" || rung === "kill") return { state, actions: before };
+  if (orders.kill) return terminate(state, before);
+  if (orders.yield === null) {
+    if (rung === "none") return { state, actions: before };
+    return {
+      state: { ...state, rung: "none" },
+      actions: [...before, { type: "timer", delayMs: null }],
+    };
+  }
+  if (rung === "asked") return { state, actions: before };
+  const delayMs = state.hears ? state.yieldGraceMs : Math.min(DEAF_GRACE_MS, state.yieldGraceMs);
+  return {
+    state: { ...state, rung: "asked", told: state.told || (state.hears && !state.saidBye) },
+    actions: [...before, { type: "timer", delayMs }],
+  };
+}
+
+function terminate(
+  state: AllocationState,
+  before: readonly AllocationAction[],
+  graceMs = state.killGraceMs,
+): AllocationStep {
+  return {
+    state: {
+      ...state,
+      rung: "term",
+      signalsSent: [...state.signalsSent, "SIGTERM"],
+      told: state.told || (state.orders.yield !== null && !state.saidBye),
+    },
+    actions: [...before, { type: "signal", name: "SIGTERM" }, { type: "timer", delayMs: graceMs }],
+  };
+}
+
+function shutdown(state: AllocationState, graceMs: number): AllocationStep {
+  const abandoned = !state.orders.kill && state.rung !== "term" && state.rung !== "kill";
+  const next = { ...state, abandoned: state.abandoned || abandoned };
+  if (state.phase === "preparing") return { state: next, actions: [{ type: "abort_preparation" }] };
+  if (state.phase === "sweeping") return { state, actions: [] };
+  const grace = Math.min(graceMs, state.killGraceMs);
+  // Whoever is on the way out already gets no more time than the others.
+  if (state.rung === "term") return { state: next, actions: [{ type: "timer", delayMs: grace }] };
+  if (state.rung === "kill") return { state: next, actions: [] };
+  return terminate(next, [], grace);
+}
+
+function launchFailed(state: AllocationState, detail: string): AllocationStep {
+  const next = { ...state, launchFault: state.launchFault ?? detail };
+  if (state.phase === "preparing" && cancelled(state)) return neverStarted(state);
+  if (state.alive.length === 0) return end({ ...next, phase: "ended" });
+  return state.rung === "none" || state.rung === "asked"
+    ? terminate(next, [])
+    : { state: next, actions: [] };
+}
+
+/**
+ * The orders changed while code and data were fetched: nothing ran, so nothing failed either. No
+ * processes and no fault is how that is told.
+ */
+function neverStarted(state: AllocationState): AllocationStep {
+  const { orders, abandoned } = state;
+  const yielded = orders.yield !== null && !orders.kill;
+  const note = `ended before any process was started: ${abandoned ? "the runner was told to stop" : orders.reason}`;
+  return end({
+    ...state,
+    phase: "ended",
+    told: yielded,
+    saidBye: yielded,
+    notes: [...state.notes, note],
+  });
+}
+
+function hello(state: AllocationState): AllocationStep {
+  const first = !state.hears;
+  const next = { ...state, hears: true, told: state.told || state.orders.yield !== null };
+  if (!first || state.rung !== "asked") return { state: next, actions: [] };
+  return { state: next, actions: [{ type: "timer", delayMs: state.yieldGraceMs }] };
+}
+
+function wait(state: AllocationState, rank: number, step: number): AllocationStep {
+  if (answers(state.orders, step)) return { state, actions: [{ type: "push" }] };
+  // Who waits after a yield was taken back has not acted on it.
+  const next = { ...state, told: false };
+  if (rank !== 0 || state.waiting === step) return { state: next, actions: [] };
+  return { state: { ...next, waiting: step }, actions: [{ type: "waiting", step }] };
+}
+
+function timer(state: AllocationState): AllocationStep {
+  if (state.phase !== "running") return { state, actions: [] };
+  if (state.rung === "asked") return terminate(state, []);
+  if (state.rung === "none") return { state, actions: [] };
+  const first = state.rung === "term";
+  return {
+    state: {
+      ...state,
+      rung: "kill",
+      signalsSent: first ? [...state.signalsSent, "SIGKILL"] : state.signalsSent,
+    },
+    actions: [
+      { type: "signal", name: "SIGKILL" },
+      { type: "timer", delayMs: SIGKILL_AGAIN_MS },
+    ],
+  };
+}
+
+function rankExited(
+  state: AllocationState,
+  input: Extract<AllocationInput, { type: "rank_exited" }>,
+): AllocationStep {
+  const { rank, code, signal, outOfMemory } = input;
+  if (!state.alive.includes(rank)) return { state, actions: [] };
+  const next: AllocationState = {
+    ...state,
+    alive: state.alive.filter((other) => other !== rank),
+    exits: [...state.exits, { rank, code, signal }],
+    outOfMemory: state.outOfMemory ?? outOfMemory,
+  };
+  if (next.alive.length === 0) {
+    const graceMs = next.rung === "kill" ? 0 : Math.min(next.killGraceMs, SWEEP_GRACE_MAX_MS);
+    return {
+      state: { ...next, phase: "sweeping" },
+      actions: [
+        { type: "timer", delayMs: null },
+        { type: "sweep", graceMs },
+      ],
+    };
+  }
+  const failed = code !== 0;
+  if (!failed || next.rung === "term" || next.rung === "kill") return { state: next, actions: [] };
+  const how = signal === null ? `code ${code}` : `signal ${signal}`;
+  return terminate(
+    {
+      ...next,
+      notes: [...next.notes, `rank ${rank} ended first, with ${how}; the others were stopped`],
+    },
+    [],
+  );
+}
+
+function swept(
+  state: AllocationState,
+  input: Extract<AllocationInput, { type: "swept" }>,
+): AllocationStep {
+  const { outlived } = input;
+  if (state.phase !== "sweeping") return { state, actions: [] };
+  const note = `${outlived} ${outlived === 1 ? "process" : "processes"} outlived the last rank and had to be killed`;
+  return end({
+    ...state,
+    phase: "ended",
+    outOfMemory: state.outOfMemory ?? input.outOfMemory,
+    notes: outlived === 0 ? state.notes : [...state.notes, note],
+  });
+}
+
+function end(state: AllocationState): AllocationStep {
+  const { exits, launchFault, abandoned, told, saidBye } = state;
+  const inOrder = exits.every((exit) => exit.code === 0);
+  const kind = launchFault !== null ? "launch_failed" : abandoned ? "runner_lost" : "processes";
+  const notes = [
+    ...(launchFault === null ? [] : [launchFault]),
+    ...(abandoned && exits.length > 0 ? ["the runner was told to stop and ended its trials"] : []),
+    ...state.notes,
+  ];
+  const exit: AllocationExit = {
+    kind,
+    processes: exits,
+    outOfMemory: state.outOfMemory,
+    signalsSent: state.signalsSent,
+    yielded: launchFault === null && !abandoned && told && (saidBye || inOrder),
+    detail: notes.join("; "),
+  };
+  return { state, actions: [{ type: "exited", exit }] };
+}

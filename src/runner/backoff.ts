@@ -1,0 +1,42 @@
+/**
+ * Waiting between attempts: 0.1 s, doubling to 5 s, and from the start again after a success. No
+ * random part: one runner a node talks to the server, so there is no herd to spread.
+ */
+import type { Clock } from "../base/clock.ts";
+
+const FIRST_MS = 100;
+export const BACKOFF_MAX_MS = 5_000;
+
+export class Backoff {
+  readonly #clock: Clock;
+  #nextMs = FIRST_MS;
+  #wake: (() => void) | null = null;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  reset(): void {
+    this.#nextMs = FIRST_MS;
+  }
+
+  /** Waits; `slow` goes to the longest wait at once. */
+  async wait(options: { slow?: boolean } = {}): Promise<void> {
+    if (options.slow) this.#nextMs = BACKOFF_MAX_MS;
+    const delayMs = this.#nextMs;
+    this.#nextMs = Math.min(delayMs * 2, BACKOFF_MAX_MS);
+    await new Promise<void>((resolve) => {
+      const cancel = this.#clock.after(delayMs, resolve);
+      this.#wake = () => {
+        cancel();
+        resolve();
+      };
+    });
+    this.#wake = null;
+  }
+
+  /** Ends a wait that is going on. */
+  cut(): void {
+    this.#wake?.();
+  }
+}

@@ -1,0 +1,122 @@
+/**
+ * Blobs of code and checkpoints that were fetched once, by hash. Bytes are compared with their hash
+ * when they arrive and again when they are checked out, so a damaged file is fetched again instead of
+ * being trained with. Not flushed to disk: what a power cut spoils is noticed by the same comparison.
+ *
+ * Bounded: at the start the files used longest ago are dropped down to the limit.
+ */
+import { createHash, randomUUID } from "node:crypto";
+import { createReadStream, createWriteStream } from "node:fs";
+import { mkdir, readdir, rename, rm, stat, utimes } from "node:fs/promises";
+import { join } from "node:path";
+import { Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import type { Clock } from "../base/clock.ts";
+import { type ServerClient, ServerFailure } from "./server-client.ts";
+
+const CACHE_MAX_BYTES = 8 * 1024 ** 3;
+
+export class BlobCache {
+  readonly #folder: string;
+  readonly #client: ServerClient;
+  readonly #clock: Clock;
+  readonly #fetching = new Map<string, Promise<void>>();
+
+  constructor(options: { folder: string; client: ServerClient; clock: Clock }) {
+    this.#folder = options.folder;
+    this.#client = options.client;
+    this.#clock = options.clock;
+  }
+
+  /** Opens a blob, fetching it first when it is not here. @throws ServerFailure or the file system's error */
+  async open(hash: string, signal?: AbortSignal): Promise<{ stream: Readable }> {
+    const path = this.#path(hash);
+    const present = await stat(path).catch(() => undefined);
+    if (present === undefined) await this.#fetchOnce(hash, path, signal);
+    else await utimes(path, present.atime, this.#clock.nowMs() / 1000).catch(() => {});
+    return { stream: createReadStream(path, { highWaterMark: 256 * 1024 }) };
+  }
+
+  async read(hash: string, signal?: AbortSignal): Promise<Buffer> {
+    const { stream } = await this.open(hash, signal);
+    return Buffer.concat(await stream.toArray());
+  }
+
+  /** Forgets a blob whose bytes turned out to be damaged. */
+  async evict(hash: string): Promise<void> {
+    await rm(this.#path(hash), { force: true });
+  }
+
+  /** Opens a blob without keeping it: for data sets, which are kept as folders. */
+  async pass(hash: string, signal?: AbortSignal): Promise<{ stream: Readable }> {
+    return { stream: Readable.fromWeb((await this.#client.blob(hash, signal)) as never) };
+  }
+
+  /** Drops what was used longest ago. */
+  async trim(maxBytes = CACHE_MAX_BYTES): Promise<void> {
+    const files: { path: string; size: number; usedMs: number }[] = [];
+    for (const entry of await readdir(this.#folder, { recursive: true, withFileTypes: true })) {
+      if (!entry.isFile()) continue;
+      const path = join(entry.parentPath, entry.name);
+      if (entry.name.startsWith("partial-")) {
+        await rm(path, { force: true });
+        continue;
+      }
+      const found = await stat(path).catch(() => undefined);
+      if (found !== undefined) files.push({ path, size: found.size, usedMs: found.mtimeMs });
+    }
+    let total = files.reduce((sum, file) => sum + file.size, 0);
+    files.sort((a, b) => a.usedMs - b.usedMs);
+    for (const { path, size } of files) {
+      if (total <= maxBytes) return;
+      await rm(path, { force: true });
+      total -= size;
+    }
+  }
+
+  /** Several wait for one fetch; when whoever began it gives up, the others see it break off and begin again. */
+  #fetchOnce(hash: string, path: string, signal?: AbortSignal): Promise<void> {
+    const current = this.#fetching.get(hash);
+    if (current !== undefined) return current;
+    const fetching = this.#fetch(hash, path, signal).finally(() => this.#fetching.delete(hash));
+    this.#fetching.set(hash, fetching);
+    return fetching;
+  }
+
+  async #fetch(hash: string, path: string, signal?: AbortSignal): Promise<void> {
+    const folder = join(path, "..");
+    await mkdir(folder, { recursive: true, mode: 0o700 });
+    const partial = join(folder, `partial-${randomUUID()}`);
+    const digest = createHash("sha256");
+    try {
+      const { stream } = await this.pass(hash, signal);
+      stream.on("data", (bytes: Buffer) => digest.update(bytes));
+      await pipeline(stream, createWriteStream(partial, { mode: 0o600 }));
+      const got = digest.digest("hex");
+      if (got !== hash)
+        throw new ServerFailure(
+          "busy",
+          `blob ${hash} arrived as ${got}: damaged on the way or at the server`,
+        );
+      await rename(partial, path);
+    } catch (error) {
+      await rm(partial, { force: true });
+      throw brokenOff(error, hash);
+    }
+  }
+
+  #path(hash: string): string {
+    return join(this.#folder, hash.slice(0, 2), hash);
+  }
+}
+
+/** A stream that breaks off says "terminated", without a kind. */
+function brokenOff(error: unknown, hash: string): Error {
+  if (error instanceof ServerFailure) return error;
+  const { code, message } = error as NodeJS.ErrnoException;
+  const local =
+    code !== undefined && /^E(?:NOSPC|DQUOT|IO|ROFS|ACCES|PERM|MFILE|NFILE)$/.test(code);
+  return local
+    ? (error as Error)
+    : new ServerFailure("unreachable", `blob ${hash} broke off: ${message}`, { cause: error });
+}

@@ -1,0 +1,208 @@
+/**
+ * Takes checkpoints over from training code and makes them exist.
+ *
+ * Taking over is a rename and a note beside it, so training goes on at once and a runner that dies
+ * leaves nothing in between. Then, one after the other: hash, ask which blobs the server lacks, send
+ * those, and only when all are stored say so. A checkpoint of which half was sent is nothing at all;
+ * equal files (a frozen layer, a saved state that did not change) travel once.
+ */
+import { openAsBlob } from "node:fs";
+import { lstat, mkdir, readdir, readFile, realpath, rename, rm } from "node:fs/promises";
+import { join, sep } from "node:path";
+import type { Clock } from "../base/clock.ts";
+import type { JsonObject } from "../base/json.ts";
+import { writePrivate } from "../engines/runner-record.ts";
+import type { Tree } from "../protocol/runner-wire.ts";
+import { removeCheckout, scanFolder } from "../store/snapshot.ts";
+import { Backoff } from "./backoff.ts";
+import { type ServerClient, ServerFailure } from "./server-client.ts";
+import { metadataFault } from "./trial-message.ts";
+
+export interface KeptCheckpoint {
+  readonly step: number;
+  readonly metadata: JsonObject;
+  readonly atMs: number;
+}
+
+export interface CheckpointEvents {
+  /** Exactly one of `stored` and `lost` follows, unless the runner ends before. */
+  offered(checkpoint: KeptCheckpoint): void;
+  /** All its blobs are at the server. Resolves when that has been written down. */
+  stored(checkpoint: KeptCheckpoint, tree: Tree): Promise<void>;
+  /** It cannot be kept. */
+  lost(checkpoint: KeptCheckpoint, why: string): void;
+}
+
+export interface CheckpointKeeperOptions {
+  /** The allocation's folder. */
+  readonly folder: string;
+  readonly client: ServerClient;
+  readonly clock: Clock;
+  readonly signal: AbortSignal;
+  readonly events: CheckpointEvents;
+}
+
+const SENT_AT_ONCE = 3;
+/** A blob that the server refuses changed under our hands; hashing again settles it. */
+const REFUSED_TRIES = 3;
+
+export class CheckpointKeeper {
+  /** Where training code makes its folders. */
+  readonly checkpoints: string;
+  readonly #kept: string;
+  readonly #options: CheckpointKeeperOptions;
+  readonly #backoff: Backoff;
+  #next = 1;
+  #taking: Promise<void> = Promise.resolve();
+  #queue: Promise<void> = Promise.resolve();
+
+  constructor(options: CheckpointKeeperOptions) {
+    this.#options = options;
+    this.checkpoints = join(options.folder, "checkpoints");
+    this.#kept = join(options.folder, "kept");
+    this.#backoff = new Backoff(options.clock);
+    options.signal.addEventListener("abort", () => this.#backoff.cut(), { once: true });
+  }
+
+  async open(): Promise<void> {
+    await mkdir(this.checkpoints, { recursive: true });
+    await mkdir(this.#kept, { recursive: true });
+  }
+
+  /**
+   * Takes the folder over; when null is returned the caller may go on.
+   * @returns why it cannot be kept
+   */
+  take(step: number, path: string, metadata: JsonObject): Promise<string | null> {
+    const checkpoint: KeptCheckpoint = { step, metadata, atMs: this.#options.clock.nowMs() };
+    this.#options.events.offered(checkpoint);
+    // One after the other, so that they are stored in the order in which they were offered.
+    const taken = this.#taking.then(() => this.#take(checkpoint, path));
+    this.#taking = taken.then(
+      () => {},
+      () => {},
+    );
+    return taken;
+  }
+
+  async #take(checkpoint: KeptCheckpoint, path: string): Promise<string | null> {
+    const fault = metadataFault(checkpoint.metadata) ?? (await this.#folderFault(path));
+    if (fault !== null) {
+      this.#options.events.lost(checkpoint, fault);
+      return fault;
+    }
+    const number = this.#next++;
+    try {
+      writePrivate(this.#note(number), JSON.stringify(checkpoint));
+      await rename(path, this.#files(number));
+    } catch (error) {
+      await rm(this.#note(number), { force: true });
+      const why = `the folder could not be taken over: ${(error as Error).message}`;
+      this.#options.events.lost(checkpoint, why);
+      return why;
+    }
+    this.#enqueue(number, checkpoint);
+    return null;
+  }
+
+  /** Takes up what a runner that died had taken over. @returns how many there are */
+  async recover(): Promise<number> {
+    await this.open();
+    const names = await readdir(this.#kept);
+    const numbers = names.flatMap((name) => /^(\d+)\.json$/.exec(name)?.[1] ?? []).map(Number);
+    numbers.sort((a, b) => a - b);
+    let count = 0;
+    for (const number of numbers) {
+      this.#next = number + 1;
+      // A note without its folder is from a death before the rename: the training code never heard "kept".
+      if (!names.includes(String(number))) continue;
+      const checkpoint = await readFile(this.#note(number), "utf8").then(
+        (text) => JSON.parse(text) as KeptCheckpoint,
+        () => undefined,
+      );
+      if (checkpoint === undefined) continue;
+      count += 1;
+      this.#options.events.offered(checkpoint);
+      this.#enqueue(number, checkpoint);
+    }
+    return count;
+  }
+
+  #files(number: number): string {
+    return join(this.#kept, String(number));
+  }
+
+  #note(number: number): string {
+    return join(this.#kept, `${number}.json`);
+  }
+
+  async #folderFault(path: string): Promise<string | null> {
+    try {
+      const [root, found] = [await realpath(this.checkpoints), await lstat(path)];
+      if (!found.isDirectory())
+        return `${path} is not a folder. Save the files of a checkpoint into a folder of its own`;
+      if (!(await realpath(path)).startsWith(root + sep))
+        return `${path} does not lie below ${this.checkpoints}. Make the folder there (the helper's save function is given one)`;
+      return null;
+    } catch (error) {
+      return `${path} cannot be read: ${(error as Error).message}`;
+    }
+  }
+
+  #enqueue(number: number, checkpoint: KeptCheckpoint): void {
+    this.#queue = this.#queue.then(() => this.#keep(number, checkpoint));
+  }
+
+  async #keep(number: number, checkpoint: KeptCheckpoint): Promise<void> {
+    const { signal, events } = this.#options;
+    let refused = 0;
+    for (;;) {
+      // What is given up here lies in `kept` still, and the next runner takes it up.
+      if (signal.aborted) return;
+      try {
+        const tree = await this.#send(this.#files(number));
+        await events.stored(checkpoint, tree);
+        break;
+      } catch (error) {
+        if (signal.aborted) return;
+        const kind = error instanceof ServerFailure ? error.kind : null;
+        if (kind === "refused") refused += 1;
+        if (kind === null || kind === "too_large" || refused >= REFUSED_TRIES) {
+          events.lost(checkpoint, (error as Error).message);
+          break;
+        }
+        await this.#backoff.wait({ slow: kind === "unauthorized" });
+      }
+    }
+    this.#backoff.reset();
+    await rm(this.#note(number), { force: true });
+    await removeCheckout(this.#files(number));
+  }
+
+  async #send(folder: string): Promise<Tree> {
+    const { client } = this.#options;
+    const limits = { bytesMax: Number.MAX_SAFE_INTEGER, filesMax: 100_000 };
+    const scanned = await scanFolder(folder, { ignoreFile: null, ignore: [], limits });
+    if (!scanned.ok) {
+      const issues = scanned.issues.slice(0, 3).map(({ path, message }) => `${path} ${message}`);
+      throw new Error(issues.join("; "));
+    }
+    const { tree, hash: name, treeBytes, sourceOf } = scanned.folder;
+    const byHash = new Map(tree.map((entry) => [entry.hash, entry]));
+    const missing = await client.missingBlobs([...byHash.keys(), name]);
+    let next = 0;
+    const worker = async (): Promise<void> => {
+      for (let hash = missing[next++]; hash !== undefined; hash = missing[next++]) {
+        const entry = byHash.get(hash);
+        if (hash === name)
+          await client.putBlob(name, new Blob([treeBytes as Uint8Array<ArrayBuffer>]));
+        else if (entry !== undefined)
+          await client.putBlob(hash, await openAsBlob(sourceOf(entry.path)));
+      }
+    };
+    // All have ended before the folder may be touched again; the first failure stands for all.
+    const ends = await Promise.allSettled(Array.from({ length: SENT_AT_ONCE }, worker));
+    for (const end of ends) if (end.status === "rejected") throw end.reason;
+    return tree;
+  }
+}

@@ -1,0 +1,84 @@
+/**
+ * The long poll for orders. The first answer names every allocation that this runner should have;
+ * from then on only news come. A server whose count of versions is behind ours has lost its past
+ * (restored from a backup, a new database): then everything is asked for again.
+ */
+import type { Clock } from "../base/clock.ts";
+import { type OrdersReply, ordersReply } from "../protocol/runner-wire.ts";
+import { Backoff } from "./backoff.ts";
+import { type ServerClient, ServerFailure } from "./server-client.ts";
+
+export interface OrdersPollOptions {
+  readonly client: ServerClient;
+  readonly clock: Clock;
+  /** Highest version heard by whatever way; asked at each poll. */
+  readonly after: () => number;
+  readonly heard: (reply: OrdersReply) => void;
+  /** The server's versions begin anew. */
+  readonly regressed: () => void;
+  readonly say: (text: string) => void;
+}
+
+const WAIT_MS = 25_000;
+/** On top of the wait; a connection that hangs for longer is dead. */
+const SLACK_MS = 10_000;
+
+export class OrdersPoll {
+  readonly #options: OrdersPollOptions;
+  readonly #backoff: Backoff;
+  readonly #abort = new AbortController();
+  #complete = false;
+  #running: Promise<void> = Promise.resolve();
+
+  constructor(options: OrdersPollOptions) {
+    this.#options = options;
+    this.#backoff = new Backoff(options.clock);
+  }
+
+  start(): void {
+    this.#running = this.#run();
+  }
+
+  async stop(): Promise<void> {
+    this.#abort.abort(new Error("the runner ends"));
+    this.#backoff.cut();
+    await this.#running;
+  }
+
+  async #run(): Promise<void> {
+    const { signal } = this.#abort;
+    let failing = false;
+    while (!signal.aborted) {
+      try {
+        await this.#poll();
+        this.#backoff.reset();
+        if (failing) this.#options.say("orders: the server answers again");
+        failing = false;
+      } catch (error) {
+        if (signal.aborted) return;
+        if (!failing)
+          this.#options.say(`orders: not heard, will go on asking: ${(error as Error).message}`);
+        failing = true;
+        const unauthorized = error instanceof ServerFailure && error.kind === "unauthorized";
+        await this.#backoff.wait({ slow: unauthorized });
+      }
+    }
+  }
+
+  async #poll(): Promise<void> {
+    const { client, heard, regressed } = this.#options;
+    const after = this.#complete ? this.#options.after() : 0;
+    const path = `/api/v1/runners/${encodeURIComponent(client.runnerId)}/orders?after=${after}&wait_ms=${WAIT_MS}`;
+    const timeoutMs = WAIT_MS + SLACK_MS;
+    const reply = ordersReply.parse(
+      await client.json({ method: "GET", path, timeoutMs, signal: this.#abort.signal }),
+    );
+    if (reply.ordersVersion < after) {
+      this.#complete = false;
+      regressed();
+      return;
+    }
+    this.#complete = true;
+    heard(reply);
+  }
+}

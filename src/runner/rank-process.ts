@@ -1,0 +1,144 @@
+/**
+ * One rank: a process in its own session and process group, whose output is read as bytes and whose
+ * end is told as the kernel told it.
+ *
+ * Where `setpriv` exists it is put in front (it replaces itself with the program, so the pid stays):
+ * it asks the kernel to kill the rank when the runner dies. That hides a missing program behind
+ * setpriv's own exit code, so the program is looked up before.
+ */
+import { type ChildProcess, spawn } from "node:child_process";
+import { accessSync, constants, statSync } from "node:fs";
+import { delimiter, isAbsolute, join, resolve } from "node:path";
+
+export interface RankCommand {
+  readonly argv: readonly string[];
+  readonly cwd: string;
+  readonly env: Readonly<Record<string, string>>;
+  /** From `findSetpriv`. */
+  readonly setpriv: string | null;
+}
+
+export interface RankSinks {
+  /** The chunk is the sink's to keep. */
+  output(stream: "stdout" | "stderr", chunk: Buffer): void;
+  exited(code: number | null, signal: NodeJS.Signals | null): void;
+  /** Both pipes have ended; may come before or after `exited`, or never while somebody holds them open. */
+  closed(): void;
+}
+
+export class LaunchError extends Error {
+  override name = "LaunchError";
+}
+
+export interface RankProcess {
+  readonly pid: number;
+  pause(): void;
+  resume(): void;
+  /** Lets go of the pipes, whoever may still hold the other end. */
+  abandonPipes(): void;
+}
+
+/** @throws LaunchError when the program is missing or cannot be started */
+export async function startRank(command: RankCommand, sinks: RankSinks): Promise<RankProcess> {
+  const program = findProgram(command.argv[0]!, command.env.PATH ?? "", command.cwd);
+  const argv = [program, ...command.argv.slice(1)];
+  const [file, ...args] =
+    command.setpriv === null ? argv : [command.setpriv, "--pdeathsig", "KILL", "--", ...argv];
+  let child: ChildProcess;
+  try {
+    child = spawn(file!, args, {
+      cwd: command.cwd,
+      env: command.env,
+      detached: true,
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+  } catch (cause) {
+    throw launchError(command.argv, cause as Error);
+  }
+  if (child.pid === undefined) {
+    const cause = await new Promise<Error>((tell) => child.once("error", tell));
+    throw launchError(command.argv, cause);
+  }
+  return watch(child, sinks);
+}
+
+function watch(child: ChildProcess, sinks: RankSinks): RankProcess {
+  const pipes = [child.stdout!, child.stderr!];
+  let open = pipes.length;
+  for (const [index, pipe] of pipes.entries()) {
+    const name = index === 0 ? "stdout" : "stderr";
+    pipe.on("data", (chunk: Buffer) => sinks.output(name, chunk));
+    pipe.on("error", () => {}); // A broken pipe ends it; `close` follows.
+    pipe.on("close", () => {
+      open -= 1;
+      if (open === 0) sinks.closed();
+    });
+  }
+  child.on("error", () => {}); // A signal that could not be delivered; the exit is what counts.
+  child.on("exit", (code, signal) => sinks.exited(code, signal));
+  return {
+    pid: child.pid!,
+    pause: () => {
+      for (const pipe of pipes) pipe.pause();
+    },
+    resume: () => {
+      for (const pipe of pipes) pipe.resume();
+    },
+    abandonPipes: () => {
+      for (const pipe of pipes) pipe.destroy();
+    },
+  };
+}
+
+function launchError(argv: readonly string[], cause: Error): LaunchError {
+  const { code } = cause as NodeJS.ErrnoException;
+  const hint =
+    code === "E2BIG"
+      ? " The hyperparameters or environment variables are too long for the system."
+      : code === "EAGAIN" || code === "ENOMEM"
+        ? " The machine has no room for another process."
+        : "";
+  return new LaunchError(`entrypoint: ${argv[0]} could not be started: ${cause.message}.${hint}`, {
+    cause,
+  });
+}
+
+/** Where a shell would find the program. @throws LaunchError */
+export function findProgram(name: string, path: string, cwd: string): string {
+  const places = name.includes("/")
+    ? [isAbsolute(name) ? name : resolve(cwd, name)]
+    : path.split(delimiter).map((folder) => join(folder || ".", name));
+  let denied: string | undefined;
+  for (const place of places) {
+    try {
+      if (!statSync(place).isFile()) continue;
+    } catch {
+      continue;
+    }
+    try {
+      accessSync(place, constants.X_OK);
+      return place;
+    } catch {
+      denied ??= place;
+    }
+  }
+  if (denied !== undefined)
+    throw new LaunchError(
+      `entrypoint: ${denied} is not executable. Name its interpreter (python3 ${name}), or chmod +x it and submit again.`,
+    );
+  throw new LaunchError(
+    name.includes("/")
+      ? `entrypoint: there is no file ${name} in the code snapshot. Paths are relative to the folder that was submitted.`
+      : `entrypoint: there is no program ${name} on the PATH of the runner (${path}).`,
+  );
+}
+
+/** @returns the path of a setpriv that knows --pdeathsig, or null */
+export function findSetpriv(path: string): string | null {
+  if (process.platform !== "linux") return null;
+  try {
+    return findProgram("setpriv", path, "/");
+  } catch {
+    return null;
+  }
+}

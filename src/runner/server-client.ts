@@ -1,0 +1,219 @@
+/**
+ * The runner's side of HTTP. Where the server is stands in a file that the server writes at each
+ * start, so a new port after a restart is found by reading it again; the token is read again when it
+ * is refused. Nothing here retries: what to do about a failure is the loops' business, and each
+ * failure says which kind it is.
+ */
+import { readFileSync } from "node:fs";
+import { z } from "zod";
+import type { Clock } from "../base/clock.ts";
+
+export type Fetch = typeof fetch;
+
+export interface ServerClientOptions {
+  readonly fetch: Fetch;
+  readonly clock: Clock;
+  readonly runnerId: string;
+  readonly serverFile: string;
+  readonly tokenFile: string;
+}
+
+/**
+ * - unreachable: no answer, or none that a Contrail server gives
+ * - unauthorized: the token is not accepted
+ * - missing: the thing asked for does not exist there
+ * - too_large, refused: the server will never take this request as it is
+ * - busy: the server cannot now (disk full, overload, fault of its own)
+ */
+export type ServerFailureKind =
+  | "unreachable"
+  | "unauthorized"
+  | "missing"
+  | "too_large"
+  | "refused"
+  | "busy";
+
+export class ServerFailure extends Error {
+  override name = "ServerFailure";
+  readonly kind: ServerFailureKind;
+  constructor(kind: ServerFailureKind, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.kind = kind;
+  }
+}
+
+export interface RequestOptions {
+  readonly method: "GET" | "POST" | "PUT";
+  readonly path: string;
+  readonly body?: string | Uint8Array | Blob;
+  readonly type?: string;
+  /** Until the head of the answer is there; the body of `json` counts too. */
+  readonly timeoutMs: number;
+  readonly signal?: AbortSignal | undefined;
+}
+
+const ERROR_TEXT_MAX_CHARS = 500;
+/** Slowest line that a blob is allowed to take. */
+const BLOB_MIN_BYTES_PER_MS = 100;
+const BLOB_TIMEOUT_MS = 60_000;
+const HASHES_AT_ONCE = 1_000;
+const missingReply = z.object({ missing: z.array(z.string()) });
+
+export class ServerClient {
+  readonly #options: ServerClientOptions;
+  #url: string | null = null;
+  #token: string | null = null;
+  readonly #closing = new AbortController();
+
+  constructor(options: ServerClientOptions) {
+    this.#options = options;
+  }
+
+  get runnerId(): string {
+    return this.#options.runnerId;
+  }
+
+  /** Breaks off every request, now and later. */
+  close(): void {
+    this.#closing.abort(new Error("the runner ends"));
+  }
+
+  /** Where the server is, as far as known. @throws ServerFailure unreachable */
+  url(): string {
+    this.#url ??= readUrl(this.#options.serverFile);
+    return this.#url;
+  }
+
+  /** @returns the parsed body. @throws ServerFailure */
+  async json(options: RequestOptions): Promise<unknown> {
+    return await this.#request(options, async (response) => {
+      const text = await response.text();
+      try {
+        return JSON.parse(text) as unknown;
+      } catch (cause) {
+        throw new ServerFailure(
+          "unreachable",
+          `the answer to ${options.path} is not JSON: ${text.slice(0, 100)}`,
+          { cause },
+        );
+      }
+    });
+  }
+
+  /** Opens a blob for reading. @throws ServerFailure; the stream itself may break off too */
+  async blob(hash: string, signal?: AbortSignal): Promise<ReadableStream<Uint8Array>> {
+    return await this.#request(
+      { method: "GET", path: `/api/v1/blobs/${hash}`, timeoutMs: BLOB_TIMEOUT_MS, signal },
+      async (response) => {
+        if (response.body === null)
+          throw new ServerFailure("unreachable", `blob ${hash} came without a body`);
+        return response.body;
+      },
+    );
+  }
+
+  /** @returns those of `hashes` that the server lacks */
+  async missingBlobs(hashes: readonly string[]): Promise<string[]> {
+    const missing: string[] = [];
+    for (let at = 0; at < hashes.length; at += HASHES_AT_ONCE) {
+      const body = JSON.stringify({ hashes: hashes.slice(at, at + HASHES_AT_ONCE) });
+      const path = "/api/v1/blobs/missing";
+      const reply = await this.json({ method: "POST", path, body, timeoutMs: BLOB_TIMEOUT_MS });
+      missing.push(...missingReply.parse(reply).missing);
+    }
+    return missing;
+  }
+
+  /** @throws ServerFailure */
+  async putBlob(hash: string, content: Blob): Promise<void> {
+    await this.#request(
+      {
+        method: "PUT",
+        path: `/api/v1/blobs/${hash}`,
+        body: content,
+        type: "application/octet-stream",
+        timeoutMs: BLOB_TIMEOUT_MS + content.size / BLOB_MIN_BYTES_PER_MS,
+      },
+      (response) => response.text(),
+    );
+  }
+
+  async #request<T>(options: RequestOptions, read: (response: Response) => Promise<T>): Promise<T> {
+    const { method, path, body, timeoutMs, signal } = options;
+    const late = new AbortController();
+    const cancel = this.#options.clock.after(timeoutMs, () =>
+      late.abort(new Error(`no answer within ${timeoutMs} ms`)),
+    );
+    const signals = [late.signal, this.#closing.signal, ...(signal === undefined ? [] : [signal])];
+    try {
+      this.#token ??= readFileSync(this.#options.tokenFile, "utf8").trim();
+      const response = await this.#options.fetch(`${this.url()}${path}`, {
+        method,
+        headers: {
+          authorization: `Bearer ${this.#token}`,
+          ...(body === undefined ? {} : { "content-type": options.type ?? "application/json" }),
+        },
+        ...(body === undefined ? {} : { body: body as RequestInit["body"] }),
+        signal: AbortSignal.any(signals),
+        redirect: "error",
+      });
+      if (!response.ok) throw await failureOf(response, path);
+      return await read(response);
+    } catch (cause) {
+      throw this.#failed(cause, path);
+    } finally {
+      cancel();
+    }
+  }
+
+  #failed(cause: unknown, path: string): ServerFailure {
+    const failure =
+      cause instanceof ServerFailure
+        ? cause
+        : new ServerFailure("unreachable", `${path}: ${reasonOf(cause)}`, { cause });
+    if (failure.kind === "unreachable" || failure.kind === "missing") this.#url = null;
+    if (failure.kind === "unauthorized") {
+      this.#token = null;
+      this.#url = null;
+    }
+    return failure;
+  }
+}
+
+function readUrl(file: string): string {
+  let url: unknown;
+  try {
+    url = (JSON.parse(readFileSync(file, "utf8")) as { url?: unknown }).url;
+  } catch (cause) {
+    throw new ServerFailure(
+      "unreachable",
+      `${file} does not say where the server is: ${(cause as Error).message}`,
+      { cause },
+    );
+  }
+  if (typeof url !== "string" || !/^https?:\/\//.test(url))
+    throw new ServerFailure("unreachable", `${file} names no server yet`);
+  return url.replace(/\/+$/, "");
+}
+
+async function failureOf(response: Response, path: string): Promise<ServerFailure> {
+  const text = (await response.text().catch(() => "")).slice(0, ERROR_TEXT_MAX_CHARS);
+  return new ServerFailure(kindOf(response.status), `${path}: ${response.status} ${text}`);
+}
+
+function kindOf(status: number): ServerFailureKind {
+  if (status === 401 || status === 403) return "unauthorized";
+  if (status === 404 || status === 405 || status === 410) return "missing";
+  if (status === 413) return "too_large";
+  if (status === 408 || status === 409 || status === 423 || status === 425 || status === 429)
+    return "busy";
+  if (status >= 400 && status < 500) return "refused";
+  return status >= 500 ? "busy" : "unreachable";
+}
+
+/** fetch says "fetch failed" and hides why in the cause. */
+function reasonOf(error: unknown): string {
+  const { message, cause } = error as Error;
+  const inner = cause as NodeJS.ErrnoException | undefined;
+  return inner?.message ? `${message} (${inner.code ?? ""} ${inner.message})` : message;
+}

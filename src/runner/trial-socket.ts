@@ -1,0 +1,201 @@
+/**
+ * The Unix socket of one allocation: hears its training code and speaks to it.
+ *
+ * Whoever connects runs as the same user and inside the allocation, so the socket needs no password
+ * beyond its file mode; it is still treated as hostile input, because a stray `echo` into it must not
+ * cost the trial. Only rank 0 speaks for the trial; the others listen.
+ */
+
+import { chmodSync, rmSync } from "node:fs";
+import { createServer, type Server, type Socket } from "node:net";
+import type { Orders, ToTrial } from "../protocol/trial-socket.ts";
+import { LINE_MAX_BYTES, parseTrialLine, type TrialMessage } from "./trial-message.ts";
+
+export interface TrialSocketEvents {
+  welcome(rank: number): ToTrial;
+  /** Orders as they stand, for whoever connects again. */
+  hello(rank: number): void;
+  message(message: Exclude<TrialMessage, { type: "hello" | "checkpoint" }>, rank: number): void;
+  /** @returns why the checkpoint cannot be kept, or null */
+  checkpoint(message: Extract<TrialMessage, { type: "checkpoint" }>): Promise<string | null>;
+  /** Something that the training code should not have sent. */
+  fault(text: string, rank: number): void;
+}
+
+export interface TrialSocketOptions {
+  readonly path: string;
+  readonly ranks: number;
+  readonly events: TrialSocketEvents;
+}
+
+/** A client that gets this many lines wrong in one connection is cut off. */
+const FAULTS_MAX = 100;
+/** A client that reads nothing is cut off when this much waits for it. */
+const UNREAD_MAX_BYTES = 1024 * 1024;
+const NEWLINE = 0x0a;
+
+export class TrialSocket {
+  readonly #options: TrialSocketOptions;
+  readonly #server: Server;
+  readonly #clients = new Set<Client>();
+  #paused = false;
+
+  constructor(options: TrialSocketOptions) {
+    this.#options = options;
+    this.#server = createServer((socket) => this.#accept(socket));
+  }
+
+  listen(): Promise<void> {
+    const { path } = this.#options;
+    rmSync(path, { force: true });
+    return new Promise((resolve, reject) => {
+      this.#server.once("error", reject);
+      this.#server.listen(path, () => {
+        this.#server.off("error", reject);
+        this.#server.on("error", () => {}); // Out of descriptors for one accept; the next may succeed.
+        chmodSync(path, 0o600);
+        resolve();
+      });
+    });
+  }
+
+  push(orders: Orders): void {
+    for (const client of this.#clients)
+      if (client.rank !== null) client.send({ type: "orders", ...orders });
+  }
+
+  /** Stops reading from everybody, so that nothing more has to be kept. */
+  pause(): void {
+    this.#paused = true;
+    for (const client of this.#clients) client.socket.pause();
+  }
+
+  resume(): void {
+    this.#paused = false;
+    for (const client of this.#clients) client.socket.resume();
+  }
+
+  /** Resolves when everything that dead processes had written has been heard. */
+  async drained(): Promise<void> {
+    // Connections that were made just before the end wait to be accepted: the loop does that in one turn.
+    for (let turn = 0; turn < 2; turn++) await new Promise(setImmediate);
+    this.resume();
+    await Promise.all([...this.#clients].map((client) => client.closed));
+  }
+
+  close(): void {
+    for (const client of this.#clients) client.socket.destroy();
+    if (this.#server.listening) this.#server.close();
+    rmSync(this.#options.path, { force: true });
+  }
+
+  #accept(socket: Socket): void {
+    const client = new Client(socket, this.#options);
+    this.#clients.add(client);
+    if (this.#paused) socket.pause();
+    socket.on("close", () => this.#clients.delete(client));
+  }
+}
+
+class Client {
+  readonly socket: Socket;
+  readonly closed: Promise<void>;
+  rank: number | null = null;
+  readonly #options: TrialSocketOptions;
+  #held: Buffer[] = [];
+  #heldBytes = 0;
+  /** The line is too long: skip to its end. */
+  #skipping = false;
+  #faults = 0;
+
+  constructor(socket: Socket, options: TrialSocketOptions) {
+    this.socket = socket;
+    this.#options = options;
+    this.closed = new Promise((resolve) => socket.on("close", () => resolve()));
+    socket.on("error", () => {}); // The peer died; `close` follows.
+    socket.on("data", (chunk: Buffer) => this.#data(chunk));
+  }
+
+  send(message: ToTrial): void {
+    if (!this.socket.writable) return;
+    if (this.socket.writableLength > UNREAD_MAX_BYTES) this.socket.destroy();
+    else this.socket.write(`${JSON.stringify(message)}\n`);
+  }
+
+  #data(chunk: Buffer): void {
+    let start = 0;
+    for (;;) {
+      const newline = chunk.indexOf(NEWLINE, start);
+      if (newline === -1) break;
+      const piece = chunk.subarray(start, newline);
+      start = newline + 1;
+      if (this.#skipping) this.#skipping = false;
+      else this.#line(this.#heldBytes === 0 ? piece : Buffer.concat([...this.#held, piece]));
+      this.#held = [];
+      this.#heldBytes = 0;
+    }
+    if (start === chunk.length || this.#skipping) return;
+    this.#held.push(chunk.subarray(start));
+    this.#heldBytes += chunk.length - start;
+    if (this.#heldBytes <= LINE_MAX_BYTES) return;
+    this.#skipping = true;
+    this.#held = [];
+    this.#heldBytes = 0;
+    this.#fault(`a line on the socket is longer than ${LINE_MAX_BYTES} bytes and was skipped`);
+  }
+
+  #line(line: Buffer): void {
+    if (line.length === 0 || this.socket.destroyed) return;
+    const parsed = parseTrialLine(line);
+    if ("fault" in parsed) this.#fault(parsed.fault);
+    else this.#message(parsed.message);
+  }
+
+  #message(message: TrialMessage): void {
+    const { events, ranks } = this.#options;
+    if (message.type === "hello") {
+      if (message.rank >= ranks) {
+        this.#fault(
+          `hello from rank ${message.rank}, but this allocation has ranks 0 to ${ranks - 1}`,
+        );
+        return;
+      }
+      this.rank = message.rank;
+      this.send(events.welcome(message.rank));
+      events.hello(message.rank);
+      return;
+    }
+    if (this.rank === null) {
+      this.#fault(`${message.type} before hello; say {"type":"hello","rank":0,"sdk":"…"} first`);
+      return;
+    }
+    if (message.type === "wait" || message.type === "bye") {
+      events.message(message, this.rank);
+      return;
+    }
+    if (this.rank !== 0) {
+      const text = `${message.type} from rank ${this.rank}; rank 0 speaks for all`;
+      this.#fault(text);
+      if (message.type === "checkpoint")
+        this.send({ type: "checkpointed", step: message.step, error: text });
+      return;
+    }
+    if (message.type !== "checkpoint") {
+      events.message(message, 0);
+      return;
+    }
+    events.checkpoint(message).then(
+      (error) => this.send({ type: "checkpointed", step: message.step, error }),
+      (error: Error) =>
+        this.send({ type: "checkpointed", step: message.step, error: error.message }),
+    );
+  }
+
+  #fault(text: string): void {
+    this.#faults += 1;
+    const last = this.#faults === FAULTS_MAX;
+    const more = last ? `; after ${FAULTS_MAX} such lines the connection was closed` : "";
+    this.#options.events.fault(`${text}${more}`, this.rank ?? 0);
+    if (last) this.socket.destroy();
+  }
+}

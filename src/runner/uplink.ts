@@ -1,0 +1,248 @@
+/**
+ * Sends what the spools hold, and keeps the leases.
+ *
+ * Two loops, each with one request in flight: events, which decisions wait for, and logs, which may be
+ * many. An event that arrives while nothing is in flight leaves at once; what arrives meanwhile makes
+ * the next batch, so batches grow exactly as fast as the server is slow. Every 2 s all allocations
+ * are named, with or without events: that renews their leases.
+ *
+ * A batch that the server will never take is halved until the culprit stands alone. It is not
+ * dropped: its allocation waits and tries again, the others go on.
+ */
+import type { Clock } from "../base/clock.ts";
+import { logsReply, type SyncReply, syncReply } from "../protocol/runner-wire.ts";
+import { logLineOf } from "./log-record.ts";
+import { type ServerClient, ServerFailure } from "./server-client.ts";
+import type { Spool } from "./spool.ts";
+import { type BatchLimits, Lane } from "./uplink-lane.ts";
+
+export interface UplinkSource {
+  readonly id: string;
+  readonly fence: number;
+  readonly events: Spool;
+  readonly logs: Spool;
+  /** The server holds all events up to `seq`. */
+  eventsAcked(seq: number): void;
+  logsAcked(seq: number): void;
+  /** The server has no use for this allocation any more. @param known whether it keeps what it was sent */
+  disowned(known: boolean): void;
+  /** An event that the server will never take for its size; gives what is to be sent in its place, if anything may. */
+  substitute(payload: Buffer, why: string): Buffer | undefined;
+}
+
+export interface UplinkOptions {
+  readonly client: ServerClient;
+  readonly clock: Clock;
+  readonly boot: string;
+  readonly sources: () => readonly UplinkSource[];
+  readonly ordersAfter: () => number;
+  readonly replied: (reply: SyncReply) => void;
+  /** For the runner's own log: trouble, and its end. */
+  readonly say: (text: string) => void;
+}
+
+const HEARTBEAT_MS = 2_000;
+const EVENTS_MAX = 5_000;
+const BATCH_MAX_BYTES = 1024 * 1024;
+const LOGS_PER_ALLOCATION_MAX_BYTES = 256 * 1024;
+const LOG_LINES_MAX = 20_000;
+/** Lines that arrive within this time travel together. */
+const LOGS_GATHER_MS = 50;
+/** Looks again for logs that the server refused or did not acknowledge. */
+const LOGS_AGAIN_MS = 10_000;
+const TIMEOUT_MS = 15_000;
+
+interface Part {
+  readonly source: UplinkSource;
+  readonly first: number;
+  readonly payloads: readonly Buffer[];
+}
+
+export class Uplink {
+  readonly #options: UplinkOptions;
+  readonly #events: Lane;
+  readonly #logs: Lane;
+  #listedAtMs = Number.NEGATIVE_INFINITY;
+  /** By allocation: the record that is sent as something shorter. */
+  readonly #substitutes = new Map<string, { readonly seq: number; readonly payload: Buffer }>();
+
+  constructor(options: UplinkOptions) {
+    this.#options = options;
+    const { clock, say } = options;
+    this.#events = new Lane({
+      ...{ name: "events", clock, say, heartbeatMs: HEARTBEAT_MS, gatherMs: 0 },
+      work: (limits) => this.#sync(limits),
+    });
+    this.#logs = new Lane({
+      ...{ name: "logs", clock, say, heartbeatMs: LOGS_AGAIN_MS, gatherMs: LOGS_GATHER_MS },
+      work: (limits) => this.#ship(limits),
+    });
+  }
+
+  start(): void {
+    this.#events.start();
+    this.#logs.start();
+  }
+
+  eventsReady(): void {
+    this.#events.wake();
+  }
+
+  logsReady(): void {
+    this.#logs.wake();
+  }
+
+  /** Ends both loops; what is in flight is waited for. */
+  async stop(): Promise<void> {
+    await Promise.all([this.#events.stop(), this.#logs.stop()]);
+  }
+
+  /** One request for events. @returns whether there is more to send */
+  async #sync(limits: BatchLimits): Promise<boolean> {
+    const { client, clock, boot, ordersAfter, replied } = this.#options;
+    const full = clock.monotonicMs() - this.#listedAtMs >= HEARTBEAT_MS - 50;
+    const parts = this.#gather(
+      "events",
+      limits,
+      BATCH_MAX_BYTES,
+      Math.min(EVENTS_MAX, limits.records),
+    );
+    const body = [`{"boot":${JSON.stringify(boot)},"ordersAfter":${ordersAfter()},"allocations":[`];
+    const chunks: Buffer[] = [];
+    const listed = new Set(parts.map((part) => part.source));
+    for (const part of parts) {
+      body.push(`${body.length > 1 || chunks.length > 0 ? "," : ""}${head(part.source)}"events":[`);
+      chunks.push(Buffer.from(body.splice(0).join("")));
+      part.payloads.forEach((payload, index) => {
+        if (index > 0) chunks.push(COMMA);
+        chunks.push(payload);
+      });
+      body.push("]}");
+    }
+    if (full)
+      for (const source of this.#options.sources()) {
+        if (listed.has(source)) continue;
+        body.push(`${listed.size > 0 ? "," : ""}${head(source)}"events":[]}`);
+        listed.add(source);
+      }
+    body.push("]}");
+    chunks.push(Buffer.from(body.join("")));
+    const path = `/api/v1/runners/${encodeURIComponent(client.runnerId)}/sync`;
+    const reply = await this.#send(path, Buffer.concat(chunks), parts, limits, syncReply);
+    if (full) this.#listedAtMs = clock.monotonicMs();
+    for (const source of listed) {
+      const acked = reply.acked[source.id];
+      if (acked !== undefined) source.eventsAcked(acked);
+    }
+    for (const source of listed)
+      if (reply.gone.includes(source.id)) source.disowned(reply.acked[source.id] !== undefined);
+    replied(reply);
+    return this.#options
+      .sources()
+      .some((source) => source.events.lastSeq > source.events.ackedSeq && !limits.skips(source.id));
+  }
+
+  async #ship(limits: BatchLimits): Promise<boolean> {
+    const { client } = this.#options;
+    const parts = this.#gather(
+      "logs",
+      limits,
+      LOGS_PER_ALLOCATION_MAX_BYTES,
+      Math.min(LOG_LINES_MAX, limits.records),
+    );
+    if (parts.length === 0) return false;
+    const body = JSON.stringify({
+      allocations: parts.map(({ source, first, payloads }) => ({
+        id: source.id,
+        fence: source.fence,
+        lines: payloads.map((payload, index) => logLineOf(first + index, payload)),
+      })),
+    });
+    const path = `/api/v1/runners/${encodeURIComponent(client.runnerId)}/logs`;
+    const reply = await this.#send(path, body, parts, limits, logsReply);
+    for (const { source } of parts) source.logsAcked(reply.acked[source.id] ?? 0);
+    return parts.some(
+      ({ source }) =>
+        source.logs.lastSeq > source.logs.ackedSeq && reply.acked[source.id] !== undefined,
+    );
+  }
+
+  /** Takes from the spools in turn, each time beginning with another one. */
+  #gather(
+    stream: "events" | "logs",
+    limits: BatchLimits,
+    eachMaxBytes: number,
+    countMax: number,
+  ): Part[] {
+    const sources = this.#options.sources();
+    const start = limits.turn++;
+    const parts: Part[] = [];
+    let left = BATCH_MAX_BYTES;
+    let count = countMax;
+    for (
+      let i = 0;
+      i < sources.length && left > 0 && count > 0 && parts.length < limits.allocations;
+      i++
+    ) {
+      const source = sources[(start + i) % sources.length]!;
+      const spool = source[stream];
+      if (spool.lastSeq === spool.ackedSeq || limits.skips(source.id)) continue;
+      const { first, payloads } = spool.peek(Math.min(left, eachMaxBytes), count);
+      if (payloads.length === 0) continue;
+      const substitute = stream === "events" ? this.#substitutes.get(source.id) : undefined;
+      parts.push({
+        source,
+        first,
+        payloads: substitute?.seq === first ? [substitute.payload, ...payloads.slice(1)] : payloads,
+      });
+      for (const payload of payloads) left -= payload.length;
+      count -= payloads.length;
+    }
+    return parts;
+  }
+
+  async #send<T>(
+    path: string,
+    body: string | Uint8Array,
+    parts: readonly Part[],
+    limits: BatchLimits,
+    schema: { parse(value: unknown): T },
+  ): Promise<T> {
+    try {
+      const reply = schema.parse(
+        await this.#options.client.json({ method: "POST", path, body, timeoutMs: TIMEOUT_MS }),
+      );
+      limits.grow();
+      return reply;
+    } catch (error) {
+      if (
+        error instanceof ServerFailure &&
+        (error.kind === "too_large" || error.kind === "refused")
+      )
+        this.#refused(error, parts, limits);
+      throw error;
+    }
+  }
+
+  #refused(error: ServerFailure, parts: readonly Part[], limits: BatchLimits): void {
+    const records = parts.reduce((sum, part) => sum + part.payloads.length, 0);
+    if (parts.length > 1 || records > 1) {
+      limits.shrink(parts.length, records);
+      return;
+    }
+    const [part] = parts;
+    if (part === undefined) return;
+    const { source, first, payloads } = part;
+    this.#options.say(`the server refuses record ${first} of ${source.id}: ${error.message}`);
+    const substitute =
+      error.kind === "too_large" ? source.substitute(payloads[0]!, error.message) : undefined;
+    if (substitute !== undefined)
+      this.#substitutes.set(source.id, { seq: first, payload: substitute });
+    else limits.quarantine(source.id);
+    limits.reset();
+  }
+}
+
+const COMMA = Buffer.from(",");
+const head = (source: UplinkSource): string =>
+  `{"id":${JSON.stringify(source.id)},"fence":${source.fence},`;

@@ -1,0 +1,363 @@
+/**
+ * The typed client of the HTTP API: one method a route, over fetch. Types come from `protocol` and
+ * vanish at run time, so loading this costs a few milliseconds and works in a browser too; answers
+ * are trusted to be what the server's own schemas let out.
+ *
+ * Only what may safely be sent twice is sent again (reads, uploads by content, creations under an
+ * idempotency key), on a refused connection or 503, a bounded number of times. Everything else fails
+ * at the first trouble and leaves the choice to the caller.
+ */
+import type { z } from "zod";
+import type { Clock } from "../base/clock.ts";
+import type * as api from "../protocol/api.ts";
+import type { Problem } from "../protocol/errors.ts";
+import { notContrail, RemoteError, timedOut, unreachable } from "./remote-error.ts";
+import { type FollowOptions, followEvents, pause, type ServerSentEvent } from "./sse.ts";
+
+export interface Page<T> {
+  readonly items: T[];
+  readonly next_cursor: string | null;
+}
+export interface PageQuery {
+  readonly cursor?: string | undefined;
+  readonly limit?: number | undefined;
+}
+export interface LogsQuery extends PageQuery {
+  readonly tail?: number | undefined;
+  readonly rank?: number | undefined;
+  readonly stream?: "stdout" | "stderr" | undefined;
+  readonly contains?: string | undefined;
+}
+export interface MetricsQuery {
+  readonly names?: string | undefined;
+  readonly from_step?: number | undefined;
+  readonly to_step?: number | undefined;
+  readonly points?: number | undefined;
+  readonly superseded?: boolean | undefined;
+}
+export type Token = z.infer<typeof api.token>;
+export type CreateToken = z.input<typeof api.createTokenRequest>;
+export type CreatedToken = z.infer<typeof api.createTokenReply>;
+export type CreateExperiment = z.input<typeof api.createExperimentRequest>;
+export type CreateDataset = z.input<typeof api.createDatasetRequest>;
+export type Login = z.infer<typeof api.loginRequest>;
+export type Verb = "activate" | "pause" | "cancel" | "kill";
+
+export interface ClientOptions {
+  /** Where the server listens, e.g. http://127.0.0.1:4747 */
+  readonly url: string;
+  readonly token?: string | undefined;
+  readonly clock: Clock;
+  /** A fresh idempotency key. */
+  readonly newKey: () => string;
+  readonly fetch?: typeof globalThis.fetch;
+  /** How often a request that may be sent again is sent at most; 1 = never again. */
+  readonly attemptsMax?: number;
+  /** For the headers of an answer. */
+  readonly timeoutMs?: number;
+}
+
+type Bytes = NonNullable<RequestInit["body"]>;
+
+interface Call {
+  readonly query?: object | undefined;
+  /** Sent as JSON. */
+  readonly body?: unknown;
+  readonly bytes?: Bytes;
+  /** May be sent twice without harm; reads always may. */
+  readonly safe?: boolean;
+  readonly key?: string | undefined;
+  readonly headers?: Record<string, string>;
+  readonly timeoutMs?: number;
+  readonly signal?: AbortSignal | undefined;
+}
+
+const ATTEMPTS_MAX = 4;
+const TIMEOUT_MS = 60_000;
+/** Long enough for one large blob over a slow line. */
+const BLOB_TIMEOUT_MS = 3_600_000;
+
+export class Client {
+  readonly url: string;
+  readonly #options: ClientOptions;
+
+  constructor(options: ClientOptions) {
+    this.url = options.url.replace(/\/+$/, "");
+    this.#options = options;
+  }
+
+  // ---- the server, access
+
+  health(): Promise<api.Health> {
+    return this.#json("GET", "/health");
+  }
+  server(): Promise<api.ServerInfo> {
+    return this.#json("GET", "/server");
+  }
+  me(): Promise<{ user: string; scope: string }> {
+    return this.#json("GET", "/me");
+  }
+  login(body: Login): Promise<api.LoginReply> {
+    return this.#json("POST", "/login", { body });
+  }
+  tokens(query: PageQuery = {}): Promise<Page<Token>> {
+    return this.#json("GET", "/tokens", { query });
+  }
+  createToken(body: CreateToken): Promise<CreatedToken> {
+    return this.#json("POST", "/tokens", { body });
+  }
+  async revokeToken(id: string): Promise<void> {
+    await this.#send("DELETE", `/tokens/${part(id)}`, { safe: true });
+  }
+  async setPassword(password: string): Promise<void> {
+    await this.#send("PUT", "/me/password", { body: { password }, safe: true });
+  }
+  openapi(): Promise<unknown> {
+    return this.#json("GET", "/openapi.json");
+  }
+  /** @param trials what becomes of training that runs: "stop" ends it, "keep" leaves it to the runner */
+  async shutdown(trials: "stop" | "keep"): Promise<void> {
+    await this.#send("POST", "/shutdown", { body: { trials } });
+  }
+
+  // ---- content
+
+  async missingBlobs(hashes: readonly string[]): Promise<string[]> {
+    const reply = await this.#json<{ missing: string[] }>("POST", "/blobs/missing", {
+      body: { hashes },
+      safe: true,
+    });
+    return reply.missing;
+  }
+  async putBlob(hash: string, bytes: Bytes, signal?: AbortSignal): Promise<void> {
+    const timeoutMs = BLOB_TIMEOUT_MS;
+    await this.#send("PUT", `/blobs/${part(hash)}`, { bytes, safe: true, signal, timeoutMs });
+  }
+  /** @returns the bytes as they arrive; the caller checks the hash */
+  async getBlob(hash: string, signal?: AbortSignal): Promise<ReadableStream<Uint8Array>> {
+    const timeoutMs = BLOB_TIMEOUT_MS;
+    const response = await this.#send("GET", `/blobs/${part(hash)}`, { signal, timeoutMs });
+    return response.body ?? new Blob([]).stream();
+  }
+  createDataset(body: CreateDataset): Promise<api.CreateDatasetReply> {
+    // By content: the second time finds the version of the first.
+    return this.#json("POST", "/datasets", { body, safe: true });
+  }
+  datasets(query: PageQuery = {}): Promise<Page<api.Dataset>> {
+    return this.#json("GET", "/datasets", { query });
+  }
+
+  // ---- experiments
+
+  createExperiment(body: CreateExperiment, key?: string): Promise<api.CreateExperimentReply> {
+    return this.#json("POST", "/experiments", {
+      body,
+      key: key ?? this.#options.newKey(),
+      safe: true,
+    });
+  }
+  experiments(
+    query: PageQuery & { state?: string | undefined; label?: string | undefined } = {},
+  ): Promise<Page<api.Experiment>> {
+    return this.#json("GET", "/experiments", { query });
+  }
+  experiment(id: number): Promise<api.ExperimentDetail> {
+    return this.#json("GET", `/experiments/${id}`);
+  }
+  changeExperiment(id: number, verb: Verb): Promise<api.Experiment> {
+    return this.#json("POST", `/experiments/${id}/${verb}`, { body: {} });
+  }
+  experimentTrials(
+    id: number,
+    query: PageQuery & { state?: string | undefined; order?: "number" | "best" | undefined } = {},
+  ): Promise<Page<api.Trial>> {
+    return this.#json("GET", `/experiments/${id}/trials`, { query });
+  }
+  async rungs(id: number): Promise<api.Rung[]> {
+    return (await this.#json<{ items: api.Rung[] }>("GET", `/experiments/${id}/rungs`)).items;
+  }
+  experimentChanges(id: number, query: PageQuery = {}): Promise<Page<api.Change>> {
+    return this.#json("GET", `/experiments/${id}/changes`, { query });
+  }
+  experimentCheckpoints(id: number, query: PageQuery = {}): Promise<Page<api.Checkpoint>> {
+    return this.#json("GET", `/experiments/${id}/checkpoints`, { query });
+  }
+  experimentLogs(id: number, query: LogsQuery = {}): Promise<Page<api.LogEntry>> {
+    return this.#json("GET", `/experiments/${id}/logs`, { query });
+  }
+  /** Follows an experiment over cuts until it is over. */
+  async *experimentStream(
+    id: number,
+    options: Pick<FollowOptions, "signal" | "onCut"> = {},
+  ): AsyncGenerator<api.StreamEvent> {
+    for await (const { event, data } of this.#follow(`/experiments/${id}/stream`, {}, options)) {
+      if (event === "experiment" || event === "trials" || event === "rungs" || event === "end")
+        yield { event, data: JSON.parse(data) } as api.StreamEvent;
+    }
+  }
+
+  // ---- trials, checkpoints
+
+  trial(id: string): Promise<api.TrialDetail> {
+    return this.#json("GET", `/trials/${part(id)}`);
+  }
+  changeTrial(id: string, verb: Verb): Promise<api.Trial> {
+    return this.#json("POST", `/trials/${part(id)}/${verb}`, { body: {} });
+  }
+  metrics(id: string, query: MetricsQuery = {}): Promise<api.MetricsReply> {
+    return this.#json("GET", `/trials/${part(id)}/metrics`, { query });
+  }
+  trialLogs(id: string, query: LogsQuery = {}): Promise<Page<api.LogEntry>> {
+    return this.#json("GET", `/trials/${part(id)}/logs`, { query });
+  }
+  /** Follows the output of an experiment or a trial, from its beginning or after `cursor`, to its end. */
+  async *logStream(
+    subject: { experiment: number } | { trial: string },
+    query: LogsQuery = {},
+    options: Pick<FollowOptions, "signal" | "onCut"> = {},
+  ): AsyncGenerator<api.LogEntry[]> {
+    const base =
+      "trial" in subject ? `/trials/${part(subject.trial)}` : `/experiments/${subject.experiment}`;
+    for await (const { event, data } of this.#follow(`${base}/logs/stream`, query, options)) {
+      if (event === "log") yield JSON.parse(data) as api.LogEntry[];
+    }
+  }
+  trialCheckpoints(id: string, query: PageQuery = {}): Promise<Page<api.Checkpoint>> {
+    return this.#json("GET", `/trials/${part(id)}/checkpoints`, { query });
+  }
+  checkpoint(id: string): Promise<api.CheckpointDetail> {
+    return this.#json("GET", `/checkpoints/${part(id)}`);
+  }
+
+  // ---- slots, jobs
+
+  async slots(): Promise<api.Slot[]> {
+    return (await this.#json<{ items: api.Slot[] }>("GET", "/slots")).items;
+  }
+  async jobs(): Promise<api.Job[]> {
+    return (await this.#json<{ items: api.Job[] }>("GET", "/jobs")).items;
+  }
+
+  // ---- how
+
+  async #json<T>(method: string, path: string, call: Call = {}): Promise<T> {
+    const response = await this.#send(method, path, call);
+    const text = await response.text();
+    try {
+      return JSON.parse(text) as T;
+    } catch {
+      throw notContrail(`${method} ${this.url}${path}`, response.status, describe(text));
+    }
+  }
+
+  async #send(method: string, path: string, call: Call): Promise<Response> {
+    const maySendAgain = method === "GET" || call.safe === true;
+    const { attemptsMax = ATTEMPTS_MAX } = this.#options;
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await this.#once(method, path, call);
+      } catch (error) {
+        const passing =
+          error instanceof RemoteError && (error.code === "unreachable" || error.status === 503);
+        if (!passing || !maySendAgain || attempt >= attemptsMax || call.signal?.aborted)
+          throw error;
+        const waitMs = Math.min(error.retryAfterMs ?? 150 * 2 ** attempt, 5_000);
+        await pause(this.#options.clock, waitMs, call.signal);
+      }
+    }
+  }
+
+  async #once(method: string, path: string, call: Call): Promise<Response> {
+    const limitMs = call.timeoutMs ?? this.#options.timeoutMs ?? TIMEOUT_MS;
+    const timeout = new AbortController();
+    const cancel = this.#options.clock.after(limitMs, () => timeout.abort());
+    const signal = call.signal ? AbortSignal.any([timeout.signal, call.signal]) : timeout.signal;
+    try {
+      return await this.#fetch(method, path, call, signal);
+    } catch (error) {
+      if (timeout.signal.aborted) throw timedOut(`${method} ${this.url}${path}`, limitMs);
+      throw error;
+    } finally {
+      // Headers are here; what follows may take as long as it has bytes.
+      cancel();
+    }
+  }
+
+  async #fetch(method: string, path: string, call: Call, signal: AbortSignal): Promise<Response> {
+    const { token, fetch = globalThis.fetch } = this.#options;
+    const headers: Record<string, string> = { accept: "application/json", ...call.headers };
+    if (token !== undefined) headers.authorization = `Bearer ${token}`;
+    if (call.key !== undefined) headers["idempotency-key"] = call.key;
+    if (call.body !== undefined) headers["content-type"] = "application/json";
+    if (call.bytes !== undefined) headers["content-type"] = "application/octet-stream";
+    const body = call.bytes ?? (call.body === undefined ? undefined : JSON.stringify(call.body));
+    let response: Response;
+    try {
+      const init: RequestInit = { method, headers, signal, redirect: "error" };
+      if (body !== undefined) init.body = body;
+      response = await fetch(`${this.url}/api/v1${path}${queryOf(call.query)}`, init);
+    } catch (error) {
+      if (signal.aborted) throw error;
+      throw unreachable(this.url, error);
+    }
+    if (!response.ok) throw await this.#refusal(method, path, response);
+    return response;
+  }
+
+  async #refusal(method: string, path: string, response: Response): Promise<RemoteError> {
+    const text = await response.text().catch(() => "");
+    const after = Number(response.headers.get("retry-after") ?? "");
+    try {
+      const problem = JSON.parse(text) as Problem;
+      if (typeof problem.code === "string" && typeof problem.detail === "string")
+        return new RemoteError(problem, after > 0 ? { retryAfterMs: after * 1000 } : {});
+    } catch {
+      // Not JSON: said below, with what it is instead.
+    }
+    return notContrail(`${method} ${this.url}${path}`, response.status, describe(text));
+  }
+
+  #follow(
+    path: string,
+    query: object,
+    options: Pick<FollowOptions, "signal" | "onCut">,
+  ): AsyncGenerator<ServerSentEvent> {
+    return followEvents({
+      ...options,
+      clock: this.#options.clock,
+      endEvent: "end",
+      open: async (lastEventId, signal) => {
+        const headers: Record<string, string> = { accept: "text/event-stream" };
+        if (lastEventId !== "") headers["last-event-id"] = lastEventId;
+        const response = await this.#fetch("GET", path, { query, headers }, signal);
+        return response.body ?? new Blob([]).stream();
+      },
+    });
+  }
+}
+
+/** Every item of a paged list, page by page. */
+export async function* eachItem<T>(
+  next: (query: PageQuery) => Promise<Page<T>>,
+  limit = 500,
+): AsyncGenerator<T> {
+  let cursor: string | undefined;
+  do {
+    const page = await next(cursor === undefined ? { limit } : { limit, cursor });
+    yield* page.items;
+    cursor = page.next_cursor ?? undefined;
+  } while (cursor !== undefined);
+}
+
+const part = (text: string): string => encodeURIComponent(text);
+
+function queryOf(query: object | undefined): string {
+  const pairs = new URLSearchParams();
+  for (const [name, value] of Object.entries(query ?? {}))
+    if (value !== undefined) pairs.set(name, String(value));
+  const text = pairs.toString();
+  return text === "" ? "" : `?${text}`;
+}
+
+const describe = (text: string): string =>
+  text === "" ? "an empty body" : `a body that is no JSON of this API ("${text.slice(0, 80)}")`;

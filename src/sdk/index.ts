@@ -1,0 +1,10 @@
+/** The package's front door: what training code and tools import from "contrail". */
+export { type InitOptions, init } from "./init.ts";
+export {
+  type CheckpointOptions,
+  type Restore,
+  type Save,
+  type StepsOptions,
+  Trial,
+} from "./trial.ts";
+export { InvalidHyperparameters, TrialError, type TrialErrorCode } from "./trial-errors.ts";

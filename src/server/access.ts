@@ -1,0 +1,254 @@
+/**
+ * Who is asking, and may they.
+ *
+ * Three kinds of token, told apart by their first letters, each good for its own routes and nothing else:
+ *   cu_…  a person's, made at sign-in, stored as a SHA-256, with a scope and an end
+ *   ca_…  one allocation's, given to training code; dies with the allocation
+ *   cr_…  one runner's
+ * The last two are an HMAC of what they speak for under a secret of this server: nothing to store, nothing to
+ * leak from the database, and whether they still hold is a look at what lives now.
+ */
+import { createHash, createHmac, randomBytes, scrypt, timingSafeEqual } from "node:crypto";
+import type pg from "pg";
+import { ContrailError } from "../protocol/errors.ts";
+import * as access from "../store/access-store.ts";
+
+export type Caller =
+  | {
+      readonly kind: "user";
+      readonly userId: number;
+      readonly name: string;
+      readonly scope: "user" | "read";
+    }
+  | { readonly kind: "allocation"; readonly allocation: string }
+  | { readonly kind: "runner"; readonly runner: string };
+
+export const ONE_TIME_LIFETIME_MS = 15 * 60_000;
+export const LOGIN_LIFETIME_MS = 90 * 86_400_000;
+const PASSWORD_LENGTH_MIN = 8;
+/** After this many failures in a row for an account or an address, each further one costs a wait. */
+const FAILURES_FREE = 10;
+const FAILURES_KEPT_MAX = 10_000;
+
+export interface AccessOptions {
+  readonly pool: pg.Pool;
+  /** 32 random bytes that stay with the data folder. */
+  readonly secret: Buffer;
+  readonly nowMs: () => number;
+  /** Is this very allocation alive? */
+  readonly allocationLives: (id: string) => boolean;
+}
+
+export class Access {
+  readonly #options: AccessOptions;
+  readonly #failures = new Map<string, { count: number; lastMs: number }>();
+
+  constructor(options: AccessOptions) {
+    this.#options = options;
+  }
+
+  allocationToken(allocation: string): string {
+    return `ca_${allocation}_${this.#sign(`allocation ${allocation}`)}`;
+  }
+
+  runnerToken(runner: string): string {
+    return `cr_${runner}_${this.#sign(`runner ${runner}`)}`;
+  }
+
+  #sign(text: string): string {
+    return createHmac("sha256", this.#options.secret).update(text).digest("hex");
+  }
+
+  /** @param header the Authorization header as it came @throws ContrailError not_authenticated */
+  async authenticate(header: string | undefined): Promise<Caller> {
+    const token = /^Bearer +([\x21-\x7e]{1,300})$/i.exec(header ?? "")?.[1];
+    if (token === undefined)
+      throw new ContrailError("not_authenticated", "the request carries no token");
+    if (token.startsWith("cu_")) return this.#user(token);
+    const signed = /^(ca|cr)_([A-Za-z0-9.-]{1,64})_([0-9a-f]{64})$/.exec(token);
+    if (!signed) throw unknownToken();
+    const [, kind, subject = "", signature = ""] = signed;
+    const what = kind === "ca" ? "allocation" : "runner";
+    if (!equal(signature, this.#sign(`${what} ${subject}`))) throw unknownToken();
+    if (kind === "cr") return { kind: "runner", runner: subject };
+    if (!this.#options.allocationLives(subject))
+      throw new ContrailError(
+        "not_authenticated",
+        `allocation ${subject} is over, and its token with it`,
+      );
+    return { kind: "allocation", allocation: subject };
+  }
+
+  async #user(token: string): Promise<Caller> {
+    const found = await access.findToken(this.#options.pool, sha256(token), this.#now());
+    if (!found || found.scope === "one_time") throw unknownToken();
+    return { kind: "user", userId: found.user_id, name: found.user, scope: found.scope };
+  }
+
+  #now(): Date {
+    return new Date(this.#options.nowMs());
+  }
+
+  // ---- signing in ----------------------------------------------------------------------------
+
+  /** A token that signs its user in once within a quarter of an hour. */
+  async makeOneTimeToken(user: string): Promise<string> {
+    const row = await access.ensureUser(this.#options.pool, user, this.#now());
+    return (await this.#make(row.id, "sign-in link", "one_time", ONE_TIME_LIFETIME_MS)).token;
+  }
+
+  async makeToken(
+    userId: number,
+    name: string,
+    scope: "user" | "read",
+    lifetimeMs: number,
+  ): Promise<{ id: string; token: string; expiresAt: Date }> {
+    return this.#make(userId, name, scope, lifetimeMs);
+  }
+
+  async #make(
+    userId: number,
+    name: string,
+    scope: "user" | "read" | "one_time",
+    lifetimeMs: number,
+  ): Promise<{ id: string; token: string; expiresAt: Date }> {
+    const token = `cu_${randomBytes(32).toString("base64url")}`;
+    const id = randomBytes(8).toString("hex");
+    const createdAt = this.#now();
+    const expiresAt = new Date(createdAt.getTime() + lifetimeMs);
+    await access.insertToken(this.#options.pool, {
+      id,
+      userId,
+      name,
+      scope,
+      hash: sha256(token),
+      createdAt,
+      expiresAt,
+    });
+    return { id, token, expiresAt };
+  }
+
+  /** @param address of the caller, for the count of failures @throws ContrailError */
+  async signInOnce(
+    oneTimeToken: string,
+    address: string,
+  ): Promise<{ user: string; token: string; expiresAt: Date }> {
+    this.#checkDelay([`address ${address}`]);
+    const taken = await access.takeOneTimeToken(
+      this.#options.pool,
+      sha256(oneTimeToken),
+      this.#now(),
+    );
+    if (!taken) {
+      this.#noteFailure([`address ${address}`]);
+      throw new ContrailError(
+        "not_authenticated",
+        "this sign-in link was used already, is older than 15 minutes, or is not ours",
+        {
+          hint: "Start the server again for a new link: contrail up.",
+        },
+      );
+    }
+    const made = await this.#make(taken.user_id, "sign-in", "user", LOGIN_LIFETIME_MS);
+    return { user: taken.user, token: made.token, expiresAt: made.expiresAt };
+  }
+
+  async signIn(
+    user: string,
+    password: string,
+    address: string,
+  ): Promise<{ user: string; token: string; expiresAt: Date }> {
+    const keys = [`account ${user}`, `address ${address}`];
+    this.#checkDelay(keys);
+    const row = await access.findUser(this.#options.pool, user);
+    // An unknown user costs as much time as a wrong password.
+    const good = await checkPassword(password, row?.password_hash ?? DUMMY_HASH);
+    if (!row?.password_hash || !good) {
+      this.#noteFailure(keys);
+      throw new ContrailError("not_authenticated", "the user or the password is wrong");
+    }
+    for (const key of keys) this.#failures.delete(key);
+    const made = await this.#make(row.id, "sign-in", "user", LOGIN_LIFETIME_MS);
+    return { user: row.name, token: made.token, expiresAt: made.expiresAt };
+  }
+
+  /** @throws ContrailError when it is too short */
+  async setPassword(userId: number, password: string): Promise<void> {
+    if (password.length < PASSWORD_LENGTH_MIN)
+      throw new ContrailError(
+        "invalid_request",
+        `the password has ${password.length} characters; the least is ${PASSWORD_LENGTH_MIN}`,
+      );
+    await access.setPassword(this.#options.pool, userId, await hashPassword(password));
+  }
+
+  #checkDelay(keys: readonly string[]): void {
+    for (const key of keys) {
+      const failed = this.#failures.get(key);
+      if (!failed || failed.count < FAILURES_FREE) continue;
+      const waitMs = Math.min(300_000, 1000 * 2 ** (failed.count - FAILURES_FREE));
+      const leftMs = failed.lastMs + waitMs - this.#options.nowMs();
+      if (leftMs <= 0) continue;
+      const seconds = Math.ceil(leftMs / 1000);
+      throw new ContrailError(
+        "too_many_attempts",
+        `${failed.count} sign-ins failed; the next may come in ${seconds} s`,
+        {
+          retryAfterS: seconds,
+        },
+      );
+    }
+  }
+
+  #noteFailure(keys: readonly string[]): void {
+    if (this.#failures.size > FAILURES_KEPT_MAX) this.#failures.clear();
+    for (const key of keys) {
+      const failed = this.#failures.get(key);
+      this.#failures.set(key, { count: (failed?.count ?? 0) + 1, lastMs: this.#options.nowMs() });
+    }
+  }
+}
+
+const unknownToken = (): ContrailError =>
+  new ContrailError("not_authenticated", "the token is unknown, was revoked or has expired");
+
+export const sha256 = (text: string): Buffer => createHash("sha256").update(text).digest();
+
+const equal = (a: string, b: string): boolean =>
+  a.length === b.length && timingSafeEqual(Buffer.from(a), Buffer.from(b));
+
+// ---- passwords: scrypt with the parameters of OWASP's password storage sheet (N = 2^17, r = 8, p = 1)
+
+const COST = { N: 2 ** 17, r: 8, p: 1 } as const;
+const DUMMY_HASH = `scrypt$${COST.N}$${COST.r}$${COST.p}$${"00".repeat(16)}$${"00".repeat(32)}`;
+
+const derive = (
+  password: string,
+  salt: Buffer,
+  cost: { N: number; r: number; p: number },
+): Promise<Buffer> =>
+  new Promise((resolve, reject) => {
+    scrypt(
+      password.normalize("NFKC"),
+      salt,
+      32,
+      { ...cost, maxmem: 256 * cost.N * cost.r },
+      (error, key) => (error ? reject(error) : resolve(key)),
+    );
+  });
+
+export async function hashPassword(password: string): Promise<string> {
+  const salt = randomBytes(16);
+  const key = await derive(password, salt, COST);
+  return `scrypt$${COST.N}$${COST.r}$${COST.p}$${salt.toString("hex")}$${key.toString("hex")}`;
+}
+
+export async function checkPassword(password: string, stored: string): Promise<boolean> {
+  const [, N, r, p, salt = "", key = ""] = stored.split("$");
+  const derived = await derive(password, Buffer.from(salt, "hex"), {
+    N: Number(N),
+    r: Number(r),
+    p: Number(p),
+  });
+  return timingSafeEqual(derived, Buffer.from(key, "hex"));
+}

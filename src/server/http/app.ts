@@ -1,0 +1,200 @@
+/**
+ * The HTTP shell: every route says who may call it (`config.access`), and one that does not say so stops the
+ * server from starting, which is what "deny by default" means here. Validation is zod's, from the same source
+ * as the types and OpenAPI; failures are problem details with the catalogue's code.
+ */
+import { randomUUID } from "node:crypto";
+import fastifySwagger from "@fastify/swagger";
+import Fastify, {
+  type FastifyBaseLogger,
+  type FastifyInstance,
+  type FastifyRequest,
+} from "fastify";
+import {
+  hasZodFastifySchemaValidationErrors,
+  jsonSchemaTransform,
+  validatorCompiler,
+  type ZodTypeProvider,
+} from "fastify-type-provider-zod";
+import { parseId } from "../../base/ids.ts";
+import { ContrailError, type ProblemIssue } from "../../protocol/errors.ts";
+import type { Access, Caller } from "../access.ts";
+
+/**
+ * public: anybody. read: a person's token of any scope. write: one of scope `user`. runner: the runner named
+ * in the path. own_trial: also the token of an allocation of the trial named in the path.
+ */
+export type AccessRule = "public" | "read" | "write" | "runner" | "own_trial" | "any_runner";
+
+declare module "fastify" {
+  interface FastifyContextConfig {
+    access?: readonly AccessRule[];
+  }
+  interface FastifyRequest {
+    caller: Caller | null;
+  }
+}
+
+export const BODY_BYTES_MAX = 1024 * 1024;
+/** A snapshot of 100,000 files, a batch of reports. */
+export const LARGE_BODY_BYTES_MAX = 64 * 1024 * 1024;
+
+export type App = FastifyInstance<
+  import("node:http").Server,
+  import("node:http").IncomingMessage,
+  import("node:http").ServerResponse,
+  FastifyBaseLogger,
+  ZodTypeProvider
+>;
+
+export interface AppOptions {
+  readonly access: Access;
+  readonly logger: FastifyBaseLogger;
+  readonly version: string;
+  /** False until everything is loaded: only health answers then. */
+  readonly isReady: () => boolean;
+}
+
+export async function buildApp(options: AppOptions): Promise<App> {
+  const app = Fastify({
+    loggerInstance: options.logger,
+    disableRequestLogging: true,
+    exposeHeadRoutes: false,
+    bodyLimit: BODY_BYTES_MAX,
+    genReqId: () => randomUUID(),
+    routerOptions: { maxParamLength: 200 },
+    requestTimeout: 0,
+    connectionTimeout: 0,
+    keepAliveTimeout: 60_000,
+    forceCloseConnections: true,
+  }).withTypeProvider<ZodTypeProvider>();
+  app.setValidatorCompiler(validatorCompiler);
+  // Answers are built by typed views; checking them again would double their cost.
+  app.setSerializerCompiler(() => (data) => JSON.stringify(data));
+  app.decorateRequest("caller", null);
+  app.addHook("onRoute", (route) => {
+    if (!route.config?.access?.length)
+      throw new Error(
+        `route ${route.method} ${route.url} does not say who may call it (config.access)`,
+      );
+  });
+  app.addHook("onRequest", async (request, reply) => {
+    reply.header("x-content-type-options", "nosniff");
+    reply.header("cache-control", "no-store");
+    await authorize(request, options);
+  });
+  app.setErrorHandler((error, request, reply) => {
+    const failure = toContrailError(error);
+    if (failure.status >= 500) request.log.error({ err: error }, failure.message);
+    if (failure.retryAfterS !== undefined) reply.header("retry-after", failure.retryAfterS);
+    if (failure.code === "not_authenticated") reply.header("www-authenticate", "Bearer");
+    return reply
+      .status(failure.status)
+      .header("content-type", "application/problem+json; charset=utf-8")
+      .send(failure.toProblem(failure.status >= 500 ? request.id : undefined));
+  });
+  app.setNotFoundHandler((request) => {
+    throw new ContrailError("not_found", `there is no ${request.method} ${pathOf(request)}`, {
+      hint: "GET /api/v1/openapi.json lists every route.",
+    });
+  });
+  app.addContentTypeParser("application/octet-stream", (_request, payload, done) =>
+    done(null, payload),
+  );
+  await app.register(fastifySwagger, {
+    openapi: {
+      openapi: "3.1.0",
+      info: { title: "Contrail", version: options.version },
+      components: { securitySchemes: { token: { type: "http", scheme: "bearer" } } },
+      security: [{ token: [] }],
+    },
+    transform: jsonSchemaTransform,
+  });
+  return app;
+}
+
+const pathOf = (request: FastifyRequest): string => request.url.split("?")[0]?.slice(0, 200) ?? "";
+
+async function authorize(request: FastifyRequest, options: AppOptions): Promise<void> {
+  const rules = request.routeOptions.config?.access ?? ["read"];
+  if (rules.includes("public")) return;
+  if (!options.isReady()) throw new ContrailError("unavailable", "the server is starting");
+  const caller = await options.access.authenticate(request.headers.authorization);
+  request.caller = caller;
+  if (!rules.some((rule) => permits(rule, caller, request)))
+    throw new ContrailError("not_allowed", refusal(caller, rules));
+}
+
+function permits(rule: AccessRule, caller: Caller, request: FastifyRequest): boolean {
+  const params = (request.params ?? {}) as { id?: string; runner?: string };
+  switch (rule) {
+    case "public":
+      return true;
+    case "read":
+      return caller.kind === "user";
+    case "write":
+      return caller.kind === "user" && caller.scope === "user";
+    case "any_runner":
+      return caller.kind === "runner";
+    case "runner":
+      return caller.kind === "runner" && caller.runner === params.runner;
+    case "own_trial": {
+      if (caller.kind !== "allocation") return false;
+      const own = parseId(caller.allocation);
+      return params.id === `${own?.experiment}.${own?.trial}`;
+    }
+  }
+}
+
+function refusal(caller: Caller, rules: readonly AccessRule[]): string {
+  if (caller.kind === "user")
+    return `a token of scope "${caller.scope}" may not do this; it takes scope "user"`;
+  if (caller.kind === "runner") return `runner ${caller.runner} may not do this`;
+  const own = rules.includes("own_trial") ? " for another trial" : "";
+  return `the token of allocation ${caller.allocation} may not do this${own}`;
+}
+
+/** The person behind a request whose route only people may call. */
+export function person(request: FastifyRequest): { userId: number; name: string } {
+  if (request.caller?.kind !== "user")
+    throw new ContrailError("not_allowed", "this takes a person's token");
+  return request.caller;
+}
+
+function toContrailError(error: unknown): ContrailError {
+  if (error instanceof ContrailError) return error;
+  if (hasZodFastifySchemaValidationErrors(error)) {
+    const issues = error.validation.map(
+      (issue): ProblemIssue => ({
+        code: issue.keyword,
+        path: `${error.validationContext ?? ""}${issue.instancePath.replaceAll("/", ".")}`,
+        message: issue.message ?? "is not valid",
+      }),
+    );
+    const first = issues[0];
+    return new ContrailError(
+      "invalid_request",
+      `${first?.path ?? "the request"}: ${first?.message ?? "is not valid"}`,
+      {
+        issues,
+        cause: error,
+      },
+    );
+  }
+  const { code, statusCode, message } = error as {
+    code?: string;
+    statusCode?: number;
+    message?: string;
+  };
+  if (code === "FST_ERR_CTP_BODY_TOO_LARGE" || statusCode === 413)
+    return new ContrailError("too_large", message ?? "the body is too large", { cause: error });
+  if (statusCode !== undefined && statusCode >= 400 && statusCode < 500)
+    return new ContrailError("invalid_request", message ?? "the request is not valid", {
+      cause: error,
+    });
+  if (code === "ENOSPC" || code === "53100")
+    return new ContrailError("disk_full", "no room left on the disk", { cause: error });
+  if (code === "ECONNREFUSED" || code === "57P01" || code === "57014")
+    return new ContrailError("unavailable", "the database does not answer", { cause: error });
+  return new ContrailError("internal", "the server made a mistake", { cause: error });
+}

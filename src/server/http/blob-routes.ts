@@ -1,0 +1,146 @@
+import type { Readable } from "node:stream";
+import { z } from "zod";
+import * as api from "../../protocol/api.ts";
+import { ContrailError } from "../../protocol/errors.ts";
+import { BlobError } from "../../store/blobs.ts";
+import { addDataset, type DatasetRow, listDatasets } from "../../store/dataset-store.ts";
+import { canonicalTree, checkTree } from "../../store/snapshot.ts";
+import { requireBlobs } from "../create-experiment.ts";
+import { type App, LARGE_BODY_BYTES_MAX, person } from "./app.ts";
+import type { RouteContext } from "./context.ts";
+import { cursorNumber } from "./experiment-routes.ts";
+
+const hash = z.string().regex(/^[0-9a-f]{64}$/, "64 lower-case hexadecimal digits");
+const params = z.object({ hash });
+const tags = ["blobs"];
+
+export function blobRoutes(app: App, context: RouteContext): void {
+  const { blobs } = context;
+
+  app.post(
+    "/blobs/missing",
+    {
+      config: { access: ["write", "any_runner"] },
+      bodyLimit: LARGE_BODY_BYTES_MAX,
+      schema: {
+        body: z.strictObject({ hashes: z.array(hash).max(100_000) }),
+        response: { 200: z.object({ missing: z.array(hash) }) },
+        tags,
+      },
+    },
+    async (request) => ({ missing: await blobs.missing(request.body.hashes) }),
+  );
+
+  app.put(
+    "/blobs/:hash",
+    {
+      config: { access: ["write", "any_runner"] },
+      // The body is a stream that never stands in memory; the store bounds its size.
+      bodyLimit: Number.MAX_SAFE_INTEGER,
+      schema: {
+        params,
+        response: { 200: z.object({ hash, size: z.int(), existed: z.boolean() }) },
+        tags,
+      },
+    },
+    async (request) => {
+      if (request.headers["content-type"] !== "application/octet-stream")
+        throw new ContrailError(
+          "invalid_request",
+          "the body of a blob is application/octet-stream",
+        );
+      try {
+        return await blobs.put(request.body as Readable, { expected: request.params.hash });
+      } catch (error) {
+        throw error instanceof BlobError ? blobProblem(error) : error;
+      }
+    },
+  );
+
+  app.get(
+    "/blobs/:hash",
+    { config: { access: ["read", "any_runner"] }, schema: { params, tags } },
+    async (request, reply) => {
+      const opened = await blobs.open(request.params.hash);
+      if (!opened) throw new ContrailError("not_found", `there is no blob ${request.params.hash}`);
+      return reply
+        .header("content-type", "application/octet-stream")
+        .header("content-length", opened.size)
+        .header("content-disposition", "attachment")
+        .header("content-security-policy", "sandbox")
+        .send(opened.stream);
+    },
+  );
+
+  app.post(
+    "/datasets",
+    {
+      config: { access: ["write"] },
+      bodyLimit: LARGE_BODY_BYTES_MAX,
+      schema: {
+        body: api.createDatasetRequest,
+        response: { 200: api.createDatasetReply },
+        tags: ["datasets"],
+      },
+    },
+    async (request) => {
+      const { name, tree } = request.body;
+      const unsafe = checkTree(tree)[0];
+      if (unsafe) throw new ContrailError("invalid_request", `${unsafe.path}: ${unsafe.message}`);
+      if (tree.length === 0)
+        throw new ContrailError("invalid_request", `the dataset ${name} has no files`);
+      await requireBlobs(context, tree, "dataset");
+      const { bytes, hash: snapshot } = canonicalTree(tree);
+      await blobs.put(bytes, { expected: snapshot });
+      const { row, created } = await addDataset(context.pool, {
+        name,
+        snapshot,
+        files: tree.length,
+        bytes: tree.reduce((sum, entry) => sum + entry.size, 0),
+        userId: person(request).userId,
+        now: new Date(context.clock.nowMs()),
+      });
+      return { ...datasetView(row), created };
+    },
+  );
+
+  app.get(
+    "/datasets",
+    {
+      config: { access: ["read"] },
+      schema: {
+        querystring: api.pageQuery,
+        response: { 200: api.page(api.dataset) },
+        tags: ["datasets"],
+      },
+    },
+    async (request) => {
+      const { cursor, limit } = request.query;
+      const after = cursor === undefined ? 0 : cursorNumber(cursor);
+      const rows = await listDatasets(context.readPool, { after, limit: limit + 1 });
+      return {
+        items: rows.slice(0, limit).map(datasetView),
+        next_cursor: rows.length > limit ? String(after + limit) : null,
+      };
+    },
+  );
+}
+
+const datasetView = (row: DatasetRow): api.Dataset => ({
+  name: row.name,
+  version: row.version,
+  snapshot: row.snapshot,
+  files: row.files,
+  bytes: Number(row.bytes),
+  created_at: row.created_at.toISOString(),
+});
+
+function blobProblem(error: BlobError): ContrailError {
+  const codes = {
+    hash_mismatch: "hash_mismatch",
+    too_large: "too_large",
+    disk_full: "disk_full",
+  } as const;
+  const code = (codes as Readonly<Record<string, (typeof codes)[keyof typeof codes]>>)[error.code];
+  return new ContrailError(code ?? "invalid_request", error.message, { cause: error });
+}

@@ -1,0 +1,45 @@
+/** What the routes share: made once in main.ts. */
+import type pg from "pg";
+import type { Clock } from "../../base/clock.ts";
+import { parseId } from "../../base/ids.ts";
+import { ContrailError } from "../../protocol/errors.ts";
+import type { BlobStore } from "../../store/blobs.ts";
+import type { Access } from "../access.ts";
+import type { DecisionLoop } from "../loops/decision-loop.ts";
+import type { OrdersContext, OrderWaiters } from "../orders.ts";
+import type { Subscribers } from "../subscribers.ts";
+import type { World } from "../world.ts";
+
+export interface RouteContext {
+  readonly world: World;
+  readonly loop: DecisionLoop;
+  readonly pool: pg.Pool;
+  readonly readPool: pg.Pool;
+  readonly blobs: BlobStore;
+  readonly access: Access;
+  readonly clock: Clock;
+  readonly orders: OrdersContext;
+  readonly waiters: OrderWaiters;
+  readonly subscribers: Subscribers;
+  readonly dataDir: string;
+  readonly postgres: "embedded" | "external";
+  readonly version: string;
+  readonly startedAtMs: number;
+  /** Ends the server in good order; called once the answer is on its way. */
+  readonly shutdown: (trials: "stop" | "keep") => void;
+}
+
+/** `3.12` → its two numbers. @throws ContrailError not_found for anything else */
+export function trialKey(id: string): { experiment: number; number: number } {
+  const parsed = parseId(id);
+  if (parsed?.trial === undefined || parsed.run !== undefined) throw noTrial(id);
+  return { experiment: parsed.experiment, number: parsed.trial };
+}
+
+export const noTrial = (id: string): ContrailError =>
+  new ContrailError("not_found", `there is no trial ${id}`, {
+    hint: "List an experiment's trials: contrail trial list EXPERIMENT.",
+  });
+
+export const noExperiment = (id: number): ContrailError =>
+  new ContrailError("not_found", `there is no experiment ${id}`);

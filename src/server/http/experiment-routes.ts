@@ -1,0 +1,256 @@
+import { z } from "zod";
+import { reviveExact } from "../../base/json.ts";
+import { describeWait } from "../../core/schedule/plan.ts";
+import { searchRungs } from "../../core/search/methods.ts";
+import * as api from "../../protocol/api.ts";
+import { ContrailError } from "../../protocol/errors.ts";
+import { listCheckpoints } from "../../store/checkpoint-reads.ts";
+import {
+  listChanges,
+  listExperiments,
+  listTrials,
+  readExperiment,
+} from "../../store/experiment-reads.ts";
+import { createExperiment } from "../create-experiment.ts";
+import { checkpointView, experimentView, rungView, trialView } from "../views.ts";
+import { type App, LARGE_BODY_BYTES_MAX, person } from "./app.ts";
+import { noExperiment, type RouteContext } from "./context.ts";
+import { metricOf } from "./trial-routes.ts";
+
+const params = z.object({ id: api.experimentIdParam });
+const idempotency = z.object({ "idempotency-key": z.string().min(1).max(200).optional() });
+const VERBS = ["activate", "pause", "cancel", "kill"] as const;
+const tags = ["experiments"];
+
+export function experimentRoutes(app: App, context: RouteContext): void {
+  const { readPool, world, loop, clock } = context;
+  const now = () => new Date(clock.nowMs());
+
+  /** From the database, after the commit: what a caller reads is what is durable. */
+  const view = async (id: number): Promise<api.Experiment> => {
+    const row = await readExperiment(readPool, id);
+    if (!row) throw noExperiment(id);
+    return experimentView(row, now());
+  };
+
+  app.post(
+    "/experiments",
+    {
+      config: { access: ["write"] },
+      bodyLimit: LARGE_BODY_BYTES_MAX,
+      schema: {
+        headers: idempotency,
+        body: api.createExperimentRequest,
+        response: { 200: api.createExperimentReply },
+        tags,
+      },
+    },
+    async (request) =>
+      createExperiment(context, {
+        request: request.body,
+        owner: person(request),
+        idempotencyKey: request.headers["idempotency-key"],
+      }),
+  );
+
+  app.get(
+    "/experiments",
+    {
+      config: { access: ["read"] },
+      schema: {
+        querystring: api.experimentsQuery,
+        response: { 200: api.page(api.experiment) },
+        tags,
+      },
+    },
+    async (request) => {
+      const { cursor, limit, state, label } = request.query;
+      const beforeId = cursor === undefined ? undefined : cursorNumber(cursor);
+      const rows = await listExperiments(readPool, { beforeId, state, label, limit: limit + 1 });
+      const items = rows.slice(0, limit).map((row) => experimentView(row, now()));
+      return { items, next_cursor: rows.length > limit ? String(items.at(-1)?.id) : null };
+    },
+  );
+
+  app.get(
+    "/experiments/:id",
+    {
+      config: { access: ["read"] },
+      schema: { params, response: { 200: api.experimentDetail }, tags },
+    },
+    async (request) => {
+      const row = await readExperiment(readPool, request.params.id);
+      if (!row) throw noExperiment(request.params.id);
+      return {
+        ...experimentView(row, now()),
+        config: row.config as z.infer<typeof api.experimentDetail>["config"],
+        config_text: row.config_text,
+        data: row.data as z.infer<typeof api.experimentDetail>["data"],
+        seed: Number(row.seed),
+      };
+    },
+  );
+
+  for (const verb of VERBS)
+    app.post(
+      `/experiments/:id/${verb}`,
+      {
+        config: { access: ["write"] },
+        schema: {
+          params,
+          body: z.strictObject({}).nullish(),
+          response: { 200: api.experiment },
+          tags,
+        },
+      },
+      async (request) => {
+        const { id } = request.params;
+        const actor = person(request).name;
+        const before = await view(id);
+        await loop.submit({
+          name: `${verb} experiment`,
+          run: (w, turn) => {
+            const live = w.experiments.get(id);
+            if (live) w.apply(turn, live, { type: "user", verb, actor });
+          },
+        });
+        const after = await view(id);
+        if ((verb === "activate" || verb === "pause") && before.ended_at !== null)
+          throw new ContrailError(
+            "conflict",
+            `experiment ${id} is ${before.state}; only one that has not ended can be ${verb === "pause" ? "paused" : "activated"}`,
+          );
+        return after;
+      },
+    );
+
+  app.get(
+    "/experiments/:id/trials",
+    {
+      config: { access: ["read"] },
+      schema: {
+        params,
+        querystring: api.trialsQuery,
+        response: { 200: api.page(api.trial) },
+        tags,
+      },
+    },
+    async (request) => {
+      const { id } = request.params;
+      const { cursor, limit, state, order } = request.query;
+      const experiment = await readExperiment(readPool, id);
+      if (!experiment) throw noExperiment(id);
+      const rows = await listTrials(readPool, {
+        experiment: id,
+        state,
+        best:
+          order === "best"
+            ? { smallerIsBetter: experiment.search_spec.smallerIsBetter }
+            : undefined,
+        after: cursor === undefined ? undefined : cursorPair(cursor),
+        limit: limit + 1,
+      });
+      const reasons = waitReasons(context);
+      const kept = rows.slice(0, limit);
+      const last = kept.at(-1);
+      return {
+        items: kept.map((row) => trialView(row, reasons.get(`${id}.${row.number}`))),
+        next_cursor: rows.length > limit && last ? `${last.sort_key}_${last.number}` : null,
+      };
+    },
+  );
+
+  app.get(
+    "/experiments/:id/rungs",
+    {
+      config: { access: ["read"] },
+      schema: { params, response: { 200: z.object({ items: z.array(api.rung) }) }, tags },
+    },
+    async (request) => {
+      const { id } = request.params;
+      const live = world.experiments.get(id);
+      if (live)
+        return {
+          items: searchRungs(live.x.spec.search, live.x.search).map((rung) => rungView(id, rung)),
+        };
+      const row = await readExperiment(readPool, id);
+      if (!row) throw noExperiment(id);
+      const rungs = searchRungs(row.search_spec, reviveExact(row.search_state));
+      return { items: rungs.map((rung) => rungView(id, rung)) };
+    },
+  );
+
+  app.get(
+    "/experiments/:id/changes",
+    {
+      config: { access: ["read"] },
+      schema: { params, querystring: api.pageQuery, response: { 200: api.page(api.change) }, tags },
+    },
+    async (request) => {
+      const { id } = request.params;
+      const { cursor, limit } = request.query;
+      await view(id);
+      const after = cursor === undefined ? 0 : cursorNumber(cursor);
+      const rows = await listChanges(readPool, { experiment: id, after, limit: limit + 1 });
+      const items = rows.slice(0, limit).map((row) => ({ ...row, at: row.at.toISOString() }));
+      return { items, next_cursor: rows.length > limit ? String(items.at(-1)?.seq) : null };
+    },
+  );
+
+  app.get(
+    "/experiments/:id/checkpoints",
+    {
+      config: { access: ["read"] },
+      schema: {
+        params,
+        querystring: api.pageQuery,
+        response: { 200: api.page(api.checkpoint) },
+        tags,
+      },
+    },
+    async (request) => {
+      const { id } = request.params;
+      const { cursor, limit } = request.query;
+      const offset = cursor === undefined ? 0 : cursorNumber(cursor);
+      const metric = await metricOf(context, id);
+      const rows = await listCheckpoints(readPool, {
+        experiment: id,
+        metric,
+        offset,
+        limit: limit + 1,
+      });
+      return {
+        items: rows.slice(0, limit).map(checkpointView),
+        next_cursor: rows.length > limit ? String(offset + limit) : null,
+      };
+    },
+  );
+}
+
+/** For every trial that waits for slots, why: trial id → one sentence. */
+export function waitReasons(context: Pick<RouteContext, "world" | "clock">): Map<string, string> {
+  const nowMs = context.clock.nowMs();
+  const plan = context.world.plan(nowMs);
+  return new Map(plan.waits.map(({ task, reason }) => [task.id, describeWait(reason, nowMs)]));
+}
+
+export function cursorNumber(cursor: string): number {
+  if (!/^[0-9]{1,15}$/.test(cursor)) throw badCursor(cursor);
+  return Number(cursor);
+}
+
+function cursorPair(cursor: string): { key: number; number: number } {
+  const [key = "", number = ""] = cursor.split("_");
+  const value = Number(key);
+  if (key === "" || Number.isNaN(value)) throw badCursor(cursor);
+  return { key: value, number: cursorNumber(number) };
+}
+
+export const badCursor = (cursor: string): ContrailError =>
+  new ContrailError(
+    "invalid_request",
+    `the cursor ${JSON.stringify(cursor.slice(0, 50))} is not one of ours`,
+    {
+      hint: "Give back next_cursor of the page before, unchanged.",
+    },
+  );

@@ -1,0 +1,193 @@
+/** The routes that runners speak. See protocol/runner-wire.ts for the conversation. */
+
+import { z } from "zod";
+import type { TreeEntry } from "../../protocol/runner-wire.ts";
+import * as wire from "../../protocol/runner-wire.ts";
+import { insertLines, lastLines } from "../../store/log-store.ts";
+import { canonicalTree } from "../../store/snapshot.ts";
+import { allocationsOf, ordersFor } from "../orders.ts";
+import { applySync, findLive, type PastAllocation } from "../sync.ts";
+import { type App, LARGE_BODY_BYTES_MAX } from "./app.ts";
+import type { RouteContext } from "./context.ts";
+
+const params = z.object({ runner: z.string().min(1).max(64) });
+const ordersQuery = z.object({
+  after: z.coerce.number().int().min(0),
+  wait_ms: z.coerce.number().int().min(0).max(60_000).default(25_000),
+});
+
+export function runnerRoutes(app: App, context: RouteContext): void {
+  const { world, loop, waiters, clock } = context;
+
+  app.post(
+    "/runners/:runner/sync",
+    {
+      config: { access: ["runner"] },
+      bodyLimit: LARGE_BODY_BYTES_MAX,
+      schema: {
+        params,
+        body: wire.syncRequest,
+        response: { 200: wire.syncReply },
+        tags: ["runners"],
+      },
+    },
+    async (request) => {
+      const { runner } = request.params;
+      const body = request.body;
+      const past = await pastAllocations(
+        context,
+        body.allocations.filter((a) => a.events.length > 0).map((a) => a.id),
+      );
+      const names = await nameTrees(context, body);
+      const work = body.allocations.some((a) => a.events.length > 0);
+      const synced = work
+        ? await loop.submit({
+            name: "sync",
+            run: (w, turn) => applySync(w, turn, body, past, (tree) => names.get(tree) ?? ""),
+          })
+        : {
+            acked: {},
+            gone: body.allocations.map((a) => a.id).filter((id) => !findLive(world, id)),
+          };
+      return { ...synced, ...ordersFor(context.orders, runner, body.ordersAfter) };
+    },
+  );
+
+  app.post(
+    "/runners/:runner/logs",
+    {
+      config: { access: ["runner"] },
+      bodyLimit: LARGE_BODY_BYTES_MAX,
+      schema: {
+        params,
+        body: wire.logsRequest,
+        response: { 200: wire.logsReply },
+        tags: ["runners"],
+      },
+    },
+    async (request) => ({ acked: await storeLogs(context, request.body) }),
+  );
+
+  app.get(
+    "/runners/:runner/orders",
+    {
+      config: { access: ["runner"] },
+      schema: {
+        params,
+        querystring: ordersQuery,
+        response: { 200: wire.ordersReply },
+        tags: ["runners"],
+      },
+    },
+    async (request, reply) => {
+      const { runner } = request.params;
+      const { after, wait_ms: waitMs } = request.query;
+      const answer = () => ordersFor(context.orders, runner, after);
+      let found = answer();
+      if (found.orders.length === 0 && after > 0 && waitMs > 0) {
+        await new Promise<void>((resolve) => {
+          const cancelTimer = clock.after(waitMs, resolve);
+          const cancelWait = waiters.wait(runner, resolve);
+          reply.raw.once("close", resolve);
+          void Promise.resolve().then(() => {
+            if (answer().orders.length > 0) resolve();
+          });
+          reply.raw.once("close", () => {
+            cancelTimer();
+            cancelWait();
+          });
+        });
+        found = answer();
+      }
+      return { ...found, all: after === 0 ? allocationsOf(world, runner) : null };
+    },
+  );
+}
+
+/** Rows of allocations that are not live: late deliveries are stored under them. */
+async function pastAllocations(
+  context: RouteContext,
+  ids: readonly string[],
+): Promise<Map<string, PastAllocation>> {
+  const past = new Map<string, PastAllocation>();
+  const unknown = ids.filter((id) => /^\d+\.\d+\.\d+$/.test(id) && !findLive(context.world, id));
+  if (unknown.length === 0) return past;
+  const { rows } = await context.pool.query<{
+    key: string;
+    id: number;
+    run: number;
+    trial_id: number;
+    experiment_id: number;
+    trial_number: number;
+    acked: number;
+  }>(
+    `select a.id, a.run, t.id as trial_id, a.experiment_id, a.trial_number, a.acked,
+       a.experiment_id || '.' || a.trial_number || '.' || a.run as key
+     from unnest($1::text[]) as k(key)
+     join allocations a on a.experiment_id = split_part(k.key, '.', 1)::int
+       and a.trial_number = split_part(k.key, '.', 2)::int and a.run = split_part(k.key, '.', 3)::int
+     join trials t on t.experiment_id = a.experiment_id and t.number = a.trial_number`,
+    [unknown],
+  );
+  for (const row of rows)
+    past.set(row.key, {
+      id: row.id,
+      run: row.run,
+      trialId: row.trial_id,
+      trial: `${row.experiment_id}.${row.trial_number}`,
+      acked: Number(row.acked),
+    });
+  return past;
+}
+
+/** Stores the list of files of each checkpoint as a blob, and gives back its name. */
+async function nameTrees(
+  context: RouteContext,
+  body: wire.SyncRequest,
+): Promise<Map<readonly TreeEntry[], string>> {
+  const names = new Map<readonly TreeEntry[], string>();
+  for (const { events } of body.allocations)
+    for (const event of events) {
+      if (event.type !== "checkpoint") continue;
+      const { bytes, hash } = canonicalTree(event.tree);
+      await context.blobs.put(bytes, { expected: hash });
+      names.set(event.tree, hash);
+    }
+  return names;
+}
+
+async function storeLogs(
+  context: RouteContext,
+  body: wire.LogsRequest,
+): Promise<Record<string, number>> {
+  const { world } = context;
+  const past = await pastAllocations(
+    context,
+    body.allocations.map((a) => a.id),
+  );
+  const rowIds = new Map<string, number>();
+  for (const { id } of body.allocations) {
+    const rowId = findLive(world, id)?.allocation.id ?? past.get(id)?.id;
+    if (rowId !== undefined) rowIds.set(id, rowId);
+  }
+  const last = await lastLines(context.pool, [...rowIds.values()]);
+  const acked: Record<string, number> = {};
+  const lines: Parameters<typeof insertLines>[1][number][] = [];
+  const experiments = new Set<number>();
+  for (const { id, lines: sent } of body.allocations) {
+    const allocation = rowIds.get(id);
+    if (allocation === undefined) continue;
+    let next = (last.get(allocation) ?? 0) + 1;
+    for (const line of sent) {
+      if (line.seq < next) continue;
+      if (line.seq > next) break;
+      lines.push({ ...line, bytes: Buffer.from(line.bytes, "base64"), allocation });
+      next += 1;
+    }
+    acked[id] = next - 1;
+    experiments.add(Number(id.split(".")[0]));
+  }
+  await insertLines(context.pool, lines);
+  if (lines.length > 0) context.subscribers.logsStored(experiments);
+  return acked;
+}

@@ -1,0 +1,106 @@
+import { z } from "zod";
+import { reviveExact } from "../../base/json.ts";
+import { searchRungs } from "../../core/search/methods.ts";
+import * as api from "../../protocol/api.ts";
+import { listTrials, readExperiment } from "../../store/experiment-reads.ts";
+import { liveExperimentView, liveTrialView } from "../live-view.ts";
+import { experimentView, rungView, trialView } from "../views.ts";
+import type { App } from "./app.ts";
+import { noExperiment, type RouteContext } from "./context.ts";
+import { EventStream } from "./event-stream.ts";
+import { waitReasons } from "./experiment-routes.ts";
+
+/** Changes within this time go out together. */
+const GATHER_MS = 100;
+const TRIALS_PER_EVENT = 500;
+
+export function streamRoutes(app: App, context: RouteContext): void {
+  app.get(
+    "/experiments/:id/stream",
+    {
+      config: { access: ["read"] },
+      schema: { params: z.object({ id: api.experimentIdParam }), tags: ["experiments"] },
+    },
+    async (request, reply) => {
+      const { id } = request.params;
+      const row = await readExperiment(context.readPool, id);
+      if (!row) throw noExperiment(id);
+      await followExperiment(context, id, EventStream.open(request, reply, context.clock));
+    },
+  );
+}
+
+/** Everything once, then what changed, then `end`. */
+async function followExperiment(
+  context: RouteContext,
+  id: number,
+  stream: EventStream,
+): Promise<void> {
+  const { world, clock } = context;
+  const changed = new Set<number>();
+  const stop = context.subscribers.watch(id, {
+    changed: (trials) => {
+      for (const number of trials) changed.add(number);
+      stream.wake();
+    },
+  });
+  try {
+    for (const number of world.experiments.get(id)?.x.trials.keys() ?? []) changed.add(number);
+    while (!stream.closed) {
+      const live = world.experiments.get(id);
+      if (!live) break;
+      const numbers = [...changed];
+      changed.clear();
+      const reasons = waitReasons(context);
+      for (let i = 0; i < numbers.length; i += TRIALS_PER_EVENT) {
+        const trials = numbers
+          .slice(i, i + TRIALS_PER_EVENT)
+          .map((number) => liveTrialView(live, number, reasons.get(`${id}.${number}`)));
+        await stream.send(
+          "trials",
+          trials.filter((trial) => trial !== undefined),
+        );
+      }
+      await stream.send(
+        "rungs",
+        searchRungs(live.x.spec.search, live.x.search).map((r) => rungView(id, r)),
+      );
+      await stream.send("experiment", liveExperimentView(live, clock.nowMs()));
+      await stream.pause(GATHER_MS);
+      if (world.experiments.has(id)) await stream.idle();
+    }
+    if (!stream.closed) await sendFinal(context, id, stream);
+  } finally {
+    stop();
+    stream.close();
+  }
+}
+
+/** The last state, from the database: the experiment is over and no longer in memory. */
+async function sendFinal(context: RouteContext, id: number, stream: EventStream): Promise<void> {
+  const row = await readExperiment(context.readPool, id);
+  if (!row) return;
+  let after: { key: number; number: number } | undefined;
+  for (;;) {
+    const trials = await listTrials(context.readPool, {
+      experiment: id,
+      after,
+      limit: TRIALS_PER_EVENT,
+    });
+    const last = trials.at(-1);
+    if (!last) break;
+    await stream.send(
+      "trials",
+      trials.map((trial) => trialView(trial)),
+    );
+    after = { key: last.sort_key, number: last.number };
+  }
+  const rungs = searchRungs(row.search_spec, reviveExact(row.search_state));
+  await stream.send(
+    "rungs",
+    rungs.map((rung) => rungView(id, rung)),
+  );
+  const final = experimentView(row, new Date(context.clock.nowMs()));
+  await stream.send("experiment", final);
+  await stream.send("end", final);
+}

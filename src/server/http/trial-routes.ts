@@ -1,0 +1,211 @@
+import { text } from "node:stream/consumers";
+import { z } from "zod";
+import { toWire } from "../../base/json.ts";
+import * as api from "../../protocol/api.ts";
+import type { ExperimentConfig } from "../../protocol/config/config.ts";
+import { ContrailError } from "../../protocol/errors.ts";
+import { findCheckpoint, listCheckpoints } from "../../store/checkpoint-reads.ts";
+import { readExperiment, readTrial, readTrialExtras } from "../../store/experiment-reads.ts";
+import { readLines } from "../../store/log-store.ts";
+import { countPoints, readBuckets, readPoints } from "../../store/metric-reads.ts";
+import type { TrialRow } from "../../store/schema.ts";
+import { checkpointView, logView, trialDetailView, trialView, unitOf } from "../views.ts";
+import { type App, person } from "./app.ts";
+import { noExperiment, noTrial, type RouteContext, trialKey } from "./context.ts";
+import { cursorNumber, waitReasons } from "./experiment-routes.ts";
+
+const params = z.object({ id: api.trialIdParam });
+const VERBS = ["activate", "pause", "cancel", "kill"] as const;
+const LAST_LINES = 20;
+const tags = ["trials"];
+/** Also for the training code itself, with its allocation's token, for its own trial. */
+const ownToo = { access: ["read", "own_trial"] } as const;
+
+export function trialRoutes(app: App, context: RouteContext): void {
+  const { readPool, loop } = context;
+
+  const find = async (id: string): Promise<TrialRow> => {
+    const { experiment, number } = trialKey(id);
+    const row = await readTrial(readPool, experiment, number);
+    if (!row) throw noTrial(id);
+    return row;
+  };
+
+  app.get(
+    "/trials/:id",
+    { config: ownToo, schema: { params, response: { 200: api.trialDetail }, tags } },
+    async (request) => {
+      const row = await find(request.params.id);
+      const extras = await readTrialExtras(readPool, row);
+      const failed = row.state === "error" || row.restarts > 0;
+      const lines = failed
+        ? await readLines(readPool, {
+            experiment: row.experiment_id,
+            trial: row.number,
+            fromEnd: true,
+            limit: LAST_LINES,
+          })
+        : [];
+      const reason = waitReasons(context).get(request.params.id);
+      return trialDetailView(row, extras, {
+        ...(reason === undefined ? {} : { reason }),
+        lastLines: lines.map((line) => logView(row.experiment_id, line).text),
+      });
+    },
+  );
+
+  for (const verb of VERBS)
+    app.post(
+      `/trials/:id/${verb}`,
+      {
+        config: { access: ["write"] },
+        schema: { params, body: z.strictObject({}).nullish(), response: { 200: api.trial }, tags },
+      },
+      async (request) => {
+        const { id } = request.params;
+        const { experiment, number } = trialKey(id);
+        const before = await find(id);
+        if ((verb === "activate" || verb === "pause") && before.ended_at !== null)
+          throw new ContrailError(
+            "conflict",
+            `trial ${id} is over (${before.end_reason}); only one that is not can be ${verb === "pause" ? "paused" : "activated"}`,
+          );
+        const actor = person(request).name;
+        await loop.submit({
+          name: `${verb} trial`,
+          run: (w, turn) => {
+            const live = w.experiments.get(experiment);
+            if (live?.x.trials.has(number))
+              w.apply(turn, live, { type: "user", verb, trial: number, actor });
+          },
+        });
+        return trialView(await find(id));
+      },
+    );
+
+  app.get(
+    "/trials/:id/metrics",
+    {
+      config: ownToo,
+      schema: { params, querystring: api.metricsQuery, response: { 200: api.metricsReply }, tags },
+    },
+    async (request) => readMetrics(context, await find(request.params.id), request.query),
+  );
+
+  app.get(
+    "/trials/:id/checkpoints",
+    {
+      config: ownToo,
+      schema: {
+        params,
+        querystring: api.pageQuery,
+        response: { 200: api.page(api.checkpoint) },
+        tags,
+      },
+    },
+    async (request) => {
+      const row = await find(request.params.id);
+      const { cursor, limit } = request.query;
+      const offset = cursor === undefined ? 0 : cursorNumber(cursor);
+      const rows = await listCheckpoints(readPool, {
+        experiment: row.experiment_id,
+        trial: row.number,
+        metric: await metricOf(context, row.experiment_id),
+        offset,
+        limit: limit + 1,
+      });
+      return {
+        items: rows.slice(0, limit).map(checkpointView),
+        next_cursor: rows.length > limit ? String(offset + limit) : null,
+      };
+    },
+  );
+
+  app.get(
+    "/checkpoints/:id",
+    {
+      config: { access: ["read"] },
+      schema: {
+        params: z.object({ id: z.string().regex(/^[0-9a-f]{64}$/, "64 hexadecimal digits") }),
+        response: { 200: api.checkpointDetail },
+        tags: ["checkpoints"],
+      },
+    },
+    async (request) => {
+      const { id } = request.params;
+      const place = await findCheckpoint(readPool, id);
+      const opened = place ? await context.blobs.open(id) : undefined;
+      if (!place || !opened)
+        throw new ContrailError("not_found", `there is no checkpoint ${id}`, {
+          hint: "List them: contrail checkpoint list EXPERIMENT.",
+        });
+      const tree = JSON.parse(await text(opened.stream));
+      const metric = await metricOf(context, place.experiment);
+      const rows = await listCheckpoints(readPool, { ...place, metric, offset: 0, limit: 1000 });
+      const row = rows.find((r) => r.tree === id);
+      if (!row) throw new ContrailError("not_found", `there is no checkpoint ${id}`);
+      return { ...checkpointView(row), tree };
+    },
+  );
+}
+
+/** Name of the metric that an experiment's search judges by; "" where it judges by none. */
+export async function metricOf(context: RouteContext, experiment: number): Promise<string> {
+  const row = await readExperiment(context.readPool, experiment);
+  if (!row) throw noExperiment(experiment);
+  return (row.config as unknown as ExperimentConfig).searcher.metric ?? "";
+}
+
+async function readMetrics(
+  context: RouteContext,
+  row: TrialRow,
+  query: z.infer<typeof api.metricsQuery>,
+): Promise<api.MetricsReply> {
+  const { readPool } = context;
+  const filter = {
+    trialId: row.id,
+    names: query.names?.split(","),
+    fromStep: query.from_step,
+    toStep: query.to_step,
+    superseded: query.superseded,
+  };
+  const totals = await countPoints(readPool, filter);
+  const experiment = await readExperiment(readPool, row.experiment_id);
+  const unit = experiment ? unitOf(experiment.config as unknown as ExperimentConfig) : "steps";
+  const thin =
+    query.points !== undefined && [...totals.values()].some((total) => total > (query.points ?? 0));
+  const points = new Map<string, api.MetricsReply["series"][number]["points"]>();
+  const push = (name: string, point: api.MetricsReply["series"][number]["points"][number]) => {
+    const list = points.get(name);
+    if (list) list.push(point);
+    else points.set(name, [point]);
+  };
+  if (thin)
+    for (const b of await readBuckets(readPool, filter, query.points ?? 1))
+      push(b.name, {
+        step: b.step,
+        value: toWire(b.value),
+        run: b.run,
+        min: toWire(b.min),
+        max: toWire(b.max),
+        mean: toWire(b.mean),
+      });
+  else
+    for (const p of await readPoints(readPool, filter))
+      push(p.name, {
+        step: p.step,
+        value: toWire(p.value),
+        run: p.run,
+        ...(query.superseded ? { superseded: p.superseded } : {}),
+      });
+  return {
+    trial: `${row.experiment_id}.${row.number}`,
+    unit,
+    series: [...points].map(([name, list]) => ({
+      name,
+      total: totals.get(name) ?? 0,
+      thinned: thin,
+      points: list,
+    })),
+  };
+}

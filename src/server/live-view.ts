@@ -1,0 +1,77 @@
+/**
+ * The same nouns straight from memory, for live streams: after each commit what is in memory is what is in the
+ * database, and asking it for every change of every reader would cost the writer its connection.
+ */
+
+import { fromWire, type WireNumber } from "../base/json.ts";
+import { runningSlotMs } from "../core/lifecycle/experiment.ts";
+import { trialStateName } from "../core/lifecycle/trial.ts";
+import type { Experiment, Trial } from "../protocol/api.ts";
+import type { ExperimentSummaryRow } from "../store/experiment-reads.ts";
+import { experimentUpdate, trialRow } from "../store/live-rows.ts";
+import type { TrialRow } from "../store/schema.ts";
+import type { LiveExperiment } from "./live-experiment.ts";
+import { experimentView, trialView } from "./views.ts";
+
+const numberOrNull = (value: number | string | null): number | null =>
+  value === null ? null : fromWire(value as WireNumber);
+
+export function liveTrialView(
+  live: LiveExperiment,
+  number: number,
+  reason?: string,
+): Trial | undefined {
+  const trial = live.x.trials.get(number);
+  const own = live.trials.get(number);
+  if (!trial || !own) return undefined;
+  const row = trialRow({ id: live.id, core: live.x.core }, trial, own);
+  return trialView(
+    {
+      ...row,
+      objective: numberOrNull(row.objective),
+      best_objective: numberOrNull(row.best_objective),
+      core: trial,
+    } as unknown as TrialRow,
+    reason,
+  );
+}
+
+const GROUPS: Readonly<
+  Record<string, "queued" | "running" | "paused" | "completed" | "canceled" | "error">
+> = {
+  queued: "queued",
+  starting: "running",
+  running: "running",
+  pausing: "running",
+  stopping: "running",
+  paused: "paused",
+  waiting: "paused",
+  completed: "completed",
+  canceled: "canceled",
+  error: "error",
+};
+
+export function liveExperimentView(live: LiveExperiment, nowMs: number): Experiment {
+  const counts = {
+    total: live.x.trials.size,
+    queued: 0,
+    running: 0,
+    paused: 0,
+    completed: 0,
+    canceled: 0,
+    error: 0,
+  };
+  for (const trial of live.x.trials.values()) {
+    const group = GROUPS[trialStateName(trial, live.x.core.run === "paused")];
+    if (group) counts[group] += 1;
+  }
+  const update = experimentUpdate(live.x.core);
+  const row = {
+    ...live.row,
+    ...update,
+    ...counts,
+    best_objective: numberOrNull(update.best_objective),
+    running_slot_ms: runningSlotMs(live.x, nowMs),
+  };
+  return experimentView(row as unknown as ExperimentSummaryRow, new Date(nowMs));
+}

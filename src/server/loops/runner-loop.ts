@@ -1,0 +1,38 @@
+/** Sees to it that the node has a runner: starts or adopts one, and starts another when it is gone. */
+import type { Logger } from "pino";
+import type { Clock } from "../../base/clock.ts";
+import type { Engine, RunnerSpec } from "../../engines/engine.ts";
+
+const LOOK_EVERY_MS = 1000;
+
+export async function startRunnerLoop(options: {
+  readonly engine: Engine;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly spec: RunnerSpec;
+}): Promise<{ stop(): void }> {
+  const { engine, clock, log, spec } = options;
+  const first = await engine.ensureRunner(spec);
+  log.info({ pid: first.pid }, first.adopted ? "adopted the running runner" : "started the runner");
+  let stopped = false;
+  let cancel = (): void => {};
+  const look = async (): Promise<void> => {
+    try {
+      const seen = engine.observe(spec.dataDir);
+      if (seen.state !== "alive" && !stopped) {
+        log.warn({ seen }, "the runner is gone; starting another, which cleans up after it");
+        await engine.ensureRunner(spec);
+      }
+    } catch (error) {
+      log.error({ err: error }, "the runner could not be started; trying again");
+    }
+    if (!stopped) cancel = clock.after(LOOK_EVERY_MS, () => void look());
+  };
+  cancel = clock.after(LOOK_EVERY_MS, () => void look());
+  return {
+    stop(): void {
+      stopped = true;
+      cancel();
+    },
+  };
+}

@@ -1,0 +1,107 @@
+/**
+ * `node src/server/main.ts --data-dir DIR [--host H] [--port P] [--slots N]`: the server as a process.
+ * Its log goes to stderr, one JSON object a line; on stdout it says once that it is ready.
+ */
+import { readFileSync } from "node:fs";
+import { userInfo } from "node:os";
+import { parseArgs } from "node:util";
+import pino from "pino";
+import type { Clock } from "../base/clock.ts";
+import { localEngine } from "../engines/local/local-engine.ts";
+import { type RunningServer, startServer } from "./server.ts";
+
+const clock: Clock = {
+  nowMs: () => Date.now(),
+  monotonicMs: () => performance.now(),
+  after(delayMs, callback) {
+    const timer = setTimeout(callback, delayMs);
+    return () => clearTimeout(timer);
+  },
+};
+
+const DEFAULT_PORT = 4747;
+const log = pino(
+  { level: process.env.CONTRAIL_LOG_LEVEL ?? "info" },
+  pino.destination({ dest: 2, sync: true }),
+);
+
+function fail(message: string, error?: unknown): never {
+  log.fatal(error === undefined ? {} : { err: error }, message);
+  process.exit(1);
+}
+
+function readArguments() {
+  const { values } = parseArgs({
+    options: {
+      "data-dir": { type: "string" },
+      host: { type: "string", default: "127.0.0.1" },
+      port: { type: "string", default: String(DEFAULT_PORT) },
+      slots: { type: "string" },
+      "allow-remote": { type: "boolean", default: false },
+    },
+  });
+  const dataDir = values["data-dir"];
+  if (dataDir === undefined) fail("--data-dir is missing: the folder in which everything is kept");
+  const port = whole("--port", values.port, 0, 65535);
+  const slots = values.slots === undefined ? undefined : whole("--slots", values.slots, 1, 4096);
+  const loopback = ["127.0.0.1", "::1", "localhost"].includes(values.host);
+  if (!loopback && !values["allow-remote"])
+    fail(
+      `--host ${values.host} can be reached from other machines, and tokens would cross the network in the clear. ` +
+        "Put a proxy with TLS before a loopback address, or add --allow-remote to do it all the same.",
+    );
+  if (!loopback)
+    log.warn(
+      { host: values.host },
+      "listening beyond loopback without TLS, as asked by --allow-remote",
+    );
+  return { dataDir, host: values.host, port, slots };
+}
+
+function whole(name: string, text: string, min: number, max: number): number {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < min || value > max)
+    fail(`${name} is ${text}; it must be a whole number from ${min} to ${max}`);
+  return value;
+}
+
+const { version } = JSON.parse(
+  readFileSync(new URL("../../package.json", import.meta.url), "utf8"),
+) as {
+  version: string;
+};
+const args = readArguments();
+
+let server: RunningServer | undefined;
+let stopping: Promise<void> | undefined;
+function stop(trials: "stop" | "keep", why: string, exitCode = 0): void {
+  if (stopping) return;
+  log.info({ why, trials }, "asked to stop");
+  stopping = (server?.stop(trials) ?? Promise.resolve()).then(
+    () => process.exit(exitCode),
+    (error) => fail("could not stop in good order", error),
+  );
+}
+// Training goes on without the server and is adopted by the next one.
+process.on("SIGTERM", () => stop("keep", "SIGTERM"));
+process.on("SIGINT", () => stop("keep", "SIGINT"));
+process.on("unhandledRejection", (error) => fail("a promise failed that nobody waited for", error));
+process.on("uncaughtException", (error) => fail("an error that nobody caught", error));
+
+server = await startServer({
+  dataDir: args.dataDir,
+  host: args.host,
+  port: args.port,
+  databaseUrl: process.env.DATABASE_URL || undefined,
+  clock,
+  log,
+  engine: localEngine({ clock, environment: process.env, slots: args.slots }),
+  version,
+  user: userInfo().username,
+  onStopWanted: (trials, why) =>
+    setImmediate(() => stop(trials, why, why.startsWith("asked") ? 0 : 1)),
+}).catch((error) => fail(error instanceof Error ? error.message : "could not start", error));
+
+process.stdout.write(
+  `${JSON.stringify({ ready: true, url: server.url, pid: process.pid, version, one_time_token: server.oneTimeToken })}\n`,
+);

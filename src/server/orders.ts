@@ -1,0 +1,126 @@
+/**
+ * What runners are told: for each allocation where it should be, in absolute terms, with a version that says
+ * what is news. Built from the world on request, so there is nothing to lose and nothing to get out of step.
+ */
+import type { JsonObject } from "../base/json.ts";
+import type { AllocationOrders, LaunchSpec } from "../protocol/runner-wire.ts";
+import type { LiveAllocation, LiveExperiment } from "./live-experiment.ts";
+import type { World } from "./world.ts";
+
+/** From the resolved configuration: what a program needs to be started. */
+export interface LaunchSettings {
+  readonly entrypoint: readonly string[];
+  readonly environment: Readonly<Record<string, string>>;
+  readonly yieldGraceMs: number;
+}
+
+export interface OrdersContext {
+  readonly world: World;
+  readonly launchSettings: (config: JsonObject) => LaunchSettings;
+  /** The token that speaks for one allocation alone. */
+  readonly allocationToken: (allocation: string) => string;
+}
+
+export const KILL_GRACE_MS = 10_000;
+
+/** Everything newer than `after` that this runner should know, and the version to ask with next time. */
+export function ordersFor(
+  context: OrdersContext,
+  runner: string,
+  after: number,
+): { orders: AllocationOrders[]; ordersVersion: number } {
+  const orders: AllocationOrders[] = [];
+  for (const live of context.world.experiments.values())
+    for (const [number, allocation] of live.allocations)
+      if (allocation.runner === runner && allocation.ordersVersion > after)
+        orders.push(orderFor(context, live, number, allocation));
+  orders.sort((a, b) => a.version - b.version);
+  return { orders, ordersVersion: context.world.ordersVersion };
+}
+
+/** Ids of all allocations that this runner should have. */
+export function allocationsOf(world: World, runner: string): string[] {
+  const ids: string[] = [];
+  for (const live of world.experiments.values())
+    for (const [number, allocation] of live.allocations)
+      if (allocation.runner === runner) ids.push(`${live.id}.${number}.${allocation.run}`);
+  return ids;
+}
+
+function orderFor(
+  context: OrdersContext,
+  live: LiveExperiment,
+  number: number,
+  allocation: LiveAllocation,
+): AllocationOrders {
+  const trial = live.x.trials.get(number);
+  const state = trial?.allocation;
+  return {
+    id: `${live.id}.${number}.${allocation.run}`,
+    fence: allocation.run,
+    version: allocation.ordersVersion,
+    target: trial?.target ?? null,
+    yield: state?.yield ?? null,
+    kill: state?.kill ?? false,
+    reason: allocation.ordersReason,
+    launch: allocation.startedAtMs === null ? launchSpec(context, live, number, allocation) : null,
+  };
+}
+
+function launchSpec(
+  context: OrdersContext,
+  live: LiveExperiment,
+  number: number,
+  allocation: LiveAllocation,
+): LaunchSpec {
+  const trial = live.x.trials.get(number);
+  const settings = context.launchSettings(live.row.config);
+  const id = `${live.id}.${number}.${allocation.run}`;
+  return {
+    experiment: live.id,
+    trial: `${live.id}.${number}`,
+    allocation: id,
+    slots: [...allocation.slots],
+    ranks: live.x.spec.slotsPerTrial,
+    entrypoint: [...settings.entrypoint],
+    code: live.row.code,
+    data: live.row.data as LaunchSpec["data"],
+    environment: { ...settings.environment },
+    params: (trial?.hyperparameters ?? {}) as LaunchSpec["params"],
+    seed: trial?.seed ?? 0,
+    unit: live.unit,
+    restore:
+      allocation.restoreTree === null
+        ? null
+        : { step: allocation.startStep, tree: allocation.restoreTree },
+    token: context.allocationToken(id),
+    killGraceMs: KILL_GRACE_MS,
+    yieldGraceMs: settings.yieldGraceMs,
+  };
+}
+
+/** Runners that hold a long poll open are woken when something of theirs was committed. */
+export class OrderWaiters {
+  readonly #waiting = new Map<string, Set<() => void>>();
+
+  /** @returns a function that gives up waiting */
+  wait(runner: string, wake: () => void): () => void {
+    const set = this.#waiting.get(runner) ?? new Set();
+    this.#waiting.set(runner, set);
+    set.add(wake);
+    return () => set.delete(wake);
+  }
+
+  wake(runners: ReadonlySet<string>): void {
+    for (const runner of runners) {
+      const set = this.#waiting.get(runner);
+      if (!set) continue;
+      this.#waiting.delete(runner);
+      for (const wake of set) wake();
+    }
+  }
+
+  wakeAll(): void {
+    this.wake(new Set(this.#waiting.keys()));
+  }
+}

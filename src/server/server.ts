@@ -1,0 +1,327 @@
+/**
+ * The server put together: data folder, database, world, loops, routes. Started by main.ts with a real clock;
+ * everything that is opened here is closed by `stop`, in the opposite order.
+ */
+
+import { randomBytes } from "node:crypto";
+import { existsSync, readFileSync } from "node:fs";
+import { chmod, rename, writeFile } from "node:fs/promises";
+import { join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import type pg from "pg";
+import type { Logger } from "pino";
+import type { Clock } from "../base/clock.ts";
+import { searchWantsTicks } from "../core/search/methods.ts";
+import type { Engine } from "../engines/engine.ts";
+import { deleteExpiredTokens } from "../store/access-store.ts";
+import { openBlobFolder } from "../store/blobs.ts";
+import { type DataFolder, openDataFolder } from "../store/data-folder.ts";
+import { type OpenDatabase, openDatabase } from "../store/database.ts";
+import { migrate } from "../store/migrate.ts";
+import { type RunningPostgres, startPostgres } from "../store/postgres/postgres.ts";
+import type { Database } from "../store/schema.ts";
+import { Access } from "./access.ts";
+import { type App, buildApp } from "./http/app.ts";
+import { blobRoutes } from "./http/blob-routes.ts";
+import type { RouteContext } from "./http/context.ts";
+import { experimentRoutes } from "./http/experiment-routes.ts";
+import { logRoutes } from "./http/log-routes.ts";
+import { runnerRoutes } from "./http/runner-routes.ts";
+import { streamRoutes } from "./http/stream-routes.ts";
+import { healthRoute, systemRoutes } from "./http/system-routes.ts";
+import { trialRoutes } from "./http/trial-routes.ts";
+import { loadWorld, reloadExperiments } from "./load.ts";
+import { DecisionLoop, readTip } from "./loops/decision-loop.ts";
+import { startRunnerLoop } from "./loops/runner-loop.ts";
+import { startTickLoop } from "./loops/tick-loop.ts";
+import { OrderWaiters } from "./orders.ts";
+import { Subscribers } from "./subscribers.ts";
+import { findLive } from "./sync.ts";
+import { toLaunchSettings } from "./translate.ts";
+import { LOCAL_RUNNER, needsTicks, World } from "./world.ts";
+
+export interface ServerOptions {
+  readonly dataDir: string;
+  readonly host: string;
+  /** 0 = any that is free. */
+  readonly port: number;
+  /** Another PostgreSQL than our own. */
+  readonly databaseUrl: string | undefined;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly engine: Engine;
+  readonly version: string;
+  /** Name of the first user. */
+  readonly user: string;
+  /** Called when someone asks over HTTP, or PostgreSQL is gone: end the process in good order. */
+  readonly onStopWanted: (trials: "stop" | "keep", why: string) => void;
+}
+
+export interface RunningServer {
+  readonly url: string;
+  readonly oneTimeToken: string;
+  stop(trials: "stop" | "keep"): Promise<void>;
+}
+
+const REPOSITORY = fileURLToPath(new URL("../../", import.meta.url)).replace(/\/$/, "");
+/** Time that running trials get to save when the server stops together with them. */
+const DRAIN_MS_MAX = 8_000;
+/** One writer per database, wherever it runs; "writer" as ASCII. */
+const WRITER_LOCK = "131311217108338";
+
+export async function startServer(options: ServerOptions): Promise<RunningServer> {
+  const closers: (() => Promise<void> | void)[] = [];
+  const closeAll = async (): Promise<void> => {
+    for (const close of closers.reverse())
+      await Promise.resolve(close()).catch((error) =>
+        options.log.error({ err: error }, "while stopping"),
+      );
+    closers.length = 0;
+  };
+  try {
+    return await start(options, closers, closeAll);
+  } catch (error) {
+    await closeAll();
+    throw error;
+  }
+}
+
+async function start(
+  options: ServerOptions,
+  closers: (() => Promise<void> | void)[],
+  closeAll: () => Promise<void>,
+): Promise<RunningServer> {
+  const { clock, log } = options;
+  const startedAtMs = clock.nowMs();
+  const dataDir = resolve(options.dataDir);
+  const folder = openDataFolder(dataDir, { startedAtMs });
+  closers.push(() => folder.release());
+
+  const capacity = await options.engine.capacity();
+  log.info({ slots: capacity.slots.length }, `${capacity.slots.length} slots: ${capacity.reason}`);
+  const database = await openStore(options, folder, closers);
+  const { pool, readPool } = database;
+  const world = new World(
+    capacity.slots.map(({ id, kind, name }) => ({
+      id,
+      kind,
+      node: capacity.node,
+      description: name,
+    })),
+  );
+  await loadWorld(world, pool);
+  await deleteExpiredTokens(pool, new Date(clock.nowMs()));
+
+  let state: "starting" | "ready" | "stopping" = "starting";
+  const waiters = new OrderWaiters();
+  const subscribers = new Subscribers();
+  const loop = new DecisionLoop({
+    world,
+    pool,
+    tip: await readTip(pool),
+    nowMs: () => clock.nowMs(),
+    reload: (ids) => reloadExperiments(world, pool, ids),
+    onCommitted: ({ runners, trials, experiments }) => {
+      waiters.wake(runners);
+      subscribers.committed(experiments, trials);
+    },
+    onFailure: (what, error) => log.error({ err: error }, `${what} failed`),
+  });
+  const access = new Access({
+    pool,
+    secret: await secretOf(dataDir),
+    nowMs: () => clock.nowMs(),
+    allocationLives: (id) => findLive(world, id) !== undefined,
+  });
+  const context: RouteContext = {
+    world,
+    loop,
+    pool,
+    readPool,
+    blobs: await openBlobFolder(folder.blobs),
+    access,
+    clock,
+    orders: {
+      world,
+      launchSettings: toLaunchSettings,
+      allocationToken: (id) => access.allocationToken(id),
+    },
+    waiters,
+    subscribers,
+    dataDir,
+    postgres: options.databaseUrl === undefined ? "embedded" : "external",
+    version: options.version,
+    startedAtMs,
+    shutdown: (trials) => options.onStopWanted(trials, "asked over HTTP"),
+  };
+  const app = await makeApp(context, log, () => state);
+  const url = await app.listen({ host: options.host, port: options.port });
+  closers.push(async () => {
+    waiters.wakeAll();
+    app.server.closeAllConnections();
+    await app.close();
+  });
+  folder.writeNote({ url, version: options.version });
+
+  const runnerLoop = await startRunnerLoop({
+    engine: options.engine,
+    clock,
+    log,
+    spec: {
+      dataDir,
+      runnerId: LOCAL_RUNNER,
+      token: access.runnerToken(LOCAL_RUNNER),
+      serverFile: join(dataDir, "server.json"),
+      nodeBinary: process.execPath,
+      repoRoot: REPOSITORY,
+    },
+  });
+  const stopTicks = startTickLoop(loop, clock, (live) =>
+    needsTicks(live.x, searchWantsTicks(live.x.spec.search), clock.nowMs()),
+  );
+  // Whatever waits in the queue may start now.
+  await loop.submit({
+    name: "first plan",
+    run: (_world, turn) => {
+      turn.slotsChanged.value = true;
+    },
+  });
+  state = "ready";
+
+  const stop = async (trials: "stop" | "keep"): Promise<void> => {
+    if (state === "stopping") return;
+    state = "stopping";
+    log.info({ trials }, "stopping");
+    runnerLoop.stop();
+    if (trials === "stop") {
+      await drain(loop, clock);
+      await options.engine.stopRunner(dataDir);
+    }
+    stopTicks();
+    await loop.stop();
+    await closeAll();
+    log.info({}, "stopped");
+  };
+  return { url, oneTimeToken: await access.makeOneTimeToken(options.user), stop };
+}
+
+async function openStore(
+  options: ServerOptions,
+  folder: DataFolder,
+  closers: (() => Promise<void> | void)[],
+): Promise<OpenDatabase<Database>> {
+  const { log } = options;
+  let embedded: RunningPostgres | undefined;
+  if (options.databaseUrl === undefined) {
+    log.info({}, "starting PostgreSQL");
+    const postgres = await startPostgres({ dataDir: folder.path, log });
+    embedded = postgres;
+    closers.push(() => postgres.stop());
+    void postgres.exited.then((exit) => {
+      if (!exit.expected)
+        options.onStopWanted("keep", `PostgreSQL ended (code ${exit.code}, signal ${exit.signal})`);
+    });
+  }
+  const database = await openDatabase<Database>({ url: options.databaseUrl, embedded, log });
+  closers.push(() => database.close());
+  await lockWriter(database.pool, options, closers);
+  const applied = await migrate(database.pool, { log });
+  if (applied.length > 0) log.info({ migrations: applied }, `applied ${applied.length} migrations`);
+  return database;
+}
+
+/** Two servers on one database would each believe their own memory: the second one is refused. */
+async function lockWriter(
+  pool: pg.Pool,
+  options: ServerOptions,
+  closers: (() => Promise<void> | void)[],
+): Promise<void> {
+  const client = await pool.connect();
+  const { rows } = await client.query<{ locked: boolean }>(
+    "select pg_try_advisory_lock($1) as locked",
+    [WRITER_LOCK],
+  );
+  if (!rows[0]?.locked) {
+    client.release();
+    throw new Error(
+      "another Contrail server writes to this database; stop it first, or name another in DATABASE_URL",
+    );
+  }
+  let closing = false;
+  client.on("error", (error) => {
+    if (!closing)
+      options.onStopWanted(
+        "keep",
+        `the connection that holds the writer's lock was lost: ${error.message}`,
+      );
+  });
+  closers.push(() => {
+    closing = true;
+    client.release(true);
+  });
+}
+
+async function makeApp(
+  context: RouteContext,
+  log: Logger,
+  state: () => "starting" | "ready" | "stopping",
+): Promise<App> {
+  const app = await buildApp({
+    access: context.access,
+    logger: log,
+    version: context.version,
+    isReady: () => state() !== "starting",
+  });
+  await app.register(
+    async (scope) => {
+      const api = scope as unknown as App;
+      healthRoute(api, state, context.version);
+      systemRoutes(api, context);
+      blobRoutes(api, context);
+      experimentRoutes(api, context);
+      trialRoutes(api, context);
+      logRoutes(api, context);
+      streamRoutes(api, context);
+      runnerRoutes(api, context);
+    },
+    { prefix: "/api/v1" },
+  );
+  return app;
+}
+
+/** 32 random bytes that the tokens of runners and allocations are signed with; made once. */
+async function secretOf(dataDir: string): Promise<Buffer> {
+  const path = join(dataDir, "secret");
+  if (!existsSync(path)) {
+    await writeFile(`${path}.next`, randomBytes(32), { mode: 0o600 });
+    await chmod(`${path}.next`, 0o600);
+    await rename(`${path}.next`, path);
+  }
+  const secret = readFileSync(path);
+  if (secret.length !== 32)
+    throw new Error(
+      `${path} has ${secret.length} bytes; it must have 32. Restore it, or remove it to have a new one (running trials then lose touch).`,
+    );
+  return secret;
+}
+
+/** Asks every running trial to save and go, and waits for that within a bound. */
+async function drain(loop: DecisionLoop, clock: Clock): Promise<void> {
+  const { world } = loop;
+  world.draining = true;
+  await loop
+    .submit({
+      name: "drain",
+      run: (w, turn) => {
+        for (const live of w.experiments.values())
+          w.apply(turn, live, {
+            type: "drain",
+            reason: "the server stops; it goes on when the server is back",
+          });
+      },
+    })
+    .catch(() => undefined);
+  const endMs = clock.monotonicMs() + DRAIN_MS_MAX;
+  while (world.holders.size > 0 && clock.monotonicMs() < endMs)
+    await new Promise<void>((done) => clock.after(50, done));
+}

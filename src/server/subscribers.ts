@@ -1,0 +1,46 @@
+/**
+ * Who is told of what was committed. A watcher is handed nothing but "these changed": it looks when it is
+ * ready to send, so a slow one skips what came in between and costs a set of numbers, never a queue.
+ */
+export interface Watcher {
+  /** Its experiment changed; `trials` of it in particular. Must return at once. */
+  changed(trials: ReadonlySet<number>): void;
+}
+
+export class Subscribers {
+  readonly #experiments = new Map<number, Set<Watcher>>();
+  readonly #logs = new Map<number, Set<() => void>>();
+
+  watch(experiment: number, watcher: Watcher): () => void {
+    return add(this.#experiments, experiment, watcher);
+  }
+
+  /** Wakes when lines of this experiment's trials were stored. */
+  watchLogs(experiment: number, wake: () => void): () => void {
+    return add(this.#logs, experiment, wake);
+  }
+
+  committed(
+    experiments: ReadonlySet<number>,
+    trials: ReadonlyMap<number, ReadonlySet<number>>,
+  ): void {
+    for (const id of experiments)
+      for (const watcher of this.#experiments.get(id) ?? [])
+        watcher.changed(trials.get(id) ?? NONE);
+  }
+
+  logsStored(experiments: ReadonlySet<number>): void {
+    for (const id of experiments) for (const wake of this.#logs.get(id) ?? []) wake();
+  }
+}
+
+const NONE: ReadonlySet<number> = new Set();
+
+function add<T>(map: Map<number, Set<T>>, key: number, value: T): () => void {
+  const set = map.get(key) ?? new Set<T>();
+  map.set(key, set.add(value));
+  return () => {
+    set.delete(value);
+    if (set.size === 0 && map.get(key) === set) map.delete(key);
+  };
+}

@@ -1,0 +1,211 @@
+/**
+ * What runners say, turned into events of core and rows of the store, inside one turn of the decision loop.
+ *
+ * Each allocation's stream is numbered; what is at or below the acknowledged number was heard before and
+ * changes nothing, a gap ends the reading (the runner sends from the acknowledged number again). An
+ * allocation that is over or replaced can still deliver what it measured: it is stored under its own
+ * allocation and decides nothing.
+ */
+import { fromWire } from "../base/json.ts";
+import type { ExperimentEvent } from "../core/lifecycle/experiment.ts";
+import type { RunnerEvent, SyncRequest, TreeEntry } from "../protocol/runner-wire.ts";
+import { storable, storableJson } from "../store/storable.ts";
+import type { LiveAllocation, LiveExperiment } from "./live-experiment.ts";
+import type { Turn, World } from "./world.ts";
+
+/** An allocation that is not live any more, as the database knows it. */
+export interface PastAllocation {
+  readonly id: number;
+  readonly run: number;
+  readonly trialId: number;
+  readonly trial: string;
+  acked: number;
+}
+
+export interface Synced {
+  readonly acked: Record<string, number>;
+  readonly gone: string[];
+}
+
+/** Name of a checkpoint's tree, computed before the turn because hashing is not the loop's work. */
+export type TreeName = (entries: readonly TreeEntry[]) => string;
+
+export function applySync(
+  world: World,
+  turn: Turn,
+  request: SyncRequest,
+  past: ReadonlyMap<string, PastAllocation>,
+  treeName: TreeName,
+): Synced {
+  const acked: Record<string, number> = {};
+  const gone: string[] = [];
+  for (const { id, fence, events } of request.allocations) {
+    const found = findLive(world, id);
+    if (found && found.allocation.run === fence) {
+      const rows = new RowsOf(world, turn, found.trialRowId, fence, treeName);
+      acked[id] = readStream(events, found.allocation.acked, (event) => {
+        found.allocation.acked = event.seq;
+        noteLive(turn, found, event, rows);
+        world.apply(turn, found.live, toCore(event, found.number, fence, treeName));
+      });
+      if (!found.live.allocations.has(found.number)) gone.push(id);
+      continue;
+    }
+    gone.push(id);
+    const old = past.get(id);
+    if (!old) continue;
+    const rows = new RowsOf(world, turn, old.trialId, old.run, treeName);
+    acked[id] = readStream(events, old.acked, (event) => {
+      old.acked = event.seq;
+      rows.write(event);
+    });
+    turn.batch.ackPast(old.id, old.acked);
+  }
+  return { acked, gone };
+}
+
+/** Calls `take` for each event that is new, in order. @returns the number up to which all is taken */
+function readStream(
+  events: readonly RunnerEvent[],
+  ackedBefore: number,
+  take: (event: RunnerEvent) => void,
+): number {
+  let acked = ackedBefore;
+  for (const event of events) {
+    if (event.seq <= acked) continue;
+    if (event.seq !== acked + 1) break;
+    take(event);
+    acked = event.seq;
+  }
+  return acked;
+}
+
+interface Found {
+  readonly live: LiveExperiment;
+  readonly number: number;
+  readonly allocation: LiveAllocation;
+  readonly trialRowId: number;
+}
+
+/** By id `<experiment>.<trial>.<run>`; undefined unless that very allocation is live. */
+export function findLive(world: World, id: string): Found | undefined {
+  const [experiment, number, run] = id.split(".").map(Number);
+  const live = world.experiments.get(experiment ?? -1);
+  const allocation = live?.allocations.get(number ?? -1);
+  const own = live?.trials.get(number ?? -1);
+  if (!live || !allocation || !own || allocation.run !== run) return undefined;
+  return { live, number: number as number, allocation, trialRowId: own.id };
+}
+
+function noteLive(turn: Turn, found: Found, event: RunnerEvent, rows: RowsOf): void {
+  const { live, number, allocation } = found;
+  const dirty = turn.dirtyAllocations.get(live.id) ?? new Set<number>();
+  turn.dirtyAllocations.set(live.id, dirty.add(number));
+  if (event.type === "started") {
+    allocation.startedAtMs = turn.nowMs;
+    allocation.pid = event.pid;
+  }
+  if (event.type === "report" && event.refused) {
+    const own = live.trials.get(number);
+    if (own)
+      for (const [name, what] of Object.entries(event.refused))
+        if (Object.keys(own.refused).length < 100) own.refused[storable(name)] = storable(what);
+  }
+  rows.write(event);
+}
+
+/** The rows that an event leaves behind, whoever it comes from. */
+class RowsOf {
+  readonly #world: World;
+  readonly #turn: Turn;
+  readonly #trialId: number;
+  readonly #run: number;
+  readonly #treeName: TreeName;
+
+  constructor(world: World, turn: Turn, trialId: number, run: number, treeName: TreeName) {
+    this.#world = world;
+    this.#turn = turn;
+    this.#trialId = trialId;
+    this.#run = run;
+    this.#treeName = treeName;
+  }
+
+  write(event: RunnerEvent): void {
+    if (event.type === "report") this.#report(event);
+    else if (event.type === "checkpoint") this.#checkpoint(event);
+  }
+
+  #report(event: Extract<RunnerEvent, { type: "report" }>): void {
+    const { batch } = this.#turn;
+    const key = { trial_id: this.#trialId, run: this.#run, seq: event.seq };
+    batch.put("reports", { ...key, step: event.step, at: new Date(event.atMs) }, "nothing");
+    for (const [name, value] of Object.entries(event.metrics))
+      batch.metric({
+        trial: this.#trialId,
+        name: this.#world.metricName(this.#turn, storable(name)),
+        step: event.step,
+        run: this.#run,
+        seq: event.seq,
+        value: fromWire(value),
+      });
+  }
+
+  #checkpoint(event: Extract<RunnerEvent, { type: "checkpoint" }>): void {
+    this.#turn.batch.put(
+      "checkpoints",
+      {
+        trial_id: this.#trialId,
+        run: this.#run,
+        step: event.step,
+        tree: this.#treeName(event.tree),
+        files: event.tree.length,
+        bytes: event.tree.reduce((sum, entry) => sum + entry.size, 0),
+        metadata: storableJson(event.metadata),
+        created_at: new Date(event.atMs),
+      },
+      "nothing",
+    );
+  }
+}
+
+function toCore(
+  event: RunnerEvent,
+  trial: number,
+  run: number,
+  treeName: TreeName,
+): ExperimentEvent {
+  switch (event.type) {
+    case "started":
+      return { type: "started", trial, run };
+    case "report":
+      return {
+        type: "report",
+        trial,
+        run,
+        step: event.step,
+        metrics: Object.fromEntries(
+          Object.entries(event.metrics).map(([name, value]) => [name, fromWire(value)]),
+        ),
+      };
+    case "waiting":
+      return { type: "waiting", trial, run, step: event.step };
+    case "checkpoint":
+      return { type: "checkpoint", trial, run, step: event.step, tree: treeName(event.tree) };
+    case "invalid_hyperparameters":
+      return { type: "invalid", trial, run, reason: event.reason };
+    case "exited":
+      return {
+        type: "exited",
+        trial,
+        run,
+        end: {
+          kind: event.kind,
+          exits: event.processes.map(({ code, signal }) => ({ code, signal })),
+          outOfMemory: event.outOfMemory,
+          signalsSent: event.signalsSent,
+          yielded: event.yielded,
+          detail: event.detail,
+        },
+      };
+  }
+}

@@ -1,0 +1,188 @@
+/**
+ * From the configuration as people write it to what core decides by. The wire and the core do not know
+ * each other; this is the one place that knows both.
+ */
+import type { JsonObject } from "../base/json.ts";
+import { type Budget, trialsAllowed } from "../core/budget.ts";
+import type { ExperimentSpec } from "../core/lifecycle/experiment.ts";
+import { asManyRungsAsFit, chooseMethod } from "../core/search/default-method.ts";
+import { preview } from "../core/search/preview.ts";
+import type { MethodSpec, SearchSpec } from "../core/search/search.ts";
+import { gridOf } from "../core/space/grid.ts";
+import type { Space } from "../core/space/space.ts";
+import type { Plan } from "../protocol/api.ts";
+import { type ExperimentConfig, toSpace } from "../protocol/config/config.ts";
+import { ContrailError } from "../protocol/errors.ts";
+import type { ShellSettings } from "./live-experiment.ts";
+import type { LaunchSettings } from "./orders.ts";
+import { unitOf } from "./views.ts";
+
+/** The length of a search that sets none: its trials train until their program is done. */
+export const UNBOUNDED_STEPS = Number.MAX_SAFE_INTEGER;
+
+type Searcher = ExperimentConfig["searcher"];
+
+/** @param seed resolved experiment seed @throws ContrailError when budget and search contradict each other */
+export function toSearch(
+  config: ExperimentConfig,
+  seed: number,
+): { search: SearchSpec; reason: string } {
+  const space = toSpace(config.hyperparameters);
+  const { method, reason } = toMethod(config, space);
+  return {
+    search: { space, seed, smallerIsBetter: config.searcher.smaller_is_better, method },
+    reason,
+  };
+}
+
+function toMethod(config: ExperimentConfig, space: Space): { method: MethodSpec; reason: string } {
+  const { searcher } = config;
+  const budget = toBudget(config);
+  const stepsMax = lengthOf(searcher);
+  if (searcher.name === null) {
+    const trialsMax = searcher.max_trials ?? budget.trials;
+    return chooseMethod({
+      space,
+      stepsMax,
+      concurrentMax: searcher.max_concurrent_trials,
+      ...(trialsMax === undefined ? {} : { trialsMax: trialsAllowed(budget, trialsMax) }),
+    });
+  }
+  const reason = `named in the configuration: ${searcher.name}`;
+  if (searcher.name === "single")
+    return { method: { name: "single", stepsMax, concurrentMax: 1 }, reason };
+  if (searcher.name === "grid") {
+    const points = gridOf(space).size;
+    if (budget.trials !== undefined && budget.trials < points)
+      throw new ContrailError(
+        "invalid_config",
+        `budget.trials is ${budget.trials}, but the grid has ${points} points and visits each of them`,
+        { hint: `Raise budget.trials to ${points}, lower a count, or use the searcher random.` },
+      );
+    return {
+      method: { name: "grid", stepsMax, concurrentMax: searcher.max_concurrent_trials },
+      reason,
+    };
+  }
+  return {
+    method: halvingOrRandom(searcher, stepsMax, trialsAllowed(budget, searcher.max_trials)),
+    reason,
+  };
+}
+
+function halvingOrRandom(
+  searcher: Exclude<Searcher, { name: null | "single" | "grid" }>,
+  stepsMax: number,
+  trialsMax: number,
+): MethodSpec {
+  const common = { stepsMax, concurrentMax: searcher.max_concurrent_trials, trialsMax };
+  switch (searcher.name) {
+    case "random":
+      return { name: "random", ...common };
+    case "asha":
+      return {
+        name: "asha",
+        form: searcher.stop_once ? "stopping" : "promoting",
+        divisor: searcher.divisor,
+        rungs:
+          searcher.num_rungs ??
+          asManyRungsAsFit({ stepsMax, trialsMax, divisor: searcher.divisor }),
+        ...common,
+      };
+    case "hyperband":
+      return {
+        name: "hyperband",
+        divisor: searcher.divisor,
+        stragglerFactor: searcher.straggler_factor,
+        ...common,
+      };
+    case "adaptive_asha":
+      return {
+        name: "adaptive_asha",
+        form: searcher.stop_once ? "stopping" : "promoting",
+        mode: searcher.mode,
+        divisor: searcher.divisor,
+        rungsMax: searcher.max_rungs,
+        bracketRungs: searcher.bracket_rungs,
+        ...common,
+      };
+  }
+}
+
+function lengthOf(searcher: Searcher): number {
+  if (searcher.max_time !== null) return searcher.max_time;
+  const length = Object.values(searcher.max_length ?? {})[0];
+  return typeof length === "number" ? length : UNBOUNDED_STEPS;
+}
+
+function toBudget(config: ExperimentConfig): Budget {
+  const { budget } = config;
+  if (budget === null) return {};
+  return {
+    ...(budget.trials === null ? {} : { trials: budget.trials }),
+    ...(budget.steps === null ? {} : { steps: budget.steps }),
+    ...(budget.time === null ? {} : { timeMs: budget.time * 1000 }),
+    ...(budget.slot_hours === null ? {} : { slotHours: budget.slot_hours }),
+    ...(budget.money === null
+      ? {}
+      : {
+          money: {
+            max: budget.money.max,
+            perSlotHour: budget.money.per_slot_hour,
+            currency: budget.money.currency,
+          },
+        }),
+    ...(budget.energy === null
+      ? {}
+      : { energy: { maxKwh: budget.energy.max_kwh, wattsPerSlot: budget.energy.watts_per_slot } }),
+  };
+}
+
+/** What core and shell go by, from what is stored with the experiment. */
+export function toSettings(config: ExperimentConfig, search: SearchSpec): ShellSettings {
+  const spec: ExperimentSpec = {
+    search,
+    objective: config.searcher.metric,
+    timeMetric: config.searcher.time_metric,
+    maxRestarts: config.max_restarts,
+    slotsPerTrial: config.resources.slots_per_trial,
+    budget: toBudget(config),
+  };
+  return {
+    spec,
+    priority: config.resources.priority,
+    slotsMax: config.resources.max_slots ?? undefined,
+    unit: unitOf(config),
+  };
+}
+
+export function toLaunchSettings(stored: JsonObject): LaunchSettings {
+  const config = stored as unknown as ExperimentConfig;
+  return {
+    entrypoint:
+      typeof config.entrypoint === "string"
+        ? ["/bin/sh", "-c", config.entrypoint]
+        : config.entrypoint,
+    environment: config.environment.environment_variables,
+    yieldGraceMs: config.preemption_timeout * 1000,
+  };
+}
+
+/** What is expected before anything starts. @param slots how many there are */
+export function toPlan(search: SearchSpec, slotsPerTrial: number, slots: number): Plan {
+  const expected = preview(search);
+  const bounded = search.method.stepsMax < UNBOUNDED_STEPS;
+  const steps = (count: number): number | null => (bounded ? count : null);
+  return {
+    searcher: expected.method,
+    trials_max: expected.trialsMax,
+    rungs: expected.brackets.flatMap(({ bracket, rungs }) =>
+      rungs.map(({ rung, step, trials }) => ({ bracket, rung, step: steps(step), trials })),
+    ),
+    steps_min: steps(expected.stepsMin),
+    steps_max: steps(expected.stepsMax),
+    steps_without_early_stopping: steps(expected.stepsWithoutEarlyStopping),
+    slots_per_trial: slotsPerTrial,
+    slots,
+  };
+}

@@ -1,0 +1,226 @@
+/** Rows as the nouns of the API. Pure; what is computed here is computed nowhere else. */
+import type { z } from "zod";
+import { toWire } from "../base/json.ts";
+import { energyKwh, moneySpent } from "../core/budget.ts";
+import type { RungView, Standing } from "../core/search/search.ts";
+import type * as api from "../protocol/api.ts";
+import type { Plan } from "../protocol/api.ts";
+import type { ExperimentConfig } from "../protocol/config/config.ts";
+import type { CheckpointListRow } from "../store/checkpoint-reads.ts";
+import type { ExperimentSummaryRow, TrialExtras } from "../store/experiment-reads.ts";
+import type { LogRow } from "../store/log-store.ts";
+import type { AllocationRow, TrialRow } from "../store/schema.ts";
+
+const iso = (date: Date): string => date.toISOString();
+const isoOrNull = (date: Date | null): string | null => date?.toISOString() ?? null;
+const wireOrNull = (value: number | null): ReturnType<typeof toWire> | null =>
+  value === null ? null : toWire(value);
+
+export function experimentView(row: ExperimentSummaryRow, now: Date): api.Experiment {
+  const config = row.config as unknown as ExperimentConfig;
+  const slotMs = Number(row.slot_ms) + row.running_slot_ms;
+  const plan = row.plan as unknown as Plan;
+  return {
+    id: row.id,
+    name: row.name,
+    description: row.description,
+    labels: row.labels,
+    workspace: row.workspace,
+    project: row.project,
+    owner: row.owner,
+    state: row.state as api.ExperimentState,
+    reason: row.reason,
+    created_at: iso(row.created_at),
+    started_at: isoOrNull(row.started_at),
+    ended_at: isoOrNull(row.ended_at),
+    progress: row.progress,
+    unit: unitOf(config),
+    searcher: {
+      name: row.search_spec.method.name,
+      metric: config.searcher.metric ?? "",
+      smaller_is_better: config.searcher.smaller_is_better,
+      reason: row.searcher_reason,
+    },
+    trials: {
+      total: row.total,
+      queued: row.queued,
+      running: row.running,
+      paused: row.paused,
+      completed: row.completed,
+      canceled: row.canceled,
+      error: row.error,
+    },
+    best:
+      row.best_trial === null || row.best_objective === null
+        ? null
+        : {
+            trial: `${row.id}.${row.best_trial}`,
+            step: row.best_step ?? 0,
+            objective: toWire(row.best_objective),
+          },
+    plan,
+    spent: {
+      trials: row.total,
+      steps: row.steps,
+      seconds:
+        row.started_at === null
+          ? 0
+          : ((row.ended_at ?? now).getTime() - row.started_at.getTime()) / 1000,
+      slot_seconds: slotMs / 1000,
+      money: config.budget?.money
+        ? {
+            amount: moneySpent(slotMs, config.budget.money.per_slot_hour),
+            currency: config.budget.money.currency,
+          }
+        : null,
+      energy_kwh_estimated: config.budget?.energy
+        ? energyKwh(slotMs, config.budget.energy.watts_per_slot)
+        : null,
+    },
+    code: row.code,
+  };
+}
+
+/** The name of what a step is, e.g. epochs. */
+export function unitOf(config: ExperimentConfig): string {
+  const { searcher } = config;
+  if (searcher.time_metric !== null) return searcher.time_metric;
+  return Object.keys(searcher.max_length ?? { steps: 0 })[0] ?? "steps";
+}
+
+/** @param reason for a queued trial what the scheduler says it waits for */
+export function trialView(row: TrialRow, reason?: string): api.Trial {
+  const id = `${row.experiment_id}.${row.number}`;
+  return {
+    id,
+    experiment: row.experiment_id,
+    number: row.number,
+    state: row.state as api.TrialState,
+    reason: row.state === "queued" && reason !== undefined ? reason : row.reason,
+    end_reason: row.end_reason as api.EndReason | null,
+    hyperparameters: row.hyperparameters as api.Trial["hyperparameters"],
+    seed: Number(row.seed),
+    bracket: row.bracket,
+    target: row.target,
+    step: row.step,
+    objective: wireOrNull(row.objective),
+    best:
+      row.best_step === null || row.best_objective === null
+        ? null
+        : { step: row.best_step, objective: toWire(row.best_objective) },
+    checkpoint:
+      row.core.checkpoint === null
+        ? null
+        : { id: row.core.checkpoint.tree, step: row.core.checkpoint.step },
+    restarts: row.restarts,
+    slot_seconds: row.slot_ms / 1000,
+    created_at: iso(row.created_at),
+    started_at: isoOrNull(row.started_at),
+    ended_at: isoOrNull(row.ended_at),
+  };
+}
+
+export function trialDetailView(
+  row: TrialRow,
+  extras: TrialExtras,
+  more: { reason?: string; lastLines: readonly string[] },
+): api.TrialDetail {
+  return {
+    ...trialView(row, more.reason),
+    allocations: extras.allocations.map(allocationView),
+    decisions: extras.decisions.map((decision) => ({
+      at: iso(decision.at),
+      what: decision.what,
+      target: decision.target,
+      code: decision.code,
+      text: decision.text,
+      standing:
+        decision.standing === null
+          ? null
+          : standingView(row.experiment_id, decision.standing as Standing),
+    })),
+    refused_metrics: row.refused_metrics,
+    metric_names: [...extras.metricNames],
+    last_lines: [...more.lastLines],
+  };
+}
+
+function allocationView(row: AllocationRow): z.infer<typeof api.allocation> {
+  return {
+    id: `${row.experiment_id}.${row.trial_number}.${row.run}`,
+    run: row.run,
+    slots: row.slots,
+    state: row.state,
+    start_step: row.start_step,
+    created_at: iso(row.created_at),
+    started_at: isoOrNull(row.started_at),
+    ended_at: isoOrNull(row.ended_at),
+    end: row.end_kind as api.AllocationEnd | null,
+    exit_code: row.exit_code,
+    signal: row.signal,
+    reason: row.reason,
+  };
+}
+
+export function standingView(experiment: number, standing: Standing): z.infer<typeof api.standing> {
+  return {
+    bracket: standing.bracket,
+    rung: standing.rung,
+    step: standing.step,
+    objective: toWire(standing.objective),
+    rank: standing.rank,
+    of: standing.of,
+    passing: standing.passing,
+    threshold: standing.threshold === undefined ? null : toWire(standing.threshold),
+    competitors: standing.competitors.map((competitor) => ({
+      trial: `${experiment}.${competitor.trial}`,
+      objective: toWire(competitor.objective),
+    })),
+  };
+}
+
+export function rungView(experiment: number, rung: RungView): api.Rung {
+  return {
+    bracket: rung.bracket,
+    rung: rung.rung,
+    step: rung.step,
+    expected: rung.expected ?? null,
+    entries: rung.entries.map((entry) => ({
+      trial: `${experiment}.${entry.trial}`,
+      objective: toWire(entry.objective),
+      outcome: entry.outcome,
+    })),
+  };
+}
+
+export function checkpointView(row: CheckpointListRow): api.Checkpoint {
+  return {
+    id: row.tree,
+    trial: `${row.experiment_id}.${row.number}`,
+    run: row.run,
+    step: row.step,
+    created_at: iso(row.created_at),
+    files: row.files,
+    bytes: row.bytes,
+    metadata: row.metadata as api.Checkpoint["metadata"],
+    objective: wireOrNull(row.objective),
+  };
+}
+
+const decoder = new TextDecoder("utf-8");
+
+export function logView(experiment: number, row: LogRow): api.LogEntry {
+  const text = decoder.decode(row.bytes);
+  const exact = Buffer.from(text).equals(row.bytes);
+  return {
+    cursor: `${row.allocation_id}-${row.seq}`,
+    trial: `${experiment}.${row.trial_number}`,
+    run: row.run,
+    at: iso(row.at),
+    rank: row.rank,
+    stream: row.stream === 1 ? "stdout" : "stderr",
+    text,
+    ...(exact ? {} : { bytes: row.bytes.toString("base64") }),
+    complete: row.complete,
+  };
+}

@@ -1,0 +1,379 @@
+/**
+ * All experiments that live, and the slots: what the decision loop works on.
+ *
+ * A turn of the loop applies events here and gathers in a `Turn` what has to be written and who has to be told.
+ * Nothing outside learns of a change before the turn is committed; if the commit fails, what the turn
+ * touched is thrown away and loaded again, so that memory never claims what the database does not hold.
+ */
+import { assert } from "../base/assert.ts";
+import {
+  type Effects,
+  type Experiment,
+  type ExperimentEvent,
+  isOver,
+  newExperiment,
+} from "../core/lifecycle/experiment.ts";
+import { stepExperiment } from "../core/lifecycle/step.ts";
+import { wantsSlots } from "../core/lifecycle/trial.ts";
+import {
+  type Plan,
+  planStarts,
+  type SchedulableTask,
+  type Snapshot,
+} from "../core/schedule/plan.ts";
+import { experimentUpdate, trialRow } from "../store/live-rows.ts";
+import type { ExperimentRow } from "../store/schema.ts";
+import { storable } from "../store/storable.ts";
+import { WriteBatch } from "../store/write-batch.ts";
+import {
+  type AllocationEnding,
+  allocationRow,
+  type LiveAllocation,
+  type LiveExperiment,
+  SEARCH_SNAPSHOT_EVERY,
+  type ShellSettings,
+} from "./live-experiment.ts";
+
+/** The one runner of the local engine. */
+export const LOCAL_RUNNER = "local";
+
+export interface SlotInfo {
+  readonly id: string;
+  readonly kind: "gpu" | "cpu";
+  readonly node: string;
+  readonly description: string;
+}
+
+export interface SlotHolder {
+  readonly experiment: number;
+  readonly trial: number;
+  readonly run: number;
+  readonly sinceMs: number;
+}
+
+/** What one turn of the loop changes: to be written, then told. */
+export class Turn {
+  readonly batch = new WriteBatch();
+  readonly nowMs: number;
+  readonly touched = new Set<number>();
+  readonly dirtyTrials = new Map<number, Set<number>>();
+  readonly dirtyAllocations = new Map<number, Set<number>>();
+  /** Runners that have news. */
+  readonly runners = new Set<string>();
+  readonly slotsChanged = { value: false };
+
+  constructor(nowMs: number) {
+    this.nowMs = nowMs;
+  }
+}
+
+export class World {
+  readonly experiments = new Map<number, LiveExperiment>();
+  readonly slots: readonly SlotInfo[];
+  readonly holders = new Map<string, SlotHolder>();
+  ordersVersion = 0;
+  /** While set nothing starts: the server is about to stop. */
+  draining = false;
+  nextExperiment = 1;
+  nextTrial = 1;
+  nextAllocation = 1;
+  readonly metricNames = new Map<string, number>();
+  nextMetricName = 1;
+
+  constructor(slots: readonly SlotInfo[]) {
+    this.slots = slots;
+  }
+
+  /** Takes in an experiment that was loaded; replaces what was held of it. */
+  adopt(live: LiveExperiment): void {
+    this.release(live.id);
+    this.experiments.set(live.id, live);
+    for (const [trial, allocation] of live.allocations) this.#hold(live.id, trial, allocation);
+  }
+
+  /** Forgets an experiment (it ended, or it will be loaded again). */
+  release(id: number): void {
+    this.experiments.delete(id);
+    for (const [slot, holder] of this.holders)
+      if (holder.experiment === id) this.holders.delete(slot);
+  }
+
+  #hold(experiment: number, trial: number, allocation: LiveAllocation): void {
+    for (const slot of allocation.slots)
+      this.holders.set(slot, {
+        experiment,
+        trial,
+        run: allocation.run,
+        sinceMs: allocation.createdAtMs,
+      });
+  }
+
+  /** Makes a new experiment and starts its search. The row is written with this turn. */
+  create(
+    turn: Turn,
+    row: Omit<
+      ExperimentRow,
+      "id" | "search_state" | "search_events" | "core" | "state" | "reason"
+    > & {
+      owner: string;
+    },
+    settings: ShellSettings,
+    start: { paused: boolean; actor: string },
+  ): LiveExperiment {
+    const x = newExperiment(settings.spec);
+    const id = this.nextExperiment++;
+    const live: LiveExperiment = {
+      id,
+      row: {
+        ...row,
+        id,
+        search_state: x.search,
+        search_events: 0,
+        core: x.core,
+        state: "paused",
+        reason: "created",
+      },
+      x,
+      priority: settings.priority,
+      slotsMax: settings.slotsMax,
+      unit: settings.unit,
+      trials: new Map(),
+      allocations: new Map(),
+      searchEvents: 0,
+      searchSaved: 0,
+      lastDecision: 0,
+    };
+    this.experiments.set(id, live);
+    const { owner: _owner, ...columns } = live.row;
+    turn.batch.put("experiments", columns, "nothing");
+    this.apply(turn, live, { type: "start", ...start });
+    return live;
+  }
+
+  /** Steps one experiment and notes everything that follows from it. */
+  apply(turn: Turn, live: LiveExperiment, event: ExperimentEvent): Effects {
+    const effects = this.#step(turn, live, event);
+    if (isNothing(effects)) return effects;
+    turn.touched.add(live.id);
+    this.#noteSearch(turn, live, effects);
+    for (const number of effects.trialsChanged) {
+      if (!live.trials.has(number)) live.trials.set(number, { id: this.nextTrial++, refused: {} });
+      mark(turn.dirtyTrials, live.id, number);
+    }
+    for (const ended of effects.ended) this.#ended(turn, live, ended);
+    for (const [number, reason] of effects.ordersChanged) {
+      const allocation = live.allocations.get(number);
+      if (!allocation) continue;
+      allocation.ordersVersion = ++this.ordersVersion;
+      allocation.ordersReason = storable(reason);
+      turn.runners.add(allocation.runner);
+      mark(turn.dirtyAllocations, live.id, number);
+    }
+    for (const change of effects.changes)
+      turn.batch.change({
+        at: new Date(turn.nowMs),
+        actor: storable(change.actor),
+        experimentId: live.id,
+        subject:
+          change.trial === undefined ? `experiment ${live.id}` : `trial ${live.id}.${change.trial}`,
+        what: change.what,
+        cause: storable(change.cause),
+      });
+    return effects;
+  }
+
+  #step(turn: Turn, live: LiveExperiment, event: ExperimentEvent): Effects {
+    try {
+      return stepExperiment(live.x, event, turn.nowMs);
+    } catch (error) {
+      // A mistake of ours may have left it half stepped: it will be loaded again.
+      turn.touched.add(live.id);
+      throw error;
+    }
+  }
+
+  #noteSearch(turn: Turn, live: LiveExperiment, effects: Effects): void {
+    const at = new Date(turn.nowMs);
+    for (const { event, actions } of effects.searchLog) {
+      live.searchEvents += 1;
+      turn.batch.put(
+        "search_events",
+        { experiment_id: live.id, seq: live.searchEvents, at_ms: turn.nowMs, event, actions },
+        "nothing",
+      );
+      for (const action of actions) {
+        if (action.type === "finish") continue;
+        live.lastDecision += 1;
+        turn.batch.put(
+          "decisions",
+          {
+            experiment_id: live.id,
+            trial_number: action.trial,
+            seq: live.lastDecision,
+            at,
+            what: action.type,
+            target: "target" in action ? action.target : null,
+            code: action.cause.code,
+            text: storable(action.cause.text),
+            standing: action.cause.standing ?? null,
+          },
+          "nothing",
+        );
+      }
+    }
+  }
+
+  #ended(turn: Turn, live: LiveExperiment, ended: Effects["ended"][number]): void {
+    const allocation = live.allocations.get(ended.trial);
+    assert(allocation && allocation.run === ended.run, "an allocation ended that is not held");
+    live.allocations.delete(ended.trial);
+    for (const slot of allocation.slots) this.holders.delete(slot);
+    turn.slotsChanged.value = true;
+    turn.dirtyAllocations.get(live.id)?.delete(ended.trial);
+    const failed = ended.exits.exits.find((exit) => exit.code !== 0) ?? ended.exits.exits[0];
+    const ending: AllocationEnding = {
+      kind: ended.end,
+      text: storable(ended.text),
+      exitCode: failed?.code ?? null,
+      signal: failed?.signal ?? null,
+      detail: {
+        exits: ended.exits.exits.map(({ code, signal }) => ({ code, signal })),
+        out_of_memory: ended.exits.outOfMemory,
+        signals_sent: [...ended.exits.signalsSent],
+        yielded: ended.exits.yielded,
+        detail: storable(ended.exits.detail),
+      },
+      atMs: turn.nowMs,
+    };
+    turn.batch.put("allocations", allocationRow(live, ended.trial, allocation, ending));
+    turn.runners.add(allocation.runner);
+  }
+
+  // ---- slots -----------------------------------------------------------------------------------
+
+  /** One consistent view for the scheduler. */
+  snapshot(nowMs: number): Snapshot {
+    const queue: SchedulableTask[] = [];
+    const slotsMax = new Map<number, number>();
+    const held = new Map<number, number>();
+    for (const holder of this.holders.values())
+      held.set(holder.experiment, (held.get(holder.experiment) ?? 0) + 1);
+    for (const live of this.experiments.values()) {
+      if (live.x.core.run !== "active") continue;
+      if (live.slotsMax !== undefined) slotsMax.set(live.id, live.slotsMax);
+      for (const number of live.x.live) {
+        const trial = live.x.trials.get(number);
+        if (!trial || !wantsSlots(trial)) continue;
+        queue.push({
+          id: `${live.id}.${number}`,
+          group: live.id,
+          slots: live.x.spec.slotsPerTrial,
+          priority: live.priority,
+          submittedAtMs: live.row.created_at.getTime(),
+          number,
+          notBeforeMs: trial.retryAtMs,
+        });
+      }
+    }
+    const free = this.slots.filter((slot) => !this.holders.has(slot.id)).map((slot) => slot.id);
+    return { free, slotsTotal: this.slots.length, queue, slotsMax, held, nowMs };
+  }
+
+  plan(nowMs: number): Plan {
+    return planStarts(this.snapshot(nowMs));
+  }
+
+  /** Plans and grants until nothing more can start. Cheap when nothing is free. */
+  schedule(turn: Turn): void {
+    if (this.draining || this.holders.size >= this.slots.length) return;
+    for (const start of this.plan(turn.nowMs).starts) {
+      const live = this.experiments.get(start.task.group);
+      const trial = live?.x.trials.get(start.task.number);
+      assert(live && trial && wantsSlots(trial), "the plan is of this very turn");
+      const allocation: LiveAllocation = {
+        id: this.nextAllocation++,
+        run: trial.run + 1,
+        runner: LOCAL_RUNNER,
+        slots: start.slots,
+        startStep: trial.checkpoint?.step ?? 0,
+        restoreTree: trial.checkpoint?.tree ?? null,
+        createdAtMs: turn.nowMs,
+        startedAtMs: null,
+        pid: null,
+        ordersVersion: 0,
+        ordersReason: start.reason,
+        acked: 0,
+      };
+      live.allocations.set(trial.number, allocation);
+      this.#hold(live.id, trial.number, allocation);
+      this.apply(turn, live, {
+        type: "granted",
+        trial: trial.number,
+        slots: start.slots,
+        reason: start.reason,
+      });
+    }
+  }
+
+  // ---- closing a turn --------------------------------------------------------------------------
+
+  /** Turns what is dirty into rows: once per thing, from its state at the end of the turn. */
+  finish(turn: Turn): void {
+    for (const id of turn.touched) {
+      const live = this.experiments.get(id);
+      assert(live, `experiment ${id} was touched but is not held`);
+      for (const number of turn.dirtyTrials.get(id) ?? []) {
+        const trial = live.x.trials.get(number);
+        const own = live.trials.get(number);
+        assert(trial && own, `trial ${id}.${number} is dirty but missing`);
+        turn.batch.put("trials", trialRow({ id, core: live.x.core }, trial, own));
+      }
+      for (const number of turn.dirtyAllocations.get(id) ?? []) {
+        const allocation = live.allocations.get(number);
+        if (allocation)
+          turn.batch.put("allocations", allocationRow(live, number, allocation, null));
+      }
+      turn.batch.updateExperiment(id, experimentUpdate(live.x.core));
+      if (live.searchEvents - live.searchSaved >= SEARCH_SNAPSHOT_EVERY || isOver(live.x.core)) {
+        turn.batch.saveSearch(id, live.x.search, live.searchEvents);
+        live.searchSaved = live.searchEvents;
+      }
+    }
+  }
+
+  /** A small number for a metric's name; new names are written with this turn. */
+  metricName(turn: Turn, name: string): number {
+    const known = this.metricNames.get(name);
+    if (known !== undefined) return known;
+    const id = this.nextMetricName++;
+    this.metricNames.set(name, id);
+    turn.batch.put("metric_names", { id, name }, "nothing");
+    return id;
+  }
+}
+
+const isNothing = (effects: Effects): boolean =>
+  !effects.experimentChanged &&
+  effects.trialsChanged.size === 0 &&
+  effects.ordersChanged.size === 0 &&
+  effects.searchLog.length === 0 &&
+  effects.changes.length === 0;
+
+function mark(map: Map<number, Set<number>>, key: number, value: number): void {
+  const set = map.get(key);
+  if (set) set.add(value);
+  else map.set(key, new Set([value]));
+}
+
+/** Whether time alone can change something: backoff, a time budget, a search that counts seconds. */
+export function needsTicks(x: Experiment, wantsTicks: boolean, nowMs: number): boolean {
+  if (x.core.run !== "active") return false;
+  const { budget } = x.spec;
+  if (wantsTicks || budget.timeMs !== undefined || budget.slotHours !== undefined) return true;
+  if (budget.money !== undefined || budget.energy !== undefined) return true;
+  for (const number of x.live) {
+    const trial = x.trials.get(number);
+    if (trial && trial.retryAtMs > nowMs - 2000) return true;
+  }
+  return false;
+}

@@ -1,0 +1,115 @@
+/** Users and their tokens. Tokens are found by the SHA-256 of what the caller sent; the token itself is never stored. */
+import type pg from "pg";
+
+export interface UserRow {
+  id: number;
+  name: string;
+  password_hash: string | null;
+}
+
+export interface TokenRow {
+  id: string;
+  user_id: number;
+  user: string;
+  name: string;
+  scope: "user" | "read" | "one_time";
+  created_at: Date;
+  expires_at: Date | null;
+  last_used_at: Date | null;
+}
+
+export async function ensureUser(pool: pg.Pool, name: string, now: Date): Promise<UserRow> {
+  await pool.query(
+    "insert into users (name, password_hash, created_at) values ($1, null, $2) on conflict do nothing",
+    [name, now],
+  );
+  const user = await findUser(pool, name);
+  if (!user) throw new Error(`user ${name} vanished`);
+  return user;
+}
+
+export async function findUser(pool: pg.Pool, name: string): Promise<UserRow | undefined> {
+  const { rows } = await pool.query<UserRow>(
+    "select id, name, password_hash from users where name = $1",
+    [name],
+  );
+  return rows[0];
+}
+
+export async function setPassword(pool: pg.Pool, userId: number, hash: string): Promise<void> {
+  await pool.query("update users set password_hash = $2 where id = $1", [userId, hash]);
+}
+
+export async function insertToken(
+  pool: pg.Pool,
+  token: {
+    id: string;
+    userId: number;
+    name: string;
+    scope: TokenRow["scope"];
+    hash: Buffer;
+    createdAt: Date;
+    expiresAt: Date | null;
+  },
+): Promise<void> {
+  await pool.query(
+    `insert into tokens (id, user_id, name, scope, hash, created_at, expires_at)
+     values ($1, $2, $3, $4, $5, $6, $7)`,
+    [token.id, token.userId, token.name, token.scope, token.hash, token.createdAt, token.expiresAt],
+  );
+}
+
+/** Valid ones only. Notes the use, at most once a minute so that reading does not mean writing. */
+export async function findToken(
+  pool: pg.Pool,
+  hash: Buffer,
+  now: Date,
+): Promise<TokenRow | undefined> {
+  const { rows } = await pool.query<TokenRow>({
+    name: "find_token",
+    text: `select t.id, t.user_id, u.name as user, t.name, t.scope, t.created_at, t.expires_at, t.last_used_at
+      from tokens t join users u on u.id = t.user_id
+      where t.hash = $1 and (t.expires_at is null or t.expires_at > $2)`,
+    values: [hash, now],
+  });
+  const found = rows[0];
+  if (found && now.getTime() - (found.last_used_at?.getTime() ?? 0) > 60_000)
+    await pool.query("update tokens set last_used_at = $2 where id = $1", [found.id, now]);
+  return found;
+}
+
+/** Takes a one-time token out of the world. @returns its user when it was valid */
+export async function takeOneTimeToken(
+  pool: pg.Pool,
+  hash: Buffer,
+  now: Date,
+): Promise<{ user_id: number; user: string } | undefined> {
+  const { rows } = await pool.query<{ user_id: number; user: string }>(
+    `delete from tokens t using users u
+     where t.hash = $1 and t.scope = 'one_time' and t.expires_at > $2 and u.id = t.user_id
+     returning t.user_id, u.name as user`,
+    [hash, now],
+  );
+  return rows[0];
+}
+
+export async function listTokens(pool: pg.Pool, userId: number): Promise<TokenRow[]> {
+  const { rows } = await pool.query<TokenRow>(
+    `select t.*, u.name as user from tokens t join users u on u.id = t.user_id
+     where t.user_id = $1 and t.scope <> 'one_time' order by t.created_at desc, t.id limit 1000`,
+    [userId],
+  );
+  return rows;
+}
+
+export async function deleteToken(pool: pg.Pool, userId: number, id: string): Promise<boolean> {
+  const { rowCount } = await pool.query("delete from tokens where user_id = $1 and id = $2", [
+    userId,
+    id,
+  ]);
+  return rowCount === 1;
+}
+
+export async function deleteExpiredTokens(pool: pg.Pool, now: Date): Promise<void> {
+  await pool.query("delete from tokens where expires_at < $1", [now]);
+}

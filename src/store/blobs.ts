@@ -1,0 +1,369 @@
+/**
+ * Content-addressed bytes: a blob's name is the SHA-256 of its content, so it never changes, equal ones are
+ * stored once, and a name that exists always means whole content.
+ *
+ * In a folder: `ab/cdef…` (the first two digits are the subfolder), temporary files in `tmp/`. A blob is
+ * written beside, flushed, renamed, and its folder flushed; only then does it exist, for `has` too. So a kill
+ * or a power cut leaves either the whole blob or a temporary file that the next start removes.
+ *
+ * Only names of 64 hexadecimal digits ever reach the file system, and symbolic links planted in the folder
+ * are not followed. One interface, so that S3 can stand in its place. Nothing here knows the database:
+ * runner and cli use this file too.
+ */
+import { createHash, randomBytes } from "node:crypto";
+import { constants, createReadStream } from "node:fs";
+import { type FileHandle, lstat, mkdir, open, readdir, rename, unlink } from "node:fs/promises";
+import { join } from "node:path";
+import type { Readable } from "node:stream";
+import { isBlobHash } from "../base/ids.ts";
+
+export type BlobSource = Uint8Array | AsyncIterable<Uint8Array>;
+
+export interface StoredBlob {
+  readonly hash: string;
+  /** Bytes. */
+  readonly size: number;
+  /** True when it had been stored before. */
+  readonly existed: boolean;
+}
+
+export interface BlobStore {
+  /**
+   * Stores bytes; they are durable when this resolves. The source is read to its end, or destroyed on refusal.
+   * @param options.expected the name that the sender claims; anything else is refused
+   * @throws BlobError
+   */
+  put(source: BlobSource, options?: { expected?: string }): Promise<StoredBlob>;
+  has(hash: string): Promise<boolean>;
+  /** @returns those that are not stored, each once, in the order given */
+  missing(hashes: readonly string[]): Promise<string[]>;
+  /** Bytes. @returns undefined when it is not stored */
+  size(hash: string): Promise<number | undefined>;
+  /**
+   * Opens a blob, or the part from byte `start` to byte `end` inclusive, for reading.
+   * @returns undefined when it is not stored; `size` is always the whole blob's
+   */
+  open(
+    hash: string,
+    range?: { start: number; end: number },
+  ): Promise<{ stream: Readable; size: number } | undefined>;
+  /** @returns false when it was not there */
+  delete(hash: string): Promise<boolean>;
+  /** Reads the whole blob again and compares. */
+  verify(hash: string): Promise<"intact" | "missing" | "damaged">;
+  /** Every stored name, in no order. */
+  list(): AsyncIterable<string>;
+}
+
+export type BlobErrorCode =
+  | "invalid_hash"
+  | "hash_mismatch"
+  | "too_large"
+  | "disk_full"
+  | "unusable";
+
+export class BlobError extends Error {
+  override name = "BlobError";
+  readonly code: BlobErrorCode;
+  constructor(code: BlobErrorCode, message: string, options?: { cause?: unknown }) {
+    super(`blob_${code}: ${message}`, options);
+    this.code = code;
+  }
+}
+
+export interface FolderBlobStoreOptions {
+  /** Largest single blob; the writing of a larger one stops at the limit. */
+  readonly blobBytesMax?: number;
+}
+
+const READ_ONLY_NO_LINKS = constants.O_RDONLY | constants.O_NOFOLLOW;
+/** Tells this process's temporary files from those of an earlier process with the same id. */
+const boot = randomBytes(6).toString("hex");
+
+/** Opens (and makes) a blob folder and removes what killed writers left in it. @throws BlobError `unusable` */
+export async function openBlobFolder(
+  folder: string,
+  options: FolderBlobStoreOptions = {},
+): Promise<FolderBlobStore> {
+  try {
+    await mkdir(join(folder, "tmp"), { recursive: true, mode: 0o700 });
+    await removeLeftovers(join(folder, "tmp"));
+    await makeSubfolders(folder);
+  } catch (cause) {
+    throw new BlobError("unusable", `cannot use ${folder} for blobs: ${(cause as Error).message}`, {
+      cause,
+    });
+  }
+  return new FolderBlobStore(folder, options);
+}
+
+export class FolderBlobStore implements BlobStore {
+  readonly #folder: string;
+  readonly #bytesMax: number;
+  /** Renamed but not yet durable in their folder; they do not exist yet for anybody who asks. */
+  readonly #settling = new Map<string, number>();
+  readonly #flushes = new Map<string, Flush>();
+  #nextTemporary = 1;
+
+  constructor(folder: string, { blobBytesMax = Number.MAX_SAFE_INTEGER }: FolderBlobStoreOptions) {
+    this.#folder = folder;
+    this.#bytesMax = blobBytesMax;
+  }
+
+  async put(source: BlobSource, { expected }: { expected?: string } = {}): Promise<StoredBlob> {
+    if (expected !== undefined) checkName(expected);
+    if (expected !== undefined && (await this.size(expected)) !== undefined) {
+      return { ...(await this.#hashOnly(source, expected)), existed: true };
+    }
+    const temporary = join(this.#folder, "tmp", `${process.pid}-${boot}-${this.#nextTemporary++}`);
+    try {
+      const { hash, size } = await this.#write(source, temporary, expected);
+      const existed = (await this.size(hash)) === size;
+      if (existed) await unlink(temporary);
+      else await this.#publish(temporary, hash);
+      return { hash, size, existed };
+    } catch (error) {
+      await unlink(temporary).catch(() => undefined);
+      throw asBlobError(error, `storing a blob in ${this.#folder}`);
+    }
+  }
+
+  async has(hash: string): Promise<boolean> {
+    return (await this.size(hash)) !== undefined;
+  }
+
+  async missing(hashes: readonly string[]): Promise<string[]> {
+    const unique = [...new Set(hashes)];
+    unique.forEach(checkName);
+    const absent: string[] = [];
+    const batch = 64;
+    for (let at = 0; at < unique.length; at += batch) {
+      const part = unique.slice(at, at + batch);
+      const known = await Promise.all(part.map((hash) => this.has(hash)));
+      absent.push(...part.filter((_, index) => !known[index]));
+    }
+    return absent;
+  }
+
+  async size(hash: string): Promise<number | undefined> {
+    checkName(hash);
+    if (this.#settling.has(hash)) return undefined;
+    const path = this.#path(hash);
+    try {
+      const [folder, file] = await Promise.all([lstat(join(path, "..")), lstat(path)]);
+      return folder.isDirectory() && file.isFile() ? file.size : undefined;
+    } catch (error) {
+      return undefinedWhenAbsent(error);
+    }
+  }
+
+  async open(
+    hash: string,
+    range?: { start: number; end: number },
+  ): Promise<{ stream: Readable; size: number } | undefined> {
+    const size = await this.size(hash);
+    if (size === undefined) return undefined;
+    let file: FileHandle;
+    try {
+      file = await open(this.#path(hash), READ_ONLY_NO_LINKS);
+    } catch (error) {
+      return undefinedWhenAbsent(error);
+    }
+    // The stream closes the file, whether it is read to the end or destroyed.
+    const stream = createReadStream("", { fd: file, highWaterMark: 256 * 1024, ...range });
+    return { stream, size };
+  }
+
+  async delete(hash: string): Promise<boolean> {
+    checkName(hash);
+    if ((await this.size(hash)) === undefined) return false;
+    try {
+      await unlink(this.#path(hash));
+      return true;
+    } catch (error) {
+      return undefinedWhenAbsent(error) ?? false;
+    }
+  }
+
+  async verify(hash: string): Promise<"intact" | "missing" | "damaged"> {
+    const opened = await this.open(hash);
+    if (opened === undefined) return "missing";
+    const digest = createHash("sha256");
+    for await (const chunk of opened.stream) digest.update(chunk as Buffer);
+    return digest.digest("hex") === hash ? "intact" : "damaged";
+  }
+
+  async *list(): AsyncIterable<string> {
+    const folders = (await readdir(this.#folder))
+      .filter((name) => /^[0-9a-f]{2}$/.test(name))
+      .sort();
+    for (const folder of folders) {
+      for (const name of await readdir(join(this.#folder, folder))) {
+        if (isBlobHash(folder + name) && (await this.has(folder + name))) yield folder + name;
+      }
+    }
+  }
+
+  #path(hash: string): string {
+    return join(this.#folder, hash.slice(0, 2), hash.slice(2));
+  }
+
+  async #write(
+    source: BlobSource,
+    path: string,
+    expected?: string,
+  ): Promise<{ hash: string; size: number }> {
+    const file = await open(path, "wx", 0o600);
+    try {
+      const result = await this.#consume(source, expected, (bytes) => writeAll(file, bytes));
+      await file.sync();
+      return result;
+    } finally {
+      await file.close();
+    }
+  }
+
+  #hashOnly(source: BlobSource, expected: string): Promise<{ hash: string; size: number }> {
+    return this.#consume(source, expected, async () => undefined);
+  }
+
+  async #consume(
+    source: BlobSource,
+    expected: string | undefined,
+    each: (bytes: Uint8Array) => Promise<void>,
+  ): Promise<{ hash: string; size: number }> {
+    const digest = createHash("sha256");
+    let size = 0;
+    for await (const bytes of source instanceof Uint8Array ? [source] : source) {
+      size += bytes.length;
+      if (size > this.#bytesMax) {
+        throw new BlobError(
+          "too_large",
+          `a blob may have ${this.#bytesMax} bytes, this one has more. Split the file.`,
+        );
+      }
+      digest.update(bytes);
+      await each(bytes);
+    }
+    const hash = digest.digest("hex");
+    if (expected !== undefined && hash !== expected) {
+      throw new BlobError(
+        "hash_mismatch",
+        `the content received (${size} bytes) has SHA-256 ${hash}, but was announced as ${expected}. ` +
+          "It changed while it was read or was damaged on the way: send it again.",
+      );
+    }
+    return { hash, size };
+  }
+
+  /** Moves a complete, flushed file to its name and makes the name durable. */
+  async #publish(temporary: string, hash: string): Promise<void> {
+    const path = this.#path(hash);
+    const folder = join(path, "..");
+    // Two writers of one blob may be here at once: each holds it back until its own flush is through.
+    this.#settling.set(hash, (this.#settling.get(hash) ?? 0) + 1);
+    try {
+      await rename(temporary, path);
+      await this.#flush(folder);
+    } finally {
+      const others = (this.#settling.get(hash) ?? 1) - 1;
+      if (others === 0) this.#settling.delete(hash);
+      else this.#settling.set(hash, others);
+    }
+  }
+
+  /** Flushes a folder; callers that come while one flush runs share the next. */
+  #flush(folder: string): Promise<void> {
+    const current = this.#flushes.get(folder);
+    if (current?.next !== undefined) return current.next;
+    const start = (): Promise<void> => {
+      const flush: Flush = { running: syncFolder(folder), next: undefined };
+      this.#flushes.set(folder, flush);
+      return flush.running.finally(() => {
+        if (this.#flushes.get(folder) === flush) this.#flushes.delete(folder);
+      });
+    };
+    if (current === undefined) return start();
+    current.next = current.running.then(start, start);
+    return current.next;
+  }
+}
+
+interface Flush {
+  readonly running: Promise<void>;
+  /** A flush that starts when this one is through, for those who came too late for it. */
+  next: Promise<void> | undefined;
+}
+
+async function syncFolder(folder: string): Promise<void> {
+  const handle = await open(folder, "r");
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+async function writeAll(file: FileHandle, bytes: Uint8Array): Promise<void> {
+  for (let at = 0; at < bytes.length; ) {
+    const { bytesWritten } = await file.write(bytes, at, bytes.length - at);
+    at += bytesWritten;
+  }
+}
+
+/** All 256 at once: a subfolder made on the way would have to be flushed before any blob in it counts. */
+async function makeSubfolders(folder: string): Promise<void> {
+  const there = new Set(await readdir(folder));
+  const wanted = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"));
+  const absent = wanted.filter((name) => !there.has(name));
+  for (const name of absent) await mkdir(join(folder, name), { recursive: true, mode: 0o700 });
+  if (absent.length > 0) await syncFolder(folder);
+}
+
+/** Removes temporary files whose writers are gone. Other live processes may share the folder. */
+async function removeLeftovers(folder: string): Promise<void> {
+  for (const name of await readdir(folder)) {
+    const [, pid, token] = /^([0-9]+)-([0-9a-f]{12})-[0-9]+$/.exec(name) ?? [];
+    if (pid === undefined) continue;
+    const ours = Number(pid) === process.pid;
+    if (ours ? token === boot : isAlive(Number(pid))) continue;
+    await unlink(join(folder, name)).catch(undefinedWhenAbsent);
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === "EPERM";
+  }
+}
+
+function checkName(hash: string): void {
+  if (isBlobHash(hash)) return;
+  const shown = JSON.stringify(String(hash).slice(0, 80));
+  throw new BlobError(
+    "invalid_hash",
+    `${shown} is not a blob's name; those are 64 lower-case hexadecimal digits.`,
+  );
+}
+
+/** ELOOP is O_NOFOLLOW's word for a link: what is behind it is not ours. */
+function undefinedWhenAbsent(error: unknown): undefined {
+  const { code } = error as NodeJS.ErrnoException;
+  if (code === "ENOENT" || code === "ENOTDIR" || code === "ELOOP") return undefined;
+  throw error;
+}
+
+function asBlobError(error: unknown, what: string): unknown {
+  const { code, message } = error as NodeJS.ErrnoException;
+  if (code !== "ENOSPC" && code !== "EDQUOT") return error;
+  return new BlobError(
+    "disk_full",
+    `no space left while ${what} (${message}). Free some space; nothing was stored.`,
+    {
+      cause: error,
+    },
+  );
+}

@@ -1,0 +1,50 @@
+import type pg from "pg";
+import type { CheckpointRow } from "./schema.ts";
+
+export interface CheckpointListRow extends CheckpointRow {
+  experiment_id: number;
+  number: number;
+  /** The searcher's metric at the same step of the same run. */
+  objective: number | null;
+}
+
+export interface CheckpointsFilter {
+  readonly experiment: number;
+  readonly trial?: number | undefined;
+  readonly metric: string;
+  readonly tree?: string | undefined;
+  readonly offset: number;
+  readonly limit: number;
+}
+
+/** By trial, then newest step first. */
+export async function listCheckpoints(
+  pool: pg.Pool,
+  filter: CheckpointsFilter,
+): Promise<CheckpointListRow[]> {
+  const { rows } = await pool.query<CheckpointListRow>(
+    `select c.*, t.experiment_id, t.number,
+       (select m.value from metrics m join metric_names n on n.id = m.name_id
+        where m.trial_id = c.trial_id and n.name = $3 and m.step = c.step and m.run = c.run
+        order by m.seq desc limit 1) as objective
+     from checkpoints c join trials t on t.id = c.trial_id
+     where t.experiment_id = $1 and ($2::int is null or t.number = $2)
+     order by t.number, c.step desc, c.run desc, c.tree offset $4 limit $5`,
+    [filter.experiment, filter.trial ?? null, filter.metric, filter.offset, filter.limit],
+  );
+  return rows;
+}
+
+/** Where this tree was saved; the first place when there are several. */
+export async function findCheckpoint(
+  pool: pg.Pool,
+  tree: string,
+): Promise<{ experiment: number; trial: number; step: number; run: number } | undefined> {
+  const { rows } = await pool.query(
+    `select t.experiment_id as experiment, t.number as trial, c.step, c.run
+     from checkpoints c join trials t on t.id = c.trial_id
+     where c.tree = $1 order by c.created_at limit 1`,
+    [tree],
+  );
+  return rows[0];
+}

@@ -1,0 +1,173 @@
+/** What routes ask about experiments and trials. Read-only, keyset paging, one statement a page. */
+import type pg from "pg";
+import type { ExperimentRow, TrialRow } from "./schema.ts";
+
+export interface ExperimentSummaryRow extends ExperimentRow {
+  owner: string;
+  total: number;
+  queued: number;
+  running: number;
+  paused: number;
+  completed: number;
+  canceled: number;
+  error: number;
+  /** Slot-milliseconds of grants that still run. */
+  running_slot_ms: number;
+}
+
+const SUMMARY = `
+  select e.*, u.name as owner, t.*, coalesce(a.running_slot_ms, 0) as running_slot_ms
+  from experiments e
+  join users u on u.id = e.owner_id
+  cross join lateral (
+    select count(*)::int as total,
+      count(*) filter (where state = 'queued')::int as queued,
+      count(*) filter (where state in ('starting', 'running', 'pausing', 'stopping'))::int as running,
+      count(*) filter (where state in ('paused', 'waiting'))::int as paused,
+      count(*) filter (where state = 'completed')::int as completed,
+      count(*) filter (where state = 'canceled')::int as canceled,
+      count(*) filter (where state = 'error')::int as error
+    from trials where experiment_id = e.id) t
+  left join lateral (
+    select sum(extract(epoch from now() - created_at) * 1000 * cardinality(slots))::float8 as running_slot_ms
+    from allocations where experiment_id = e.id and state <> 'ended') a on true`;
+
+export interface ExperimentsFilter {
+  readonly beforeId?: number | undefined;
+  readonly state?: string | undefined;
+  readonly label?: string | undefined;
+  readonly limit: number;
+}
+
+/** Newest first. */
+export async function listExperiments(
+  pool: pg.Pool,
+  filter: ExperimentsFilter,
+): Promise<ExperimentSummaryRow[]> {
+  const { rows } = await pool.query<ExperimentSummaryRow>(
+    `${SUMMARY}
+     where ($1::int is null or e.id < $1) and ($2::text is null or e.state = $2)
+       and ($3::text is null or $3 = any(e.labels))
+     order by e.id desc limit $4`,
+    [filter.beforeId ?? null, filter.state ?? null, filter.label ?? null, filter.limit],
+  );
+  return rows;
+}
+
+export async function readExperiment(
+  pool: pg.Pool,
+  id: number,
+): Promise<ExperimentSummaryRow | undefined> {
+  const { rows } = await pool.query<ExperimentSummaryRow>(`${SUMMARY} where e.id = $1`, [id]);
+  return rows[0];
+}
+
+export interface TrialsFilter {
+  readonly experiment: number;
+  readonly state?: string | undefined;
+  /** Sorts by the best objective; absent = by number. */
+  readonly best?: { readonly smallerIsBetter: boolean } | undefined;
+  readonly after?: { readonly key: number; readonly number: number } | undefined;
+  readonly limit: number;
+}
+
+export interface TrialListRow extends TrialRow {
+  sort_key: number;
+}
+
+export async function listTrials(pool: pg.Pool, filter: TrialsFilter): Promise<TrialListRow[]> {
+  const sign = filter.best?.smallerIsBetter === false ? -1 : 1;
+  const key = filter.best ? `coalesce(${sign} * best_objective, 'Infinity'::float8)` : "0::float8";
+  const { rows } = await pool.query<TrialListRow>(
+    `select t.*, ${key} as sort_key from trials t
+     where experiment_id = $1 and ($2::text is null or state = $2)
+       and ($3::float8 is null or (${key}, number) > ($3, $4))
+     order by ${key}, number limit $5`,
+    [
+      filter.experiment,
+      filter.state ?? null,
+      filter.after ? String(filter.after.key) : null,
+      filter.after?.number ?? 0,
+      filter.limit,
+    ],
+  );
+  return rows;
+}
+
+export async function readTrial(
+  pool: pg.Pool,
+  experiment: number,
+  number: number,
+): Promise<TrialRow | undefined> {
+  const { rows } = await pool.query<TrialRow>(
+    "select * from trials where experiment_id = $1 and number = $2",
+    [experiment, number],
+  );
+  return rows[0];
+}
+
+export interface TrialExtras {
+  readonly allocations: readonly import("./schema.ts").AllocationRow[];
+  readonly decisions: readonly {
+    at: Date;
+    what: "create" | "train" | "pause" | "stop";
+    target: number | null;
+    code: string;
+    text: string;
+    standing: unknown;
+  }[];
+  readonly metricNames: readonly string[];
+}
+
+export async function readTrialExtras(pool: pg.Pool, trial: TrialRow): Promise<TrialExtras> {
+  const key = [trial.experiment_id, trial.number];
+  const [allocations, decisions, names] = await Promise.all([
+    pool.query(
+      "select * from allocations where experiment_id = $1 and trial_number = $2 order by run",
+      key,
+    ),
+    pool.query(
+      `select at, what, target, code, text, standing from decisions
+       where experiment_id = $1 and trial_number = $2 order by seq`,
+      key,
+    ),
+    // A loose index scan: one probe a name instead of a walk over every point.
+    pool.query<{ name: string }>(
+      `with recursive used as (
+         (select name_id from metrics where trial_id = $1 order by name_id limit 1)
+         union all
+         select (select m.name_id from metrics m where m.trial_id = $1 and m.name_id > used.name_id
+                 order by m.name_id limit 1)
+         from used where used.name_id is not null)
+       select n.name from used join metric_names n on n.id = used.name_id order by n.name`,
+      [trial.id],
+    ),
+  ]);
+  return {
+    allocations: allocations.rows,
+    decisions: decisions.rows,
+    metricNames: names.rows.map((row) => row.name),
+  };
+}
+
+export interface ChangeRow {
+  seq: number;
+  at: Date;
+  actor: string;
+  subject: string;
+  what: string;
+  cause: string;
+}
+
+/** Oldest first, of one experiment and its trials. */
+export async function listChanges(
+  pool: pg.Pool,
+  filter: { experiment: number; after: number; limit: number },
+): Promise<ChangeRow[]> {
+  const { rows } = await pool.query<ChangeRow>(
+    `select seq, at, actor, subject, what, cause from changes
+     where experiment_id = $1 and seq > $2 order by seq limit $3`,
+    [filter.experiment, filter.after, filter.limit],
+  );
+  return rows;
+}
