@@ -63,7 +63,8 @@ function faultOf(
   if (target === undefined) return faultOfPackage(path, room, specifier);
   if (isSource(target) && !files.has(target)) return `${specifier} does not exist (${target})`;
   if (target.startsWith(room.folder)) return faultBetweenFeatures(path, target);
-  if (room.mayImport.some((may) => isWithin(target, may))) return undefined;
+  const more = isTest(path) ? (room.testsMayImport ?? []) : [];
+  if ([...room.mayImport, ...more].some((may) => isWithin(target, may))) return undefined;
   const may = room.mayImport.join(", ") || "nothing outside itself";
   return `${room.folder} may import ${may}, not ${target}`;
 }

@@ -109,9 +109,9 @@ function firstDifference(lock) {
   }
   let missingOptional;
   for (const [path, wanted] of Object.entries(lock.packages)) {
-    if (path === "" || wanted.link || !isForThisMachine(wanted)) continue;
+    if (path === "" || !isForThisMachine(wanted)) continue;
     const found = installedVersion(join(root, path));
-    if (found === wanted.version) continue;
+    if (found !== undefined && (wanted.link || found === wanted.version)) continue;
     const text = `${path} is ${found ?? "missing"}, not ${wanted.version}`;
     if (!wanted.optional) return { text, optional: false };
     missingOptional ??= { text, optional: true };
@@ -155,6 +155,7 @@ async function install(lock) {
   if (live) process.stderr.write("\r\u001b[K");
   if (code !== 0) {
     const said = output.split("\nnpm error Clean install a project")[0].trim();
+    if (typeof code === "string") throw new Error(`npm ci was ended by ${code}.`);
     const advice = /E(USAGE|JSONPARSE|INTEGRITY)/.test(said)
       ? "package.json and package-lock.json have to be put right first."
       : "Check that the npm registry can be reached, then run the same command again.";

@@ -10,6 +10,8 @@ export interface Room {
   readonly folder: string;
   /** Folders or files, without extension, from which it may import besides itself. */
   readonly mayImport: readonly string[];
+  /** Further rooms for tests, all of them below this one: to try both sides of an interface at once. */
+  readonly testsMayImport?: readonly string[];
   /** npm packages by name; a name with a folder after ` in ` may be used only there. */
   readonly packages: readonly string[];
   /** Whether Node's own modules may be imported outside tests. */
@@ -61,10 +63,13 @@ export const rooms: readonly Room[] = [
       // Snapshots are hashed and laid out by the same code on both sides.
       "src/store/snapshot",
       "src/store/tree",
+      // One runner for each folder, by the same kernel lock that keeps two servers apart.
+      "src/store/file-lock",
       // How engine and runner find each other, and know a process again after a restart.
       "src/engines/process-identity",
       "src/engines/runner-record",
     ],
+    testsMayImport: ["src/store/", "src/engines/", "src/sdk/"],
     packages: ["zod"],
     ...SHELL,
   },
@@ -81,6 +86,7 @@ export const rooms: readonly Room[] = [
       // `doctor` asks what the server would find.
       "src/store/postgres/operating-user",
     ],
+    testsMayImport: ["src/core/", "src/store/", "src/engines/"],
     packages: ["commander", "yaml"],
     ...SHELL,
   },

@@ -4,7 +4,7 @@ import { join, relative } from "node:path";
 import { repositoryRoot } from "../repository-files.ts";
 import { type Ended, makeOpenFolder, runFolder, runProgram } from "./child.ts";
 import { type Failure, failed, nothing, type Outcome, sum } from "./outcome.ts";
-import type { Reported } from "./reporter.ts";
+import { RESULTS, type Reported } from "./reporter.ts";
 
 export interface NodeTestRun {
   /** Paths from the repository's root. All of them share one process. */
@@ -28,10 +28,10 @@ export async function runNodeTests(run: NodeTestRun): Promise<Outcome> {
       "--test-isolation=none",
       `--test-timeout=${run.testTimeoutMs}`,
       `--test-reporter=${join(import.meta.dirname, "reporter.ts")}`,
-      `--test-reporter-destination=${results}`,
+      "--test-reporter-destination=stdout",
       ...run.files,
     ],
-    env: run.env,
+    env: { ...run.env, [RESULTS]: results },
     timeoutMs: run.timeoutMs,
   });
   return countResults(readResults(results), ended, run.files);
@@ -57,7 +57,7 @@ export function countResults(
   const skips: string[] = [];
   let passes = 0;
   for (const result of results) {
-    if (result.kind === "end") continue;
+    if (result.kind === "end" || result.kind === "begin") continue;
     const where = relativePlace(result.where);
     // node:test counts a file without any test as one that passed.
     const isFile = files.some((file) => result.title === file || result.title.endsWith(`/${file}`));
@@ -89,8 +89,11 @@ function faultOfProcess(
   if (reachedEnd && !saysOtherwise) return nothing;
   const how = ended.timedOut ? "hung and was killed" : `ended with ${ended.status}`;
   const when = reachedEnd ? "although no test failed" : "before its tests were through";
+  const begun = results.findLast((result) => result.kind === "begin");
+  const at = begun === undefined ? undefined : `${begun.title} (${relativePlace(begun.where)})`;
+  const last = reachedEnd || at === undefined ? "" : `The test begun last: ${at}\n`;
   const output = ended.output.trim() || "It printed nothing.";
-  return failed(`${name} ${how} ${when}`, output, files[0]);
+  return failed(`${name} ${how} ${when}`, `${last}${output}`, files[0]);
 }
 
 function relativePlace(where: string): string {

@@ -42,10 +42,11 @@ function ofProblems(title: string, problems: readonly Problem[]): Outcome {
   return errors.length === 0 ? passed() : failed(title, errors.map(formatProblem).join("\n"));
 }
 
-const isUnit = (path: string): boolean =>
-  /^(?:src|examples|scripts)\/.*\.test\.ts$/.test(path) && !/\.proc\.test\.ts$/.test(path);
-const isProcess = (path: string): boolean =>
-  /^(?:src|examples|scripts)\/.*\.proc\.test\.ts$/.test(path);
+/** Fixtures that tests share are named like tests, so that compiler and layers treat them as such. */
+const isTestFile = (path: string): boolean =>
+  /^(?:src|examples|scripts)\/.*\.test\.ts$/.test(path) && !/[-.]fixtures\.test\.ts$/.test(path);
+const isProcess = (path: string): boolean => isTestFile(path) && path.endsWith(".proc.test.ts");
+const isUnit = (path: string): boolean => isTestFile(path) && !isProcess(path);
 const isEndToEnd = (path: string): boolean => /^e2e\/.*\.test\.ts$/.test(path);
 
 const chosen = (wanted: (path: string) => boolean, filter: readonly string[]): string[] =>

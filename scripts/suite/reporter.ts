@@ -1,9 +1,14 @@
 /**
  * A reporter for node:test that writes one JSON object a line, for `node-tests.ts` to count.
- * Loaded by `node --test --test-reporter`; the results go to a file, so nothing that a test prints
- * can be taken for one.
+ * Loaded by `node --test --test-reporter`. The results go to a file of their own, so nothing that a
+ * test prints can be taken for one, and they are written at once: what Node's own reporters have not
+ * flushed yet is lost when a test ends the process.
  */
+import { appendFileSync } from "node:fs";
 import { inspect } from "node:util";
+
+/** Environment: the file to write to. */
+export const RESULTS = "CONTRAIL_TEST_RESULTS";
 
 interface TestEvent {
   readonly type: string;
@@ -28,25 +33,34 @@ export type ReportedTest =
       readonly detail: string;
     };
 
-/** The last line; a file of results without it is one of a process that did not get that far. */
-export type Reported = ReportedTest | { readonly kind: "end" };
+export type Reported =
+  | ReportedTest
+  /** A test is about to run; what was begun last is where a process that broke was. */
+  | { readonly kind: "begin"; readonly title: string; readonly where: string }
+  /** The last line; a file of results without it is one of a process that did not get that far. */
+  | { readonly kind: "end" };
 
 export default async function* report(events: AsyncIterable<TestEvent>): AsyncGenerator<string> {
+  const file = process.env[RESULTS] as string;
+  const write = (result: Reported) => appendFileSync(file, `${JSON.stringify(result)}\n`);
   /** Names of the tests that enclose the next event, outermost first. */
   const names: string[] = [];
   for await (const { type, data } of events) {
     const nesting = data.nesting ?? 0;
-    if (type === "test:start") {
+    const name = data.name ?? "";
+    const where = data.file === undefined ? "" : `${data.file}:${data.line ?? 1}`;
+    if (type === "test:dequeue") {
+      write({ kind: "begin", title: name, where });
+    } else if (type === "test:start") {
       names.length = nesting;
-      names.push(data.name ?? "");
+      names.push(name);
     } else if (type === "test:pass" || type === "test:fail") {
-      const title = [...names.slice(0, nesting), data.name ?? ""].join(" › ");
-      const where = data.file === undefined ? "" : `${data.file}:${data.line ?? 1}`;
+      const title = [...names.slice(0, nesting), name].join(" › ");
       const result = resultOf(type, data, title, where);
-      if (result !== undefined) yield `${JSON.stringify(result)}\n`;
+      if (result !== undefined) write(result);
     }
   }
-  yield `${JSON.stringify({ kind: "end" })}\n`;
+  write({ kind: "end" });
 }
 
 function resultOf(

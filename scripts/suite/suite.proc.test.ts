@@ -7,7 +7,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, test } from "node:test";
-import { runProgram } from "./child.ts";
+import { killAllPrograms, runProgram } from "./child.ts";
 import { runNodeTests } from "./node-tests.ts";
 import { tally } from "./outcome.ts";
 import { canSeeProcesses } from "./processes.ts";
@@ -15,7 +15,10 @@ import { runPythonTests } from "./python-tests.ts";
 import { pythonVersion } from "./torch.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "planted-"));
-after(() => rmSync(folder, { recursive: true }));
+after(() => {
+  rmSync(folder, { recursive: true });
+  killAllPrograms();
+});
 
 const limits = { env: {}, testTimeoutMs: 5_000, timeoutMs: 60_000 };
 const IMPORTS = `import test, { describe } from "node:test"; import assert from "node:assert/strict";\n`;
@@ -52,9 +55,10 @@ describe("runNodeTests", () => {
   check("a file without a test", "", "0 passed, 1 failed, 0 skipped", [/holds no test/]);
   check(
     "a test that ends the process",
-    `test("a", () => {}); test("b", () => { console.log("bye"); process.exit(0); }); test("c", () => {});`,
-    "0 passed, 1 failed, 0 skipped",
-    [/before its tests were through: bye/],
+    `test("a", () => {}); test("b", async () => {
+       await new Promise(setImmediate); console.log("bye"); process.exit(0); }); test("c", () => {});`,
+    "1 passed, 1 failed, 0 skipped",
+    [/before its tests were through: The test begun last: b \(.*\nbye/],
   );
   if (canSeeProcesses) {
     check(

@@ -10,7 +10,7 @@ const NOTES = new RegExp(
   "g",
 );
 const SWITCHED_OFF =
-  /\b(?:test|it|describe|suite|t|context)\s*\.\s*(?:only|skip|todo)\s*\(|\b(?:only|skip|todo)\s*:\s*(?!false\b)(?=[\w"'`])/g;
+  /\b(?:test|it|describe|suite|t|context)\s*\.\s*(?:only|skip|todo)\s*\(|(?<=[{,]\s*)(?:only|skip|todo)\s*:\s*(?=true\b|process\b|["'`!])/g;
 const HOMES = ["work", "root", "home/[a-z_][\\w-]*", "Users/[A-Za-z][\\w-]*"].join("|");
 const MACHINE_PATHS = new RegExp(`(?<![\\w.~)}$-])/(?:${HOMES})/[\\w.-]+`, "g");
 

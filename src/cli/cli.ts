@@ -5,6 +5,7 @@
  * Output has two shapes and a command gives both at one place: `show(value, lines)` prints one JSON
  * document with --json and the lines otherwise.
  */
+import { dirname } from "node:path";
 import type { Clock } from "../base/clock.ts";
 import { Client } from "../sdk/client.ts";
 import { findServer, type Target } from "./credentials.ts";
@@ -135,3 +136,7 @@ export function selfName(env: Host["env"]): string {
 /** `text` as one word of a shell line. */
 export const shellWord = (text: string): string =>
   /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
+
+/** Submits a configuration with the folder that it lies in. */
+export const createCommand = (file: string): string =>
+  `experiment create ${shellWord(file)} ${shellWord(dirname(file))}`;

@@ -52,6 +52,15 @@ export class CliError extends Error {
   }
 }
 
+/** A failure whose issues have lines in a file of the user's. */
+export interface FileError extends Error {
+  file: string;
+}
+
+/** Notes in which file the lines of the issues count. */
+export const inFile = <E extends Error>(error: E, file: string): E & FileError =>
+  Object.assign(error, { file });
+
 /** The command line itself is wrong. */
 export const usageError = (detail: string, hint: string): CliError =>
   new CliError("usage", detail, { hint, exitCode: EXIT.usage });

@@ -43,19 +43,17 @@ export function issueLines(issue: ShownIssue, paint: Paint, file?: string): stri
   ]
     .filter((p) => p !== undefined)
     .join(":");
-  // A message of the configuration's own checks is whole already; nothing is said twice.
-  const said = (text: string): boolean => issue.message.includes(text);
-  const head = [place, said(issue.path) ? "" : inert(issue.path)].filter(Boolean).join("  ");
-  const value = issue.value === undefined ? "" : short(JSON.stringify(issue.value) ?? "");
-  const notes = [
-    value === "" || said(value) ? undefined : `it is ${inert(value)}`,
-    issue.limit === undefined || said(issue.limit)
-      ? undefined
-      : `the limit is ${inert(issue.limit)}`,
-    issue.suggestion === undefined || said(issue.suggestion)
-      ? undefined
-      : `did you mean ${inert(issue.suggestion)}?`,
-  ].filter((note) => note !== undefined);
+  // A message that names its path is whole by the house's custom: value, limit and way out are in it.
+  const whole = issue.path !== "" && issue.message.includes(issue.path);
+  const head = [place, whole ? "" : inert(issue.path)].filter(Boolean).join("  ");
+  const { value, limit, suggestion } = issue;
+  const notes = whole
+    ? []
+    : [
+        value === undefined ? "" : `it is ${inert(short(JSON.stringify(value) ?? ""))}`,
+        limit === undefined ? "" : `the limit is ${inert(limit)}`,
+        suggestion === undefined ? "" : `did you mean ${inert(suggestion)}?`,
+      ].filter((note) => note !== "");
   return [
     `  ${head === "" ? "" : `${paint.bold(head)}  `}${inert(issue.message)}`,
     ...(notes.length === 0 ? [] : [`    ${paint.dim(notes.join("; "))}`]),
@@ -66,4 +64,4 @@ const short = (text: string): string => (text.length > 120 ? `${text.slice(0, 11
 
 /** Hints name the program `contrail`; the person may have called it by a path. */
 export const asCalled = (hint: string, self: string): string =>
-  self === "contrail" ? hint : hint.replaceAll("`contrail ", () => `\`${self} `);
+  self === "contrail" ? hint : hint.replace(/(?<![\w/.-])contrail (?=[a-z-])/g, () => `${self} `);

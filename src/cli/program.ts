@@ -97,6 +97,7 @@ function addServer(program: Command, run: Run): void {
     )
     .option("--port <port>", "where it listens; 0 = any free port", "4747")
     .option("--host <address>", "the address it listens at (default: loopback only)")
+    .option("--allow-remote", "let --host be an address that other machines reach, without TLS")
     .option("--slots <n>", "offer this many slots (default: the GPUs, or one slot a core)")
     .option("--foreground", "stay in the terminal until the server ends")
     .action((options) => local(async (cli) => (await load()).up(cli, options)));

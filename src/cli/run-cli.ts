@@ -4,7 +4,6 @@
  */
 import { CommanderError } from "commander";
 import { type Host, selfName } from "./cli.ts";
-import { FileError } from "./commands/experiment-create.ts";
 import { EXIT, failureOf, usageError } from "./exit-code.ts";
 import { inertJson } from "./inert.ts";
 import { paintFor } from "./paint.ts";
@@ -52,7 +51,7 @@ function printFailure(error: unknown, host: Host, json: boolean): number {
     const lines = problemLines(problem, {
       paint: paintFor(host.stderr, host.env),
       self: selfName(host.env),
-      file: error instanceof FileError ? error.file : undefined,
+      file: (error as { file?: string }).file,
     });
     host.stderr.write(`${lines.join("\n")}\n`);
   }

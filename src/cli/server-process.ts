@@ -30,6 +30,8 @@ export interface StartOptions {
   /** 0 = any that is free. */
   readonly port?: number | undefined;
   readonly slots?: number | undefined;
+  /** Listen beyond loopback although there is no TLS. */
+  readonly allowRemote?: boolean;
   /** The server lives and dies with this process, and its log goes to stderr. */
   readonly foreground?: boolean;
   /** Told what the server is doing while it starts. */
@@ -51,6 +53,8 @@ export interface StartedServer {
 
 const READY_MS_MAX = 120_000;
 const HEALTH_MS = 5_000;
+/** What a server may take to end that was told to while it was starting. */
+const START_END_MS_MAX = 20_000;
 const POLL_MS = 40;
 
 const SERVER_MAIN = fileURLToPath(new URL("../server/main.ts", import.meta.url));
@@ -123,13 +127,23 @@ export async function startServer(options: StartOptions, world: World): Promise<
     const version = (await askHealth(ready.url, world))?.version ?? "";
     return { ...ready, version, started: true, ended };
   } catch (error) {
-    if (child.exitCode === null) child.kill("SIGTERM");
+    await endChild(child, ended, world.clock);
     // Two `up` at once: the loser of the race finds the winner's server.
     const other = await findReady(dataDir, world, options.signal);
     if (other !== undefined && other.pid !== child.pid) return other;
     if (!(error instanceof StartFailure)) throw error;
     throw startError(error.message, logFd === undefined ? [] : tail(logPath, logStart), logPath);
   }
+}
+
+/** A server that did not come up leaves nothing behind. */
+async function endChild(child: ChildProcess, ended: Promise<number>, clock: Clock): Promise<void> {
+  if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
+  child.kill("SIGTERM");
+  const waited = new AbortController();
+  await Promise.race([ended, pause(clock, START_END_MS_MAX, waited.signal)]);
+  waited.abort();
+  child.kill("SIGKILL");
 }
 
 async function findReady(
@@ -158,6 +172,7 @@ function launch(options: StartOptions, world: World, logFd: number | undefined):
   if (options.host !== undefined) args.push("--host", options.host);
   if (options.port !== undefined) args.push("--port", String(options.port));
   if (options.slots !== undefined) args.push("--slots", String(options.slots));
+  if (options.allowRemote === true) args.push("--allow-remote");
   const env: Record<string, string | undefined> = { ...world.env };
   // The server speaks for nobody: a token of the person who starts it has no business there.
   delete env.CONTRAIL_TOKEN;

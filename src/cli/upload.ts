@@ -6,6 +6,7 @@
 import { openAsBlob } from "node:fs";
 import { resolve } from "node:path";
 import type { Client } from "../sdk/client.ts";
+import { RemoteError } from "../sdk/remote-error.ts";
 import type { ScannedFolder, ScanOptions } from "../store/snapshot.ts";
 import { CliError } from "./exit-code.ts";
 import { bytes, plural } from "./figures.ts";
@@ -58,7 +59,9 @@ export async function upload(
     for (let entry = lacking[next++]; entry !== undefined; entry = lacking[next++]) {
       if (failed.signal.aborted) return;
       const content = await openAsBlob(folder.sourceOf(entry.path));
-      await client.putBlob(entry.hash, content, failed.signal);
+      await client.putBlob(entry.hash, content, failed.signal).catch((error: unknown) => {
+        throw changedWhileSent(entry.path, error);
+      });
       sent += entry.size;
       progress.detail(`${bytes(sent)} of ${bytes(total)}, ${plural(lacking.length, "file")}`);
     }
@@ -70,4 +73,13 @@ export async function upload(
     throw error;
   }
   return { files: lacking.length, bytes: total };
+}
+
+/** The hash was taken from what the file held a moment ago. */
+function changedWhileSent(path: string, error: unknown): unknown {
+  if (!(error instanceof RemoteError) || error.code !== "hash_mismatch") return error;
+  return new CliError("file_changed", `${path} changed while it was being sent.`, {
+    hint: "Run the command again when nothing writes there, or name it in .contrailignore.",
+    cause: error,
+  });
 }

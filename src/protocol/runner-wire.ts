@@ -86,6 +86,8 @@ export const runnerEvent = z.discriminatedUnion("type", [
     signalsSent: z.array(z.string()),
     /** The training code had been told to yield and said goodbye (or exited 0) after that. */
     yielded: z.boolean(),
+    /** How many lines of output the allocation wrote: whoever follows them knows when all have come. */
+    logLines: count,
     detail: z.string(),
   }),
 ]);

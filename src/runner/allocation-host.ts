@@ -88,6 +88,8 @@ export class AllocationHost implements UplinkSource {
   /** The server has said how far it has heard this allocation. */
   #counted: boolean;
   #unknownThere = false;
+  /** Every process is gone. */
+  #swept = false;
   #exitSpooled = false;
   #delivered = false;
   #gone: (() => void) | null = null;
@@ -150,11 +152,15 @@ export class AllocationHost implements UplinkSource {
 
   /** Process groups that may have members. */
   get groups(): readonly number[] {
-    return this.#exitSpooled ? [] : this.#ranks.map((rank) => rank.pid);
+    return this.#swept ? [] : this.#ranks.map((rank) => rank.pid);
   }
 
   get version(): number {
     return this.#version;
+  }
+
+  get counted(): boolean {
+    return this.#counted;
   }
 
   get isOver(): boolean {
@@ -367,7 +373,9 @@ export class AllocationHost implements UplinkSource {
         void this.#spawn();
         return;
       case "signal":
-        for (const rank of this.#ranks) signalGroup(rank.pid, action.name);
+        // The number of a rank that has ended may be somebody else's by now.
+        for (const rank of this.#state?.alive ?? [])
+          signalGroup(this.#ranks[rank]!.pid, action.name);
         return;
       case "timer":
         this.#cancelTimer?.();
@@ -451,6 +459,8 @@ export class AllocationHost implements UplinkSource {
       ...{ clock, graceMs, groups: this.groups },
       marker: this.#deps.starter.marker(this.#place.socketPath),
     });
+    this.#swept = true;
+    this.#deps.groupsChanged();
     this.#logsPressure.lift();
     this.#eventsPressure.lift();
     const heard = Promise.all([this.#socket?.drained(), ...this.#pipesClosed]);
@@ -473,10 +483,14 @@ export class AllocationHost implements UplinkSource {
   #tellExit(exit: AllocationExit): void {
     const detail = exit.detail.slice(0, DETAIL_MAX_CHARS);
     const place = this.#queue.reserve("exited");
-    const fields = json({ atMs: this.#deps.clock.nowMs(), ...exit, detail });
+    const fields = json({
+      atMs: this.#deps.clock.nowMs(),
+      ...exit,
+      logLines: this.logs.lastSeq,
+      detail,
+    });
     void place.fill(fields).then(() => {
       this.#exitSpooled = true;
-      this.#deps.groupsChanged();
       this.#gone?.();
       this.#checkDelivered();
     });
@@ -504,7 +518,14 @@ export class AllocationHost implements UplinkSource {
       group: pid,
       started: identify(pid)?.started ?? null,
     }));
-    writeProcessNote(this.#place.folder, { machineBoot: machineBoot(), groups });
+    try {
+      writeProcessNote(this.#place.folder, { machineBoot: machineBoot(), groups });
+    } catch (error) {
+      // The guardian and the marker find them too.
+      this.#deps.say(
+        `${this.id}: its process groups could not be noted: ${(error as Error).message}`,
+      );
+    }
   }
 
   #appended(): void {

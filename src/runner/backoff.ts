@@ -25,6 +25,11 @@ export class Backoff {
     if (options.slow) this.#nextMs = BACKOFF_MAX_MS;
     const delayMs = this.#nextMs;
     this.#nextMs = Math.min(delayMs * 2, BACKOFF_MAX_MS);
+    await this.rest(delayMs);
+  }
+
+  /** Waits for a time of the caller's own; `cut` ends it too. */
+  async rest(delayMs: number): Promise<void> {
     await new Promise<void>((resolve) => {
       const cancel = this.#clock.after(delayMs, resolve);
       this.#wake = () => {

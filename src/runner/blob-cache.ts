@@ -49,7 +49,7 @@ export class BlobCache {
 
   /** Opens a blob without keeping it: for data sets, which are kept as folders. */
   async pass(hash: string, signal?: AbortSignal): Promise<{ stream: Readable }> {
-    return { stream: Readable.fromWeb((await this.#client.blob(hash, signal)) as never) };
+    return { stream: Readable.from(await this.#client.blob(hash, signal)) };
   }
 
   /** Drops what was used longest ago. */

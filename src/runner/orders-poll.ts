@@ -22,6 +22,8 @@ export interface OrdersPollOptions {
 const WAIT_MS = 25_000;
 /** On top of the wait; a connection that hangs for longer is dead. */
 const SLACK_MS = 10_000;
+/** Between two polls that brought nothing: a server whose version is still 0 answers each at once. */
+const APART_MS = 200;
 
 export class OrdersPoll {
   readonly #options: OrdersPollOptions;
@@ -66,10 +68,11 @@ export class OrdersPoll {
   }
 
   async #poll(): Promise<void> {
-    const { client, heard, regressed } = this.#options;
+    const { client, clock, heard, regressed } = this.#options;
     const after = this.#complete ? this.#options.after() : 0;
     const path = `/api/v1/runners/${encodeURIComponent(client.runnerId)}/orders?after=${after}&wait_ms=${WAIT_MS}`;
     const timeoutMs = WAIT_MS + SLACK_MS;
+    const askedAtMs = clock.monotonicMs();
     const reply = ordersReply.parse(
       await client.json({ method: "GET", path, timeoutMs, signal: this.#abort.signal }),
     );
@@ -80,5 +83,7 @@ export class OrdersPoll {
     }
     this.#complete = true;
     heard(reply);
+    const early = APART_MS - (clock.monotonicMs() - askedAtMs);
+    if (reply.orders.length === 0 && early > 0) await this.#backoff.rest(early);
   }
 }

@@ -63,7 +63,8 @@ export class ServerClient {
   readonly #options: ServerClientOptions;
   #url: string | null = null;
   #token: string | null = null;
-  readonly #closing = new AbortController();
+  readonly #open = new Set<Call>();
+  #closed = false;
 
   constructor(options: ServerClientOptions) {
     this.#options = options;
@@ -75,7 +76,8 @@ export class ServerClient {
 
   /** Breaks off every request, now and later. */
   close(): void {
-    this.#closing.abort(new Error("the runner ends"));
+    this.#closed = true;
+    for (const call of this.#open) call.abort(new Error("the runner ends"));
   }
 
   /** Where the server is, as far as known. @throws ServerFailure unreachable */
@@ -100,16 +102,32 @@ export class ServerClient {
     });
   }
 
-  /** Opens a blob for reading. @throws ServerFailure; the stream itself may break off too */
-  async blob(hash: string, signal?: AbortSignal): Promise<ReadableStream<Uint8Array>> {
-    return await this.#request(
-      { method: "GET", path: `/api/v1/blobs/${hash}`, timeoutMs: BLOB_TIMEOUT_MS, signal },
-      async (response) => {
-        if (response.body === null)
-          throw new ServerFailure("unreachable", `blob ${hash} came without a body`);
-        return response.body;
-      },
-    );
+  /** Opens a blob for reading. @throws ServerFailure, also while it is read */
+  async blob(hash: string, signal?: AbortSignal): Promise<AsyncIterable<Uint8Array>> {
+    const path = `/api/v1/blobs/${hash}`;
+    const call = this.#begin(signal);
+    call.within(BLOB_TIMEOUT_MS);
+    try {
+      const response = await this.#fetch({ method: "GET", path, timeoutMs: BLOB_TIMEOUT_MS }, call);
+      return this.#bytes(response, path, call);
+    } catch (cause) {
+      call.end();
+      throw this.#failed(cause, path);
+    }
+  }
+
+  /** Each piece may take as long as the head might; a line that hangs is given up. */
+  async *#bytes(response: Response, path: string, call: Call): AsyncGenerator<Uint8Array> {
+    try {
+      for await (const bytes of response.body ?? []) {
+        call.within(BLOB_TIMEOUT_MS);
+        yield bytes;
+      }
+    } catch (cause) {
+      throw this.#failed(cause, path);
+    } finally {
+      call.end();
+    }
   }
 
   /** @returns those of `hashes` that the server lacks */
@@ -139,31 +157,59 @@ export class ServerClient {
   }
 
   async #request<T>(options: RequestOptions, read: (response: Response) => Promise<T>): Promise<T> {
-    const { method, path, body, timeoutMs, signal } = options;
-    const late = new AbortController();
-    const cancel = this.#options.clock.after(timeoutMs, () =>
-      late.abort(new Error(`no answer within ${timeoutMs} ms`)),
-    );
-    const signals = [late.signal, this.#closing.signal, ...(signal === undefined ? [] : [signal])];
+    const used = this.#token;
     try {
-      this.#token ??= readFileSync(this.#options.tokenFile, "utf8").trim();
-      const response = await this.#options.fetch(`${this.url()}${path}`, {
-        method,
-        headers: {
-          authorization: `Bearer ${this.#token}`,
-          ...(body === undefined ? {} : { "content-type": options.type ?? "application/json" }),
-        },
-        ...(body === undefined ? {} : { body: body as RequestInit["body"] }),
-        signal: AbortSignal.any(signals),
-        redirect: "error",
-      });
-      if (!response.ok) throw await failureOf(response, path);
-      return await read(response);
+      return await this.#attempt(options, read);
     } catch (cause) {
-      throw this.#failed(cause, path);
-    } finally {
-      cancel();
+      const failure = this.#failed(cause, options.path);
+      // A server that was started anew may have given us a new token: worth one more try at once.
+      if (
+        failure.kind !== "unauthorized" ||
+        used === null ||
+        used === readToken(this.#options.tokenFile)
+      )
+        throw failure;
     }
+    try {
+      return await this.#attempt(options, read);
+    } catch (cause) {
+      throw this.#failed(cause, options.path);
+    }
+  }
+
+  async #attempt<T>(options: RequestOptions, read: (response: Response) => Promise<T>): Promise<T> {
+    const call = this.#begin(options.signal);
+    call.within(options.timeoutMs);
+    try {
+      return await read(await this.#fetch(options, call));
+    } finally {
+      call.end();
+    }
+  }
+
+  /** @returns the head of an answer that says yes */
+  async #fetch(options: RequestOptions, call: Call): Promise<Response> {
+    const { method, path, body } = options;
+    this.#token ??= readToken(this.#options.tokenFile);
+    const response = await this.#options.fetch(`${this.url()}${path}`, {
+      method,
+      headers: {
+        authorization: `Bearer ${this.#token}`,
+        ...(body === undefined ? {} : { "content-type": options.type ?? "application/json" }),
+      },
+      ...(body === undefined ? {} : { body: body as RequestInit["body"] }),
+      signal: call.signal,
+      redirect: "error",
+    });
+    if (!response.ok) throw await failureOf(response, path);
+    return response;
+  }
+
+  #begin(signal: AbortSignal | undefined): Call {
+    const call = new Call(this.#options.clock, signal, () => this.#open.delete(call));
+    this.#open.add(call);
+    if (this.#closed) call.abort(new Error("the runner ends"));
+    return call;
   }
 
   #failed(cause: unknown, path: string): ServerFailure {
@@ -177,6 +223,54 @@ export class ServerClient {
       this.#url = null;
     }
     return failure;
+  }
+}
+
+/** One request that is under way. A shared AbortSignal would keep every request that ever used it. */
+class Call {
+  readonly #abort = new AbortController();
+  readonly #clock: Clock;
+  readonly #outer: AbortSignal | undefined;
+  readonly #onAbort: () => void;
+  readonly #ended: () => void;
+  #cancel: (() => void) | null = null;
+
+  constructor(clock: Clock, outer: AbortSignal | undefined, ended: () => void) {
+    this.#clock = clock;
+    this.#outer = outer;
+    this.#ended = ended;
+    this.#onAbort = () => this.abort(outer?.reason);
+    outer?.addEventListener("abort", this.#onAbort, { once: true });
+    if (outer?.aborted) this.#onAbort();
+  }
+
+  get signal(): AbortSignal {
+    return this.#abort.signal;
+  }
+
+  /** Something has to happen within `ms` from now; replaces what was said before. */
+  within(ms: number): void {
+    this.#cancel?.();
+    this.#cancel = this.#clock.after(ms, () => this.abort(new Error(`no answer within ${ms} ms`)));
+  }
+
+  abort(reason: unknown): void {
+    this.#abort.abort(reason);
+  }
+
+  end(): void {
+    this.#cancel?.();
+    this.#outer?.removeEventListener("abort", this.#onAbort);
+    this.#ended();
+  }
+}
+
+/** Empty when there is no such file: the server will refuse it and say so. */
+function readToken(file: string): string {
+  try {
+    return readFileSync(file, "utf8").trim();
+  } catch {
+    return "";
   }
 }
 

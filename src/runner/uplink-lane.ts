@@ -54,18 +54,21 @@ export class Lane {
 
   async #run(): Promise<void> {
     const { heartbeatMs, gatherMs, work, name, say } = this.#options;
+    let more = false;
     while (!this.#stopping) {
-      const news = this.#awake || (await this.#rest(heartbeatMs));
-      if (this.#stopping) return;
-      if (news && gatherMs > 0) await this.#rest(gatherMs, { through: true });
+      if (!more) {
+        const news = this.#awake || (await this.#rest(heartbeatMs));
+        if (this.#stopping) return;
+        if (news && gatherMs > 0) await this.#rest(gatherMs, { through: true });
+      }
       this.#awake = false;
       try {
-        if (await work(this.#limits)) this.#awake = true;
+        more = await work(this.#limits);
         this.#backoff.reset();
         if (this.#failing) say(`${name}: the server answers again`);
         this.#failing = false;
       } catch (error) {
-        this.#awake = true;
+        more = true;
         if (this.#stopping) return;
         await this.#failed(error as Error);
       }

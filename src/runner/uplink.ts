@@ -21,6 +21,8 @@ export interface UplinkSource {
   readonly fence: number;
   readonly events: Spool;
   readonly logs: Spool;
+  /** False until the server has said how far it has heard this one; it is asked with every request. */
+  readonly counted: boolean;
   /** The server holds all events up to `seq`. */
   eventsAcked(seq: number): void;
   logsAcked(seq: number): void;
@@ -50,7 +52,7 @@ const LOG_LINES_MAX = 20_000;
 const LOGS_GATHER_MS = 50;
 /** Looks again for logs that the server refused or did not acknowledge. */
 const LOGS_AGAIN_MS = 10_000;
-const TIMEOUT_MS = 15_000;
+const TIMEOUT_MS = 10_000;
 
 interface Part {
   readonly source: UplinkSource;
@@ -119,12 +121,11 @@ export class Uplink {
       });
       body.push("]}");
     }
-    if (full)
-      for (const source of this.#options.sources()) {
-        if (listed.has(source)) continue;
-        body.push(`${listed.size > 0 ? "," : ""}${head(source)}"events":[]}`);
-        listed.add(source);
-      }
+    for (const source of this.#options.sources()) {
+      if (listed.has(source) || (!full && source.counted)) continue;
+      body.push(`${listed.size > 0 ? "," : ""}${head(source)}"events":[]}`);
+      listed.add(source);
+    }
     body.push("]}");
     chunks.push(Buffer.from(body.join("")));
     const path = `/api/v1/runners/${encodeURIComponent(client.runnerId)}/sync`;

@@ -150,8 +150,7 @@ export class Workspace {
           if (damaged < DAMAGED_TRIES) continue;
         }
         if (error instanceof ServerFailure && error.kind === "missing") missing += 1;
-        const final =
-          !(error instanceof ServerFailure) || error.kind === "refused" || missing >= MISSING_TRIES;
+        const final = !isPassing(error) || missing >= MISSING_TRIES;
         if (final)
           throw new LaunchError(`${what} could not be laid out: ${(error as Error).message}`, {
             cause: error,
@@ -160,4 +159,11 @@ export class Workspace {
       }
     }
   }
+}
+
+/** Ends by itself: the server is away, or a disk is full. */
+function isPassing(error: unknown): boolean {
+  if (error instanceof ServerFailure) return error.kind !== "refused";
+  if (error instanceof CheckoutError) return error.code === "disk_full";
+  return /^(?:ENOSPC|EDQUOT|EMFILE|ENFILE)$/.test((error as NodeJS.ErrnoException).code ?? "");
 }

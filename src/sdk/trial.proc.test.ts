@@ -54,8 +54,11 @@ test("a synchronous loop hears a stop between two steps", async () => {
 
 test("leaving the loop waits for reports that the runner has not taken yet", async () => {
   await using runner = await FakeRunner.start({
-    orders: goTo(5),
-    onReport: (report) => void (report.step === 1 && runner.setDeaf(true)),
+    orders: goTo(1),
+    onWait: () => {
+      runner.setDeaf(true);
+      return goTo(5);
+    },
   });
   const child = start(
     `const trial = await init();

@@ -16,6 +16,7 @@ import { readExperiment } from "../store/experiment-reads.ts";
 import { canonicalTree, checkTree } from "../store/snapshot.ts";
 import { storable, storableJson } from "../store/storable.ts";
 import type { RouteContext } from "./http/context.ts";
+import type { DecisionLoop } from "./loops/decision-loop.ts";
 import { toPlan, toSearch, toSettings } from "./translate.ts";
 import { experimentView } from "./views.ts";
 
@@ -25,8 +26,29 @@ interface Submission {
   readonly idempotencyKey: string | undefined;
 }
 
+/** Requests under one key go one after the other, so that the second finds the answer to the first. */
+const underway = new WeakMap<DecisionLoop, Map<string, Promise<unknown>>>();
+
 /** @throws ContrailError */
 export async function createExperiment(
+  context: RouteContext,
+  submission: Submission,
+): Promise<CreateExperimentReply> {
+  if (submission.idempotencyKey === undefined) return create(context, submission);
+  const keys = underway.get(context.loop) ?? new Map<string, Promise<unknown>>();
+  underway.set(context.loop, keys);
+  const key = `${submission.owner.userId} ${submission.idempotencyKey}`;
+  const before = keys.get(key)?.catch(() => undefined) ?? Promise.resolve();
+  const mine = before.then(() => create(context, submission));
+  keys.set(key, mine);
+  try {
+    return await mine;
+  } finally {
+    if (keys.get(key) === mine) keys.delete(key);
+  }
+}
+
+async function create(
   context: RouteContext,
   submission: Submission,
 ): Promise<CreateExperimentReply> {

@@ -99,6 +99,7 @@ export interface AllocationEnding {
   readonly exitCode: number | null;
   readonly signal: string | null;
   readonly detail: JsonObject;
+  readonly logLines: number;
   readonly atMs: number;
 }
 
@@ -132,6 +133,7 @@ export function allocationRow(
     exit_code: ending?.exitCode ?? null,
     signal: ending?.signal ?? null,
     exit_detail: ending?.detail ?? null,
+    log_lines: ending?.logLines ?? null,
     reason: ending?.text ?? allocation.ordersReason,
     created_at: new Date(allocation.createdAtMs),
     started_at: allocation.startedAtMs === null ? null : new Date(allocation.startedAtMs),

@@ -2,7 +2,7 @@
  * What runners are told: for each allocation where it should be, in absolute terms, with a version that says
  * what is news. Built from the world on request, so there is nothing to lose and nothing to get out of step.
  */
-import type { JsonObject } from "../base/json.ts";
+import type { Json, JsonObject } from "../base/json.ts";
 import type { AllocationOrders, LaunchSpec } from "../protocol/runner-wire.ts";
 import type { LiveAllocation, LiveExperiment } from "./live-experiment.ts";
 import type { World } from "./world.ts";
@@ -23,19 +23,27 @@ export interface OrdersContext {
 
 export const KILL_GRACE_MS = 10_000;
 
-/** Everything newer than `after` that this runner should know, and the version to ask with next time. */
+/**
+ * Everything newer than `after` that this runner should know, and the version to ask with next time. An
+ * allocation whose newest orders are still being committed is left for the next time.
+ */
 export function ordersFor(
   context: OrdersContext,
   runner: string,
   after: number,
 ): { orders: AllocationOrders[]; ordersVersion: number } {
+  const durable = context.world.ordersDurable;
   const orders: AllocationOrders[] = [];
   for (const live of context.world.experiments.values())
     for (const [number, allocation] of live.allocations)
-      if (allocation.runner === runner && allocation.ordersVersion > after)
+      if (
+        allocation.runner === runner &&
+        allocation.ordersVersion > after &&
+        allocation.ordersVersion <= durable
+      )
         orders.push(orderFor(context, live, number, allocation));
   orders.sort((a, b) => a.version - b.version);
-  return { orders, ordersVersion: context.world.ordersVersion };
+  return { orders, ordersVersion: durable };
 }
 
 /** Ids of all allocations that this runner should have. */
@@ -84,7 +92,7 @@ function launchSpec(
     ranks: live.x.spec.slotsPerTrial,
     entrypoint: [...settings.entrypoint],
     code: live.row.code,
-    data: live.row.data as LaunchSpec["data"],
+    data: dataOf(live.row.data),
     environment: { ...settings.environment },
     params: (trial?.hyperparameters ?? {}) as LaunchSpec["params"],
     seed: trial?.seed ?? 0,
@@ -97,6 +105,19 @@ function launchSpec(
     killGraceMs: KILL_GRACE_MS,
     yieldGraceMs: settings.yieldGraceMs,
   };
+}
+
+/** The record also knows the name of the dataset; the program is told what lies in its folder. */
+function dataOf(resolved: JsonObject): LaunchSpec["data"] {
+  const entries = Object.entries(
+    resolved as Record<string, { snapshot: string } | { value: Json }>,
+  );
+  return Object.fromEntries(
+    entries.map(([name, item]) => [
+      name,
+      "snapshot" in item ? { snapshot: item.snapshot } : { value: item.value },
+    ]),
+  ) as LaunchSpec["data"];
 }
 
 /** Runners that hold a long poll open are woken when something of theirs was committed. */

@@ -177,7 +177,7 @@ async function start(
     },
   });
   const stopTicks = startTickLoop(loop, clock, (live) =>
-    needsTicks(live.x, searchWantsTicks(live.x.spec.search), clock.nowMs()),
+    needsTicks(live.x, searchWantsTicks(live.x.spec.search)),
   );
   // Whatever waits in the queue may start now.
   await loop.submit({

@@ -19,13 +19,16 @@ export interface PastAllocation {
   readonly run: number;
   readonly trialId: number;
   readonly trial: string;
-  acked: number;
+  readonly acked: number;
 }
 
 export interface Synced {
   readonly acked: Record<string, number>;
   readonly gone: string[];
 }
+
+const REFUSED_NAMES_MAX = 100;
+const YEAR_10000_MS = 253_402_300_800_000;
 
 /** Name of a checkpoint's tree, computed before the turn because hashing is not the loop's work. */
 export type TreeName = (entries: readonly TreeEntry[]) => string;
@@ -55,11 +58,10 @@ export function applySync(
     const old = past.get(id);
     if (!old) continue;
     const rows = new RowsOf(world, turn, old.trialId, old.run, treeName);
-    acked[id] = readStream(events, old.acked, (event) => {
-      old.acked = event.seq;
-      rows.write(event);
-    });
-    turn.batch.ackPast(old.id, old.acked);
+    // A turn may be run again after a failure, so nothing of the request is changed.
+    const durable = readStream(events, old.acked, (event) => rows.write(event));
+    acked[id] = durable;
+    turn.batch.ackPast(old.id, durable);
   }
   return { acked, gone };
 }
@@ -109,7 +111,9 @@ function noteLive(turn: Turn, found: Found, event: RunnerEvent, rows: RowsOf): v
     const own = live.trials.get(number);
     if (own)
       for (const [name, what] of Object.entries(event.refused))
-        if (Object.keys(own.refused).length < 100) own.refused[storable(name)] = storable(what);
+        if (Object.keys(own.refused).length < REFUSED_NAMES_MAX)
+          // Not by assignment: a name can be `__proto__`.
+          own.refused = { ...own.refused, [storable(name)]: storable(what) };
   }
   rows.write(event);
 }
@@ -130,6 +134,11 @@ class RowsOf {
     this.#treeName = treeName;
   }
 
+  /** The runner's clock, unless it names a time that no calendar has: then ours. */
+  #time(atMs: number): Date {
+    return new Date(atMs >= 0 && atMs < YEAR_10000_MS ? atMs : this.#turn.nowMs);
+  }
+
   write(event: RunnerEvent): void {
     if (event.type === "report") this.#report(event);
     else if (event.type === "checkpoint") this.#checkpoint(event);
@@ -138,7 +147,7 @@ class RowsOf {
   #report(event: Extract<RunnerEvent, { type: "report" }>): void {
     const { batch } = this.#turn;
     const key = { trial_id: this.#trialId, run: this.#run, seq: event.seq };
-    batch.put("reports", { ...key, step: event.step, at: new Date(event.atMs) }, "nothing");
+    batch.put("reports", { ...key, step: event.step, at: this.#time(event.atMs) }, "nothing");
     for (const [name, value] of Object.entries(event.metrics))
       batch.metric({
         trial: this.#trialId,
@@ -161,7 +170,7 @@ class RowsOf {
         files: event.tree.length,
         bytes: event.tree.reduce((sum, entry) => sum + entry.size, 0),
         metadata: storableJson(event.metadata),
-        created_at: new Date(event.atMs),
+        created_at: this.#time(event.atMs),
       },
       "nothing",
     );
@@ -204,6 +213,7 @@ function toCore(
           outOfMemory: event.outOfMemory,
           signalsSent: event.signalsSent,
           yielded: event.yielded,
+          logLines: event.logLines,
           detail: event.detail,
         },
       };

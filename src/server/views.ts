@@ -1,6 +1,6 @@
 /** Rows as the nouns of the API. Pure; what is computed here is computed nowhere else. */
 import type { z } from "zod";
-import { toWire } from "../base/json.ts";
+import { reviveExact, toWire } from "../base/json.ts";
 import { energyKwh, moneySpent } from "../core/budget.ts";
 import type { RungView, Standing } from "../core/search/search.ts";
 import type * as api from "../protocol/api.ts";
@@ -137,7 +137,7 @@ export function trialDetailView(
       standing:
         decision.standing === null
           ? null
-          : standingView(row.experiment_id, decision.standing as Standing),
+          : standingView(row.experiment_id, reviveExact(decision.standing) as Standing),
     })),
     refused_metrics: row.refused_metrics,
     metric_names: [...extras.metricNames],

@@ -14,7 +14,7 @@ import {
   newExperiment,
 } from "../core/lifecycle/experiment.ts";
 import { stepExperiment } from "../core/lifecycle/step.ts";
-import { wantsSlots } from "../core/lifecycle/trial.ts";
+import { RETRY_DELAY_MS_MAX, wantsSlots } from "../core/lifecycle/trial.ts";
 import {
   type Plan,
   planStarts,
@@ -23,7 +23,7 @@ import {
 } from "../core/schedule/plan.ts";
 import { experimentUpdate, trialRow } from "../store/live-rows.ts";
 import type { ExperimentRow } from "../store/schema.ts";
-import { storable } from "../store/storable.ts";
+import { storable, storableJson } from "../store/storable.ts";
 import { WriteBatch } from "../store/write-batch.ts";
 import {
   type AllocationEnding,
@@ -72,6 +72,9 @@ export class World {
   readonly slots: readonly SlotInfo[];
   readonly holders = new Map<string, SlotHolder>();
   ordersVersion = 0;
+  /** Orders up to this version are durable. Runners are told of no others, so that none acts on what a failed
+   *  commit takes back. */
+  ordersDurable = 0;
   /** While set nothing starts: the server is about to stop. */
   draining = false;
   nextExperiment = 1;
@@ -127,7 +130,8 @@ export class World {
       row: {
         ...row,
         id,
-        search_state: x.search,
+        // A copy: the search goes on in this very turn, and these events are applied to it on loading.
+        search_state: structuredClone(x.search),
         search_events: 0,
         core: x.core,
         state: "paused",
@@ -201,25 +205,24 @@ export class World {
         { experiment_id: live.id, seq: live.searchEvents, at_ms: turn.nowMs, event, actions },
         "nothing",
       );
-      for (const action of actions) {
-        if (action.type === "finish") continue;
-        live.lastDecision += 1;
-        turn.batch.put(
-          "decisions",
-          {
-            experiment_id: live.id,
-            trial_number: action.trial,
-            seq: live.lastDecision,
-            at,
-            what: action.type,
-            target: "target" in action ? action.target : null,
-            code: action.cause.code,
-            text: storable(action.cause.text),
-            standing: action.cause.standing ?? null,
-          },
-          "nothing",
-        );
-      }
+    }
+    for (const action of effects.decisions) {
+      live.lastDecision += 1;
+      turn.batch.put(
+        "decisions",
+        {
+          experiment_id: live.id,
+          trial_number: action.trial,
+          seq: live.lastDecision,
+          at,
+          what: action.type,
+          target: "target" in action ? action.target : null,
+          code: action.cause.code,
+          text: storable(action.cause.text),
+          standing: action.cause.standing ?? null,
+        },
+        "nothing",
+      );
     }
   }
 
@@ -235,14 +238,15 @@ export class World {
       kind: ended.end,
       text: storable(ended.text),
       exitCode: failed?.code ?? null,
-      signal: failed?.signal ?? null,
-      detail: {
+      signal: failed?.signal == null ? null : storable(failed.signal),
+      detail: storableJson({
         exits: ended.exits.exits.map(({ code, signal }) => ({ code, signal })),
         out_of_memory: ended.exits.outOfMemory,
         signals_sent: [...ended.exits.signalsSent],
         yielded: ended.exits.yielded,
-        detail: storable(ended.exits.detail),
-      },
+        detail: ended.exits.detail,
+      }),
+      logLines: ended.exits.logLines,
       atMs: turn.nowMs,
     };
     turn.batch.put("allocations", allocationRow(live, ended.trial, allocation, ending));
@@ -271,7 +275,8 @@ export class World {
           priority: live.priority,
           submittedAtMs: live.row.created_at.getTime(),
           number,
-          notBeforeMs: trial.retryAtMs,
+          // A wait longer than there is means that the wall clock was set back.
+          notBeforeMs: trial.retryAtMs - nowMs > RETRY_DELAY_MS_MAX ? 0 : trial.retryAtMs,
         });
       }
     }
@@ -366,14 +371,14 @@ function mark(map: Map<number, Set<number>>, key: number, value: number): void {
 }
 
 /** Whether time alone can change something: backoff, a time budget, a search that counts seconds. */
-export function needsTicks(x: Experiment, wantsTicks: boolean, nowMs: number): boolean {
+export function needsTicks(x: Experiment, wantsTicks: boolean): boolean {
   if (x.core.run !== "active") return false;
   const { budget } = x.spec;
   if (wantsTicks || budget.timeMs !== undefined || budget.slotHours !== undefined) return true;
   if (budget.money !== undefined || budget.energy !== undefined) return true;
   for (const number of x.live) {
     const trial = x.trials.get(number);
-    if (trial && trial.retryAtMs > nowMs - 2000) return true;
+    if (trial && trial.retryAtMs > 0 && wantsSlots(trial)) return true;
   }
   return false;
 }

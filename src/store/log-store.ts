@@ -52,6 +52,21 @@ export async function lastLines(
   return new Map(rows.map((row) => [row.id, Number(row.last)]));
 }
 
+/** Lines that ended allocations wrote and that have not arrived: their runner still sends them. */
+export async function linesToCome(
+  pool: pg.Pool,
+  subject: { readonly experiment: number; readonly trial?: number | undefined },
+): Promise<number> {
+  const { rows } = await pool.query<{ missing: number }>(
+    `select coalesce(sum(greatest(0, a.log_lines - coalesce(
+       (select l.seq from logs l where l.allocation_id = a.id order by l.seq desc limit 1), 0))), 0)::float8 as missing
+     from allocations a
+     where a.experiment_id = $1 and ($2::int is null or a.trial_number = $2) and a.log_lines is not null`,
+    [subject.experiment, subject.trial ?? null],
+  );
+  return rows[0]?.missing ?? 0;
+}
+
 export interface LogPosition {
   readonly allocation: number;
   readonly seq: number;

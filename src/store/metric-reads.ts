@@ -53,6 +53,12 @@ const POINTS = `
     and ($3::bigint is null or m.step >= $3) and ($4::bigint is null or m.step <= $4)
   order by m.name_id, m.step, m.run, m.seq desc`;
 
+/**
+ * avg() adds up squares as well and fails beyond 1e154, a value that a diverging loss does reach; a sum of
+ * shares cannot overflow. Values too small to be shared out count as nothing.
+ */
+const MEAN = "sum(case when abs(k.value) < 1e-290 then 0 else k.value / k.total end)";
+
 async function nameIds(
   pool: pg.Pool,
   names: readonly string[] | undefined,
@@ -109,12 +115,14 @@ export async function readBuckets(
     `with cuts as (${CUTS}), points as (${POINTS}),
      kept as (select * from points where not superseded),
      span as (select name_id, min(step) as low, greatest(1, ceil((max(step) - min(step) + 1)::float8 / $5)) as width
-              from kept group by name_id)
+              from kept group by name_id),
+     placed as (select k.*, floor((k.step - s.low) / s.width) as bucket from kept k join span s using (name_id)),
+     counted as (select *, count(*) over (partition by name_id, bucket) as total from placed)
      select n.name, max(k.step) as step, max(k.run) as run,
        (array_agg(k.value order by k.step desc, k.run desc))[1] as value,
-       min(k.value) as min, max(k.value) as max, avg(k.value) as mean
-     from kept k join span s on s.name_id = k.name_id join metric_names n on n.id = k.name_id
-     group by n.name, floor((k.step - s.low) / s.width) order by n.name, step`,
+       min(k.value) as min, max(k.value) as max, ${MEAN} as mean
+     from counted k join metric_names n on n.id = k.name_id
+     group by n.name, k.bucket order by n.name, step`,
     [...(await values(pool, filter)), buckets],
   );
   return rows;

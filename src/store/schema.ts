@@ -91,6 +91,7 @@ export interface AllocationRow {
   exit_code: number | null;
   signal: string | null;
   exit_detail: JsonObject | null;
+  log_lines: number | null;
   reason: string;
   created_at: Date;
   started_at: Date | null;

@@ -1,7 +1,7 @@
 /** `contrail config lint FILE`: every fault of a configuration at once, without a server. */
 import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
-import type { Cli } from "../cli.ts";
+import { type Cli, createCommand, shellWord } from "../cli.ts";
 import { EXIT } from "../exit-code.ts";
 import { plural } from "../figures.ts";
 import { issueLines } from "../problem-view.ts";
@@ -28,7 +28,9 @@ export async function lint(cli: Cli, files: readonly string[]): Promise<number> 
       ? `${plural(files.length, "file")} without faults${warnings > 0 ? `, ${plural(warnings, "warning")}` : ""}`
       : plural(faults, "fault"),
   ]);
-  if (faults === 0) cli.next(`search preview ${files[0]}`, `experiment create ${files[0]} .`);
+  const [first] = files;
+  if (faults === 0 && first !== undefined)
+    cli.next(`search preview ${shellWord(first)}`, createCommand(first));
   return faults === 0 ? EXIT.ok : EXIT.failed;
 }
 

@@ -5,8 +5,8 @@ import type { CreateExperimentReply } from "../../protocol/api.ts";
 import type { Tree } from "../../protocol/runner-wire.ts";
 import type { Client } from "../../sdk/client.ts";
 import { RemoteError } from "../../sdk/remote-error.ts";
-import type { Cli } from "../cli.ts";
-import { CliError, EXIT, usageError } from "../exit-code.ts";
+import { type Cli, createCommand } from "../cli.ts";
+import { CliError, EXIT, inFile, usageError } from "../exit-code.ts";
 import { bytes, plural } from "../figures.ts";
 import { inert } from "../inert.ts";
 import { planLines } from "../plan-view.ts";
@@ -44,10 +44,21 @@ export async function create(
         progress,
       );
     } catch (error) {
-      throw withFile(error, file);
+      throw error instanceof RemoteError && error.code === "invalid_config"
+        ? inFile(error, file)
+        : error;
     }
   });
-  return await report(cli, reply, file, options);
+  return await report(cli, reply, { file, text }, options);
+}
+
+/** What a search that was not made counts steps in. */
+async function unitOf(text: string): Promise<string> {
+  const { readConfig } = await import("../../protocol/config/config.ts");
+  const reading = readConfig(text, { requireComplete: false });
+  if (!reading.ok) return "steps";
+  const { time_metric: metric, max_length: length } = reading.config.searcher;
+  return metric ?? Object.keys(length ?? {})[0] ?? "steps";
 }
 
 export interface Submission {
@@ -115,30 +126,14 @@ function renamed(text: string, name: string): string {
   }
 }
 
-/** Lines and columns of the issues count in `file`. */
-export function withFile(error: unknown, file: string): unknown {
-  if (error instanceof RemoteError && error.code === "invalid_config")
-    return new FileError(error, file);
-  return error;
-}
-
-/** A refusal whose issues point into a file. */
-export class FileError extends RemoteError {
-  readonly file: string;
-  constructor(error: RemoteError, file: string) {
-    super(error.toProblem(), { cause: error });
-    this.file = file;
-  }
-}
-
 async function report(
   cli: Cli,
   reply: CreateExperimentReply,
-  file: string,
+  { file, text }: { readonly file: string; readonly text: string },
   options: CreateOptions,
 ): Promise<number> {
   const { experiment, plan, warnings } = reply;
-  const unit = experiment?.unit ?? "steps";
+  const unit = experiment?.unit ?? (await unitOf(text));
   const following = options.follow === true && experiment !== null;
   const lines = (): string[] => [
     ...(experiment === null
@@ -155,7 +150,7 @@ async function report(
   if (following) cli.item(reply, lines);
   else cli.show(reply, lines);
   if (experiment === null) {
-    cli.next(`experiment create ${file} .`);
+    cli.next(createCommand(file));
     return EXIT.ok;
   }
   if (!following) {

@@ -11,8 +11,10 @@ import type { SearchSpec } from "../../core/search/search.ts";
 import type { Simulation } from "../../core/search/simulate.ts";
 import type { Plan, Rung } from "../../protocol/api.ts";
 import type { ExperimentConfig } from "../../protocol/config/config.ts";
+import type { Issue } from "../../protocol/config/issue.ts";
 import type { Cli } from "../cli.ts";
-import { CliError, EXIT, usageError } from "../exit-code.ts";
+import { createCommand, shellWord } from "../cli.ts";
+import { CliError, EXIT, type FileError, inFile, usageError } from "../exit-code.ts";
 import { count, duration, hyperparametersLine, measured, plural, steps } from "../figures.ts";
 import { inert } from "../inert.ts";
 import { planLines } from "../plan-view.ts";
@@ -26,7 +28,11 @@ interface Read {
   readonly measure: Measure;
 }
 
-async function read(cli: Cli, file: string, slots: number, seed?: number): Promise<Read> {
+async function read(
+  cli: Cli,
+  file: string,
+  options: { slots: number; seed?: number | undefined; played: boolean },
+): Promise<Read> {
   const [{ readConfig }, { toPlan, toSearch, toSettings, UNBOUNDED_STEPS }] = await Promise.all([
     import("../../protocol/config/config.ts"),
     import("../../server/translate.ts"),
@@ -34,33 +40,20 @@ async function read(cli: Cli, file: string, slots: number, seed?: number): Promi
   const reading = readConfig(readFileSync(resolve(cli.host.cwd, file), "utf8"), {
     requireComplete: false,
   });
-  if (!reading.ok)
-    throw new CliError("invalid_config", `${file} has ${plural(reading.issues.length, "fault")}.`, {
-      hint: `See them all: \`contrail config lint ${file}\``,
-      issues: reading.issues.map(({ code, path, message, line, column }) => ({
-        code,
-        path,
-        message,
-        ...(line === null ? {} : { line }),
-        ...(column === null ? {} : { column }),
-      })),
-    });
+  if (!reading.ok) throw invalidConfig(file, reading.issues);
   const { config } = reading;
-  // What trains plays no part on paper.
+  // What trains plays no part on paper. No seed named: 0, so that it can be repeated.
   const whole: ExperimentConfig = { ...config, entrypoint: config.entrypoint ?? "" };
-  const { search, reason } = toSearch(whole, seed ?? config.reproducibility.experiment_seed ?? 0);
-  if (search.method.stepsMax >= UNBOUNDED_STEPS && seed !== undefined)
-    throw new CliError(
-      "no_length",
-      `The search of ${file} has no length, so there is nothing to play.`,
-      {
-        hint: "Set searcher.max_length, such as max_length: {epochs: 9}.",
-      },
-    );
+  const seed = options.seed ?? config.reproducibility.experiment_seed ?? 0;
+  const { search, reason } = toSearch(whole, seed);
+  if (search.method.stepsMax >= UNBOUNDED_STEPS && options.played)
+    throw new CliError("no_length", `The search of ${file} has no length: nothing can be played.`, {
+      hint: "Set searcher.max_length, such as max_length: {epochs: 9}.",
+    });
   return {
     search,
     reason,
-    plan: toPlan(search, config.resources.slots_per_trial, slots),
+    plan: toPlan(search, config.resources.slots_per_trial, options.slots),
     measure: {
       metric: config.searcher.metric ?? "objective",
       smallerIsBetter: config.searcher.smaller_is_better,
@@ -69,13 +62,27 @@ async function read(cli: Cli, file: string, slots: number, seed?: number): Promi
   };
 }
 
+function invalidConfig(file: string, issues: readonly Issue[]): FileError {
+  const error = new CliError("invalid_config", `${file} has ${plural(issues.length, "fault")}.`, {
+    hint: "Correct each line.",
+    issues: issues.map(({ code, path, message, line, column }) => ({
+      code,
+      path,
+      message,
+      ...(line === null ? {} : { line }),
+      ...(column === null ? {} : { column }),
+    })),
+  });
+  return inFile(error, file);
+}
+
 export async function preview(cli: Cli, file: string, options: { slots: string }): Promise<number> {
   const slots = wholeOf("--slots", options.slots, 1, 100_000);
-  const { plan, reason, measure } = await read(cli, file, slots);
+  const { plan, reason, measure } = await read(cli, file, { slots, played: false });
   cli.show({ plan, searcher_reason: reason, unit: measure.unit }, () =>
     planLines(plan, reason, measure.unit, { paint: cli.paint, width: cli.width }),
   );
-  cli.next(`search simulate ${file}`, `experiment create ${file} .`);
+  cli.next(`search simulate ${shellWord(file)}`, createCommand(file));
   return EXIT.ok;
 }
 
@@ -87,9 +94,9 @@ export interface SimulateOptions {
 
 export async function simulate(cli: Cli, file: string, options: SimulateOptions): Promise<number> {
   const slots = wholeOf("--slots", options.slots, 1, 100_000);
-  const seedOption =
+  const seed =
     options.seed === undefined ? undefined : wholeOf("--seed", options.seed, 0, 4_294_967_295);
-  const found = await read(cli, file, slots, seedOption ?? (await seedOf(cli, file)));
+  const found = await read(cli, file, { slots, seed, played: true });
   const { search, plan, reason } = found;
   const atOnce = Math.floor(slots / plan.slots_per_trial);
   if (atOnce < 1)
@@ -114,17 +121,8 @@ export async function simulate(cli: Cli, file: string, options: SimulateOptions)
       ...outcomeLines(cli, result, report, measure),
     ],
   );
-  cli.next(`experiment create ${file} .`);
+  cli.next(createCommand(file));
   return result.outcome === "completed" ? EXIT.ok : EXIT.failed;
-}
-
-/** The seed that the configuration names; 0 where it names none, so that a simulation can be repeated. */
-async function seedOf(cli: Cli, file: string): Promise<number> {
-  const { readConfig } = await import("../../protocol/config/config.ts");
-  const reading = readConfig(readFileSync(resolve(cli.host.cwd, file), "utf8"), {
-    requireComplete: false,
-  });
-  return reading.ok ? (reading.config.reproducibility.experiment_seed ?? 0) : 0;
 }
 
 type CurveFunction = (hyperparameters: { readonly [name: string]: Json }, step: number) => number;

@@ -24,6 +24,7 @@ export interface UpOptions {
   readonly host?: string;
   readonly port: string;
   readonly slots?: string;
+  readonly allowRemote?: boolean;
   readonly foreground?: boolean;
 }
 
@@ -40,6 +41,7 @@ export async function up(cli: Cli, options: UpOptions): Promise<number> {
         port,
         slots,
         host: options.host,
+        allowRemote: options.allowRemote === true,
         foreground,
         signal: interrupt,
         onStep: (step) => progress.detail(step),

@@ -95,6 +95,9 @@ export type ExperimentEvent =
   | { readonly type: "drain"; readonly reason: string }
   | { readonly type: "tick" };
 
+/** An act of the search on one trial. */
+export type TrialDecision = Exclude<SearchAction, { type: "finish" }>;
+
 /** What one step changed. Sets name what has to be written anew from the state. */
 export interface Effects {
   readonly experimentChanged: boolean;
@@ -109,7 +112,10 @@ export interface Effects {
     text: string;
     exits: ProcessesEnd;
   }[];
+  /** What the search was told and what it answered: enough to decide it all again. */
   readonly searchLog: readonly { event: SearchEvent; actions: readonly SearchAction[] }[];
+  /** Those of its answers that were acted on: none once the experiment's end is decided. */
+  readonly decisions: readonly TrialDecision[];
   /** Sentences for the log of changes: who, what, why. `trial` absent = the experiment. */
   readonly changes: readonly { actor: string; trial?: number; what: string; cause: string }[];
 }

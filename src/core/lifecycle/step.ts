@@ -11,7 +11,7 @@
  */
 import { assert, unreachable } from "../../base/assert.ts";
 import { budgetReached } from "../budget.ts";
-import { searchProgress, stepSearch } from "../search/methods.ts";
+import { searchProgress, searchWantsTicks, stepSearch } from "../search/methods.ts";
 import type { ExitReason, SearchAction, SearchCause, SearchEvent } from "../search/search.ts";
 import {
   type Effects,
@@ -20,14 +20,18 @@ import {
   type ExperimentEvent,
   isOver,
   runningSlotMs,
+  type TrialDecision,
 } from "./experiment.ts";
 import {
+  type AllocationEnd,
   classifyEnd,
   type EndReason,
   type ProcessesEnd,
   retryDelayMs,
   type TrialState,
 } from "./trial.ts";
+
+const SEARCH_TICK_MS = 1000;
 
 export function stepExperiment(
   experiment: Experiment,
@@ -50,6 +54,7 @@ class Step {
   readonly #ended: Effects["ended"][number][] = [];
   readonly #searchLog: Effects["searchLog"][number][] = [];
   readonly #changes: Effects["changes"][number][] = [];
+  readonly #decisions: TrialDecision[] = [];
   readonly #toSearch: SearchEvent[] = [];
 
   constructor(experiment: Experiment, nowMs: number) {
@@ -64,6 +69,7 @@ class Step {
       ordersChanged: this.#orders,
       ended: this.#ended,
       searchLog: this.#searchLog,
+      decisions: this.#decisions,
       changes: this.#changes,
     };
   }
@@ -82,8 +88,7 @@ class Step {
         for (const trial of this.#liveTrials()) this.#yield(trial, "pause", event.reason);
         return;
       case "tick":
-        if (this.#x.core.run === "active") this.#toSearch.push({ type: "tick" });
-        return;
+        return this.#tick();
       case "started":
       case "report":
       case "waiting":
@@ -98,10 +103,36 @@ class Step {
 
   /** Runs the search until it has nothing more to say, then looks whether anything has come to its end. */
   settle(): void {
+    this.#letSearchDecide();
+    this.#checkBudget();
+    // It hears of those whom the budget has ended, too.
+    this.#letSearchDecide();
+    this.#checkEnd();
+  }
+
+  #letSearchDecide(): void {
     for (let next = this.#toSearch.shift(); next; next = this.#toSearch.shift())
       this.#tellSearch(next);
-    this.#checkBudget();
-    this.#checkEnd();
+  }
+
+  /**
+   * Time for a search that measures it. Every tick that it hears changes what it knows and so has to be in its log,
+   * or a restored search would judge by other durations: hence one a second, and none while nobody trains.
+   */
+  #tick(): void {
+    const { core, search, spec } = this.#x;
+    if (core.run !== "active" || !searchWantsTicks(spec.search)) return;
+    if (search.lastMs !== null && Math.abs(this.#now - search.lastMs) < SEARCH_TICK_MS) return;
+    for (const { allocation } of this.#liveTrials()) {
+      if (allocation === null) continue;
+      this.#toSearch.push({ type: "tick" });
+      return;
+    }
+  }
+
+  /** A search that measures durations leaves out the time that a trial has no slots. */
+  #slotsForSearch(type: "granted" | "yielded", trial: number): void {
+    if (searchWantsTicks(this.#x.spec.search)) this.#toSearch.push({ type, trial });
   }
 
   // ---- the experiment ------------------------------------------------------------------------
@@ -272,6 +303,8 @@ class Step {
     );
     trial.run += 1;
     trial.step = trial.checkpoint?.step ?? 0;
+    // What an earlier run declared decides nothing about this one.
+    trial.invalid = null;
     trial.allocation = {
       run: trial.run,
       phase: "assigned",
@@ -285,6 +318,7 @@ class Step {
     this.#trials.add(number);
     this.#orders.set(number, reason);
     this.#say("scheduler", number, `granted ${slots.join(" ")}`, reason);
+    this.#slotsForSearch("granted", number);
   }
 
   // ---- what runners say ----------------------------------------------------------------------
@@ -334,16 +368,13 @@ class Step {
     const value = metrics[spec.objective] as number;
     let resource = step;
     if (spec.timeMetric !== null) {
-      const time = metrics[spec.timeMetric];
-      if (time === undefined || Number.isNaN(time)) {
-        this.#end(
-          trial,
-          "objective_missing",
-          true,
-          missingText(spec.timeMetric, "searcher.time_metric", step, trial.metricNames),
-          "contrail",
-        );
-        return;
+      const time = Object.hasOwn(metrics, spec.timeMetric) ? metrics[spec.timeMetric] : undefined;
+      if (time === undefined || !Number.isFinite(time)) {
+        const text =
+          time === undefined
+            ? missingText(spec.timeMetric, "searcher.time_metric", step, trial.metricNames)
+            : `the metric "${spec.timeMetric}" (searcher.time_metric) was ${time} at step ${step}; it counts what was trained so far and must be a finite number`;
+        return this.#end(trial, "objective_missing", true, text, "contrail");
       }
       resource = Math.floor(time);
     }
@@ -423,6 +454,12 @@ class Step {
     });
     this.#say("runner", trial.number, `allocation ended: ${verdict.end}`, verdict.text);
     if (trial.ending !== null) return this.#over(trial, trial.ending.reason, trial.ending.text);
+    this.#afterAllocation(trial, verdict);
+    if (trial.over === null) this.#slotsForSearch("yielded", trial.number);
+  }
+
+  /** It was not told to end: what becomes of it now that its allocation has ended. */
+  #afterAllocation(trial: TrialState, verdict: { end: AllocationEnd; text: string }): void {
     switch (verdict.end) {
       case "finished":
         return this.#finishedByItself(trial, verdict.text);
@@ -435,7 +472,8 @@ class Step {
       case "paused":
       case "stopped":
       case "killed":
-        trial.reason = verdict.text;
+        // A trial that waits at a rung waits for the search's reason.
+        if (!trial.searchHold) trial.reason = verdict.text;
         return;
       case "node_lost":
         trial.reason = `${verdict.text}; it goes on from its last checkpoint`;
@@ -486,7 +524,7 @@ class Step {
     const { spec, core } = this.#x;
     const { state, actions } = stepSearch(spec.search, this.#x.search, event, this.#now);
     this.#x.search = state;
-    if (event.type !== "tick" || actions.length > 0) this.#searchLog.push({ event, actions });
+    this.#searchLog.push({ event, actions });
     if (core.ending !== null) return;
     for (const action of actions) this.#perform(action);
     const progress = Math.max(core.progress, Math.min(1, searchProgress(spec.search, state)));
@@ -505,6 +543,7 @@ class Step {
     const trial = this.#x.trials.get(action.trial);
     assert(trial, `the search spoke of trial ${action.trial}, which does not exist`);
     if (trial.over !== null || trial.ending !== null) return;
+    this.#decisions.push(action);
     this.#trials.add(trial.number);
     this.#say("search", trial.number, action.type, action.cause.text);
     switch (action.type) {
@@ -512,8 +551,8 @@ class Step {
         trial.target = this.#x.spec.timeMetric === null ? action.target : null;
         trial.searchHold = false;
         trial.reason = action.cause.text;
-        if (trial.allocation && trial.allocation.yield === null)
-          this.#orders.set(trial.number, action.cause.text);
+        if (trial.allocation === null) this.#slotsForSearch("yielded", trial.number);
+        else if (trial.allocation.yield === null) this.#orders.set(trial.number, action.cause.text);
         return;
       case "pause":
         trial.searchHold = true;
@@ -553,7 +592,9 @@ class Step {
       endedAtMs: null,
     });
     this.#x.live.add(action.trial);
+    this.#decisions.push(action);
     this.#trials.add(action.trial);
+    this.#slotsForSearch("yielded", action.trial);
     this.#say("search", action.trial, "create", action.cause.text);
   }
 

@@ -138,6 +138,8 @@ export interface ProcessesEnd {
   readonly outOfMemory: string | null;
   readonly signalsSent: readonly string[];
   readonly yielded: boolean;
+  /** Lines of output that it wrote, so that a reader knows when it has seen all. */
+  readonly logLines: number;
   readonly detail: string;
 }
 
@@ -159,8 +161,10 @@ export function classifyEnd(
     failed?.signal !== null &&
     failed?.signal !== undefined &&
     end.signalsSent.includes(failed.signal);
-  const byShell = failed?.code === 143 || failed?.code === 137;
-  const weEndedIt = ours || (byShell && end.signalsSent.length > 0);
+  const signalToldByShell =
+    failed?.code === 143 ? "SIGTERM" : failed?.code === 137 ? "SIGKILL" : undefined;
+  const byShell = signalToldByShell !== undefined && end.signalsSent.includes(signalToldByShell);
+  const weEndedIt = ours || byShell;
   if (asked.kill && (weEndedIt || !failed)) return { end: "killed", text: "killed as ordered" };
   if (asked.invalid)
     return {
@@ -187,6 +191,8 @@ function describeFailure(exit: { code: number | null; signal: string | null }): 
   return `its program ended with exit code ${exit.code}${hint}`;
 }
 
+export const RETRY_DELAY_MS_MAX = 30_000;
+
 /** Wait before attempt n + 1, doubling from 0.25 s up to 30 s. */
 export const retryDelayMs = (failures: number): number =>
-  Math.min(30_000, 250 * 2 ** Math.max(0, failures - 1));
+  Math.min(RETRY_DELAY_MS_MAX, 250 * 2 ** Math.max(0, failures - 1));

@@ -58,7 +58,7 @@ export function planSearch(spec: SearchSpec): Plan {
 /** The method that a specification names. Its state is plain JSON with a version. */
 export function methodFor(spec: SearchSpec): SearchMethod<SearchState> {
   return {
-    initial: startSearch,
+    initial: (its) => startSearch(its),
     step: stepSearch,
     progress: searchProgress,
     rungs: searchRungs,
@@ -66,9 +66,11 @@ export function methodFor(spec: SearchSpec): SearchMethod<SearchState> {
   };
 }
 
-/** The state before the first event, which must be `start`. */
-export function startSearch(spec: SearchSpec): SearchState {
-  const plan = planSearch(spec);
+/**
+ * The state before the first event, which must be `start`.
+ * @param plan the method's own layout unless a simulation wants to see another
+ */
+export function startSearch(spec: SearchSpec, plan = planSearch(spec)): SearchState {
   const divisor = divisorOf(spec.method);
   const stepsExpected = plan.brackets.reduce(
     (sum, { steps, trials }) =>

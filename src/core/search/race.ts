@@ -48,6 +48,8 @@ interface Turn extends Field {
   readonly divisor: number;
   readonly starting: boolean;
   readonly actions: SearchAction[];
+  /** Trials whose pause stands in `actions` and whose place nobody was given since. */
+  readonly unheard: Set<number>;
 }
 
 /** Takes one event. Updates `state` in place. Events that say nothing new change nothing. */
@@ -62,7 +64,16 @@ export function race(
   if (keepsTime(spec)) passTime(state, nowMs);
   const { smallerIsBetter, method } = spec;
   const divisor = divisorOf(method);
-  const turn: Turn = { spec, state, choose, divisor, smallerIsBetter, starting, actions: [] };
+  const turn: Turn = {
+    spec,
+    state,
+    choose,
+    divisor,
+    smallerIsBetter,
+    starting,
+    actions: [],
+    unheard: new Set(),
+  };
   const trial = "trial" in event ? state.trials[event.trial - 1] : undefined;
   switch (event.type) {
     case "start":
@@ -101,10 +112,11 @@ function hear(turn: Turn, report: { trial: number; step: number; objective: numb
   const { state } = turn;
   const trial = trialOf(state, report.trial);
   if (trial.phase !== "training" && trial.phase !== "waiting") return;
+  if (!Number.isFinite(report.step)) return;
   const { steps } = bracketOf(state, trial);
   const value = toWire(report.objective === 0 ? 0 : report.objective); // -0 would not survive JSON
-  while ((steps[trial.measured.length] ?? Number.POSITIVE_INFINITY) <= report.step) {
-    trial.measured.push(value);
+  for (const step of steps.slice(trial.measured.length)) {
+    if (step <= report.step) trial.measured.push(value);
   }
   const reached = Math.min(report.step, steps.at(-1) as number);
   if (reached > trial.steps) {
@@ -135,6 +147,7 @@ function arrive(turn: Turn, number: number): void {
       rung.waiting++;
       want(turn, trial, -1);
       turn.actions.push({ type: "pause", trial: number, cause });
+      turn.unheard.add(number);
     }
   }
 }
@@ -156,6 +169,7 @@ function setOut(turn: Turn, number: number, cause: (target: number) => SearchCau
   (bracket.rungs[trial.rung] as Rung).training++;
   startTimer(turn, trial);
   const target = bracket.steps[trial.rung] as number;
+  turn.unheard.clear();
   turn.actions.push({ type: "train", trial: number, target, cause: cause(target) });
 }
 
@@ -170,11 +184,17 @@ function promote(turn: Turn, number: number, passing: number): void {
   arrive(turn, number);
 }
 
-/** A pause that nobody has heard yet need not be said. @returns whether there was one */
-function takeBackPause(turn: Turn, number: number): boolean {
-  const unheard = turn.actions.findIndex((a) => a.type === "pause" && a.trial === number);
-  if (unheard >= 0) turn.actions.splice(unheard, 1);
-  return unheard >= 0;
+/**
+ * A pause that nobody has heard yet need not be said, unless its place was given away since.
+ * @returns whether it was taken back
+ */
+function takeBackPause({ actions, unheard }: Turn, number: number): boolean {
+  if (!unheard.delete(number)) return false;
+  actions.splice(
+    actions.findIndex((a) => a.type === "pause" && a.trial === number),
+    1,
+  );
+  return true;
 }
 
 function create(turn: Turn, index: number): void {
@@ -196,6 +216,7 @@ function create(turn: Turn, index: number): void {
     trialsMax += each.trialsMax;
   }
   const { replaced, replacementsMax } = state;
+  turn.unheard.clear();
   turn.actions.push({
     type: "create",
     trial: number,
@@ -214,7 +235,7 @@ function stop(turn: Turn, number: number, cause: SearchCause): void {
   if (trial.phase === "waiting") {
     (bracketOf(state, trial).rungs[trial.rung] as Rung).waiting--;
     trial.phase = "leaving";
-    if (state.wanting < state.concurrentMax && takeBackPause(turn, number)) {
+    if (takeBackPause(turn, number)) {
       trial.phase = "stopping";
       want(turn, trial, 1);
     }

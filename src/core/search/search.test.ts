@@ -154,9 +154,10 @@ test("a waiting trial that has already reported further counts at once when it g
   player.report(1, 4, 0.1); // beyond rung 1 (step 3) already
   player.report(1, 1, 9); // late: rung 0 has its value
   player.report(2, 1, 0.2);
-  const third = player.report(3, 1, 0.3);
-  // The rungs close with this arrival: 2 and 3 have no chance, and trial 1 passes two rungs.
-  assert.deepEqual(said(third).sort(), ["stop 2", "stop 3", "train 1", "train 1"]);
+  // The rung closes with this arrival; trial 3 holds the only place until its exit is known.
+  assert.deepEqual(said(player.report(3, 1, 0.3)), ["stop 2", "stop 3"]);
+  const third = player.exit(3);
+  assert.deepEqual(said(third), ["train 1", "train 1"]);
   const last = third.findLast((a) => a.type === "train");
   assert.equal(last?.type === "train" && last.target, 9);
   assert.equal(last?.cause.standing?.objective, 0.1);

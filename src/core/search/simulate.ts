@@ -13,6 +13,7 @@ import type { Hyperparameters } from "../space/space.ts";
 import { gaussian, type LearningCurve } from "./curves.ts";
 import { searchRungs, searchWantsTicks, startSearch, stepSearch } from "./methods.ts";
 import type { ExitReason, RungView, SearchAction, SearchEvent, SearchSpec } from "./search.ts";
+import type { Plan } from "./state.ts";
 
 export interface ClusterOptions {
   readonly slots: number;
@@ -32,6 +33,8 @@ export interface ClusterOptions {
   readonly reportEverySteps?: number;
   /** Stop looking at this time, whatever is still running. Default never. */
   readonly endMs?: number;
+  /** Another layout than the method's own, to compare what no method offers. */
+  readonly plan?: Plan;
 }
 
 export interface SimulatedTrial {
@@ -129,7 +132,7 @@ class Cluster {
     this.#curve = curve;
     this.#options = options;
     this.#free = Array.from({ length: options.slots }, (_, i) => i);
-    this.#state = startSearch(spec);
+    this.#state = startSearch(spec, options.plan);
   }
 
   run(): void {

@@ -4,9 +4,9 @@
  * that relation is a parameter that can never be decided.
  */
 import type { Json } from "../../base/json.ts";
-import { type Fault, type Path, renderPath, show } from "./issue.ts";
+import { type Fault, GUESSES_MAX, type Path, renderPath, show } from "./issue.ts";
 import { nearest } from "./nearest.ts";
-import { type SpaceCondition, type SpaceParameter, sameJson } from "./space.ts";
+import { canonical, type SpaceCondition, type SpaceParameter } from "./space.ts";
 
 /** A parameter with its path in the space and in the file. */
 export interface PlacedParameter {
@@ -22,72 +22,84 @@ export const keyOf = (names: readonly string[]): string => names.join("\0");
 
 export function conditionFaults(placed: readonly PlacedParameter[]): Fault[] {
   const byKey = new Map(placed.map((each) => [keyOf(each.names), each]));
+  const sets = new Map<SpaceParameter, ReadonlySet<string>>();
   const faults: Fault[] = [];
   for (const owner of placed) {
-    const when = owner.when;
+    const { when } = owner;
     const target = when && byKey.get(keyOf(when.path));
-    if (!when || !target?.parameter) continue;
+    const parameter = target?.parameter;
+    if (!when || !parameter) continue;
+    const possible = sets.get(parameter) ?? new Set(choicesOf(parameter).map(canonical));
+    sets.set(parameter, possible);
     for (const [index, value] of when.values.entries()) {
-      const fault = impossible(owner, target, target.parameter, value, index, when.values.length);
-      if (fault) faults.push(fault);
+      if (takes(parameter, possible, value)) continue;
+      const path = [...owner.filePath, "when", target.names.join(".")];
+      const place = when.values.length > 1 ? [...path, index] : path;
+      faults.push(impossible(target, parameter, value, place, faults.length < GUESSES_MAX));
     }
   }
   return [...faults, ...cycles(placed, byKey)];
 }
 
+/** The values that can be listed; empty for ranges and groups. */
+function choicesOf(parameter: SpaceParameter): readonly Json[] {
+  if (parameter.type === "const") return [parameter.value];
+  return parameter.type === "categorical" ? parameter.values : [];
+}
+
+function takes(parameter: SpaceParameter, possible: ReadonlySet<string>, value: Json): boolean {
+  if (parameter.type !== "int") return possible.has(canonical(value));
+  const whole = typeof value === "number" && Number.isInteger(value);
+  return whole && value >= parameter.min && value <= parameter.max;
+}
+
 function impossible(
-  owner: PlacedParameter,
   target: PlacedParameter,
   parameter: SpaceParameter,
   value: Json,
-  index: number,
-  of: number,
-): Fault | undefined {
-  const dotted = target.names.join(".");
-  const condition = [...owner.filePath, "when", dotted];
-  const path = of > 1 ? [...condition, index] : condition;
-  const fault = (why: string, advice: string, suggestion?: string): Fault => ({
+  path: Path,
+  guessing: boolean,
+): Fault {
+  const { why, advice, guess } = reason(parameter, value, guessing);
+  return {
     code: "impossible_condition",
     path,
     value,
     limit: why,
-    ...(suggestion === undefined ? {} : { suggestion }),
-    message: `${renderPath(path)} is ${show(value)}; ${dotted} ${why}. ${advice}`,
-  });
+    ...(guess === undefined ? {} : { suggestion: guess }),
+    message: `${renderPath(path)} is ${show(value)}; ${target.names.join(".")} ${why}. ${advice}`,
+  };
+}
+
+function reason(
+  parameter: SpaceParameter,
+  value: Json,
+  guessing: boolean,
+): { why: string; advice: string; guess?: string } {
   switch (parameter.type) {
     case "nested":
-      return fault("is a group", "Name one of its parameters.");
+      return { why: "is a group", advice: "Name one of its parameters." };
     case "double":
     case "log":
-      return fault(
-        `is of type ${parameter.type}, which takes no value exactly`,
-        "Conditions hold on categorical, int and const.",
-      );
-    case "int": {
-      const within =
-        typeof value === "number" &&
-        Number.isInteger(value) &&
-        value >= parameter.min &&
-        value <= parameter.max;
-      return within
-        ? undefined
-        : fault(
-            `is a whole number from ${parameter.min} to ${parameter.max}`,
-            "Give one of those.",
-          );
-    }
+      return {
+        why: `is of type ${parameter.type}, which takes no value exactly`,
+        advice: "Conditions hold on categorical, int and const.",
+      };
+    case "int":
+      return {
+        why: `is a whole number from ${parameter.min} to ${parameter.max}`,
+        advice: "Give one of those.",
+      };
     case "const":
     case "categorical": {
-      const values = parameter.type === "const" ? [parameter.value] : parameter.values;
-      if (values.some((each) => sameJson(each, value))) return undefined;
-      const listed = values.slice(0, 8).map(show).join(", ") + (values.length > 8 ? ", …" : "");
-      const words = values.filter((each) => typeof each === "string");
-      const guess = typeof value === "string" ? nearest(value, words) : undefined;
-      return fault(
-        `can only be ${listed}`,
-        guess === undefined ? "Give one of those." : `Did you mean ${guess}?`,
+      const choices = choicesOf(parameter);
+      const words = choices.filter((each) => typeof each === "string");
+      const guess = guessing && typeof value === "string" ? nearest(value, words) : undefined;
+      return {
+        why: `can only be ${choices.slice(0, 8).map(show).join(", ")}${choices.length > 8 ? ", …" : ""}`,
+        advice: guess === undefined ? "Give one of those." : `Did you mean ${guess}?`,
         guess,
-      );
+      };
     }
   }
 }

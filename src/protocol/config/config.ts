@@ -16,7 +16,7 @@ import { NOT_SERVED } from "./not-served.ts";
 import type { Searcher } from "./searcher-fields.ts";
 import { readSearcher } from "./searcher-reader.ts";
 import { shape, wrong } from "./shape.ts";
-import { type ParameterSpace, sameJson, varies } from "./space.ts";
+import { type ParameterSpace, sameJson } from "./space.ts";
 import { readSpace, type SpaceReading } from "./space-reader.ts";
 import { type Locate, place, plain, type Tree, treeOfValue } from "./tree.ts";
 import { readYaml } from "./yaml-tree.ts";
@@ -126,8 +126,7 @@ function check(whole: Json, options: ReadOptions): Checked {
     alsoKnown: ["searcher", "hyperparameters"],
   });
   const space = readSpaceBlock(spaceBlock, isMap(searchBlock) && searchBlock.name === "grid");
-  const varied = varies(space.space) || space.faults.length > 0;
-  const search = readSearcher(searchBlock, { searchable: varied });
+  const search = readSearcher(searchBlock, { searchable: space.varies });
   const faults = [
     ...top.faults,
     ...search.faults,
@@ -137,7 +136,8 @@ function check(whole: Json, options: ReadOptions): Checked {
   const idle =
     searchBlock !== undefined &&
     search.name !== "single" &&
-    !varied &&
+    !space.varies &&
+    space.faults.length === 0 &&
     search.searcher !== undefined;
   const warnings = [
     ...search.warnings,
@@ -162,7 +162,7 @@ function readSpaceBlock(block: Json | undefined, grid: boolean): SpaceReading {
     value: block,
     must: "a map of names to hyperparameters",
   });
-  return { space: { type: "nested", children: [] }, faults: [fault], warnings: [] };
+  return { space: { type: "nested", children: [] }, varies: false, faults: [fault], warnings: [] };
 }
 
 /** Rules between fields, on the raw values: each looks only at what is well-formed. */

@@ -33,7 +33,7 @@ export const READING = `## How the file is read
 - Unknown fields, the same field twice, tags (\`!!python/…\`, \`!env\`) and directives are errors. Anchors, aliases and merge keys (\`<<\`) are read.
 - \`__proto__\`, \`constructor\` and \`prototype\` cannot be names; \`toString\` and the like can.
 - Numbers are finite, and whole numbers beyond 2^53 must be quoted; text holds no NUL.
-- At most 1 MiB, 20,000 lines, 30,000 tokens, 10,000 values (an alias counts as what it stands for) and 64 levels.
+- At most 1 MiB, 20,000 lines, 20,000 tokens, 10,000 values (an alias counts as what it stands for) and 64 levels.
 - A JSON body over HTTP follows the same rules.
 `;
 

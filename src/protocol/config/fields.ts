@@ -185,12 +185,6 @@ export const topLevel = z.strictObject({
     .max(10_000)
     .default(5)
     .describe("How often a trial that failed by itself is started again from its last checkpoint."),
-  checkpoint_policy: z
-    .enum(["best", "all", "none"])
-    .default("best")
-    .describe(
-      "Which reports of the searcher's metric also save a checkpoint: a new best, every one, or none.",
-    ),
   preemption_timeout: z
     .int()
     .min(0)

@@ -5,11 +5,14 @@
  * parameters that conditions ask about, the product over the others that exist then. Counting by that
  * sum is exact, and it can stop early, because every such combination is at least one trial.
  */
+import type { Json } from "../../base/json.ts";
 import { keyOf, type PlacedParameter } from "./conditions.ts";
 import { type Fault, renderPath } from "./issue.ts";
-import { type ParameterSpace, type SpaceParameter, sameJson } from "./space.ts";
+import { canonical, type ParameterSpace, type SpaceParameter } from "./space.ts";
 
 export const GRID_POINTS_MAX = 100_000;
+/** Conditions looked at while counting; a tenth of a second or so. */
+const WORK_MAX = 1_000_000;
 
 /** @param sound whether the space has no faults, so that its size means something */
 export function gridFaults(
@@ -42,16 +45,21 @@ export function gridFaults(
     ];
   }
   const size = gridSize(space);
-  if (size.points <= GRID_POINTS_MAX) return [];
+  const most = GRID_POINTS_MAX.toLocaleString("en-US");
+  if (size.exact && size.points <= GRID_POINTS_MAX) return [];
   const points = `${size.exact ? "" : "at least "}${size.points.toLocaleString("en-US")}`;
+  const message =
+    size.points > GRID_POINTS_MAX
+      ? `.hyperparameters spans a grid of ${points} points; it must be at most ${most}. Lower the counts, or use random or asha with max_trials.`
+      : `.hyperparameters has too many conditions on too many values for its grid to be counted (${points} points so far; at most ${most}). Use random or asha with max_trials.`;
   return [
     {
       code: "grid_too_large",
       path: ["hyperparameters"],
       at: "key",
       value: size.points,
-      limit: `at most ${GRID_POINTS_MAX.toLocaleString("en-US")} points`,
-      message: `.hyperparameters spans a grid of ${points} points; it must be at most ${GRID_POINTS_MAX.toLocaleString("en-US")}. Lower the counts, or use random or asha with max_trials.`,
+      limit: `at most ${most} points`,
+      message,
     },
   ];
 }
@@ -65,7 +73,7 @@ interface Leaf {
   readonly points: number;
   readonly parameter: SpaceParameter;
   /** All conditions that must hold: its own and those of the groups around it. */
-  readonly conditions: readonly { readonly key: string; readonly values: readonly unknown[] }[];
+  readonly conditions: readonly { readonly key: string; readonly values: ReadonlySet<string> }[];
 }
 
 /** @returns the number of different trials; a lower bound when not exact */
@@ -84,22 +92,20 @@ export function gridSize(space: ParameterSpace): { points: number; exact: boolea
   if (free > GRID_POINTS_MAX)
     return { points: free, exact: targets.length === 0 && bound.length === 0 };
   let points = 0;
-  const chosen = new Map<string, unknown>();
+  let work = 0;
+  const chosen = new Map<string, string>();
   const active = (leaf: Leaf): boolean =>
-    leaf.conditions.every(
-      ({ key, values }) =>
-        chosen.has(key) &&
-        values.some((value) => sameJson(value as never, chosen.get(key) as never)),
-    );
+    leaf.conditions.every(({ key, values }) => values.has(chosen.get(key) ?? ""));
   const count = (index: number): boolean => {
     const target = targets[index];
     if (target === undefined) {
       points += free * product(bound.filter(active));
-      return points <= GRID_POINTS_MAX;
+      work += 1 + bound.length;
+      return points <= GRID_POINTS_MAX && work <= WORK_MAX;
     }
     if (!active(target)) return count(index + 1);
     for (const value of choices(target.parameter)) {
-      chosen.set(target.key, value);
+      chosen.set(target.key, canonical(value));
       const goOn = count(index + 1);
       chosen.delete(target.key);
       if (!goOn) return false;
@@ -118,7 +124,9 @@ function leavesOf(space: ParameterSpace): Leaf[] {
     above: Leaf["conditions"],
   ): void => {
     const own = parameter.when;
-    const conditions = own ? [...above, { key: keyOf(own.path), values: own.values }] : above;
+    const conditions = own
+      ? [...above, { key: keyOf(own.path), values: new Set(own.values.map(canonical)) }]
+      : above;
     if (parameter.type !== "nested") {
       leaves.push({ key: keyOf(names), points: pointsOf(parameter), parameter, conditions });
       return;
@@ -136,19 +144,25 @@ function pointsOf(parameter: SpaceParameter): number {
     case "nested":
       return 1;
     case "categorical":
-      return parameter.values.length;
+      return distinct(parameter.values).length;
     case "int":
       return Math.min(parameter.count ?? 1, parameter.max - parameter.min + 1);
     case "double":
-    case "log":
       return parameter.count ?? 1;
+    case "log":
+      return parameter.base === 1 ? 1 : (parameter.count ?? 1);
   }
 }
 
+/** A grid tries a value that is listed twice once. */
+const distinct = (values: readonly Json[]): Json[] => [
+  ...new Map(values.map((value) => [canonical(value), value])).values(),
+];
+
 /** The values a condition can ask about; a condition never asks about double and log. */
-function choices(parameter: SpaceParameter): Iterable<unknown> {
+function choices(parameter: SpaceParameter): Iterable<Json> {
   if (parameter.type === "const") return [parameter.value];
-  if (parameter.type === "categorical") return parameter.values;
+  if (parameter.type === "categorical") return distinct(parameter.values);
   return parameter.type === "int" ? intPoints(parameter) : [];
 }
 

@@ -86,6 +86,9 @@ export interface Issue {
 /** Issues that are listed; beyond that a count is more help than a list. */
 export const ISSUES_MAX = 100;
 
+/** Faults of one kind that get a guess at what was meant; each compares with every word there is. */
+export const GUESSES_MAX = 30;
+
 /** Names that JavaScript gives a meaning: refused wherever a name becomes a key. */
 export const RESERVED_NAMES: readonly string[] = ["__proto__", "constructor", "prototype"];
 

@@ -27,6 +27,12 @@ export const NOT_SERVED: readonly NotServed[] = [
     harmless: [[]],
   },
   {
+    field: "checkpoint_policy",
+    reason:
+      "a trial saves where the search needs it (at its target and before a pause) and at least once a minute",
+    instead: "Save at other steps from the training code: trial.checkpoint(step, save, always).",
+  },
+  {
     field: "checkpoint_storage",
     reason: "checkpoints lie in the data folder of the server and all of them are kept",
   },
@@ -47,7 +53,7 @@ export const NOT_SERVED: readonly NotServed[] = [
   {
     field: "min_checkpoint_period",
     reason: "the training code says when it saves",
-    instead: "Use checkpoint_policy.",
+    instead: "Call trial.checkpoint where it matters.",
     harmless: [0, { batches: 0 }],
   },
   {

@@ -97,7 +97,7 @@ export function repeatWarning(vals: readonly Json[], filePath: Path): Fault | un
     code: "repeated_choice",
     path,
     value: vals[index],
-    message: `${renderPath(path)} is ${show(vals[index])} once more; a choice listed twice is drawn twice as often, and a grid tries it twice. Remove one if that is not meant.`,
+    message: `${renderPath(path)} is ${show(vals[index])} once more; a choice listed twice is drawn twice as often (a grid tries it once). Remove one if that is not meant.`,
   };
 }
 

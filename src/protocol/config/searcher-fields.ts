@@ -136,9 +136,7 @@ export const hyperband = z.strictObject({
   max_concurrent_trials: concurrent,
   divisor: divisor(3),
   straggler_factor: z
-    .union([z.literal(0), z.number().min(1)], {
-      error: STRAGGLERS,
-    })
+    .union([z.literal(0), z.number().min(1, STRAGGLERS)], { error: STRAGGLERS })
     .default(3)
     .describe(
       "A rung closes without a trial that takes this many times the median of the others; 0 waits for all.",

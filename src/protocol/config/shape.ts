@@ -4,7 +4,7 @@
  * union they list what every member would have liked.
  */
 import type * as z from "zod";
-import { type Fault, ISSUES_MAX, type IssueCode, type Path, renderPath, show } from "./issue.ts";
+import { type Fault, GUESSES_MAX, type IssueCode, type Path, renderPath, show } from "./issue.ts";
 import { nearest } from "./nearest.ts";
 import { defaultOf, keysOf, schemaAt, unwrapped, valueAt } from "./schema-walk.ts";
 import { unknownKey } from "./unknown-key.ts";
@@ -120,7 +120,7 @@ function unknownKeys(
   return keys
     .filter((key) => !context.explainedElsewhere?.(key))
     .map((key, index) => {
-      const words = index < ISSUES_MAX ? known : [];
+      const words = index < GUESSES_MAX ? known : [];
       const value = valueAt(root, [...inner, key]);
       return unknownKey(key, value, [...context.path, ...inner], words, block);
     });
@@ -290,6 +290,7 @@ const NO = new Set(["no", "n", "off", "false", "0"]);
 
 /** YAML 1.1 read yes and no as booleans; 1.2 reads them as text, and people still write them. */
 function asBoolean(value: unknown, wanted: readonly unknown[]): string | undefined {
+  if (typeof value === "object") return undefined;
   const word = String(value).toLowerCase();
   const meant = YES.has(word) ? true : NO.has(word) ? false : undefined;
   return meant !== undefined && wanted.includes(meant) ? String(meant) : undefined;

@@ -10,7 +10,7 @@ import type { Json, JsonObject } from "../../base/json.ts";
 import { conditionFaults, type PlacedParameter } from "./conditions.ts";
 import { gridFaults } from "./grid-size.ts";
 import { FORMS, type FormName } from "./hyperparameter-fields.ts";
-import { type Fault, ISSUES_MAX, type Path, renderPath, show } from "./issue.ts";
+import { type Fault, GUESSES_MAX, type Path, renderPath, show } from "./issue.ts";
 import { nearest } from "./nearest.ts";
 import { OTHER_WORDS } from "./not-served.ts";
 import { logFault, logWarning, nearestForm, rangeFault, repeatWarning } from "./ranges.ts";
@@ -21,11 +21,14 @@ import {
   type ParameterSpace,
   type SpaceCondition,
   type SpaceParameter,
+  varies,
 } from "./space.ts";
 
 export interface SpaceReading {
   /** What could be read; complete when there are no faults. */
   readonly space: ParameterSpace;
+  /** Whether anything is meant to vary, faulty or not. */
+  readonly varies: boolean;
   readonly faults: readonly Fault[];
   readonly warnings: readonly Fault[];
 }
@@ -40,7 +43,12 @@ export function readSpace(
   reader.faults.push(...conditionFaults(reader.placed));
   if (options.grid)
     reader.faults.push(...gridFaults(space, reader.placed, reader.faults.length === 0));
-  return { space, faults: reader.faults, warnings: reader.warnings };
+  return {
+    space,
+    varies: varies(space) || reader.ranges,
+    faults: reader.faults,
+    warnings: reader.warnings,
+  };
 }
 
 const ROOT = "hyperparameters";
@@ -71,6 +79,7 @@ class SpaceReader {
   readonly faults: Fault[] = [];
   readonly warnings: Fault[] = [];
   readonly placed: PlacedParameter[] = [];
+  ranges = false;
 
   constructor(targets: ReadonlyMap<string, readonly (readonly string[])[]>) {
     this.targets = targets;
@@ -144,6 +153,7 @@ class SpaceReader {
       this.faults.push(this.unknownForm(form!, filePath));
       return undefined;
     }
+    if (["int", "double", "log"].includes(form)) this.ranges = true;
     const given = withoutNulls(value, "val");
     const shaped = shape(FORMS[form], given, {
       path: filePath,
@@ -161,7 +171,8 @@ class SpaceReader {
   private unknownForm(form: Json, filePath: Path): Fault {
     const path = [...filePath, "type"];
     const words = Object.keys(FORMS);
-    const known = typeof form === "string" ? nearestForm(form) : undefined;
+    const known =
+      typeof form === "string" && this.faults.length < GUESSES_MAX ? nearestForm(form) : undefined;
     const group = "For a group with a parameter called type write type: nested and params.";
     const fault = wrong({
       code: "not_a_choice",
@@ -271,9 +282,8 @@ class SpaceReader {
         message: `${subject}, which may be ${found} different parameters, because a name contains a dot. Rename one of them.`,
       };
     const names = [...this.targets.keys()];
-    // Guessing compares with every name, so it ends where issues are no longer listed.
     const guess =
-      this.faults.length < ISSUES_MAX
+      this.faults.length < GUESSES_MAX
         ? (names.find((name) => name.endsWith(`.${target}`)) ?? nearest(target, names))
         : undefined;
     const advice =

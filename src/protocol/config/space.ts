@@ -62,6 +62,15 @@ export function sameJson(a: Json, b: Json): boolean {
   return keys.every((key) => Object.hasOwn(right, key) && sameJson(left[key]!, right[key]!));
 }
 
+/** The same text for what is equal as JSON, so that many values can be looked up in a set. */
+export function canonical(value: Json): string {
+  if (typeof value !== "object" || value === null) return JSON.stringify(value);
+  if (Array.isArray(value)) return `[${value.map(canonical).join(",")}]`;
+  const map = value as JsonObject;
+  const pairs = Object.keys(map).sort();
+  return `{${pairs.map((key) => `${JSON.stringify(key)}:${canonical(map[key]!)}`).join(",")}}`;
+}
+
 /** Whether there is anything to choose. */
 export function varies(parameter: SpaceParameter): boolean {
   if (parameter.type === "nested")

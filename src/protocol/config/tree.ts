@@ -167,7 +167,7 @@ export function treeOfValue(value: unknown): { tree: Tree; faults: Fault[]; fata
     faults.push({
       code: "unstorable",
       path,
-      message: `${renderPath(path)} is ${show(String(node))}, which JSON cannot hold. Use a finite number, text, true, false, null, a list or a map.`,
+      message: `${renderPath(path)} is ${oddity(node)}, which JSON cannot hold. Use a finite number, text, true, false, null, a list or a map.`,
     });
     return leaf(null);
   };
@@ -175,15 +175,22 @@ export function treeOfValue(value: unknown): { tree: Tree; faults: Fault[]; fata
     const entries = new Map<string, Entry>();
     for (const key of Object.keys(node)) {
       if (fatal) break;
-      const flaw = nameFault(key, [...path, key]);
+      const below = [...path, key];
+      // Read even where the name is refused, as in YAML: there may be more to say.
+      const tree = read(node[key], below);
+      const flaw = nameFault(key, below);
       if (flaw) faults.push(flaw);
-      else entries.set(key, { keyAt: -1, tree: read(node[key], [...path, key]) });
+      else entries.set(key, { keyAt: -1, tree });
     }
     return { kind: "map", entries, at: -1, size: 1, depth: 0 };
   };
   const tree = read(value, []);
   return { tree, faults, fatal };
 }
+
+/** Never asks the value itself: it may answer with anything. */
+const oddity = (node: unknown): string =>
+  typeof node === "number" ? String(node) : Object.prototype.toString.call(node).slice(8, -1);
 
 const leaf = (value: null | boolean | number | string): Tree => ({
   kind: "scalar",

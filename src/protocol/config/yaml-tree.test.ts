@@ -75,6 +75,10 @@ describe("hostile YAML is refused", () => {
     refused("a: !!binary aGk=\n", "yaml_tag", "1:4");
     refused("a: !!set {a, b}\n", "yaml_tag", "1:4");
   });
+  it("tags that do not fit", () => {
+    refused("a: !!int abc\n", "yaml_tag", "1:4");
+    refused("a: !!seq {b: 1}\n", "yaml_tag", "1:4");
+  });
   it("directives that would give tags another meaning", () => {
     refused("%TAG !! tag:example.org,2026:\n---\na: !!str b\n", "yaml_syntax", "1:1");
     refused("%YAML 1.1\n---\na: yes\n", "yaml_syntax", "1:1");
@@ -95,6 +99,7 @@ describe("hostile YAML is refused", () => {
       1n,
       new Date(0),
       new Map(),
+      Object.create({ toString: () => 1 }),
       Number.NaN,
       Number.POSITIVE_INFINITY,
       cyclic,
@@ -124,7 +129,11 @@ describe("YAML that is read", () => {
   });
   it("a quoted << as a name", () => assert.deepEqual(value('{"<<": 1}'), { "<<": 1 }));
   it("standard tags", () =>
-    assert.deepEqual(value("{a: !!str 3, b: !!float 3, c: !!seq [1]}"), { a: "3", b: 3, c: [1] }));
+    assert.deepEqual(value("{a: !!str 3, b: !!float 3.5, c: !!seq [1]}"), {
+      a: "3",
+      b: 3.5,
+      c: [1],
+    }));
   it("a byte order mark, CRLF and comments", () =>
     assert.deepEqual(value("\ufeff# hi\r\na: 1\r\nb: |\r\n  x\r\n"), { a: 1, b: "x\n" }));
   it("names that look like numbers, as they are written", () =>

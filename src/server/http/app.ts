@@ -85,7 +85,8 @@ export async function buildApp(options: AppOptions): Promise<App> {
   });
   app.setErrorHandler((error, request, reply) => {
     const failure = toContrailError(error);
-    if (failure.status >= 500) request.log.error({ err: error }, failure.message);
+    if (failure.code === "internal") request.log.error({ err: error }, failure.message);
+    else if (failure.status >= 500) request.log.warn({ path: pathOf(request) }, failure.message);
     if (failure.retryAfterS !== undefined) reply.header("retry-after", failure.retryAfterS);
     if (failure.code === "not_authenticated") reply.header("www-authenticate", "Bearer");
     return reply

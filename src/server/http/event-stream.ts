@@ -4,7 +4,7 @@
  * stuck is cut off, and goes on from its Last-Event-ID when it comes back.
  */
 import type { FastifyReply, FastifyRequest } from "fastify";
-import type { Clock } from "../../base/clock.ts";
+import { type Clock, sleep } from "../../base/clock.ts";
 
 const STUCK_MS_MAX = 30_000;
 const COMMENT_EVERY_MS = 15_000;
@@ -89,15 +89,8 @@ export class EventStream {
   }
 
   /** Waits at least this long, so that changes in quick succession go out together. */
-  async pause(delayMs: number): Promise<void> {
-    if (this.#closed) return;
-    await new Promise<void>((resolve) => {
-      const cancel = this.#clock.after(delayMs, resolve);
-      this.#reply.raw.once("close", () => {
-        cancel();
-        resolve();
-      });
-    });
+  pause(delayMs: number): Promise<void> {
+    return sleep(this.#clock, delayMs);
   }
 
   close(): void {

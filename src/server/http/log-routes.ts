@@ -1,7 +1,7 @@
 import { z } from "zod";
 import * as api from "../../protocol/api.ts";
 import { readExperiment, readTrial } from "../../store/experiment-reads.ts";
-import { type LogFilter, type LogPosition, readLines } from "../../store/log-store.ts";
+import { type LogFilter, type LogPosition, linesToCome, readLines } from "../../store/log-store.ts";
 import { logView } from "../views.ts";
 import type { App } from "./app.ts";
 import { noExperiment, noTrial, type RouteContext, trialKey } from "./context.ts";
@@ -12,6 +12,8 @@ const experimentParams = z.object({ id: api.experimentIdParam });
 const trialParams = z.object({ id: api.trialIdParam });
 const tags = ["logs"];
 const STREAM_LINES = 1000;
+/** Lines of a trial that is over are waited for as long as this. */
+const LATE_LINES_MS = 60_000;
 type Query = z.infer<typeof api.logsQuery>;
 type Subject = { experiment: number; trial?: number };
 
@@ -124,7 +126,7 @@ async function followLogs(
     let fromEnd = query.tail !== undefined && stream.lastEventId === undefined;
     while (!stream.closed) {
       // Asked before reading: what is stored before the end is seen by the reading that follows.
-      const over = await isOver(context, subject);
+      const over = await isComplete(context, subject);
       stored = false;
       const limit = fromEnd ? (query.tail ?? STREAM_LINES) : STREAM_LINES;
       const rows = await readLines(context.readPool, {
@@ -154,10 +156,16 @@ async function followLogs(
   }
 }
 
-async function isOver(context: RouteContext, subject: Subject): Promise<boolean> {
-  if (subject.trial === undefined)
-    return (await readExperiment(context.readPool, subject.experiment))?.ended_at != null;
-  return (await readTrial(context.readPool, subject.experiment, subject.trial))?.ended_at != null;
+/** Over, and everything that it wrote has arrived (or its runner has had time enough to send it). */
+async function isComplete(context: RouteContext, subject: Subject): Promise<boolean> {
+  const { readPool, clock } = context;
+  const row =
+    subject.trial === undefined
+      ? await readExperiment(readPool, subject.experiment)
+      : await readTrial(readPool, subject.experiment, subject.trial);
+  if (!row?.ended_at) return false;
+  if (clock.nowMs() - row.ended_at.getTime() > LATE_LINES_MS) return true;
+  return (await linesToCome(readPool, subject)) === 0;
 }
 
 function position(cursor: string): LogPosition {

@@ -27,10 +27,32 @@ export interface Command<T> {
   run(world: World, turn: Turn): T;
 }
 
-interface Waiting {
+/** A command and its caller, who is answered once. */
+class Waiting {
   readonly command: Command<unknown>;
-  readonly resolve: (value: unknown) => void;
-  readonly reject: (error: unknown) => void;
+  answered = false;
+  readonly #resolve: (value: unknown) => void;
+  readonly #reject: (error: unknown) => void;
+
+  constructor(
+    command: Command<unknown>,
+    resolve: (value: unknown) => void,
+    reject: (error: unknown) => void,
+  ) {
+    this.command = command;
+    this.#resolve = resolve;
+    this.#reject = reject;
+  }
+
+  resolve(value: unknown): void {
+    this.answered = true;
+    this.#resolve(value);
+  }
+
+  reject(error: unknown): void {
+    this.answered = true;
+    this.#reject(error);
+  }
 }
 
 /** What a committed turn changed, for those who watch. */
@@ -46,7 +68,7 @@ export interface DecisionLoopOptions {
   readonly pool: pg.Pool;
   readonly tip: ChainTip;
   readonly nowMs: () => number;
-  /** Loads the named experiments anew into the world (after a failure). */
+  /** Loads the named experiments (and what is counted over all) anew into the world, after a failure. */
   readonly reload: (ids: readonly number[]) => Promise<void>;
   readonly onCommitted: (committed: Committed) => void;
   readonly onFailure: (what: string, error: unknown) => void;
@@ -58,9 +80,9 @@ export class DecisionLoop {
   #waiting: Waiting[] = [];
   #running: Promise<void> | undefined;
   #stopped = false;
-  /** Experiments whose memory may be ahead of the database. */
+  /** Memory may be ahead of the database: in these experiments, and in what is counted over all of them. */
   readonly #stale = new Set<number>();
-  #tipUnknown = false;
+  #ahead = false;
 
   constructor(options: DecisionLoopOptions) {
     this.#options = options;
@@ -83,7 +105,7 @@ export class DecisionLoop {
         ),
       );
     return new Promise<T>((resolve, reject) => {
-      this.#waiting.push({ command, resolve: resolve as (value: unknown) => void, reject });
+      this.#waiting.push(new Waiting(command, resolve as (value: unknown) => void, reject));
       this.#running ??= this.#run();
     });
   }
@@ -105,7 +127,7 @@ export class DecisionLoop {
       } catch (error) {
         this.#options.onFailure("a turn of the decision loop", error);
         if (batch.length > 1 && isRefusedData(error)) await this.#oneByOne(batch);
-        else for (const { reject } of batch) reject(commitFailure(error));
+        else for (const waiting of batch) waiting.reject(commitFailure(error));
       }
     }
     this.#running = undefined;
@@ -113,25 +135,39 @@ export class DecisionLoop {
 
   async #oneByOne(batch: readonly Waiting[]): Promise<void> {
     for (const waiting of batch) {
+      if (waiting.answered) continue;
       try {
         await this.#recover();
         await this.#turn([waiting]);
       } catch (error) {
+        this.#options.onFailure(`command ${waiting.command.name}`, error);
         waiting.reject(commitFailure(error));
       }
     }
   }
 
-  /** After a failed commit: memory is made to agree with the database before anything else happens. */
+  /** After a failure memory is made to agree with the database before anything else happens. */
   async #recover(): Promise<void> {
-    if (this.#tipUnknown) {
-      this.#tip = await readTip(this.#options.pool);
-      this.#tipUnknown = false;
-    }
-    if (this.#stale.size === 0) return;
+    if (!this.#ahead) return;
+    const { pool, reload, world, onCommitted } = this.#options;
     const ids = [...this.#stale];
-    await this.#options.reload(ids);
-    for (const id of ids) this.#stale.delete(id);
+    this.#tip = await readTip(pool);
+    await reload(ids);
+    this.#ahead = false;
+    this.#stale.clear();
+    // Where a commit's answer was lost it may have happened, and nobody has been told.
+    const found = ids.flatMap((id) => world.experiments.get(id) ?? []);
+    const runners = found.flatMap((live) => [...live.allocations.values()].map((a) => a.runner));
+    onCommitted({
+      runners: new Set(runners),
+      trials: new Map(found.map((live) => [live.id, new Set(live.trials.keys())])),
+      experiments: new Set(ids),
+    });
+  }
+
+  #noteAhead(turn: Turn): void {
+    this.#ahead = true;
+    for (const id of turn.touched) this.#stale.add(id);
   }
 
   async #turn(batch: readonly Waiting[]): Promise<void> {
@@ -146,9 +182,15 @@ export class DecisionLoop {
         else return this.#alone(batch, waiting, turn, done, error);
       }
     }
-    if (turn.touched.size > 0 || turn.slotsChanged.value) world.schedule(turn);
-    world.finish(turn);
-    if (!turn.batch.empty) await this.#commit(turn);
+    try {
+      if (turn.touched.size > 0 || turn.slotsChanged.value) world.schedule(turn);
+      world.finish(turn);
+      if (!turn.batch.empty) await this.#commit(turn);
+    } catch (error) {
+      this.#noteAhead(turn);
+      throw error;
+    }
+    world.ordersDurable = world.ordersVersion;
     for (const { waiting, value } of done) waiting.resolve(value);
     this.#tell(turn);
   }
@@ -162,29 +204,31 @@ export class DecisionLoop {
     error: unknown,
   ): Promise<void> {
     this.#options.onFailure(`command ${failed.command.name}`, error);
-    for (const id of turn.touched) this.#stale.add(id);
-    await this.#recover();
+    this.#noteAhead(turn);
     failed.reject(
       new ContrailError("internal", `${failed.command.name} failed by a mistake of the server`, {
         cause: error,
       }),
     );
     const index = batch.indexOf(failed);
+    await this.#recover();
     await this.#oneByOne([...done.map(({ waiting }) => waiting), ...batch.slice(index + 1)]);
   }
 
   async #commit(turn: Turn): Promise<void> {
     let client: pg.PoolClient | undefined;
+    // A connection that breaks says so in an event too, which ends the process where nobody listens.
+    const onError = (): void => undefined;
     try {
       client = await this.#options.pool.connect();
+      client.on("error", onError);
       await client.query("begin");
       const tip = await turn.batch.flush(client, this.#tip);
       await client.query("commit");
       this.#tip = tip;
+      client.off("error", onError);
       client.release();
     } catch (error) {
-      for (const id of turn.touched) this.#stale.add(id);
-      this.#tipUnknown = true;
       // The connection may be in any state (or the commit's answer lost): never use it again.
       client?.release(true);
       throw error;

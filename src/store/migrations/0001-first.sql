@@ -127,6 +127,8 @@ create table allocations (
   exit_code integer,
   signal text,
   exit_detail jsonb,
+  -- How many lines of output there are to come in all; null while it runs.
+  log_lines bigint,
   reason text not null,
   created_at timestamptz not null,
   started_at timestamptz,

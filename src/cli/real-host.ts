@@ -1,0 +1,104 @@
+/**
+ * The real world for the two programs that run commands in it, main.ts and scripts/demo.ts: streams,
+ * clock, signals, short-lived helper programs. Nothing else imports this; everything else is handed a Host.
+ */
+import { execFile } from "node:child_process";
+import { randomUUID } from "node:crypto";
+import { createInterface } from "node:readline";
+import { Writable } from "node:stream";
+import type { Clock } from "../base/clock.ts";
+import type { Host, Sink } from "./cli.ts";
+import { EXIT } from "./exit-code.ts";
+
+export const realClock: Clock = {
+  nowMs: () => Date.now(),
+  monotonicMs: () => performance.now(),
+  after(delayMs, callback) {
+    const timer = setTimeout(callback, delayMs);
+    return () => clearTimeout(timer);
+  },
+};
+
+function sinkOf(stream: NodeJS.WriteStream): Sink {
+  return {
+    write: (data) => void stream.write(data),
+    get isTTY() {
+      return stream.isTTY === true;
+    },
+    get columns() {
+      return stream.columns || 80;
+    },
+    get rows() {
+      return stream.rows || 24;
+    },
+  };
+}
+
+/** Call once: it takes over the signals and the errors of the streams. */
+export function realHost(): Host {
+  // Whoever reads us may stop reading; that is their right and no reason for a stack.
+  for (const stream of [process.stdout, process.stderr])
+    stream.on("error", (error: NodeJS.ErrnoException) => {
+      if (error.code === "EPIPE") process.exit(EXIT.pipeClosed);
+      throw error;
+    });
+  const interrupt = new AbortController();
+  let caught = false;
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const)
+    process.on(signal, () => {
+      if (!caught || interrupt.signal.aborted) process.exit(EXIT.interrupted);
+      interrupt.abort();
+    });
+  return {
+    env: process.env,
+    cwd: process.cwd(),
+    argv: process.argv.slice(2),
+    stdout: sinkOf(process.stdout),
+    stderr: sinkOf(process.stderr),
+    clock: realClock,
+    newKey: randomUUID,
+    catchInterrupt() {
+      caught = true;
+      return interrupt.signal;
+    },
+    capture,
+    readSecret,
+  };
+}
+
+const CAPTURE_MS_MAX = 5_000;
+const CAPTURE_BYTES_MAX = 16 * 1024 * 1024;
+
+const capture: Host["capture"] = (command, args) =>
+  new Promise((resolve) => {
+    const options = { timeout: CAPTURE_MS_MAX, maxBuffer: CAPTURE_BYTES_MAX };
+    execFile(command, [...args], options, (error, stdout) => {
+      const code = error === null ? 0 : (error as { code?: unknown }).code;
+      resolve(typeof code === "number" ? { code, stdout } : undefined);
+    });
+  });
+
+const readSecret: Host["readSecret"] = (question) => {
+  const { stdin, stderr } = process;
+  const hidden = stdin.isTTY === true;
+  if (hidden) stderr.write(question);
+  // readline edits the line; what it would echo goes nowhere.
+  const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() });
+  return new Promise((resolve) => {
+    const lines = createInterface({
+      input: stdin,
+      terminal: hidden,
+      ...(hidden ? { output: nowhere } : {}),
+    });
+    let answer: string | undefined;
+    lines.once("line", (line) => {
+      answer = line;
+      lines.close();
+    });
+    lines.once("SIGINT", () => process.exit(EXIT.interrupted));
+    lines.once("close", () => {
+      if (hidden) stderr.write("\n");
+      resolve(answer);
+    });
+  });
+};

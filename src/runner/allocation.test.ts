@@ -1,0 +1,264 @@
+/** The ladder of one allocation, by tables of inputs. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import {
+  type AllocationAction,
+  type AllocationExit,
+  type AllocationInput,
+  type AllocationState,
+  DEAF_GRACE_MS,
+  type HeardOrders,
+  newAllocation,
+  stepAllocation,
+} from "./allocation.ts";
+
+const go: HeardOrders = { version: 1, target: 3, yield: null, kill: false, reason: "go" };
+const pause: HeardOrders = { ...go, version: 2, yield: "pause", reason: "pause" };
+const kill: HeardOrders = { ...go, version: 3, kill: true, reason: "killed by ada" };
+const fresh = (orders = go): AllocationState =>
+  newAllocation({ orders, killGraceMs: 9_000, yieldGraceMs: 30_000 });
+const orders = (value: HeardOrders): AllocationInput => ({ type: "orders", orders: value });
+const started = (...ranks: number[]): AllocationInput => ({ type: "started", ranks });
+const hello: AllocationInput = { type: "hello" };
+const bye: AllocationInput = { type: "bye" };
+const timer: AllocationInput = { type: "timer" };
+const swept: AllocationInput = { type: "swept", outlived: 0, outOfMemory: null };
+const ended = (
+  rank: number,
+  code: number | null,
+  signal: string | null = null,
+): AllocationInput => ({
+  ...{ type: "rank_exited", rank, code, signal, outOfMemory: null },
+});
+
+interface Played {
+  readonly state: AllocationState;
+  readonly actions: string[];
+  readonly exit: AllocationExit | undefined;
+}
+
+function play(inputs: readonly AllocationInput[], from = fresh()): Played {
+  let state = from;
+  const actions: AllocationAction[] = [];
+  for (const input of inputs) {
+    const next = stepAllocation(state, input);
+    state = next.state;
+    actions.push(...next.actions);
+  }
+  const exit = actions.find((action) => action.type === "exited")?.exit;
+  return { state, actions: actions.map(name), exit };
+}
+
+function name(action: AllocationAction): string {
+  if (action.type === "signal") return action.name;
+  if (action.type === "timer")
+    return action.delayMs === null ? "no timer" : `timer ${action.delayMs}`;
+  if (action.type === "waiting") return `waiting ${action.step}`;
+  if (action.type === "sweep") return `sweep ${action.graceMs}`;
+  return action.type;
+}
+
+const check = (
+  what: string,
+  inputs: readonly AllocationInput[],
+  actions: readonly string[],
+): void => {
+  test(what, () => assert.deepEqual(play(inputs).actions, actions));
+};
+
+check(
+  "runs and ends",
+  [{ type: "prepared" }, started(0), ended(0, 0), swept],
+  ["spawn", "no timer", "sweep 5000", "exited"],
+);
+check(
+  "a yield is asked for, then SIGTERM, then SIGKILL, again until it works",
+  [started(0), hello, orders(pause), timer, timer, timer],
+  [
+    ...["push", "timer 30000"],
+    ...["SIGTERM", "timer 9000"],
+    ...["SIGKILL", "timer 5000"],
+    ...["SIGKILL", "timer 5000"],
+  ],
+);
+check(
+  "who cannot hear has a short grace",
+  [started(0), orders(pause), timer],
+  ["push", `timer ${DEAF_GRACE_MS}`, "SIGTERM", "timer 9000"],
+);
+check(
+  "who comes to hear in time gets the whole grace",
+  [started(0), orders(pause), hello, hello],
+  ["push", `timer ${DEAF_GRACE_MS}`, "timer 30000"],
+);
+check(
+  "a yield that is taken back in time is one that never was",
+  [started(0), hello, orders(pause), orders(go), timer],
+  [...["push", "timer 30000"], ...["push", "no timer"]],
+);
+check(
+  "a kill goes to SIGTERM at once, also after a yield",
+  [started(0), hello, orders(pause), orders(kill), orders(kill)],
+  [...["push", "timer 30000"], ...["push", "SIGTERM", "timer 9000"], "push"],
+);
+check(
+  "a wait is told once and answered by the target that goes past it",
+  [
+    started(0),
+    hello,
+    { type: "wait", rank: 0, step: 3 },
+    { type: "wait", rank: 0, step: 3 },
+    { type: "wait", rank: 1, step: 3 },
+    orders({ ...go, target: 4 }),
+    { type: "wait", rank: 0, step: 4 },
+  ],
+  ["waiting 3", "push", "waiting 4"],
+);
+check(
+  "a wait that the orders answer already is answered at once",
+  [started(0), hello, { type: "wait", rank: 0, step: 2 }],
+  ["push"],
+);
+check(
+  "the first rank that fails takes the others along",
+  [started(0, 1), ended(1, 7), ended(0, null, "SIGTERM"), swept],
+  [...["SIGTERM", "timer 9000"], ...["no timer", "sweep 5000", "exited"]],
+);
+check("a rank that ends in order waits for the others", [started(0, 1), ended(0, 0)], []);
+check(
+  "after SIGKILL the sweep has no patience either",
+  [started(0), orders(kill), timer, ended(0, null, "SIGKILL")],
+  [...["push", "SIGTERM", "timer 9000"], ...["SIGKILL", "timer 5000"], ...["no timer", "sweep 0"]],
+);
+check(
+  "after its end an allocation does nothing",
+  [started(0), ended(0, 0), swept, orders(kill), timer, hello, ended(0, 1), swept],
+  [...["no timer", "sweep 5000", "exited"]],
+);
+check(
+  "orders that end it while it is laid out stop that",
+  [orders(kill), { type: "launch_failed", detail: "aborted" }],
+  ["abort_preparation", "exited"],
+);
+
+const exits: readonly {
+  what: string;
+  inputs: readonly AllocationInput[];
+  expect: Partial<AllocationExit>;
+}[] = [
+  {
+    what: "exit 0 after a yield that was heard",
+    inputs: [started(0), hello, orders(pause), ended(0, 0), swept],
+    expect: { yielded: true, signalsSent: [] },
+  },
+  {
+    what: "goodbye after a yield, then a bad teardown",
+    inputs: [started(0), hello, orders(pause), bye, ended(0, 139), swept],
+    expect: { yielded: true },
+  },
+  {
+    what: "an error after a yield is an error",
+    inputs: [started(0), hello, orders(pause), ended(0, 1), swept],
+    expect: { yielded: false },
+  },
+  {
+    what: "a program that finished while the yield came",
+    inputs: [started(0), hello, bye, orders(pause), ended(0, 0), swept],
+    expect: { yielded: false },
+  },
+  {
+    what: "a program that heard nothing and finished by itself",
+    inputs: [started(0), orders(pause), ended(0, 0), swept],
+    expect: { yielded: false },
+  },
+  {
+    what: "a program that heard nothing and took SIGTERM for it",
+    inputs: [started(0), orders(pause), timer, ended(0, 0), swept],
+    expect: { yielded: true, signalsSent: ["SIGTERM"] },
+  },
+  {
+    what: "finished after the yield was taken back and it waited again",
+    inputs: [
+      started(0),
+      hello,
+      orders(pause),
+      orders(go),
+      { type: "wait", rank: 0, step: 3 },
+      ended(0, 0),
+      swept,
+    ],
+    expect: { yielded: false },
+  },
+  {
+    what: "paused before anything was started",
+    inputs: [orders(pause), { type: "prepared" }],
+    expect: { kind: "processes", processes: [], yielded: true },
+  },
+  {
+    what: "killed before anything was started",
+    inputs: [orders(kill), { type: "prepared" }],
+    expect: { kind: "processes", processes: [], yielded: false },
+  },
+  {
+    what: "the runner was told to stop",
+    inputs: [started(0), { type: "shutdown", graceMs: 100 }, ended(0, null, "SIGTERM"), swept],
+    expect: { kind: "runner_lost", signalsSent: ["SIGTERM"] },
+  },
+  {
+    what: "the runner was told to stop after a kill",
+    inputs: [
+      started(0),
+      orders(kill),
+      { type: "shutdown", graceMs: 100 },
+      ended(0, null, "SIGTERM"),
+      swept,
+    ],
+    expect: { kind: "processes" },
+  },
+  {
+    what: "nothing could be started",
+    inputs: [{ type: "prepared" }, { type: "launch_failed", detail: "no such program" }],
+    expect: { kind: "launch_failed", detail: "no such program" },
+  },
+  {
+    what: "one of two ranks could not be started",
+    inputs: [
+      started(0),
+      { type: "launch_failed", detail: "no room" },
+      ended(0, null, "SIGTERM"),
+      swept,
+    ],
+    expect: { kind: "launch_failed", processes: [{ rank: 0, code: null, signal: "SIGTERM" }] },
+  },
+  {
+    what: "the server disowned it",
+    inputs: [
+      started(0),
+      { type: "disowned", reason: "replaced" },
+      ended(0, null, "SIGTERM"),
+      swept,
+    ],
+    expect: { kind: "processes", signalsSent: ["SIGTERM"] },
+  },
+  {
+    what: "its last words told of memory",
+    inputs: [
+      started(0),
+      ended(0, 1),
+      { type: "swept", outlived: 2, outOfMemory: "Python said so" },
+    ],
+    expect: {
+      outOfMemory: "Python said so",
+      detail: "2 processes outlived the last rank and had to be killed",
+    },
+  },
+];
+for (const { what, inputs, expect } of exits)
+  test(`exit: ${what}`, () => {
+    const { exit } = play(inputs);
+    assert.ok(exit !== undefined);
+    const shown = Object.fromEntries(
+      Object.keys(expect).map((key) => [key, exit[key as keyof AllocationExit]]),
+    );
+    assert.deepEqual(shown, expect);
+  });

@@ -1,0 +1,85 @@
+/** For tests: a fake server and a runner in this process, in a folder that goes when the test ends. */
+import assert from "node:assert/strict";
+import { mkdtempSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import type { Clock } from "../base/clock.ts";
+import { TRIAL_ENV } from "../protocol/trial-socket.ts";
+import { removeCheckout } from "../store/snapshot.ts";
+import { FakeServer } from "./fake-server.ts";
+import { startGuardian } from "./guardian.ts";
+import { Runner, type RunnerOptions } from "./runner.ts";
+import { ServerClient } from "./server-client.ts";
+import { openStateFolder } from "./state-folder.ts";
+
+export const REPO_ROOT = resolve(import.meta.dirname, "../..");
+
+export const realClock: Clock = {
+  nowMs: () => Date.now(),
+  monotonicMs: () => performance.now(),
+  after(delayMs, callback) {
+    const timer = setTimeout(callback, delayMs);
+    return () => clearTimeout(timer);
+  },
+};
+
+export const sh = (script: string): string[] => ["/bin/sh", "-c", script];
+
+export class TestBench {
+  readonly folder = mkdtempSync(join(tmpdir(), "contrail-runner-"));
+  readonly server = new FakeServer(this.folder);
+  readonly said: string[] = [];
+  #runner: Runner | null = null;
+  #onSaid: () => void = () => {};
+
+  static async open(): Promise<TestBench> {
+    const bench = new TestBench();
+    await bench.server.up();
+    return bench;
+  }
+
+  get state(): string {
+    return join(this.folder, "runner");
+  }
+
+  async startRunner(limits?: RunnerOptions["limits"]): Promise<void> {
+    const state = openStateFolder(this.state, REPO_ROOT);
+    const client = new ServerClient({
+      ...{ fetch, clock: realClock, runnerId: "local" },
+      serverFile: this.server.serverFile,
+      tokenFile: this.server.tokenFile,
+    });
+    this.#runner = new Runner({
+      ...{ clock: realClock, client, state, boot: "boot-1", repoRoot: REPO_ROOT },
+      guardian: startGuardian(`${TRIAL_ENV.socket}=${state.sockets}/`),
+      environment: process.env,
+      nodeBinary: process.execPath,
+      limits,
+      say: (text) => {
+        this.said.push(text);
+        this.#onSaid();
+      },
+    });
+    await this.#runner.start();
+  }
+
+  async stopRunner(): Promise<void> {
+    await this.#runner?.stop();
+    this.#runner = null;
+  }
+
+  /** Waits for a line of the runner's own log. */
+  async untilSaid(pattern: RegExp): Promise<void> {
+    while (!this.said.some((text) => pattern.test(text)))
+      await new Promise<void>((heard) => {
+        this.#onSaid = heard;
+      });
+  }
+
+  async close(): Promise<void> {
+    await this.stopRunner();
+    await this.server.down();
+    await removeCheckout(this.folder);
+    assert.deepEqual(this.server.faults, []);
+  }
+}
