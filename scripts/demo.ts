@@ -25,7 +25,7 @@ import { download } from "../src/cli/download.ts";
 import { CliError, EXIT, failureOf } from "../src/cli/exit-code.ts";
 import { experimentLines } from "../src/cli/experiment-view.ts";
 import { duration, hyperparametersLine, plural } from "../src/cli/figures.ts";
-import { planLines, savedLine } from "../src/cli/plan-view.ts";
+import { planLines } from "../src/cli/plan-view.ts";
 import { problemLines } from "../src/cli/problem-view.ts";
 import { type Progress, SILENT, startProgress } from "../src/cli/progress.ts";
 import { realHost } from "../src/cli/real-host.ts";
@@ -312,7 +312,6 @@ async function searchAndJudge(demo: Demo, client: Client, work: string) {
     `Cavnar and Trenkle     ${accuracy.baseline.toFixed(4)}  rank-order profiles of n-grams (1994)`,
     `default settings       ${accuracy.defaults.toFixed(4)}  trained as long as the longest trial; ${accuracy.untrained.toFixed(4)} untrained`,
   );
-  demo.say("", savedLine(ended));
   return {
     experiment: ended.id,
     trials: ended.trials.total,

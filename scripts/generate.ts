@@ -5,6 +5,7 @@
  * A new one is a line in `generated`. Sources are imported when they are needed, so that a source that
  * does not load spoils its own file and no other.
  */
+import { execFileSync } from "node:child_process";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { errorsDocument } from "./generate/errors-document.ts";
@@ -22,6 +23,20 @@ export interface Generated {
 
 const json = (value: unknown): string => `${JSON.stringify(value, null, 2)}\n`;
 
+async function openapiText(): Promise<string> {
+  const { openapiDocument } = await import("../src/server/http/openapi.ts");
+  const text = await readFile(join(repositoryRoot, "package.json"), "utf8");
+  const document = await openapiDocument((JSON.parse(text) as { version: string }).version);
+  return formatted("openapi.json", json(document));
+}
+
+/** As the formatter would have it, so that the two do not fight over a file. */
+function formatted(name: string, text: string): string {
+  const biome = join(repositoryRoot, "node_modules", ".bin", "biome");
+  const options = { input: text, encoding: "utf8", cwd: repositoryRoot } as const;
+  return execFileSync(biome, ["format", `--stdin-file-path=${name}`], options);
+}
+
 export const generated: readonly Generated[] = [
   {
     file: "docs/configuration.md",
@@ -32,6 +47,11 @@ export const generated: readonly Generated[] = [
     file: "docs/experiment.schema.json",
     produce: async () =>
       json((await import("../src/protocol/config/json-schema.ts")).configJsonSchema()),
+  },
+  { file: "docs/openapi.json", produce: openapiText },
+  {
+    file: "docs/cli.md",
+    produce: async () => (await import("../src/cli/document.ts")).cliDocument(),
   },
   { file: "docs/errors.md", produce: errorsDocument },
   { file: "src/store/schema.dump.txt", produce: schemaDump },

@@ -133,6 +133,16 @@ describe("planted violations are found", () => {
     { "examples/x/a.ts": to("../../src/sdk/b.ts"), "src/sdk/b.ts": "" },
     /not src\/sdk/,
   );
+  check(
+    "what exists for tests is used by others",
+    { "src/store/a.ts": to("./test-database.ts"), "src/store/test-database.ts": to("node:test") },
+    /exists for tests/,
+  );
+  check(
+    "tests may use what exists for tests",
+    { "src/core/a.test.ts": to("./test-bench.ts"), "src/core/test-bench.ts": to("fast-check") },
+    undefined,
+  );
   check("an example uses the public entry", { "examples/x/a.ts": to("contrail") }, undefined);
   check(
     "a file that is not there",

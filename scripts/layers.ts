@@ -62,6 +62,9 @@ function faultOf(
   }
   if (target === undefined) return faultOfPackage(path, room, specifier);
   if (isSource(target) && !files.has(target)) return `${specifier} does not exist (${target})`;
+  if (path.startsWith("src/") && !isTest(path) && isTest(target)) {
+    return `${target} exists for tests; nothing else in src/ may need it`;
+  }
   if (target.startsWith(room.folder)) return faultBetweenFeatures(path, target);
   const more = isTest(path) ? (room.testsMayImport ?? []) : [];
   if ([...room.mayImport, ...more].some((may) => isWithin(target, may))) return undefined;

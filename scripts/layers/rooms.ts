@@ -82,6 +82,8 @@ export const rooms: readonly Room[] = [
       // `search simulate` and `preview` need no server and play the search at home.
       "src/core/search/",
       "src/core/space/",
+      // They read a configuration exactly as the server does; the rest of the server is a process.
+      "src/server/translate",
       "src/store/snapshot",
       // `doctor` asks what the server would find.
       "src/store/postgres/operating-user",
@@ -99,7 +101,12 @@ export const rooms: readonly Room[] = [
   { folder: "web/", mayImport: SHARED, packages: [], ...PURE },
   // What a user could write: the public entry and Node.
   { folder: "examples/", mayImport: [], packages: ["contrail"], ...SHELL },
-  { folder: "bench/", mayImport: ["src/", "examples/"], packages: ["contrail", "pg"], ...SHELL },
+  {
+    folder: "bench/",
+    mayImport: ["src/", "examples/"],
+    packages: ["contrail", "pg", "pino"],
+    ...SHELL,
+  },
   { folder: "e2e/", mayImport: ["src/", "examples/"], packages: ["contrail", "pg"], ...SHELL },
   { folder: "scripts/", mayImport: ["src/", "examples/", "e2e/"], packages: ["pg"], ...SHELL },
 ];
@@ -107,7 +114,9 @@ export const rooms: readonly Room[] = [
 /** Tests may use these in every room, and Node's own modules in the pure ones. */
 export const testPackages: readonly string[] = ["fast-check"];
 
-export const isTest = (path: string): boolean => /\.test\.tsx?$/.test(path);
+/** Tests, and what exists for them alone: `test-database.ts`, `fake-runner.ts`, `x-fixtures.ts`. */
+export const isTest = (path: string): boolean =>
+  /(?:\.test\.tsx?|(?:^|\/)(?:test|fake)-[\w-]+\.ts|[-.]fixtures\.ts)$/.test(path);
 
 /** `web/` and its features: a feature does not import another feature. */
 export const FEATURES = "web/features/";

@@ -22,6 +22,7 @@ const OUTPUT_CHARS_MAX = 64_000;
 let programs = 0;
 /** Process groups of the programs that run now. */
 const liveGroups = new Set<number>();
+let over = false;
 
 export interface Ended {
   /** Exit code, or the name of the signal that ended it. */
@@ -43,6 +44,8 @@ export interface Program {
 }
 
 export async function runProgram(program: Program): Promise<Ended> {
+  // The run was told to stop and is about to exit; whoever asks for more may wait for that.
+  if (over) return new Promise(() => {});
   const mark = `${runMark}-${++programs}`;
   const folder = join(runFolder, mark);
   makeOpenFolder(folder);
@@ -129,8 +132,9 @@ export function killMarked(mark: string): string[] {
   });
 }
 
-/** Ends everything at once; for when the run itself is told to stop. */
-export function killAllPrograms(): void {
+/** Ends everything at once and starts nothing more: the run is over, or was told to stop. */
+export function endAllPrograms(): void {
+  over = true;
   for (const group of liveGroups) killGroup(group);
   killMarked(runMark);
   rmSync(runFolder, { recursive: true, force: true });

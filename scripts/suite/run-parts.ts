@@ -3,7 +3,7 @@
  * `N passed, N failed, N skipped`, for people and programs alike.
  */
 import { parseArgs } from "node:util";
-import { killAllPrograms } from "./child.ts";
+import { endAllPrograms } from "./child.ts";
 import { stopDatabase } from "./database.ts";
 import { exitCodeOf, failed, type Outcome, sum, tally } from "./outcome.ts";
 import { type Part, seconds } from "./parts.ts";
@@ -30,8 +30,12 @@ export async function runParts(
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
     process.once(signal, () => {
       console.error(`\n${signal}: stopping`);
-      killAllPrograms();
-      void stopDatabase().finally(() => process.exit(130));
+      endAllPrograms();
+      void stopDatabase().finally(() => {
+        // Once more: something may have been on its way to start.
+        endAllPrograms();
+        process.exit(130);
+      });
     });
   }
   const outcomes: Outcome[] = [];
@@ -39,7 +43,7 @@ export async function runParts(
     for (const part of request.parts) outcomes.push(await runPart(part, request.filter));
   } finally {
     await stopDatabase();
-    killAllPrograms();
+    endAllPrograms();
   }
   return printEnd(sum(outcomes), request);
 }

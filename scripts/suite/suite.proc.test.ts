@@ -7,7 +7,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, test } from "node:test";
-import { killAllPrograms, runProgram } from "./child.ts";
+import { endAllPrograms, runProgram } from "./child.ts";
 import { runNodeTests } from "./node-tests.ts";
 import { tally } from "./outcome.ts";
 import { canSeeProcesses } from "./processes.ts";
@@ -17,7 +17,7 @@ import { pythonVersion } from "./torch.ts";
 const folder = mkdtempSync(join(tmpdir(), "planted-"));
 after(() => {
   rmSync(folder, { recursive: true });
-  killAllPrograms();
+  endAllPrograms();
 });
 
 const limits = { env: {}, testTimeoutMs: 5_000, timeoutMs: 60_000 };

@@ -9,7 +9,7 @@ import { dirname } from "node:path";
 import type { Clock } from "../base/clock.ts";
 import { Client } from "../sdk/client.ts";
 import { findServer, type Target } from "./credentials.ts";
-import { inertJson } from "./inert.ts";
+import { inert, inertJson, inertPainted } from "./inert.ts";
 import { NO_PAINT, type Paint, paintFor } from "./paint.ts";
 import { type Progress, SILENT, startProgress } from "./progress.ts";
 
@@ -85,22 +85,23 @@ export class Cli {
     });
   }
 
+  /** One line of text for people; whoever forgot to make a name inert is caught here. */
   out(line: string): void {
-    this.host.stdout.write(`${line}\n`);
+    this.host.stdout.write(`${this.paint === NO_PAINT ? inert(line) : inertPainted(line)}\n`);
   }
   err(line: string): void {
-    this.host.stderr.write(`${line}\n`);
+    this.host.stderr.write(`${this.errPaint === NO_PAINT ? inert(line) : inertPainted(line)}\n`);
   }
 
   /** The result of the command: `value` with --json, the lines otherwise. */
   show(value: unknown, lines: () => readonly string[]): void {
-    if (this.json) this.out(inertJson(value, 2));
+    if (this.json) this.host.stdout.write(`${inertJson(value, 2)}\n`);
     else for (const line of lines()) this.out(line);
   }
 
   /** One item of a stream: one line with --json, the lines otherwise. */
   item(value: unknown, lines: () => readonly string[]): void {
-    if (this.json) this.out(inertJson(value));
+    if (this.json) this.host.stdout.write(`${inertJson(value)}\n`);
     else for (const line of lines()) this.out(line);
   }
 

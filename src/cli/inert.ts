@@ -93,6 +93,35 @@ export function cut(text: string, columnsMax: number): string {
   return `${kept}…`;
 }
 
+// Colours that we put in ourselves (paint.ts); split by them, not rid of them.
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are our own
+const PAINT = /(\x1b\[\d+m)/;
+
+/** Like `cut`, for a line with our own colours in it: each that was switched on is switched off again. */
+export function cutPainted(line: string, columnsMax: number): string {
+  const parts = line.split(PAINT);
+  // Odd parts are colours.
+  const texts = parts.filter((_, i) => i % 2 === 0);
+  if (texts.reduce((sum, text) => sum + columnsOf(text), 0) <= columnsMax) return line;
+  let left = columnsMax;
+  return parts
+    .map((part, i) => {
+      if (i % 2 === 1 || left <= 0) return i % 2 === 1 ? part : "";
+      // One column stays free for the ellipsis, for something will be cut.
+      const shown = columnsOf(part) < left ? part : cut(`${part}……`, left);
+      left -= columnsOf(shown);
+      return shown;
+    })
+    .join("");
+}
+
+/** A line that may hold our own colours, with everything else in it inert: the last net before a terminal. */
+export const inertPainted = (line: string): string =>
+  line
+    .split(PAINT)
+    .map((part, i) => (i % 2 === 1 ? part : inert(part)))
+    .join("");
+
 /** `text` filled up with spaces to `columns`. */
 export function pad(text: string, columns: number, side: "left" | "right"): string {
   const fill = " ".repeat(Math.max(0, columns - columnsOf(text)));

@@ -121,7 +121,10 @@ function addRun(program: Command, run: Run): void {
     .option("--slots <n>", "slots that it gets", "1")
     .option("--dir <dir>", "the folder that is recorded as its code (default: the current one)")
     .option("--no-code", "record no folder; the program runs in an empty one")
-    .option("--data <name[=dataset@version]...>", "datasets that it reads")
+    .option(
+      "--data <dataset...>",
+      "datasets that it reads: NAME=DATASET@VERSION, or DATASET for its latest version",
+    )
     .option("--label <label...>", "words to find it by")
     .option("--restarts <n>", "start it again this often when it fails", "0")
     .option("-d, --detach", "do not wait for it")

@@ -28,9 +28,10 @@ export function table(
   rows: readonly (readonly Cell[])[],
   options: { readonly width: number; readonly headPaint?: (text: string) => string },
 ): string[] {
+  const heads = columns.map((column) => inert(column.head));
   const texts = rows.map((row) => columns.map((_, i) => textOf(row[i])));
-  const widths = columns.map((column, i) =>
-    texts.reduce((most, row) => Math.max(most, columnsOf(row[i] ?? "")), columnsOf(column.head)),
+  const widths = columns.map((_, i) =>
+    texts.reduce((most, row) => Math.max(most, columnsOf(row[i] ?? "")), columnsOf(heads[i] ?? "")),
   );
   fit(columns, widths, options.width);
   const line = (cells: readonly string[], paints: readonly ((text: string) => string)[]): string =>
@@ -47,7 +48,7 @@ export function table(
   const head = options.headPaint ?? same;
   return [
     line(
-      columns.map((column) => column.head),
+      heads,
       columns.map(() => head),
     ),
     ...texts.map((row, r) =>

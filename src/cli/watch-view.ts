@@ -5,7 +5,7 @@
  */
 import type { Experiment, Rung, StreamEvent, Trial } from "../protocol/api.ts";
 import { aligned, count, duration, hyperparametersLine, measured, steps } from "./figures.ts";
-import { columnsOf, cut, inert } from "./inert.ts";
+import { columnsOf, cut, cutPainted, inert } from "./inert.ts";
 import { type Paint, paintState } from "./paint.ts";
 import { type Cell, type Column, table } from "./table.ts";
 
@@ -68,8 +68,7 @@ export function watchLines(state: WatchState, look: WatchLook): string[] {
   const best = bestTable(state, look, Math.max(1, Math.min(10, bestRoom - 3)));
   const bestLines = bestRoom < 4 ? [] : section("best so far", best, bestRoom, paint);
   const lines = [...head, ...rungLines, ...bestLines, ...last].slice(0, look.height);
-  // Painted lines are built to fit; cutting them blindly would cut colour codes in half.
-  return lines.map((line) => (line.includes("\x1b") ? line : cut(line, width)));
+  return lines.map((line) => cutPainted(line, width));
 }
 
 function headLines(experiment: Experiment, state: WatchState, look: WatchLook): string[] {
@@ -153,10 +152,10 @@ export function rungTable(
   const right = (head: string): Column => ({ head, align: "right" });
   const columns: Column[] = [
     ...(several ? [right("bracket")] : []),
-    ...["rung", unit, "arrived", "promoted", "waiting", "stopped", "finished"].map(right),
+    ...["rung", unit, "came", "promoted", "waiting", "stopped", "done"].map(right),
     ...(failures ? [right("failed")] : []),
-    right(`best ${metric}`),
-    { head: "of trial" },
+    { head: metric, align: "right", flexible: true },
+    { head: "best trial" },
   ];
   const rows = rungs.map((rung): Cell[] => {
     const outcomes = (outcome: string): Cell => {

@@ -5,11 +5,22 @@
  */
 import { z } from "zod";
 import { problemIssue } from "./errors.ts";
-import { tree, wireNumber } from "./runner-wire.ts";
+import { boundedJsonObject, tree, wireNumber } from "./runner-wire.ts";
 
 const time = z.iso.datetime();
 const hash = z.string().regex(/^[0-9a-f]{64}$/);
 const count = z.int().min(0);
+/** Ranks are stored in two bytes. */
+const RANK_MAX = 32_767;
+const PROVENANCE_CHARS_MAX = 256 * 1024;
+
+/** Text that a database can hold: PostgreSQL knows no NUL. */
+const text = (charsMax: number) =>
+  z
+    .string()
+    .max(charsMax)
+    .refine((value) => !value.includes("\0"), "must not contain a NUL character");
+
 export const experimentIdParam = z.coerce.number().int().min(1).max(2147483647);
 export const trialIdParam = z.string().regex(/^[1-9][0-9]{0,9}\.[1-9][0-9]{0,9}$/);
 
@@ -202,7 +213,7 @@ export const createExperimentRequest = z.strictObject({
   /** The code snapshot; its blobs must have been uploaded. null = no code. */
   code: tree.nullable(),
   /** What the client could tell about where this comes from (git facts, command line, host …). */
-  provenance: z.record(z.string(), z.json()).default({}),
+  provenance: boundedJsonObject({ depthMax: 32, charsMax: PROVENANCE_CHARS_MAX }).default({}),
   /** False leaves it paused. */
   activate: z.boolean().default(true),
   /** Only check and plan; nothing is made. */
@@ -221,7 +232,7 @@ export type CreateExperimentReply = z.infer<typeof createExperimentReply>;
 
 export const experimentsQuery = pageQuery.extend({
   state: experimentState.optional(),
-  label: z.string().max(256).optional(),
+  label: text(256).optional(),
 });
 
 // ---- trials --------------------------------------------------------------------------------
@@ -300,7 +311,7 @@ export const trialsQuery = pageQuery.extend({
 
 export const metricsQuery = z.strictObject({
   /** Comma-separated; absent = all. */
-  names: z.string().max(4096).optional(),
+  names: text(4096).optional(),
   from_step: z.coerce.number().int().min(0).optional(),
   to_step: z.coerce.number().int().min(0).optional(),
   /** Thin each series to at most this many points (min, max, mean, last per bucket of steps). */
@@ -340,7 +351,7 @@ export const logsQuery = z.strictObject({
   limit: z.coerce.number().int().min(1).max(10_000).default(1000),
   /** The last N lines instead of the first. */
   tail: z.coerce.number().int().min(1).max(10_000).optional(),
-  rank: z.coerce.number().int().min(0).optional(),
+  rank: z.coerce.number().int().min(0).max(RANK_MAX).optional(),
   stream: z.enum(["stdout", "stderr"]).optional(),
   /** Lines that contain this text. */
   contains: z.string().min(1).max(200).optional(),
@@ -425,7 +436,7 @@ export type CreateDatasetReply = z.infer<typeof createDatasetReply>;
 
 export const loginRequest = z.union([
   z.strictObject({ one_time_token: z.string().max(256) }),
-  z.strictObject({ user: z.string().max(128), password: z.string().max(1024) }),
+  z.strictObject({ user: text(128), password: z.string().max(1024) }),
 ]);
 export const loginReply = z.object({
   token: z.string(),
@@ -444,7 +455,7 @@ export const token = z.object({
   last_used_at: time.nullable(),
 });
 export const createTokenRequest = z.strictObject({
-  name: z.string().min(1).max(128),
+  name: text(128).min(1),
   scope: tokenScope.default("user"),
   /** Seconds from now; absent = 90 days. */
   lifetime_s: z.int().min(1).max(315_360_000).default(7_776_000),
@@ -480,6 +491,101 @@ export const change = z.object({
   cause: z.string(),
 });
 export type Change = z.infer<typeof change>;
+
+/** One change as it is chained; `hash` covers it and the one before (docs/audit.md). */
+export const auditChange = z.object({
+  seq: count,
+  at: time,
+  actor: z.string(),
+  /** The experiment it belongs to; null for people, tokens, datasets and the server itself. */
+  experiment: z.int().nullable(),
+  subject: z.string(),
+  what: z.string(),
+  cause: z.string(),
+  hash: z.string(),
+});
+export type AuditChange = z.infer<typeof auditChange>;
+
+export const auditQuery = pageQuery.extend({
+  experiment: experimentIdParam.optional(),
+  trial: trialIdParam.optional(),
+  actor: text(500).optional(),
+  /** What it begins with: "granted" finds "granted cpu:0". */
+  what: text(200).optional(),
+  since: z.iso.datetime({ offset: true }).optional(),
+  /** Not included. */
+  until: z.iso.datetime({ offset: true }).optional(),
+  order: z.enum(["newest", "oldest"]).default("newest"),
+});
+
+export const chainEnd = z.object({ seq: count, hash });
+export type ChainEnd = z.infer<typeof chainEnd>;
+
+export const auditVerifyQuery = z.strictObject({
+  /** Go on after this event, which an earlier answer gave as `last`; absent = from the beginning. */
+  after_seq: z.coerce.number().int().min(1).max(Number.MAX_SAFE_INTEGER).optional(),
+  after_hash: hash.optional(),
+  /** An end that was noted down before: the log must still hold it. */
+  expect_seq: z.coerce.number().int().min(1).max(Number.MAX_SAFE_INTEGER).optional(),
+  expect_hash: hash.optional(),
+  /** How many events to look at in one answer. */
+  limit: z.coerce.number().int().min(1).max(1_000_000).default(100_000),
+});
+
+export const auditVerdict = z.object({
+  /** False when an event does not fit. With `complete` false and `ok` true there is more to look at. */
+  ok: z.boolean(),
+  complete: z.boolean(),
+  /** Events that fit, in this answer. */
+  checked: count,
+  /** The last event that fits: note it down to find out later whether the end was cut off. */
+  last: chainEnd,
+  /** The first event that does not fit. */
+  misfit: z
+    .object({
+      kind: z.enum(["sequence", "hash", "anchor", "truncated"]),
+      /** The place in the chain where it breaks. */
+      seq: count,
+      expected: z.string(),
+      found: z.string(),
+      text: z.string(),
+      change: auditChange.nullable(),
+    })
+    .nullable(),
+});
+export type AuditVerdict = z.infer<typeof auditVerdict>;
+
+// ---- why -------------------------------------------------------------------------------------
+
+export const whyKind = z.enum(["experiment", "trial", "allocation", "slot", "searcher"]);
+export type WhyKind = z.infer<typeof whyKind>;
+
+/** One sentence of an answer, and what it rests on. */
+export const whyReason = z.object({
+  /** From the closed list in docs/audit.md. */
+  code: z.string(),
+  text: z.string(),
+  /** When it came to be, where there is such a moment. */
+  at: time.nullable(),
+  /** Who: a person's name, `search`, `scheduler`, `runner`, `budget` or `contrail`. */
+  actor: z.string().nullable(),
+  /** Events of the log that say so. */
+  events: z.array(count),
+  /** The figures in the sentence, by name. */
+  figures: z.record(z.string(), z.json()),
+});
+export type WhyReason = z.infer<typeof whyReason>;
+
+/** Why a thing is as it is: first the reason for its state, then how it came there, oldest first. */
+export const why = z.object({
+  kind: whyKind,
+  id: z.string(),
+  state: z.string(),
+  reasons: z.array(whyReason),
+  /** The end of its output, where it failed. */
+  last_lines: z.array(z.string()),
+});
+export type Why = z.infer<typeof why>;
 
 /**
  * `GET /api/v1/experiments/:id/stream` (server-sent events). Each event carries whole current things,

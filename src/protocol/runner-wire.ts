@@ -19,14 +19,57 @@
 import { z } from "zod";
 
 const count = z.int().min(0);
+const int32 = z.int32();
+/** Ranks are stored in two bytes. */
+const rank = z.int().min(0).max(32_767);
+/** Wider than what a runner lets through of each, so that none of its records is ever refused for it. */
+const SHORT_CHARS_MAX = 256;
+const SENTENCE_CHARS_MAX = 16_384;
+const METADATA_CHARS_MAX = 4 * 1024 * 1024;
+const REFUSED_MAX = 10_000;
+/** Of one line's bytes, in base64; runners split lines at 64 KiB. */
+const LINE_CHARS_MAX = 1024 * 1024;
+/** Sixteen TiB: the sum over a tree still fits into 63 bits. */
+const FILE_BYTES_MAX = 2 ** 44;
 const blobHash = z.string().regex(/^[0-9a-f]{64}$/);
 export const wireNumber = z.union([z.number(), z.enum(["NaN", "Infinity", "-Infinity"])]);
+
+/**
+ * A JSON object that is not too deep and not too long. Walked without recursion, because what has to be refused is
+ * exactly what would overflow a stack.
+ */
+export const boundedJsonObject = (limits: { depthMax: number; charsMax: number }) =>
+  z.record(z.string(), z.custom<z.core.util.JSONType>()).check((context) => {
+    if (deeperThan(context.value, limits.depthMax))
+      context.issues.push({
+        code: "custom",
+        input: context.value,
+        message: `is nested more than ${limits.depthMax} levels deep`,
+      });
+    else if (JSON.stringify(context.value).length > limits.charsMax)
+      context.issues.push({
+        code: "custom",
+        input: context.value,
+        message: `has more than ${limits.charsMax} characters of JSON`,
+      });
+  });
+
+function deeperThan(value: unknown, depthMax: number): boolean {
+  let level: unknown[] = [value];
+  for (let depth = 0; level.length > 0; depth++) {
+    if (depth > depthMax) return true;
+    level = level.flatMap((item) =>
+      typeof item === "object" && item !== null ? Object.values(item) : [],
+    );
+  }
+  return false;
+}
 
 /** One file of a snapshot (code, data, checkpoint). `path` is relative, forward slashes, no `..`. */
 export const treeEntry = z.strictObject({
   path: z.string().min(1).max(4096),
   /** Bytes. */
-  size: count,
+  size: count.max(FILE_BYTES_MAX),
   hash: blobHash,
   executable: z.boolean().default(false),
 });
@@ -37,14 +80,14 @@ export type Tree = z.infer<typeof tree>;
 
 /** How a process ended, as the kernel gave it. Exactly one of `code`, `signal` is not null. */
 export const processExit = z.strictObject({
-  rank: count,
-  code: z.int().nullable(),
-  signal: z.string().nullable(),
+  rank,
+  code: int32.nullable(),
+  signal: z.string().max(SHORT_CHARS_MAX).nullable(),
 });
 
 export const runnerEvent = z.discriminatedUnion("type", [
   /** The first process of the allocation was started. */
-  z.strictObject({ type: z.literal("started"), seq: count, atMs: z.number(), pid: z.int() }),
+  z.strictObject({ type: z.literal("started"), seq: count, atMs: z.number(), pid: int32 }),
   z.strictObject({
     type: z.literal("report"),
     seq: count,
@@ -52,7 +95,13 @@ export const runnerEvent = z.discriminatedUnion("type", [
     step: count,
     metrics: z.record(z.string().min(1).max(512), wireNumber),
     /** Names whose values were not numbers, with what they were; kept as a count on the trial. */
-    refused: z.record(z.string(), z.string()).optional(),
+    refused: z
+      .record(z.string().max(512), z.string().max(SENTENCE_CHARS_MAX))
+      .refine(
+        (names) => Object.keys(names).length <= REFUSED_MAX,
+        `names more than ${REFUSED_MAX} metrics`,
+      )
+      .optional(),
   }),
   /** Everything up to `step` is reported; the training code waits for orders. */
   z.strictObject({ type: z.literal("waiting"), seq: count, atMs: z.number(), step: count }),
@@ -63,32 +112,32 @@ export const runnerEvent = z.discriminatedUnion("type", [
     atMs: z.number(),
     step: count,
     tree,
-    metadata: z.record(z.string(), z.json()),
+    metadata: boundedJsonObject({ depthMax: 64, charsMax: METADATA_CHARS_MAX }),
   }),
   z.strictObject({
     type: z.literal("invalid_hyperparameters"),
     seq: count,
     atMs: z.number(),
-    reason: z.string(),
+    reason: z.string().max(SENTENCE_CHARS_MAX),
   }),
   /** Every process of the allocation is gone, its whole group too. Always the last event. */
   z.strictObject({
     type: z.literal("exited"),
     seq: count,
     atMs: z.number(),
-    processes: z.array(processExit),
+    processes: z.array(processExit).max(10_000),
     /** processes: they ended (the exits tell how). launch_failed: none could be started (`detail`).
      *  runner_lost: the runner died and a later one cleaned up. */
     kind: z.enum(["processes", "launch_failed", "runner_lost"]),
     /** What told us that memory ran out ("kernel OOM killer", …); null when nothing did. */
-    outOfMemory: z.string().nullable(),
+    outOfMemory: z.string().max(SENTENCE_CHARS_MAX).nullable(),
     /** Signals that the runner itself had sent, in order. */
-    signalsSent: z.array(z.string()),
+    signalsSent: z.array(z.string().max(SHORT_CHARS_MAX)).max(1000),
     /** The training code had been told to yield and said goodbye (or exited 0) after that. */
     yielded: z.boolean(),
     /** How many lines of output the allocation wrote: whoever follows them knows when all have come. */
-    logLines: count,
-    detail: z.string(),
+    logLines: count.default(0),
+    detail: z.string().max(SENTENCE_CHARS_MAX),
   }),
 ]);
 export type RunnerEvent = z.infer<typeof runnerEvent>;
@@ -114,19 +163,21 @@ export type SyncRequest = z.infer<typeof syncRequest>;
 export const logLine = z.strictObject({
   seq: count,
   atMs: z.number(),
-  rank: count,
+  rank,
   stream: z.enum(["stdout", "stderr"]),
   /** The bytes of the line without its newline, base64. Long lines are split, never dropped. */
-  bytes: z.string(),
+  bytes: z.string().max(LINE_CHARS_MAX),
   /** False when the line goes on in the next record of this rank and stream. */
   complete: z.boolean(),
 });
 export type LogLine = z.infer<typeof logLine>;
 
 export const logsRequest = z.strictObject({
-  allocations: z.array(
-    z.strictObject({ id: z.string().max(64), fence: count, lines: z.array(logLine).max(20_000) }),
-  ),
+  allocations: z
+    .array(
+      z.strictObject({ id: z.string().max(64), fence: count, lines: z.array(logLine).max(20_000) }),
+    )
+    .max(10_000),
 });
 export type LogsRequest = z.infer<typeof logsRequest>;
 

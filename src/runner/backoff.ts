@@ -45,3 +45,15 @@ export class Backoff {
     this.#wake?.();
   }
 }
+
+/** Waits for `work`, however it ends, but no longer than `ms`. */
+export async function within(clock: Clock, ms: number, work: Promise<unknown>): Promise<void> {
+  await new Promise<void>((resolve) => {
+    const cancel = clock.after(ms, resolve);
+    const end = () => {
+      cancel();
+      resolve();
+    };
+    work.then(end, end);
+  });
+}

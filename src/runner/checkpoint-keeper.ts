@@ -86,20 +86,25 @@ export class CheckpointKeeper {
   }
 
   async #take(checkpoint: KeptCheckpoint, path: string): Promise<string | null> {
-    const fault = metadataFault(checkpoint.metadata) ?? (await this.#folderFault(path));
-    if (fault !== null) {
-      this.#options.events.lost(checkpoint, fault);
-      return fault;
+    try {
+      const fault = metadataFault(checkpoint.metadata) ?? (await this.#folderFault(path));
+      const why = fault ?? (await this.#keepFiles(checkpoint, path));
+      if (why !== null) this.#options.events.lost(checkpoint, why);
+      return why;
+    } catch (error) {
+      this.#options.events.lost(checkpoint, (error as Error).message);
+      throw error;
     }
+  }
+
+  async #keepFiles(checkpoint: KeptCheckpoint, path: string): Promise<string | null> {
     const number = this.#next++;
     try {
       writePrivate(this.#note(number), JSON.stringify(checkpoint));
       await rename(path, this.#files(number));
     } catch (error) {
       await rm(this.#note(number), { force: true });
-      const why = `the folder could not be taken over: ${(error as Error).message}`;
-      this.#options.events.lost(checkpoint, why);
-      return why;
+      return `the folder could not be taken over: ${(error as Error).message}`;
     }
     this.#enqueue(number, checkpoint);
     return null;

@@ -16,14 +16,14 @@ export type EventFields = Readonly<Record<string, string>>;
 interface Waiting {
   readonly type: string;
   /** Null while what it speaks of is still being sent. */
-  fields: EventFields | null;
+  fields: (() => EventFields) | null;
   dropped: boolean;
   spooled: (() => void) | null;
 }
 
 export interface Place {
-  /** Gives the event that stands here. Resolves when it is in the spool. */
-  fill(fields: EventFields): Promise<void>;
+  /** Gives the event that stands here, asked for when its turn comes. Resolves when it is in the spool. */
+  fill(fields: () => EventFields): Promise<void>;
   /** There will be none. */
   drop(): void;
 }
@@ -49,7 +49,7 @@ export class EventQueue {
 
   /** At the end of the line. */
   putInTurn(type: string, fields: EventFields): void {
-    this.#line.push({ type, fields, dropped: false, spooled: null });
+    this.#line.push({ type, fields: () => fields, dropped: false, spooled: null });
     this.#advance();
   }
 
@@ -83,7 +83,7 @@ export class EventQueue {
       if (next === undefined || (next.fields === null && !next.dropped)) return;
       this.#line.shift();
       if (next.dropped || next.fields === null) continue;
-      this.put(next.type, next.fields);
+      this.put(next.type, next.fields());
       next.spooled?.();
     }
   }

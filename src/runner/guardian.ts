@@ -7,7 +7,10 @@
  * whoever else carries the runner's socket folder in its environment. A second Node process would do
  * the same for forty times the memory; a lease at the server would need the server to be there.
  */
-import { spawn } from "node:child_process";
+import { type ChildProcessByStdio, spawn } from "node:child_process";
+import type { Socket } from "node:net";
+import type { Writable } from "node:stream";
+import type { Clock } from "../base/clock.ts";
 
 // `read` ends at the end of the pipe; the last line heard holds. grep -l reads /proc/*/environ as bytes.
 const SCRIPT = `
@@ -31,27 +34,50 @@ export interface Guardian {
   release(): void;
 }
 
+/** Between the death of a guardian and the next one, so that a machine without memory is not stormed. */
+const AGAIN_MS = 1_000;
+
 /**
  * @param marker NAME=prefix; a process with this text in its environment dies with the runner
  */
-export function startGuardian(marker: string): Guardian {
-  const child = spawn("/bin/sh", ["-c", SCRIPT, "contrail-guardian", marker], {
+export function startGuardian(marker: string, clock: Clock): Guardian {
+  let groups: readonly number[] = [];
+  let released = false;
+  let child: Guard;
+  const start = (): void => {
+    child = spawnGuard(marker);
+    child.on("error", () => {});
+    child.stdin.on("error", () => {});
+    child.unref();
+    (child.stdin as Socket).unref();
+    if (groups.length > 0) child.stdin.write(`${groups.join(" ")}\n`);
+    // It does not end by itself before the pipe does; whoever killed it, there must be one.
+    child.once("exit", () => {
+      if (!released) clock.after(AGAIN_MS, () => !released && start());
+    });
+  };
+  start();
+  return {
+    get pid() {
+      return child.pid;
+    },
+    watch(now) {
+      groups = now;
+      child.stdin.write(`${groups.join(" ")}\n`);
+    },
+    release() {
+      released = true;
+      child.stdin.end("\n");
+    },
+  };
+}
+
+type Guard = ChildProcessByStdio<Writable, null, null>;
+
+const spawnGuard = (marker: string): Guard =>
+  spawn("/bin/sh", ["-c", SCRIPT, "contrail-guardian", marker], {
     detached: true,
     stdio: ["pipe", "ignore", "ignore"],
     // The marker must not stand in its own environment.
     env: { PATH: process.env.PATH ?? "/usr/bin:/bin" },
   });
-  child.on("error", () => {});
-  child.stdin.on("error", () => {});
-  child.unref();
-  (child.stdin as unknown as { unref(): void }).unref();
-  return {
-    pid: child.pid,
-    watch(groups) {
-      child.stdin.write(`${groups.join(" ")}\n`);
-    },
-    release() {
-      child.stdin.end("\n");
-    },
-  };
-}

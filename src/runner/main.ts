@@ -73,7 +73,7 @@ async function main(): Promise<void> {
     serverFile: need("server-file"),
     tokenFile: need("token-file"),
   });
-  const guardian = startGuardian(`${TRIAL_ENV.socket}=${state.sockets}/`);
+  const guardian = startGuardian(`${TRIAL_ENV.socket}=${state.sockets}/`, clock);
   const runner = new Runner({
     ...{ clock, client, state, guardian, boot, repoRoot, say },
     environment: process.env,

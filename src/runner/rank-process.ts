@@ -7,7 +7,7 @@
  * setpriv's own exit code, so the program is looked up before.
  */
 import { type ChildProcess, spawn } from "node:child_process";
-import { accessSync, constants, statSync } from "node:fs";
+import { accessSync, constants, statSync, writeFileSync } from "node:fs";
 import { delimiter, isAbsolute, join, resolve } from "node:path";
 
 export interface RankCommand {
@@ -59,7 +59,16 @@ export async function startRank(command: RankCommand, sinks: RankSinks): Promise
     const cause = await new Promise<Error>((tell) => child.once("error", tell));
     throw launchError(command.argv, cause);
   }
+  preferForOomKiller(child.pid);
   return watch(child, sinks);
+}
+
+/** When the machine runs out of memory, a trial may die of it; the runner and the server should not. */
+function preferForOomKiller(pid: number): void {
+  if (process.platform !== "linux") return;
+  try {
+    writeFileSync(`/proc/${pid}/oom_score_adj`, "500");
+  } catch {} // Gone already, or a system that does not let us: the kernel's own choice stands.
 }
 
 function watch(child: ChildProcess, sinks: RankSinks): RankProcess {

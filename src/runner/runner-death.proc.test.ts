@@ -93,6 +93,30 @@ test("a killed runner takes its processes with it; its successor tells what happ
   assert.deepEqual(server.types("1.1.1"), ["started", "exited"]);
 });
 
+test("a checkpoint that was taken over is delivered by the successor, before the end is told", async () => {
+  const { pid } = await engine.ensureRunner(spec);
+  let tries = 0;
+  server.intercept = (method) => (method === "PUT" && ++tries > 0 ? 503 : undefined);
+  const program = `
+import { writeFileSync } from "node:fs";
+import { init } from "contrail";
+const trial = await init();
+for await (const step of trial.steps({ save: (folder) => writeFileSync(folder + "/model", "weights " + step) })) trial.report(step, { loss: 1 });
+`;
+  server.launch("1.1.1", [process.execPath, "t.ts"], { code: server.tree({ "t.ts": program }) });
+  server.order("1.1.1", { target: 1 });
+  await server.until("tries to send it", () => tries > 1);
+  process.kill(pid, "SIGKILL");
+  await untilNoneLeft(["1.1.1"], 5_000);
+  server.intercept = () => undefined;
+  await engine.ensureRunner(spec);
+  await server.untilExit("1.1.1");
+  assert.deepEqual(server.types("1.1.1"), ["started", "report", "checkpoint", "exited"]);
+  const checkpoint = server.events("1.1.1")[2]!;
+  assert.ok(checkpoint.type === "checkpoint");
+  assert.equal(server.blobs.get(checkpoint.tree[0]!.hash)?.toString(), "weights 1");
+});
+
 test("a living runner is adopted by the next server, and training goes on meanwhile", async () => {
   const { pid } = await engine.ensureRunner(spec);
   server.launch("1.1.1", sh("while [ ! -e ../go ]; do sleep 0.02; done; echo went on"));

@@ -27,6 +27,7 @@ test("a program that prints and exits 0 is told from start to end, and its folde
     [exit.kind, exit.yielded, exit.outOfMemory, exit.signalsSent, exit.detail],
     ["processes", false, null, [], ""],
   );
+  assert.equal(exit.logLines, 4);
   await server.until("the logs", () => server.logs("1.1.1").length === 4);
   const code = join(bench.folder, "runner/allocations/1.1.1/code");
   assert.equal(server.output("1.1.1", "stdout").toString(), `out\n${code}\n{"lr":0.5} 7\n`);

@@ -14,13 +14,16 @@ import type { AllocationOrders, SyncReply } from "../protocol/runner-wire.ts";
 import { TRIAL_ENV } from "../protocol/trial-socket.ts";
 import { removeCheckout } from "../store/snapshot.ts";
 import { AllocationHost, type HostDeps, type HostPlace } from "./allocation-host.ts";
+import { within } from "./backoff.ts";
 import { BlobCache } from "./blob-cache.ts";
 import type { Guardian } from "./guardian.ts";
 import { OrdersPoll } from "./orders-poll.ts";
 import { OomWatch } from "./out-of-memory.ts";
+import type { Outbox } from "./outbox.ts";
 import { rankStarter } from "./rank-starter.ts";
 import type { ServerClient } from "./server-client.ts";
 import {
+  isFolderName,
   readLaunchNote,
   readProcessNote,
   type StateFolder,
@@ -56,8 +59,9 @@ export class Runner {
   readonly #uplink: Uplink;
   readonly #poll: OrdersPoll;
   readonly #cache: BlobCache;
-  /** Kept as an array, because it is walked at each request. */
-  #sources: readonly AllocationHost[] = [];
+  /** The same as arrays, because they are walked at each request. */
+  #all: readonly AllocationHost[] = [];
+  #outboxes: readonly Outbox[] = [];
   #heardVersion = 0;
   #stopping = false;
   #emptied: (() => void) | null = null;
@@ -68,7 +72,7 @@ export class Runner {
     this.#cache = new BlobCache({ folder: state.cache, client, clock });
     this.#uplink = new Uplink({
       ...{ client, clock, say, boot: options.boot },
-      sources: () => this.#sources,
+      sources: () => this.#outboxes,
       ordersAfter: () => this.#heardVersion,
       replied: (reply) => this.#replied(reply),
     });
@@ -82,7 +86,7 @@ export class Runner {
       regressed: () => {
         say("the server counts orders from the beginning again; everything is asked for anew");
         this.#heardVersion = 0;
-        for (const host of this.#sources) host.forgetVersion();
+        for (const host of this.#all) host.forgetVersion();
       },
     });
     this.#deps = {
@@ -93,7 +97,7 @@ export class Runner {
       limits: options.limits ?? DEFAULT_LIMITS,
       eventsReady: () => this.#uplink.eventsReady(),
       logsReady: () => this.#uplink.logsReady(),
-      groupsChanged: () => options.guardian.watch(this.#sources.flatMap((host) => host.groups)),
+      groupsChanged: () => options.guardian.watch(this.#all.flatMap((host) => host.groups)),
       delivered: (host) => this.#delivered(host),
     };
   }
@@ -111,8 +115,8 @@ export class Runner {
     this.#stopping = true;
     const { clock, client, guardian } = this.#options;
     await this.#poll.stop();
-    for (const host of this.#sources) host.shutdown(STOP_GRACE_MS);
-    await within(clock, STOP_ENDED_MS, Promise.all(this.#sources.map((host) => host.ended)));
+    for (const host of this.#all) host.shutdown(STOP_GRACE_MS);
+    await within(clock, STOP_ENDED_MS, Promise.all(this.#outboxes.map((outbox) => outbox.ended)));
     if (this.#hosts.size > 0) {
       const emptied = new Promise<void>((resolve) => {
         this.#emptied = resolve;
@@ -122,8 +126,8 @@ export class Runner {
     client.close();
     await this.#uplink.stop();
     // Who is not over keeps its groups on the guardian's list, which ends them when the pipe closes.
-    if (this.#sources.every((host) => host.isOver)) guardian.release();
-    for (const host of this.#sources) host.close();
+    if (this.#outboxes.every((outbox) => outbox.isOver)) guardian.release();
+    for (const host of this.#all) host.close();
   }
 
   #replied(reply: SyncReply): void {
@@ -147,6 +151,8 @@ export class Runner {
     const host = this.#hosts.get(order.id);
     if (host !== undefined) return host.order(order);
     if (this.#stopping || this.#options.state.ended.has(order.id)) return;
+    if (!isFolderName(order.id))
+      return this.#options.say(`${JSON.stringify(order.id)} is no id of an allocation; ignored`);
     const place = this.#place(order.id, order.fence);
     mkdirSync(place.folder, { recursive: true, mode: 0o700 });
     writeLaunchNote(place.folder, { id: order.id, fence: order.fence });
@@ -171,8 +177,8 @@ export class Runner {
 
   /** Ends what the server did not name, unless it heard of it only after that answer was written. */
   #endOthers(named: ReadonlySet<string>, version: number): void {
-    for (const host of this.#sources)
-      if (!named.has(host.id) && host.version <= version && !host.isOver) host.disowned(true);
+    for (const host of this.#all)
+      if (!named.has(host.id) && host.version <= version && !host.outbox.isOver) host.disown();
   }
 
   async #recover(id: string): Promise<void> {
@@ -196,7 +202,6 @@ export class Runner {
       `the runner died; its successor found and ended ${count} of this allocation`,
     );
     say(`${id}: taken up from an earlier runner; ${count} ended`);
-    if (host.isDelivered) this.#delivered(host);
   }
 
   /** Process groups that are certainly still the ones that were noted. */
@@ -218,7 +223,12 @@ export class Runner {
 
   #add(host: AllocationHost): void {
     this.#hosts.set(host.id, host);
-    this.#sources = [...this.#hosts.values()];
+    this.#list();
+  }
+
+  #list(): void {
+    this.#all = [...this.#hosts.values()];
+    this.#outboxes = this.#all.map((host) => host.outbox);
   }
 
   #delivered(host: AllocationHost): void {
@@ -229,7 +239,7 @@ export class Runner {
       say(`${host.id}: could not be noted as ended: ${(error as Error).message}`);
     }
     this.#hosts.delete(host.id);
-    this.#sources = [...this.#hosts.values()];
+    this.#list();
     const folder = state.allocation(host.id);
     // Checkouts may be read-only, and a folder that cannot be removed now is taken up at the next start.
     removeCheckout(folder)
@@ -239,15 +249,4 @@ export class Runner {
       );
     if (this.#hosts.size === 0) this.#emptied?.();
   }
-}
-
-async function within(clock: Clock, ms: number, work: Promise<unknown>): Promise<void> {
-  await new Promise<void>((resolve) => {
-    const cancel = clock.after(ms, resolve);
-    const end = () => {
-      cancel();
-      resolve();
-    };
-    work.then(end, end);
-  });
 }

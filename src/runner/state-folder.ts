@@ -61,10 +61,13 @@ export function openStateFolder(path: string, repoRoot: string): StateFolder {
     ended: new EndedList(inside("ended")),
     allocation: (id) => join(inside("allocations"), id),
     socket: (id) => join(sockets, `${id}.sock`),
-    leftovers: () =>
-      readdirSync(inside("allocations")).filter((name) => /^[0-9]+(\.[0-9]+)*$/.test(name)),
+    leftovers: () => readdirSync(inside("allocations")).filter(isFolderName),
   };
 }
+
+/** An allocation's id that can name its folder; every id that the server makes can. */
+export const isFolderName = (id: string): boolean =>
+  /^[0-9]+(\.[0-9]+)*$/.test(id) && id.length <= LONGEST_SOCKET_NAME - ".sock".length;
 
 /** The same folder for the same state, so that a successor recognizes processes by it. */
 function socketFolder(state: string): string {

@@ -51,7 +51,7 @@ export class TestBench {
     });
     this.#runner = new Runner({
       ...{ clock: realClock, client, state, boot: "boot-1", repoRoot: REPO_ROOT },
-      guardian: startGuardian(`${TRIAL_ENV.socket}=${state.sockets}/`),
+      guardian: startGuardian(`${TRIAL_ENV.socket}=${state.sockets}/`, realClock),
       environment: process.env,
       nodeBinary: process.execPath,
       limits,

@@ -82,6 +82,17 @@ for (const [line, expected] of faults)
     assert.ok(parsed.fault.length < 400);
   });
 
+test("values that are nested a hundred thousand levels deep overflow nothing", () => {
+  const deep = `${"[".repeat(100_000)}${"]".repeat(100_000)}`;
+  assert.match(report(`{"ok":1,"deep":${deep}}`).refused?.deep ?? "", /^array: /);
+  assert.ok("fault" in parse(`{"type":${deep}}`));
+  assert.ok("fault" in parse(`{"type":"report","step":${deep},"metrics":{}}`));
+  assert.ok("message" in parse(`{"type":"invalid_hyperparameters","reason":${deep}}`));
+  const checkpoint = parse(`{"type":"checkpoint","step":1,"path":"a","metadata":{"x":${deep}}}`);
+  assert.ok("message" in checkpoint && checkpoint.message.type === "checkpoint");
+  assert.match(metadataFault(checkpoint.message.metadata) ?? "", /nested more than 32 levels/);
+});
+
 test("bytes that are not UTF-8 are not guessed at", () => {
   assert.deepEqual(parseTrialLine(Buffer.from([0x7b, 0xff, 0x7d])), {
     fault: "a line on the socket is not UTF-8",

@@ -14,6 +14,7 @@ const NAME_MAX_CHARS = 512;
 const REFUSED_MAX = 1_000;
 const REASON_MAX_CHARS = 4_096;
 const METADATA_MAX_BYTES = 1024 * 1024;
+const METADATA_DEPTH_MAX = 32;
 const SHOWN_MAX_CHARS = 100;
 
 export type TrialMessage =
@@ -57,7 +58,7 @@ function readMessage(value: Record<string, unknown>): ParsedLine {
     case "hello":
       if (!isCount(value.rank)) return fault("hello", "rank", "a whole number from 0", value.rank);
       return {
-        message: { type: "hello", rank: value.rank, sdk: String(value.sdk ?? "?").slice(0, 200) },
+        message: { type: "hello", rank: value.rank, sdk: textOf(value.sdk).slice(0, 200) },
       };
     case "report":
       return readReport(value);
@@ -70,14 +71,14 @@ function readMessage(value: Record<string, unknown>): ParsedLine {
       return {
         message: {
           type: "invalid_hyperparameters",
-          reason: storable(String(value.reason ?? ""), REASON_MAX_CHARS),
+          reason: storable(textOf(value.reason), REASON_MAX_CHARS),
         },
       };
     case "bye":
       return { message: { type: "bye" } };
     default:
       return {
-        fault: `a line on the socket has type ${show(JSON.stringify(value.type) ?? "undefined")}; known are hello, report, checkpoint, wait, invalid_hyperparameters, bye`,
+        fault: `a line on the socket has type ${show(jsonOf(value.type))}; known are hello, report, checkpoint, wait, invalid_hyperparameters, bye`,
       };
   }
 }
@@ -122,6 +123,8 @@ function readCheckpoint(value: Record<string, unknown>): ParsedLine {
 
 /** Why metadata cannot be kept with a checkpoint, or null. */
 export function metadataFault(metadata: JsonObject): string | null {
+  if (isDeeperThan(metadata, METADATA_DEPTH_MAX))
+    return `metadata is nested more than ${METADATA_DEPTH_MAX} levels deep`;
   const text = JSON.stringify(metadata);
   if (Buffer.byteLength(text) > METADATA_MAX_BYTES)
     return `metadata of ${Buffer.byteLength(text)} bytes; the limit is ${METADATA_MAX_BYTES}. Put large things into a file of the checkpoint`;
@@ -150,8 +153,32 @@ function whatItWas(name: string, metric: unknown): string {
   if (!isStorableName(name) && metricText(metric) !== null)
     return `a number under a name that is empty, longer than ${NAME_MAX_CHARS} characters, or holds NUL or half a surrogate pair`;
   const kind = metric === null ? "null" : Array.isArray(metric) ? "array" : typeof metric;
-  return storable(`${kind}: ${show(JSON.stringify(metric) ?? "")}`, 2 * SHOWN_MAX_CHARS);
+  return storable(`${kind}: ${show(jsonOf(metric))}`, 2 * SHOWN_MAX_CHARS);
 }
+
+/** Level by level, because what has to be refused is what would overflow a stack. */
+function isDeeperThan(value: unknown, depthMax: number): boolean {
+  let level: unknown[] = [value];
+  for (let depth = 0; level.length > 0; depth++) {
+    if (depth > depthMax) return true;
+    level = level.flatMap((item) =>
+      typeof item === "object" && item !== null ? Object.values(item) : [],
+    );
+  }
+  return false;
+}
+
+/** For people; never throws, however deep the value is. */
+function jsonOf(value: unknown): string {
+  try {
+    return JSON.stringify(value) ?? "undefined";
+  } catch {
+    return "a value that is nested too deeply to be shown";
+  }
+}
+
+const textOf = (value: unknown): string =>
+  typeof value === "string" ? value : value === undefined ? "" : jsonOf(value);
 
 const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === "object" && value !== null && !Array.isArray(value);
@@ -166,5 +193,5 @@ const storable = (text: string, maxChars: number): string =>
 const show = (text: string): string =>
   text.length <= SHOWN_MAX_CHARS ? text : `${text.slice(0, SHOWN_MAX_CHARS)}…`;
 const fault = (type: string, field: string, expected: string, value: unknown): ParsedLine => ({
-  fault: `${type}: ${field} must be ${expected}, not ${show(JSON.stringify(value) ?? "undefined")}`,
+  fault: `${type}: ${field} must be ${expected}, not ${show(jsonOf(value))}`,
 });

@@ -33,7 +33,7 @@ export interface UplinkSource {
 }
 
 export interface UplinkOptions {
-  readonly client: ServerClient;
+  readonly client: Pick<ServerClient, "json" | "runnerId">;
   readonly clock: Clock;
   readonly boot: string;
   readonly sources: () => readonly UplinkSource[];
@@ -131,12 +131,8 @@ export class Uplink {
     const path = `/api/v1/runners/${encodeURIComponent(client.runnerId)}/sync`;
     const reply = await this.#send(path, Buffer.concat(chunks), parts, limits, syncReply);
     if (full) this.#listedAtMs = clock.monotonicMs();
-    for (const source of listed) {
-      const acked = reply.acked[source.id];
-      if (acked !== undefined) source.eventsAcked(acked);
-    }
-    for (const source of listed)
-      if (reply.gone.includes(source.id)) source.disowned(reply.acked[source.id] !== undefined);
+    const offered = new Set(parts.map((part) => part.source));
+    for (const source of listed) hear(source, reply, offered.has(source));
     replied(reply);
     return this.#options
       .sources()
@@ -242,6 +238,20 @@ export class Uplink {
     else limits.quarantine(source.id);
     limits.reset();
   }
+}
+
+/** @param offered whether the request carried events of this source */
+function hear(source: UplinkSource, reply: SyncReply, offered: boolean): void {
+  const acked = reply.acked[source.id];
+  const gone = reply.gone.includes(source.id);
+  const empty = source.events.lastSeq === source.events.ackedSeq;
+  if (acked !== undefined) source.eventsAcked(acked);
+  // Asked, and no number came back: the server has heard nothing of it that we do not know ourselves.
+  else if (!gone && !source.counted && (offered || empty))
+    source.eventsAcked(source.events.ackedSeq);
+  // The rest is of no use only where something was offered and nothing of it taken.
+  const useless = acked === undefined && (offered || (!source.counted && empty));
+  if (gone) source.disowned(!useless);
 }
 
 const COMMA = Buffer.from(",");

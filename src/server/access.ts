@@ -12,6 +12,7 @@ import { createHash, createHmac, randomBytes, scrypt, timingSafeEqual } from "no
 import type pg from "pg";
 import { ContrailError } from "../protocol/errors.ts";
 import * as access from "../store/access-store.ts";
+import type { OtherChange, Recorder } from "./recorded.ts";
 
 export type Caller =
   | {
@@ -31,7 +32,10 @@ const FAILURES_FREE = 10;
 const FAILURES_KEPT_MAX = 10_000;
 
 export interface AccessOptions {
+  /** For reading. */
   readonly pool: pg.Pool;
+  /** For writing: each change together with its entry in the log. */
+  readonly record: Recorder;
   /** 32 random bytes that stay with the data folder. */
   readonly secret: Buffer;
   readonly nowMs: () => number;
@@ -92,40 +96,77 @@ export class Access {
   // ---- signing in ----------------------------------------------------------------------------
 
   /** A token that signs its user in once within a quarter of an hour. */
-  async makeOneTimeToken(user: string): Promise<string> {
-    const row = await access.ensureUser(this.#options.pool, user, this.#now());
-    return (await this.#make(row.id, "sign-in link", "one_time", ONE_TIME_LIFETIME_MS)).token;
+  async makeOneTimeToken(name: string): Promise<string> {
+    const token = this.#draw("sign-in link", "one_time", ONE_TIME_LIFETIME_MS);
+    await this.#options.record("make a sign-in link", async (client, at) => {
+      const { user, created } = await access.ensureUser(client, name, at);
+      await access.insertToken(client, { ...token.row, userId: user.id });
+      const about = { actor: "contrail", cause: `for user ${name}; good once, for 15 minutes` };
+      const changes: OtherChange[] = [
+        { ...about, subject: `token ${token.row.id}`, what: "sign-in link made" },
+      ];
+      if (created)
+        changes.unshift({
+          ...about,
+          subject: `user ${name}`,
+          what: "created",
+          cause: "first start of the server for this user",
+        });
+      return { value: null, changes };
+    });
+    return token.token;
   }
 
   async makeToken(
-    userId: number,
-    name: string,
-    scope: "user" | "read",
-    lifetimeMs: number,
+    user: { readonly userId: number; readonly name: string },
+    token: {
+      readonly name: string;
+      readonly scope: "user" | "read";
+      readonly lifetimeMs: number;
+    },
   ): Promise<{ id: string; token: string; expiresAt: Date }> {
-    return this.#make(userId, name, scope, lifetimeMs);
+    const made = this.#draw(token.name, token.scope, token.lifetimeMs);
+    await this.#options.record("make a token", async (client) => {
+      await access.insertToken(client, { ...made.row, userId: user.userId });
+      const until = made.row.expiresAt.toISOString();
+      return {
+        value: null,
+        changes: [
+          {
+            actor: user.name,
+            subject: `token ${made.row.id}`,
+            what: "created",
+            cause: `"${token.name}", scope ${token.scope}, good until ${until}`,
+          },
+        ],
+      };
+    });
+    return { id: made.row.id, token: made.token, expiresAt: made.row.expiresAt };
   }
 
-  async #make(
-    userId: number,
-    name: string,
-    scope: "user" | "read" | "one_time",
-    lifetimeMs: number,
-  ): Promise<{ id: string; token: string; expiresAt: Date }> {
+  /** @returns false when the user has no such token */
+  revokeToken(
+    user: { readonly userId: number; readonly name: string },
+    id: string,
+  ): Promise<boolean> {
+    return this.#options.record("revoke a token", async (client) => {
+      const name = await access.deleteToken(client, user.userId, id);
+      if (name === undefined) return { value: false, changes: [] };
+      const cause = `"${name}", revoked by its owner`;
+      return {
+        value: true,
+        changes: [{ actor: user.name, subject: `token ${id}`, what: "revoked", cause }],
+      };
+    });
+  }
+
+  /** Random, and nowhere yet. */
+  #draw(name: string, scope: "user" | "read" | "one_time", lifetimeMs: number) {
     const token = `cu_${randomBytes(32).toString("base64url")}`;
     const id = randomBytes(8).toString("hex");
     const createdAt = this.#now();
     const expiresAt = new Date(createdAt.getTime() + lifetimeMs);
-    await access.insertToken(this.#options.pool, {
-      id,
-      userId,
-      name,
-      scope,
-      hash: sha256(token),
-      createdAt,
-      expiresAt,
-    });
-    return { id, token, expiresAt };
+    return { token, row: { id, name, scope, hash: sha256(token), createdAt, expiresAt } };
   }
 
   /** @param address of the caller, for the count of failures @throws ContrailError */
@@ -134,12 +175,19 @@ export class Access {
     address: string,
   ): Promise<{ user: string; token: string; expiresAt: Date }> {
     this.#checkDelay([`address ${address}`]);
-    const taken = await access.takeOneTimeToken(
-      this.#options.pool,
-      sha256(oneTimeToken),
-      this.#now(),
-    );
-    if (!taken) {
+    const made = this.#draw("sign-in", "user", LOGIN_LIFETIME_MS);
+    const user = await this.#options.record("sign in", async (client, at) => {
+      const taken = await access.takeOneTimeToken(client, sha256(oneTimeToken), at);
+      if (!taken)
+        return {
+          value: undefined,
+          changes: [refusedSignIn("server", "the sign-in link does not hold", address)],
+        };
+      await access.insertToken(client, { ...made.row, userId: taken.user_id });
+      const cause = `with a sign-in link, from ${address}`;
+      return { value: taken.user, changes: [signedIn(taken.user, made.row.id, cause)] };
+    });
+    if (user === undefined) {
       this.#noteFailure([`address ${address}`]);
       throw new ContrailError(
         "not_authenticated",
@@ -149,8 +197,7 @@ export class Access {
         },
       );
     }
-    const made = await this.#make(taken.user_id, "sign-in", "user", LOGIN_LIFETIME_MS);
-    return { user: taken.user, token: made.token, expiresAt: made.expiresAt };
+    return { user, token: made.token, expiresAt: made.row.expiresAt };
   }
 
   async signIn(
@@ -160,26 +207,46 @@ export class Access {
   ): Promise<{ user: string; token: string; expiresAt: Date }> {
     const keys = [`account ${user}`, `address ${address}`];
     this.#checkDelay(keys);
+    // Counted before it is known to have failed: a thousand guesses at once are a thousand, not one.
+    this.#noteFailure(keys);
     const row = await access.findUser(this.#options.pool, user);
     // An unknown user costs as much time as a wrong password.
     const good = await checkPassword(password, row?.password_hash ?? DUMMY_HASH);
     if (!row?.password_hash || !good) {
-      this.#noteFailure(keys);
-      throw new ContrailError("not_authenticated", "the user or the password is wrong");
+      const why = "the user or the password is wrong";
+      await this.#options.record("refuse a sign-in", async () => ({
+        value: null,
+        changes: [refusedSignIn(`user ${user}`, why, address)],
+      }));
+      throw new ContrailError("not_authenticated", why);
     }
     for (const key of keys) this.#failures.delete(key);
-    const made = await this.#make(row.id, "sign-in", "user", LOGIN_LIFETIME_MS);
-    return { user: row.name, token: made.token, expiresAt: made.expiresAt };
+    const made = this.#draw("sign-in", "user", LOGIN_LIFETIME_MS);
+    await this.#options.record("sign in", async (client) => {
+      await access.insertToken(client, { ...made.row, userId: row.id });
+      const change = signedIn(row.name, made.row.id, `with a password, from ${address}`);
+      return { value: null, changes: [change] };
+    });
+    return { user: row.name, token: made.token, expiresAt: made.row.expiresAt };
   }
 
   /** @throws ContrailError when it is too short */
-  async setPassword(userId: number, password: string): Promise<void> {
+  async setPassword(
+    user: { readonly userId: number; readonly name: string },
+    password: string,
+  ): Promise<void> {
     if (password.length < PASSWORD_LENGTH_MIN)
       throw new ContrailError(
         "invalid_request",
         `the password has ${password.length} characters; the least is ${PASSWORD_LENGTH_MIN}`,
       );
-    await access.setPassword(this.#options.pool, userId, await hashPassword(password));
+    const hash = await hashPassword(password);
+    await this.#options.record("set a password", async (client) => {
+      await access.setPassword(client, user.userId, hash);
+      const subject = `user ${user.name}`;
+      const cause = "set over HTTP";
+      return { value: null, changes: [{ actor: user.name, subject, what: "password set", cause }] };
+    });
   }
 
   #checkDelay(keys: readonly string[]): void {
@@ -208,6 +275,21 @@ export class Access {
     }
   }
 }
+
+const signedIn = (user: string, token: string, cause: string): OtherChange => ({
+  actor: user,
+  subject: `token ${token}`,
+  what: "signed in",
+  cause,
+});
+
+/** Nobody is known to have asked: the actor is an address. Those refused for coming too often are not written down. */
+const refusedSignIn = (subject: string, why: string, address: string): OtherChange => ({
+  actor: `address ${address}`,
+  subject,
+  what: "sign-in refused",
+  cause: why,
+});
 
 const unknownToken = (): ContrailError =>
   new ContrailError("not_authenticated", "the token is unknown, was revoked or has expired");

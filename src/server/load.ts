@@ -56,7 +56,7 @@ async function loadCounters(world: World, pool: pg.Pool): Promise<void> {
     world.nextAllocation = last.allocation + 1;
     // Versions that were handed out and never committed must not come again with another meaning.
     world.ordersVersion = Math.max(world.ordersVersion, last.orders) + 1;
-    world.ordersDurable = world.ordersVersion;
+    world.ordersDurable = Math.max(1, last.orders);
   }
   const names = await pool.query<{ id: number; name: string }>("select id, name from metric_names");
   world.metricNames.clear();

@@ -77,7 +77,7 @@ let stopping: Promise<void> | undefined;
 function stop(trials: "stop" | "keep", why: string, exitCode = 0): void {
   if (stopping) return;
   log.info({ why, trials }, "asked to stop");
-  stopping = (server?.stop(trials) ?? Promise.resolve()).then(
+  stopping = (server?.stop(trials, why) ?? Promise.resolve()).then(
     () => process.exit(exitCode),
     (error) => fail("could not stop in good order", error),
   );

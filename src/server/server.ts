@@ -21,20 +21,15 @@ import { migrate } from "../store/migrate.ts";
 import { type RunningPostgres, startPostgres } from "../store/postgres/postgres.ts";
 import type { Database } from "../store/schema.ts";
 import { Access } from "./access.ts";
-import { type App, buildApp } from "./http/app.ts";
-import { blobRoutes } from "./http/blob-routes.ts";
 import type { RouteContext } from "./http/context.ts";
-import { experimentRoutes } from "./http/experiment-routes.ts";
-import { logRoutes } from "./http/log-routes.ts";
-import { runnerRoutes } from "./http/runner-routes.ts";
-import { streamRoutes } from "./http/stream-routes.ts";
-import { healthRoute, systemRoutes } from "./http/system-routes.ts";
-import { trialRoutes } from "./http/trial-routes.ts";
+import { makeApp } from "./http/routes.ts";
 import { loadWorld, reloadExperiments } from "./load.ts";
 import { DecisionLoop, readTip } from "./loops/decision-loop.ts";
 import { startRunnerLoop } from "./loops/runner-loop.ts";
 import { startTickLoop } from "./loops/tick-loop.ts";
 import { OrderWaiters } from "./orders.ts";
+import { changesOfStart, stopped } from "./own-changes.ts";
+import { recordIn } from "./recorded.ts";
 import { Subscribers } from "./subscribers.ts";
 import { findLive } from "./sync.ts";
 import { toLaunchSettings } from "./translate.ts";
@@ -60,7 +55,8 @@ export interface ServerOptions {
 export interface RunningServer {
   readonly url: string;
   readonly oneTimeToken: string;
-  stop(trials: "stop" | "keep"): Promise<void>;
+  /** @param why for the log of changes */
+  stop(trials: "stop" | "keep", why?: string): Promise<void>;
 }
 
 const REPOSITORY = fileURLToPath(new URL("../../", import.meta.url)).replace(/\/$/, "");
@@ -110,7 +106,6 @@ async function start(
     })),
   );
   await loadWorld(world, pool);
-  await deleteExpiredTokens(pool, new Date(clock.nowMs()));
 
   let state: "starting" | "ready" | "stopping" = "starting";
   const waiters = new OrderWaiters();
@@ -127,8 +122,10 @@ async function start(
     },
     onFailure: (what, error) => log.error({ err: error }, `${what} failed`),
   });
+  const record = recordIn(loop);
   const access = new Access({
     pool,
+    record,
     secret: await secretOf(dataDir),
     nowMs: () => clock.nowMs(),
     allocationLives: (id) => findLive(world, id) !== undefined,
@@ -175,10 +172,29 @@ async function start(
       nodeBinary: process.execPath,
       repoRoot: REPOSITORY,
     },
+    onReplaced: (proof) => {
+      const about = { actor: "contrail", subject: `runner ${LOCAL_RUNNER}`, what: "replaced" };
+      const change = { ...about, cause: `the one before is gone: ${proof}` };
+      void record("note a new runner", async () => ({ value: null, changes: [change] })).catch(
+        (error) => log.error({ err: error }, "a new runner could not be written to the log"),
+      );
+    },
   });
   const stopTicks = startTickLoop(loop, clock, (live) =>
     needsTicks(live.x, searchWantsTicks(live.x.spec.search)),
   );
+  await record("start", async (client, at) => {
+    const slots = capacity.slots.map((slot) => slot.id);
+    const postgres = context.postgres;
+    const start = { version: options.version, slots, postgres, runner: runnerLoop };
+    const changes = await changesOfStart(client, start);
+    for (const { id, name, user } of await deleteExpiredTokens(client, at))
+      changes.push({
+        ...{ actor: "contrail", subject: `token ${id}`, what: "expired" },
+        cause: `"${name}" of ${user} was over and is forgotten`,
+      });
+    return { value: null, changes };
+  });
   // Whatever waits in the queue may start now.
   await loop.submit({
     name: "first plan",
@@ -188,7 +204,7 @@ async function start(
   });
   state = "ready";
 
-  const stop = async (trials: "stop" | "keep"): Promise<void> => {
+  const stop = async (trials: "stop" | "keep", why = "asked to stop"): Promise<void> => {
     if (state === "stopping") return;
     state = "stopping";
     log.info({ trials }, "stopping");
@@ -198,6 +214,12 @@ async function start(
       await options.engine.stopRunner(dataDir);
     }
     stopTicks();
+    await record("stop", async () => ({
+      value: null,
+      changes: [stopped(world, trials, why)],
+    })).catch((error) =>
+      log.error({ err: error }, "the stop could not be written to the log of changes"),
+    );
     await loop.stop();
     await closeAll();
     log.info({}, "stopped");
@@ -261,34 +283,6 @@ async function lockWriter(
   });
 }
 
-async function makeApp(
-  context: RouteContext,
-  log: Logger,
-  state: () => "starting" | "ready" | "stopping",
-): Promise<App> {
-  const app = await buildApp({
-    access: context.access,
-    logger: log,
-    version: context.version,
-    isReady: () => state() !== "starting",
-  });
-  await app.register(
-    async (scope) => {
-      const api = scope as unknown as App;
-      healthRoute(api, state, context.version);
-      systemRoutes(api, context);
-      blobRoutes(api, context);
-      experimentRoutes(api, context);
-      trialRoutes(api, context);
-      logRoutes(api, context);
-      streamRoutes(api, context);
-      runnerRoutes(api, context);
-    },
-    { prefix: "/api/v1" },
-  );
-  return app;
-}
-
 /** 32 random bytes that the tokens of runners and allocations are signed with; made once. */
 async function secretOf(dataDir: string): Promise<Buffer> {
   const path = join(dataDir, "secret");
@@ -313,11 +307,14 @@ async function drain(loop: DecisionLoop, clock: Clock): Promise<void> {
     .submit({
       name: "drain",
       run: (w, turn) => {
-        for (const live of w.experiments.values())
-          w.apply(turn, live, {
-            type: "drain",
-            reason: "the server stops; it goes on when the server is back",
-          });
+        const reason = "the server stops; it goes on when the server is back";
+        for (const live of w.experiments.values()) {
+          for (const number of w.apply(turn, live, { type: "drain", reason }).ordersChanged.keys())
+            turn.batch.change({
+              ...{ at: new Date(turn.nowMs), actor: "contrail", experimentId: live.id },
+              ...{ subject: `trial ${live.id}.${number}`, what: "pausing", cause: reason },
+            });
+        }
       },
     })
     .catch(() => undefined);

@@ -45,7 +45,7 @@ export function applySync(
   for (const { id, fence, events } of request.allocations) {
     const found = findLive(world, id);
     if (found && found.allocation.run === fence) {
-      const rows = new RowsOf(world, turn, found.trialRowId, fence, treeName);
+      const rows = new RowsOf(world, turn, { id, trial: found.trialRowId, run: fence }, treeName);
       acked[id] = readStream(events, found.allocation.acked, (event) => {
         found.allocation.acked = event.seq;
         noteLive(turn, found, event, rows);
@@ -57,7 +57,7 @@ export function applySync(
     gone.push(id);
     const old = past.get(id);
     if (!old) continue;
-    const rows = new RowsOf(world, turn, old.trialId, old.run, treeName);
+    const rows = new RowsOf(world, turn, { id, trial: old.trialId, run: old.run }, treeName);
     // A turn may be run again after a failure, so nothing of the request is changed.
     const durable = readStream(events, old.acked, (event) => rows.write(event));
     acked[id] = durable;
@@ -122,15 +122,23 @@ function noteLive(turn: Turn, found: Found, event: RunnerEvent, rows: RowsOf): v
 class RowsOf {
   readonly #world: World;
   readonly #turn: Turn;
+  readonly #allocation: string;
   readonly #trialId: number;
   readonly #run: number;
   readonly #treeName: TreeName;
 
-  constructor(world: World, turn: Turn, trialId: number, run: number, treeName: TreeName) {
+  /** @param of the allocation: its id, the row of its trial, its run */
+  constructor(
+    world: World,
+    turn: Turn,
+    of: { readonly id: string; readonly trial: number; readonly run: number },
+    treeName: TreeName,
+  ) {
     this.#world = world;
     this.#turn = turn;
-    this.#trialId = trialId;
-    this.#run = run;
+    this.#allocation = of.id;
+    this.#trialId = of.trial;
+    this.#run = of.run;
     this.#treeName = treeName;
   }
 
@@ -160,20 +168,31 @@ class RowsOf {
   }
 
   #checkpoint(event: Extract<RunnerEvent, { type: "checkpoint" }>): void {
+    const tree = this.#treeName(event.tree);
+    const bytes = event.tree.reduce((sum, entry) => sum + entry.size, 0);
     this.#turn.batch.put(
       "checkpoints",
       {
         trial_id: this.#trialId,
         run: this.#run,
         step: event.step,
-        tree: this.#treeName(event.tree),
+        tree,
         files: event.tree.length,
-        bytes: event.tree.reduce((sum, entry) => sum + entry.size, 0),
+        bytes,
         metadata: storableJson(event.metadata),
         created_at: this.#time(event.atMs),
       },
       "nothing",
     );
+    const [experiment, trial] = this.#allocation.split(".");
+    this.#turn.batch.change({
+      at: new Date(this.#turn.nowMs),
+      actor: "runner",
+      experimentId: Number(experiment),
+      subject: `trial ${experiment}.${trial}`,
+      what: `checkpoint at step ${event.step}`,
+      cause: `allocation ${this.#allocation} saved ${event.tree.length} files, ${bytes} bytes, tree ${tree}`,
+    });
   }
 }
 

@@ -61,6 +61,8 @@ export class Turn {
   /** Runners that have news. */
   readonly runners = new Set<string>();
   readonly slotsChanged = { value: false };
+  /** Of the last orders given in this turn; 0 = none were. */
+  ordersVersion = 0;
 
   constructor(nowMs: number) {
     this.nowMs = nowMs;
@@ -72,9 +74,9 @@ export class World {
   readonly slots: readonly SlotInfo[];
   readonly holders = new Map<string, SlotHolder>();
   ordersVersion = 0;
-  /** Orders up to this version are durable. Runners are told of no others, so that none acts on what a failed
-   *  commit takes back. */
-  ordersDurable = 0;
+  /** The highest version that the database holds. Runners are told of no later one, so that none acts on what a
+   *  failed commit takes back, and none is ever ahead of a server that starts again. */
+  ordersDurable = 1;
   /** While set nothing starts: the server is about to stop. */
   draining = false;
   nextExperiment = 1;
@@ -169,6 +171,7 @@ export class World {
       const allocation = live.allocations.get(number);
       if (!allocation) continue;
       allocation.ordersVersion = ++this.ordersVersion;
+      turn.ordersVersion = this.ordersVersion;
       allocation.ordersReason = storable(reason);
       turn.runners.add(allocation.runner);
       mark(turn.dirtyAllocations, live.id, number);

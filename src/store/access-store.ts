@@ -1,5 +1,6 @@
 /** Users and their tokens. Tokens are found by the SHA-256 of what the caller sent; the token itself is never stored. */
 import type pg from "pg";
+import type { Queryable } from "./audit-reads.ts";
 
 export interface UserRow {
   id: number;
@@ -18,30 +19,35 @@ export interface TokenRow {
   last_used_at: Date | null;
 }
 
-export async function ensureUser(pool: pg.Pool, name: string, now: Date): Promise<UserRow> {
-  await pool.query(
+/** @returns the user, and whether it was made just now */
+export async function ensureUser(
+  db: Queryable,
+  name: string,
+  now: Date,
+): Promise<{ user: UserRow; created: boolean }> {
+  const { rowCount } = await db.query(
     "insert into users (name, password_hash, created_at) values ($1, null, $2) on conflict do nothing",
     [name, now],
   );
-  const user = await findUser(pool, name);
+  const user = await findUser(db, name);
   if (!user) throw new Error(`user ${name} vanished`);
-  return user;
+  return { user, created: rowCount === 1 };
 }
 
-export async function findUser(pool: pg.Pool, name: string): Promise<UserRow | undefined> {
-  const { rows } = await pool.query<UserRow>(
+export async function findUser(db: Queryable, name: string): Promise<UserRow | undefined> {
+  const { rows } = await db.query<UserRow>(
     "select id, name, password_hash from users where name = $1",
     [name],
   );
   return rows[0];
 }
 
-export async function setPassword(pool: pg.Pool, userId: number, hash: string): Promise<void> {
-  await pool.query("update users set password_hash = $2 where id = $1", [userId, hash]);
+export async function setPassword(db: Queryable, userId: number, hash: string): Promise<void> {
+  await db.query("update users set password_hash = $2 where id = $1", [userId, hash]);
 }
 
 export async function insertToken(
-  pool: pg.Pool,
+  db: Queryable,
   token: {
     id: string;
     userId: number;
@@ -52,7 +58,7 @@ export async function insertToken(
     expiresAt: Date | null;
   },
 ): Promise<void> {
-  await pool.query(
+  await db.query(
     `insert into tokens (id, user_id, name, scope, hash, created_at, expires_at)
      values ($1, $2, $3, $4, $5, $6, $7)`,
     [token.id, token.userId, token.name, token.scope, token.hash, token.createdAt, token.expiresAt],
@@ -80,11 +86,11 @@ export async function findToken(
 
 /** Takes a one-time token out of the world. @returns its user when it was valid */
 export async function takeOneTimeToken(
-  pool: pg.Pool,
+  db: Queryable,
   hash: Buffer,
   now: Date,
 ): Promise<{ user_id: number; user: string } | undefined> {
-  const { rows } = await pool.query<{ user_id: number; user: string }>(
+  const { rows } = await db.query<{ user_id: number; user: string }>(
     `delete from tokens t using users u
      where t.hash = $1 and t.scope = 'one_time' and t.expires_at > $2 and u.id = t.user_id
      returning t.user_id, u.name as user`,
@@ -102,14 +108,28 @@ export async function listTokens(pool: pg.Pool, userId: number): Promise<TokenRo
   return rows;
 }
 
-export async function deleteToken(pool: pg.Pool, userId: number, id: string): Promise<boolean> {
-  const { rowCount } = await pool.query("delete from tokens where user_id = $1 and id = $2", [
-    userId,
-    id,
-  ]);
-  return rowCount === 1;
+/** @returns its name when there was one */
+export async function deleteToken(
+  db: Queryable,
+  userId: number,
+  id: string,
+): Promise<string | undefined> {
+  const { rows } = await db.query<{ name: string }>(
+    "delete from tokens where user_id = $1 and id = $2 returning name",
+    [userId, id],
+  );
+  return rows[0]?.name;
 }
 
-export async function deleteExpiredTokens(pool: pg.Pool, now: Date): Promise<void> {
-  await pool.query("delete from tokens where expires_at < $1", [now]);
+/** @returns those that were removed */
+export async function deleteExpiredTokens(
+  db: Queryable,
+  now: Date,
+): Promise<{ id: string; name: string; user: string }[]> {
+  const { rows } = await db.query<{ id: string; name: string; user: string }>(
+    `delete from tokens t using users u where t.expires_at < $1 and u.id = t.user_id
+     returning t.id, t.name, u.name as user`,
+    [now],
+  );
+  return rows;
 }

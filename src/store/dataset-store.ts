@@ -1,5 +1,6 @@
 /** Named datasets: versions counted from 1, each a snapshot by content, registered once. */
 import type pg from "pg";
+import type { Queryable } from "./audit-reads.ts";
 
 export interface DatasetRow {
   id: number;
@@ -29,7 +30,7 @@ export async function findDataset(
 
 /** The same content under the same name is the version that it was. */
 export async function addDataset(
-  pool: pg.Pool,
+  db: Queryable,
   entry: {
     name: string;
     snapshot: string;
@@ -40,13 +41,13 @@ export async function addDataset(
   },
 ): Promise<{ row: DatasetRow; created: boolean }> {
   for (;;) {
-    const found = await pool.query<DatasetRow>(
+    const found = await db.query<DatasetRow>(
       "select * from datasets where name = $1 and snapshot = $2",
       [entry.name, entry.snapshot],
     );
     if (found.rows[0]) return { row: found.rows[0], created: false };
     // Two at once compute the same number; the loser finds nothing inserted and looks again.
-    const made = await pool.query<DatasetRow>(
+    const made = await db.query<DatasetRow>(
       `insert into datasets (name, version, snapshot, files, bytes, created_by, created_at)
        select $1, coalesce(max(version), 0) + 1, $2, $3, $4, $5, $6 from datasets where name = $1
        on conflict do nothing returning *`,

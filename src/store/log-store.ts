@@ -82,6 +82,8 @@ export interface LogFilter {
   /** The last lines instead of the first; given back in order all the same. */
   readonly fromEnd: boolean;
   readonly limit: number;
+  /** Ends with the line by which all hold this many bytes. */
+  readonly bytesMax?: number | undefined;
 }
 
 export interface LogRow {
@@ -98,13 +100,18 @@ export interface LogRow {
 
 export async function readLines(pool: pg.Pool, filter: LogFilter): Promise<LogRow[]> {
   const order = filter.fromEnd ? "desc" : "asc";
-  const { rows } = await pool.query<LogRow>(
-    `select l.*, a.trial_number, a.run from logs l join allocations a on a.id = l.allocation_id
-     where a.experiment_id = $1 and ($2::int is null or a.trial_number = $2)
-       and ($3::smallint is null or l.rank = $3) and ($4::smallint is null or l.stream = $4)
-       and ($5::bytea is null or position($5::bytea in l.bytes) > 0)
-       and (l.allocation_id, l.seq) > ($6::int, $7::bigint)
-     order by l.allocation_id ${order}, l.seq ${order} limit $8`,
+  const place = `l.allocation_id ${order}, l.seq ${order}`;
+  const { rows } = await pool.query<LogRow & { bytes_before: number }>(
+    `select * from (
+       select l.*, a.trial_number, a.run,
+         sum(octet_length(l.bytes)) over (order by ${place}) - octet_length(l.bytes) as bytes_before
+       from logs l join allocations a on a.id = l.allocation_id
+       where a.experiment_id = $1 and ($2::int is null or a.trial_number = $2)
+         and ($3::smallint is null or l.rank = $3) and ($4::smallint is null or l.stream = $4)
+         and ($5::bytea is null or position($5::bytea in l.bytes) > 0)
+         and (l.allocation_id, l.seq) > ($6::int, $7::bigint)
+       order by ${place} limit $8) l
+     where bytes_before < $9::bigint order by ${place}`,
     [
       filter.experiment,
       filter.trial ?? null,
@@ -114,6 +121,7 @@ export async function readLines(pool: pg.Pool, filter: LogFilter): Promise<LogRo
       filter.after?.allocation ?? 0,
       filter.after?.seq ?? 0,
       filter.limit,
+      filter.bytesMax ?? Number.MAX_SAFE_INTEGER,
     ],
   );
   return filter.fromEnd ? rows.reverse() : rows;

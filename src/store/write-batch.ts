@@ -24,6 +24,12 @@ export interface ChangeEntry {
   readonly cause: string;
 }
 
+/**
+ * Statements of its own inside the batch's transaction, and the changes that they were. It may run again when a
+ * turn is repeated, and must not fail for what the data are: a failure takes the whole batch with it.
+ */
+export type Work = (client: pg.ClientBase) => Promise<readonly ChangeEntry[]>;
+
 /** The end of the chain: what the next change builds on. */
 export interface ChainTip {
   readonly seq: number;
@@ -91,6 +97,7 @@ export class WriteBatch {
     value: number;
   }[] = [];
   readonly #changes: ChangeEntry[] = [];
+  readonly #works: Work[] = [];
   readonly #pastAcks = new Map<number, number>();
 
   get empty(): boolean {
@@ -100,6 +107,7 @@ export class WriteBatch {
       this.#searchSnapshots.size === 0 &&
       this.#metrics.length === 0 &&
       this.#pastAcks.size === 0 &&
+      this.#works.length === 0 &&
       this.#changes.length === 0
     );
   }
@@ -145,6 +153,11 @@ export class WriteBatch {
     this.#changes.push(entry);
   }
 
+  /** Writes to tables that batches do not know (users, tokens, datasets), in the same transaction as its change. */
+  work(work: Work): void {
+    this.#works.push(work);
+  }
+
   /** Writes everything through `client`, inside the caller's transaction. @returns the new end of the chain */
   async flush(client: pg.ClientBase, tip: ChainTip): Promise<ChainTip> {
     for (const table of ORDER) {
@@ -171,7 +184,9 @@ export class WriteBatch {
         values: [[...this.#pastAcks.keys()], [...this.#pastAcks.values()]],
       });
     await this.#flushMetrics(client);
-    return this.#flushChanges(client, tip);
+    const changes = [...this.#changes];
+    for (const work of this.#works) changes.push(...(await work(client)));
+    return flushChanges(client, tip, changes);
   }
 
   async #flushMetrics(client: pg.ClientBase): Promise<void> {
@@ -193,46 +208,52 @@ export class WriteBatch {
       ],
     });
   }
-
-  async #flushChanges(client: pg.ClientBase, tip: ChainTip): Promise<ChainTip> {
-    if (this.#changes.length === 0) return tip;
-    let { seq, hash } = tip;
-    const rows = this.#changes.map((entry) => {
-      seq += 1;
-      hash = chainHash(hash, seq, entry);
-      return {
-        seq,
-        at: entry.at.toISOString(),
-        actor: entry.actor,
-        experiment_id: entry.experimentId,
-        subject: entry.subject,
-        what: entry.what,
-        cause: entry.cause,
-        hash: `\\x${hash.toString("hex")}`,
-      };
-    });
-    await client.query({
-      name: "insert_changes",
-      text: "insert into changes select * from json_populate_recordset(null::changes, $1::json)",
-      values: [JSON.stringify(rows)],
-    });
-    return { seq, hash };
-  }
 }
 
-/** SHA-256 over the hash before and the row's fields as JSON, in this order. */
-export function chainHash(previous: Buffer, seq: number, entry: ChangeEntry): Buffer {
-  const fields = [
-    seq,
-    entry.at.toISOString(),
-    entry.actor,
-    entry.experimentId,
-    entry.subject,
-    entry.what,
-    entry.cause,
-  ];
+async function flushChanges(
+  client: pg.ClientBase,
+  tip: ChainTip,
+  changes: readonly ChangeEntry[],
+): Promise<ChainTip> {
+  if (changes.length === 0) return tip;
+  let { seq, hash } = tip;
+  const rows = changes.map((entry) => {
+    seq += 1;
+    hash = chainHash(hash, seq, entry);
+    return {
+      seq,
+      at: entry.at.toISOString(),
+      actor: entry.actor,
+      experiment_id: entry.experimentId,
+      subject: entry.subject,
+      what: entry.what,
+      cause: entry.cause,
+      hash: `\\x${hash.toString("hex")}`,
+    };
+  });
+  await client.query({
+    name: "insert_changes",
+    text: "insert into changes select * from json_populate_recordset(null::changes, $1::json)",
+    values: [JSON.stringify(rows)],
+  });
+  return { seq, hash };
+}
+
+/** A change as it enters the hash: the time as text, in UTC with milliseconds. */
+export interface ChainFields extends Omit<ChangeEntry, "at"> {
+  readonly seq: number;
+  readonly at: string;
+}
+
+/** SHA-256 over the hash before and the row's fields as JSON, in this order; docs/audit.md describes it to others. */
+export function linkHash(previous: Buffer, entry: ChainFields): Buffer {
+  const { seq, at, actor, experimentId, subject, what, cause } = entry;
+  const fields = [seq, at, actor, experimentId, subject, what, cause];
   return createHash("sha256").update(previous).update(JSON.stringify(fields)).digest();
 }
+
+export const chainHash = (previous: Buffer, seq: number, entry: ChangeEntry): Buffer =>
+  linkHash(previous, { ...entry, seq, at: entry.at.toISOString() });
 
 const UPDATE_EXPERIMENTS = `update experiments e set ${EXPERIMENT_UPDATES.map((c) => `${c} = r.${c}`).join(", ")}
     from json_populate_recordset(null::experiments, $1::json) r where e.id = r.id`;

@@ -145,6 +145,9 @@ class Step {
 
   #setRun(run: ExperimentCore["run"], actor: string, cause: string): void {
     const core = this.#x.core;
+    // Whether a trial without slots is queued or paused depends on its experiment.
+    if ((core.run === "paused") !== (run === "paused"))
+      for (const trial of this.#liveTrials()) this.#trials.add(trial.number);
     core.run = run;
     core.reason = cause;
     if (run === "active" && core.startedAtMs === null) core.startedAtMs = this.#now;

@@ -191,7 +191,7 @@ function promote(turn: Turn, number: number, passing: number): void {
 function takeBackPause({ actions, unheard }: Turn, number: number): boolean {
   if (!unheard.delete(number)) return false;
   actions.splice(
-    actions.findIndex((a) => a.type === "pause" && a.trial === number),
+    actions.findLastIndex((a) => a.type === "pause" && a.trial === number),
     1,
   );
   return true;

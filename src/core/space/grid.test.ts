@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { gridOf, isSinglePoint } from "./grid.ts";
-import { mixedSpace, spaceOf } from "./space-fixtures.test.ts";
 import type { Parameter, Space } from "./space.ts";
+import { mixedSpace, spaceOf } from "./space-fixtures.test.ts";
 
 const all = (space: Space) => {
   const grid = gridOf(space);

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { sample, trialSeed } from "./sample.ts";
-import { mixedSpace, named, spaceOf } from "./space-fixtures.test.ts";
 import type { Space } from "./space.ts";
+import { mixedSpace, named, spaceOf } from "./space-fixtures.test.ts";
 
 const draws = (space: Space, count: number, seed = 7) =>
   Array.from({ length: count }, (_, i) => sample(space, seed, i + 1));

@@ -4,8 +4,8 @@ import fc from "fast-check";
 import type { Json } from "../../base/json.ts";
 import { gridOf } from "./grid.ts";
 import { sample } from "./sample.ts";
-import { spaces } from "./space-fixtures.test.ts";
 import type { Condition, Hyperparameters, Parameter, Space } from "./space.ts";
+import { spaces } from "./space-fixtures.test.ts";
 import { canonical } from "./tree.ts";
 
 const options = { seed: 20_260_101, numRuns: 400 };

@@ -73,9 +73,7 @@ table("fields", [
   ],
   [
     "several at once, in order",
-    run(
-      "max_restarts: -1\nresources: {priority: 100, slots_per_trial: two}\ndebug: maybe\n",
-    ),
+    run("max_restarts: -1\nresources: {priority: 100, slots_per_trial: two}\ndebug: maybe\n"),
     [
       ["2:15", ".max_restarts is -1; it must be at least 0. Try 5."],
       ["3:23", ".resources.priority is 100; it must be at most 99. Try 42."],

@@ -4,21 +4,22 @@
  * as the types and OpenAPI; failures are problem details with the catalogue's code.
  */
 import { randomUUID } from "node:crypto";
-import fastifySwagger from "@fastify/swagger";
 import Fastify, {
   type FastifyBaseLogger,
   type FastifyInstance,
+  type FastifyReply,
   type FastifyRequest,
+  LogController,
 } from "fastify";
 import {
   hasZodFastifySchemaValidationErrors,
-  jsonSchemaTransform,
   validatorCompiler,
   type ZodTypeProvider,
 } from "fastify-type-provider-zod";
 import { parseId } from "../../base/ids.ts";
 import { ContrailError, type ProblemIssue } from "../../protocol/errors.ts";
 import type { Access, Caller } from "../access.ts";
+import { describeRoutes } from "./description.ts";
 
 /**
  * public: anybody. read: a person's token of any scope. write: one of scope `user`. runner: the runner named
@@ -29,9 +30,15 @@ export type AccessRule = "public" | "read" | "write" | "runner" | "own_trial" | 
 declare module "fastify" {
   interface FastifyContextConfig {
     access?: readonly AccessRule[];
+    /** Media type of the answer where it is not JSON; only for the description. */
+    produces?: string;
   }
   interface FastifyRequest {
     caller: Caller | null;
+  }
+  interface FastifyInstance {
+    /** Every route that was declared, for tests that walk all of them. */
+    routeTable: { method: string; url: string; access: readonly AccessRule[] }[];
   }
 }
 
@@ -58,7 +65,7 @@ export interface AppOptions {
 export async function buildApp(options: AppOptions): Promise<App> {
   const app = Fastify({
     loggerInstance: options.logger,
-    disableRequestLogging: true,
+    logController: new LogController({ disableRequestLogging: true }),
     exposeHeadRoutes: false,
     bodyLimit: BODY_BYTES_MAX,
     genReqId: () => randomUUID(),
@@ -67,33 +74,34 @@ export async function buildApp(options: AppOptions): Promise<App> {
     connectionTimeout: 0,
     keepAliveTimeout: 60_000,
     forceCloseConnections: true,
+    // A path that cannot be decoded meets no hook and no handler: it is judged here like any other.
+    frameworkErrors: (error, request, reply) =>
+      void authorize(request as unknown as FastifyRequest, options)
+        .then(
+          () => error,
+          (refused: unknown) => refused,
+        )
+        .then((why) =>
+          sendProblem(why, request as unknown as FastifyRequest, reply as unknown as FastifyReply),
+        ),
   }).withTypeProvider<ZodTypeProvider>();
   app.setValidatorCompiler(validatorCompiler);
   // Answers are built by typed views; checking them again would double their cost.
   app.setSerializerCompiler(() => (data) => JSON.stringify(data));
   app.decorateRequest("caller", null);
-  app.addHook("onRoute", (route) => {
-    if (!route.config?.access?.length)
-      throw new Error(
-        `route ${route.method} ${route.url} does not say who may call it (config.access)`,
-      );
+  app.decorate("routeTable", []);
+  app.addHook("onRoute", ({ method, url, config }) => {
+    if (!config?.access?.length)
+      throw new Error(`route ${method} ${url} does not say who may call it (config.access)`);
+    app.routeTable.push({ method: String(method), url, access: config.access });
   });
   app.addHook("onRequest", async (request, reply) => {
     reply.header("x-content-type-options", "nosniff");
     reply.header("cache-control", "no-store");
     await authorize(request, options);
+    refuseEncodings(request);
   });
-  app.setErrorHandler((error, request, reply) => {
-    const failure = toContrailError(error);
-    if (failure.code === "internal") request.log.error({ err: error }, failure.message);
-    else if (failure.status >= 500) request.log.warn({ path: pathOf(request) }, failure.message);
-    if (failure.retryAfterS !== undefined) reply.header("retry-after", failure.retryAfterS);
-    if (failure.code === "not_authenticated") reply.header("www-authenticate", "Bearer");
-    return reply
-      .status(failure.status)
-      .header("content-type", "application/problem+json; charset=utf-8")
-      .send(failure.toProblem(failure.status >= 500 ? request.id : undefined));
-  });
+  app.setErrorHandler(sendProblem);
   app.setNotFoundHandler((request) => {
     throw new ContrailError("not_found", `there is no ${request.method} ${pathOf(request)}`, {
       hint: "GET /api/v1/openapi.json lists every route.",
@@ -102,19 +110,36 @@ export async function buildApp(options: AppOptions): Promise<App> {
   app.addContentTypeParser("application/octet-stream", (_request, payload, done) =>
     done(null, payload),
   );
-  await app.register(fastifySwagger, {
-    openapi: {
-      openapi: "3.1.0",
-      info: { title: "Contrail", version: options.version },
-      components: { securitySchemes: { token: { type: "http", scheme: "bearer" } } },
-      security: [{ token: [] }],
-    },
-    transform: jsonSchemaTransform,
-  });
+  await describeRoutes(app, options.version);
   return app;
 }
 
 const pathOf = (request: FastifyRequest): string => request.url.split("?")[0]?.slice(0, 200) ?? "";
+
+/** Nothing is unpacked here, so a small body cannot become a large one. */
+function refuseEncodings(request: FastifyRequest): void {
+  const encoding = request.headers["content-encoding"];
+  if (encoding !== undefined && encoding.toLowerCase() !== "identity")
+    throw new ContrailError(
+      "invalid_request",
+      `the body has content-encoding ${JSON.stringify(encoding.slice(0, 50))}; bodies are taken as they are`,
+      { hint: "Send the body without a content-encoding." },
+    );
+}
+
+function sendProblem(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const failure = toContrailError(error);
+  if (failure.code === "internal") request.log.error({ err: error }, failure.message);
+  // A runner says nothing that it should not: a refusal of it is a fault of ours.
+  else if (failure.status >= 500 || request.caller?.kind === "runner")
+    request.log.warn({ path: pathOf(request) }, failure.message);
+  if (failure.retryAfterS !== undefined) reply.header("retry-after", failure.retryAfterS);
+  if (failure.code === "not_authenticated") reply.header("www-authenticate", "Bearer");
+  return reply
+    .status(failure.status)
+    .header("content-type", "application/problem+json; charset=utf-8")
+    .send(failure.toProblem(failure.status >= 500 ? request.id : undefined));
+}
 
 async function authorize(request: FastifyRequest, options: AppOptions): Promise<void> {
   const rules = request.routeOptions.config?.access ?? ["read"];

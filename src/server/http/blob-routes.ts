@@ -6,9 +6,10 @@ import { BlobError } from "../../store/blobs.ts";
 import { addDataset, type DatasetRow, listDatasets } from "../../store/dataset-store.ts";
 import { canonicalTree, checkTree } from "../../store/snapshot.ts";
 import { requireBlobs } from "../create-experiment.ts";
+import { recordIn } from "../recorded.ts";
 import { type App, LARGE_BODY_BYTES_MAX, person } from "./app.ts";
 import type { RouteContext } from "./context.ts";
-import { cursorNumber } from "./experiment-routes.ts";
+import { cursorNumber } from "./cursor.ts";
 
 const hash = z.string().regex(/^[0-9a-f]{64}$/, "64 lower-case hexadecimal digits");
 const params = z.object({ hash });
@@ -59,7 +60,10 @@ export function blobRoutes(app: App, context: RouteContext): void {
 
   app.get(
     "/blobs/:hash",
-    { config: { access: ["read", "any_runner"] }, schema: { params, tags } },
+    {
+      config: { access: ["read", "any_runner"], produces: "application/octet-stream" },
+      schema: { params, tags },
+    },
     async (request, reply) => {
       const opened = await blobs.open(request.params.hash);
       if (!opened) throw new ContrailError("not_found", `there is no blob ${request.params.hash}`);
@@ -92,14 +96,19 @@ export function blobRoutes(app: App, context: RouteContext): void {
       await requireBlobs(context, tree, "dataset");
       const { bytes, hash: snapshot } = canonicalTree(tree);
       await blobs.put(bytes, { expected: snapshot });
-      const { row, created } = await addDataset(context.pool, {
-        name,
-        snapshot,
-        files: tree.length,
-        bytes: tree.reduce((sum, entry) => sum + entry.size, 0),
-        userId: person(request).userId,
-        now: new Date(context.clock.nowMs()),
-      });
+      const { userId, name: actor } = person(request);
+      const { row, created } = await recordIn(context.loop)(
+        "add a dataset",
+        async (client, now) => {
+          const size = tree.reduce((sum, entry) => sum + entry.size, 0);
+          const entry = { name, snapshot, files: tree.length, bytes: size, userId, now };
+          const value = await addDataset(client, entry);
+          const subject = `dataset ${name}@${value.row.version}`;
+          const cause = `${tree.length} files, ${size} bytes, snapshot ${snapshot}`;
+          const change = { actor, subject, what: "created", cause };
+          return { value, changes: value.created ? [change] : [] };
+        },
+      );
       return { ...datasetView(row), created };
     },
   );

@@ -10,23 +10,26 @@ const STUCK_MS_MAX = 30_000;
 const COMMENT_EVERY_MS = 15_000;
 
 export class EventStream {
-  readonly lastEventId: string | undefined;
   readonly #reply: FastifyReply;
   readonly #clock: Clock;
   #closed = false;
   #awake = false;
   #wake: (() => void) | undefined;
 
-  private constructor(request: FastifyRequest, reply: FastifyReply, clock: Clock) {
+  private constructor(reply: FastifyReply, clock: Clock) {
     this.#reply = reply;
     this.#clock = clock;
+  }
+
+  /** What a reader that comes back has seen last. */
+  static lastEventId(request: FastifyRequest): string | undefined {
     const id = request.headers["last-event-id"];
-    this.lastEventId = typeof id === "string" && id !== "" ? id : undefined;
+    return typeof id === "string" && id !== "" ? id : undefined;
   }
 
   /** Takes the answer over from the framework. */
-  static open(request: FastifyRequest, reply: FastifyReply, clock: Clock): EventStream {
-    const stream = new EventStream(request, reply, clock);
+  static open(reply: FastifyReply, clock: Clock): EventStream {
+    const stream = new EventStream(reply, clock);
     reply.hijack();
     const { raw } = reply;
     raw.writeHead(200, {

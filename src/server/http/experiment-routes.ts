@@ -15,7 +15,9 @@ import { createExperiment } from "../create-experiment.ts";
 import { checkpointView, experimentView, rungView, trialView } from "../views.ts";
 import { type App, LARGE_BODY_BYTES_MAX, person } from "./app.ts";
 import { noExperiment, type RouteContext } from "./context.ts";
-import { metricOf } from "./trial-routes.ts";
+import { cursorNumber, cursorPair } from "./cursor.ts";
+import { metricOf } from "./metric-of.ts";
+import { waitReasons } from "./wait-reasons.ts";
 
 const params = z.object({ id: api.experimentIdParam });
 const idempotency = z.object({ "idempotency-key": z.string().min(1).max(200).optional() });
@@ -190,7 +192,7 @@ export function experimentRoutes(app: App, context: RouteContext): void {
       const { id } = request.params;
       const { cursor, limit } = request.query;
       await view(id);
-      const after = cursor === undefined ? 0 : cursorNumber(cursor);
+      const after = cursor === undefined ? 0 : cursorNumber(cursor, Number.MAX_SAFE_INTEGER);
       const rows = await listChanges(readPool, { experiment: id, after, limit: limit + 1 });
       const items = rows.slice(0, limit).map((row) => ({ ...row, at: row.at.toISOString() }));
       return { items, next_cursor: rows.length > limit ? String(items.at(-1)?.seq) : null };
@@ -226,31 +228,3 @@ export function experimentRoutes(app: App, context: RouteContext): void {
     },
   );
 }
-
-/** For every trial that waits for slots, why: trial id → one sentence. */
-export function waitReasons(context: Pick<RouteContext, "world" | "clock">): Map<string, string> {
-  const nowMs = context.clock.nowMs();
-  const plan = context.world.plan(nowMs);
-  return new Map(plan.waits.map(({ task, reason }) => [task.id, describeWait(reason, nowMs)]));
-}
-
-export function cursorNumber(cursor: string): number {
-  if (!/^[0-9]{1,15}$/.test(cursor)) throw badCursor(cursor);
-  return Number(cursor);
-}
-
-function cursorPair(cursor: string): { key: number; number: number } {
-  const [key = "", number = ""] = cursor.split("_");
-  const value = Number(key);
-  if (key === "" || Number.isNaN(value)) throw badCursor(cursor);
-  return { key: value, number: cursorNumber(number) };
-}
-
-export const badCursor = (cursor: string): ContrailError =>
-  new ContrailError(
-    "invalid_request",
-    `the cursor ${JSON.stringify(cursor.slice(0, 50))} is not one of ours`,
-    {
-      hint: "Give back next_cursor of the page before, unchanged.",
-    },
-  );

@@ -1,3 +1,4 @@
+import type { FastifyReply, FastifyRequest } from "fastify";
 import { z } from "zod";
 import * as api from "../../protocol/api.ts";
 import { readExperiment, readTrial } from "../../store/experiment-reads.ts";
@@ -5,13 +6,17 @@ import { type LogFilter, type LogPosition, linesToCome, readLines } from "../../
 import { logView } from "../views.ts";
 import type { App } from "./app.ts";
 import { noExperiment, noTrial, type RouteContext, trialKey } from "./context.ts";
+import { badCursor, cursorNumber } from "./cursor.ts";
 import { EventStream } from "./event-stream.ts";
-import { badCursor } from "./experiment-routes.ts";
 
 const experimentParams = z.object({ id: api.experimentIdParam });
 const trialParams = z.object({ id: api.trialIdParam });
 const tags = ["logs"];
 const STREAM_LINES = 1000;
+/** Lines can be 64 KiB long: a page ends early rather than with half a gigabyte. */
+const PAGE_BYTES = 8 * 1024 * 1024;
+/** Of one event, so that a reader that does not read holds no more than this. */
+const STREAM_BYTES = 256 * 1024;
 /** Lines of a trial that is over are waited for as long as this. */
 const LATE_LINES_MS = 60_000;
 type Query = z.infer<typeof api.logsQuery>;
@@ -49,33 +54,23 @@ export function logRoutes(app: App, context: RouteContext): void {
   app.get(
     "/experiments/:id/logs/stream",
     {
-      config: { access: ["read"] },
+      config: { access: ["read"], produces: "text/event-stream" },
       schema: { params: experimentParams, querystring: api.logsQuery, tags },
     },
     async (request, response) => {
       const subject = await ofExperiment(request.params.id);
-      await followLogs(
-        context,
-        subject,
-        request.query,
-        EventStream.open(request, response, context.clock),
-      );
+      await followLogs(context, { subject, query: request.query, request, response });
     },
   );
   app.get(
     "/trials/:id/logs/stream",
     {
-      config: { access: ["read"] },
+      config: { access: ["read"], produces: "text/event-stream" },
       schema: { params: trialParams, querystring: api.logsQuery, tags },
     },
     async (request, response) => {
       const subject = await ofTrial(request.params.id);
-      await followLogs(
-        context,
-        subject,
-        request.query,
-        EventStream.open(request, response, context.clock),
-      );
+      await followLogs(context, { subject, query: request.query, request, response });
     },
   );
 }
@@ -91,25 +86,35 @@ function filterOf(subject: Subject, query: Query): Omit<LogFilter, "limit" | "fr
 }
 
 async function logsPage(context: RouteContext, subject: Subject, query: Query) {
+  const fromEnd = query.tail !== undefined;
   const limit = query.tail ?? query.limit;
   const rows = await readLines(context.readPool, {
     ...filterOf(subject, query),
-    fromEnd: query.tail !== undefined,
-    limit,
+    ...{ fromEnd, limit, bytesMax: PAGE_BYTES },
   });
   const items = rows.map((row) => logView(subject.experiment, row));
-  // There may always be more while the trial lives: the cursor after the last line is how one goes on.
-  const more = rows.length === limit || query.tail !== undefined;
+  const bytes = rows.reduce((sum, row) => sum + row.bytes.length, 0);
+  // The cursor after the last line is how one goes on, also where there is nothing after it yet.
+  const more = fromEnd || rows.length === limit || bytes >= PAGE_BYTES;
   return { items, next_cursor: more ? (items.at(-1)?.cursor ?? null) : null };
 }
 
+interface Follow {
+  readonly subject: Subject;
+  readonly query: Query;
+  readonly request: FastifyRequest;
+  readonly response: FastifyReply;
+}
+
 /** Sends what there is, then what comes, until the subject is over and everything was sent. */
-async function followLogs(
-  context: RouteContext,
-  subject: Subject,
-  query: Query,
-  stream: EventStream,
-): Promise<void> {
+async function followLogs(context: RouteContext, follow: Follow): Promise<void> {
+  const { subject, query, request, response } = follow;
+  const filter = filterOf(subject, query);
+  const lastSeen = EventStream.lastEventId(request);
+  // Read before the answer begins: a position that is none of ours is refused, not waited on.
+  let after = lastSeen === undefined ? filter.after : position(lastSeen);
+  let fromEnd = query.tail !== undefined && lastSeen === undefined;
+  const stream = EventStream.open(response, context.clock);
   let stored = true;
   const stop = context.subscribers.watchLogs(subject.experiment, () => {
     stored = true;
@@ -119,21 +124,18 @@ async function followLogs(
     changed: () => stream.wake(),
   });
   try {
-    let after =
-      stream.lastEventId === undefined
-        ? filterOf(subject, query).after
-        : position(stream.lastEventId);
-    let fromEnd = query.tail !== undefined && stream.lastEventId === undefined;
     while (!stream.closed) {
       // Asked before reading: what is stored before the end is seen by the reading that follows.
       const over = await isComplete(context, subject);
       stored = false;
       const limit = fromEnd ? (query.tail ?? STREAM_LINES) : STREAM_LINES;
+      const bytesMax = fromEnd ? undefined : STREAM_BYTES;
       const rows = await readLines(context.readPool, {
-        ...filterOf(subject, query),
+        ...filter,
         after,
         fromEnd,
         limit,
+        bytesMax,
       });
       fromEnd = false;
       const last = rows.at(-1);
@@ -141,8 +143,9 @@ async function followLogs(
         after = { allocation: last.allocation_id, seq: last.seq };
         const entries = rows.map((row) => logView(subject.experiment, row));
         await stream.send("log", entries, entries.at(-1)?.cursor);
+        // What did not fit into this event is in the next one.
+        continue;
       }
-      if (rows.length === limit) continue;
       if (over && !stored) {
         await stream.send("end", {});
         break;
@@ -169,7 +172,10 @@ async function isComplete(context: RouteContext, subject: Subject): Promise<bool
 }
 
 function position(cursor: string): LogPosition {
-  const match = /^([0-9]{1,10})-([0-9]{1,15})$/.exec(cursor);
-  if (!match) throw badCursor(cursor);
-  return { allocation: Number(match[1]), seq: Number(match[2]) };
+  const [allocation = "", seq = ""] = cursor.split("-");
+  if (!/^[0-9]+-[0-9]+$/.test(cursor)) throw badCursor(cursor);
+  return {
+    allocation: cursorNumber(allocation),
+    seq: cursorNumber(seq, Number.MAX_SAFE_INTEGER),
+  };
 }

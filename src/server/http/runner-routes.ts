@@ -1,6 +1,8 @@
 /** The routes that runners speak. See protocol/runner-wire.ts for the conversation. */
 
 import { z } from "zod";
+import { parseId } from "../../base/ids.ts";
+import { ContrailError } from "../../protocol/errors.ts";
 import type { TreeEntry } from "../../protocol/runner-wire.ts";
 import * as wire from "../../protocol/runner-wire.ts";
 import { insertLines, lastLines } from "../../store/log-store.ts";
@@ -11,6 +13,9 @@ import { type App, LARGE_BODY_BYTES_MAX } from "./app.ts";
 import type { RouteContext } from "./context.ts";
 
 const params = z.object({ runner: z.string().min(1).max(64) });
+/** A runner's clock may say anything; a calendar ends. */
+const YEAR_10000_MS = 253_402_300_800_000;
+const REPORT_METRICS_MAX = 100_000;
 const ordersQuery = z.object({
   after: z.coerce.number().int().min(0),
   wait_ms: z.coerce.number().int().min(0).max(60_000).default(25_000),
@@ -34,6 +39,8 @@ export function runnerRoutes(app: App, context: RouteContext): void {
     async (request) => {
       const { runner } = request.params;
       const body = request.body;
+      refuseOthers(context, runner, body.allocations);
+      refuseHugeReports(body);
       const past = await pastAllocations(
         context,
         body.allocations.filter((a) => a.events.length > 0).map((a) => a.id),
@@ -65,7 +72,10 @@ export function runnerRoutes(app: App, context: RouteContext): void {
         tags: ["runners"],
       },
     },
-    async (request) => ({ acked: await storeLogs(context, request.body) }),
+    async (request) => {
+      refuseOthers(context, request.params.runner, request.body.allocations);
+      return { acked: await storeLogs(context, request.body) };
+    },
   );
 
   app.get(
@@ -104,13 +114,46 @@ export function runnerRoutes(app: App, context: RouteContext): void {
   );
 }
 
+/** A runner speaks for its own allocations alone. */
+function refuseOthers(
+  { world }: RouteContext,
+  runner: string,
+  allocations: readonly { readonly id: string }[],
+): void {
+  for (const { id } of allocations) {
+    const found = findLive(world, id);
+    if (found && found.allocation.runner !== runner)
+      throw new ContrailError(
+        "not_allowed",
+        `allocation ${id} is not one of runner ${runner}; nothing of this request was taken`,
+      );
+  }
+}
+
+/** One report of a million values would hold up everybody's decisions while it is written. */
+function refuseHugeReports(body: wire.SyncRequest): void {
+  for (const { id, events } of body.allocations)
+    for (const event of events) {
+      if (event.type !== "report") continue;
+      const count = Object.keys(event.metrics).length;
+      if (count > REPORT_METRICS_MAX)
+        throw new ContrailError(
+          "too_large",
+          `the report of ${id} at step ${event.step} has ${count} metrics; the limit is ${REPORT_METRICS_MAX}`,
+          { hint: "Report fewer metrics at a step, and put large tables into a checkpoint." },
+        );
+    }
+}
+
 /** Rows of allocations that are not live: late deliveries are stored under them. */
 async function pastAllocations(
   context: RouteContext,
   ids: readonly string[],
 ): Promise<Map<string, PastAllocation>> {
   const past = new Map<string, PastAllocation>();
-  const unknown = ids.filter((id) => /^\d+\.\d+\.\d+$/.test(id) && !findLive(context.world, id));
+  const unknown = ids.filter(
+    (id) => parseId(id)?.run !== undefined && !findLive(context.world, id),
+  );
   if (unknown.length === 0) return past;
   const { rows } = await context.pool.query<{
     key: string;
@@ -172,6 +215,7 @@ async function storeLogs(
   }
   const last = await lastLines(context.pool, [...rowIds.values()]);
   const acked: Record<string, number> = {};
+  const nowMs = context.clock.nowMs();
   const lines: Parameters<typeof insertLines>[1][number][] = [];
   const experiments = new Set<number>();
   for (const { id, lines: sent } of body.allocations) {
@@ -181,7 +225,8 @@ async function storeLogs(
     for (const line of sent) {
       if (line.seq < next) continue;
       if (line.seq > next) break;
-      lines.push({ ...line, bytes: Buffer.from(line.bytes, "base64"), allocation });
+      const atMs = line.atMs >= 0 && line.atMs < YEAR_10000_MS ? line.atMs : nowMs;
+      lines.push({ ...line, atMs, bytes: Buffer.from(line.bytes, "base64"), allocation });
       next += 1;
     }
     acked[id] = next - 1;

@@ -8,7 +8,7 @@ import { experimentView, rungView, trialView } from "../views.ts";
 import type { App } from "./app.ts";
 import { noExperiment, type RouteContext } from "./context.ts";
 import { EventStream } from "./event-stream.ts";
-import { waitReasons } from "./experiment-routes.ts";
+import { waitReasons } from "./wait-reasons.ts";
 
 /** Changes within this time go out together. */
 const GATHER_MS = 100;
@@ -18,14 +18,14 @@ export function streamRoutes(app: App, context: RouteContext): void {
   app.get(
     "/experiments/:id/stream",
     {
-      config: { access: ["read"] },
+      config: { access: ["read"], produces: "text/event-stream" },
       schema: { params: z.object({ id: api.experimentIdParam }), tags: ["experiments"] },
     },
     async (request, reply) => {
       const { id } = request.params;
       const row = await readExperiment(context.readPool, id);
       if (!row) throw noExperiment(id);
-      await followExperiment(context, id, EventStream.open(request, reply, context.clock));
+      await followExperiment(context, id, EventStream.open(reply, context.clock));
     },
   );
 }

@@ -1,10 +1,12 @@
 import { z } from "zod";
 import * as api from "../../protocol/api.ts";
 import { ContrailError } from "../../protocol/errors.ts";
-import { deleteToken, listTokens } from "../../store/access-store.ts";
+import { listTokens } from "../../store/access-store.ts";
+import { stopAsked } from "../own-changes.ts";
+import { recordIn } from "../recorded.ts";
 import { type App, person } from "./app.ts";
 import type { RouteContext } from "./context.ts";
-import { waitReasons } from "./experiment-routes.ts";
+import { waitReasons } from "./wait-reasons.ts";
 
 const JOB_WAITS_SHOWN = 20;
 const tags = ["server"];
@@ -68,7 +70,7 @@ export function systemRoutes(app: App, context: RouteContext): void {
       },
     },
     async (request, reply) => {
-      await access.setPassword(person(request).userId, request.body.password);
+      await access.setPassword(person(request), request.body.password);
       return reply.status(204).send(null);
     },
   );
@@ -81,7 +83,8 @@ export function systemRoutes(app: App, context: RouteContext): void {
     },
     async (request) => {
       const { name, scope, lifetime_s: lifetimeS } = request.body;
-      const made = await access.makeToken(person(request).userId, name, scope, lifetimeS * 1000);
+      const lifetimeMs = lifetimeS * 1000;
+      const made = await access.makeToken(person(request), { name, scope, lifetimeMs });
       return {
         id: made.id,
         name,
@@ -122,7 +125,7 @@ export function systemRoutes(app: App, context: RouteContext): void {
       },
     },
     async (request, reply) => {
-      if (!(await deleteToken(context.pool, person(request).userId, request.params.token)))
+      if (!(await access.revokeToken(person(request), request.params.token)))
         throw new ContrailError("not_found", `you have no token ${request.params.token}`);
       return reply.status(204).send(null);
     },
@@ -166,12 +169,19 @@ export function systemRoutes(app: App, context: RouteContext): void {
       },
     },
     async (request, reply) => {
-      context.shutdown(request.body.trials);
+      const { trials } = request.body;
+      const change = stopAsked(person(request).name, trials);
+      // A server that cannot write any more must still be one that can be stopped.
+      await recordIn(context.loop)("ask to stop", async () => ({
+        value: null,
+        changes: [change],
+      })).catch((error) => request.log.error({ err: error }, "the log of changes was not written"));
+      context.shutdown(trials);
       return reply.status(202).send({ status: "stopping" as const });
     },
   );
 
-  app.get("/openapi.json", { config: { access: ["read"] }, schema: { hide: true } }, async () =>
+  app.get("/openapi.json", { config: { access: ["read"] }, schema: { tags } }, async () =>
     app.swagger(),
   );
 }

@@ -12,7 +12,9 @@ import type { TrialRow } from "../../store/schema.ts";
 import { checkpointView, logView, trialDetailView, trialView, unitOf } from "../views.ts";
 import { type App, person } from "./app.ts";
 import { noExperiment, noTrial, type RouteContext, trialKey } from "./context.ts";
-import { cursorNumber, waitReasons } from "./experiment-routes.ts";
+import { cursorNumber } from "./cursor.ts";
+import { metricOf } from "./metric-of.ts";
+import { waitReasons } from "./wait-reasons.ts";
 
 const params = z.object({ id: api.trialIdParam });
 const VERBS = ["activate", "pause", "cancel", "kill"] as const;
@@ -147,13 +149,6 @@ export function trialRoutes(app: App, context: RouteContext): void {
       return { ...checkpointView(row), tree };
     },
   );
-}
-
-/** Name of the metric that an experiment's search judges by; "" where it judges by none. */
-export async function metricOf(context: RouteContext, experiment: number): Promise<string> {
-  const row = await readExperiment(context.readPool, experiment);
-  if (!row) throw noExperiment(experiment);
-  return (row.config as unknown as ExperimentConfig).searcher.metric ?? "";
 }
 
 async function readMetrics(

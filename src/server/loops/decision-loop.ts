@@ -93,6 +93,11 @@ export class DecisionLoop {
     return this.#options.world;
   }
 
+  /** The end of the chain of changes that is known to be durable: what verification must find. */
+  get tip(): ChainTip {
+    return this.#tip;
+  }
+
   /** @returns what the command returned, once it is durable @throws ContrailError */
   submit<T>(command: Command<T>): Promise<T> {
     if (this.#stopped)
@@ -190,7 +195,7 @@ export class DecisionLoop {
       this.#noteAhead(turn);
       throw error;
     }
-    world.ordersDurable = world.ordersVersion;
+    world.ordersDurable = Math.max(world.ordersDurable, turn.ordersVersion);
     for (const { waiting, value } of done) waiting.resolve(value);
     this.#tell(turn);
   }

@@ -10,7 +10,9 @@ export async function startRunnerLoop(options: {
   readonly clock: Clock;
   readonly log: Logger;
   readonly spec: RunnerSpec;
-}): Promise<{ stop(): void }> {
+  /** Told when another runner had to be started, and what was known of the one before. */
+  readonly onReplaced?: (proof: string) => void;
+}): Promise<{ readonly adopted: boolean; stop(): void }> {
   const { engine, clock, log, spec } = options;
   const first = await engine.ensureRunner(spec);
   log.info({ pid: first.pid }, first.adopted ? "adopted the running runner" : "started the runner");
@@ -22,6 +24,7 @@ export async function startRunnerLoop(options: {
       if (seen.state !== "alive" && !stopped) {
         log.warn({ seen }, "the runner is gone; starting another, which cleans up after it");
         await engine.ensureRunner(spec);
+        options.onReplaced?.(seen.state === "gone" ? seen.proof : seen.why);
       }
     } catch (error) {
       log.error({ err: error }, "the runner could not be started; trying again");
@@ -30,6 +33,7 @@ export async function startRunnerLoop(options: {
   };
   cancel = clock.after(LOOK_EVERY_MS, () => void look());
   return {
+    adopted: first.adopted,
     stop(): void {
       stopped = true;
       cancel();

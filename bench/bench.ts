@@ -1,0 +1,37 @@
+/** What every measure is handed, and what it gives back. */
+import type { Clock } from "../src/base/clock.ts";
+import type { World } from "../src/cli/server-process.ts";
+import type { Figure } from "./figure.ts";
+
+export interface Bench {
+  readonly clock: Clock;
+  /** For the helpers that start a real server. */
+  readonly world: World;
+  /** Fewer pairs and smaller sizes; the figures are then a first impression. */
+  readonly quick: boolean;
+  /** On the disk that is measured; removed at the end. @returns an empty folder that others may pass through */
+  folder(name: string): string;
+  /** Profiles of the stub server are written here; undefined = none. */
+  readonly profileDir: string | undefined;
+  readonly say: (text: string) => void;
+}
+
+export interface Measure {
+  readonly name: string;
+  readonly title: string;
+  run(bench: Bench): Promise<Figure[]>;
+}
+
+/** Fills in what most figures leave empty. */
+export const figure = (
+  given: Pick<Figure, "measure" | "what" | "unit" | "value"> & Partial<Figure>,
+): Figure => ({
+  floor: null,
+  floorWhat: "",
+  ratio: null,
+  aim: "",
+  met: null,
+  cpu: "",
+  note: "",
+  ...given,
+});

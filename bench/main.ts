@@ -1,0 +1,127 @@
+/**
+ * `npm run bench [-- NAME…] [--quick] [--json FILE] [--dir DIR] [--profile DIR]`: how fast it is, beside how
+ * fast this machine could be. Names and protocol: docs/benchmarks.md.
+ *
+ * The table goes to stdout, what is being done to stderr; each measure's figures go to
+ * bench/results/NAME.json and all of them to bench/results/all.json (or FILE). A figure that misses its aim
+ * is a finding and no failure: the exit code says only whether everything could be measured.
+ */
+import { randomUUID } from "node:crypto";
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { availableParallelism, tmpdir } from "node:os";
+import { dirname, join, resolve } from "node:path";
+import { parseArgs } from "node:util";
+import { realClock } from "../src/cli/real-host.ts";
+import type { Bench, Measure } from "./bench.ts";
+import { curves } from "./curves.ts";
+import { decisions } from "./decisions.ts";
+import type { Figure } from "./figure.ts";
+import { ingestion } from "./ingestion.ts";
+import { logs } from "./logs.ts";
+import { orchestration } from "./orchestration.ts";
+import { ready } from "./ready.ts";
+import { recovery } from "./recovery.ts";
+import { report } from "./report.ts";
+import { search } from "./search.ts";
+import { startLatency } from "./start-latency.ts";
+import { figureTable } from "./table.ts";
+
+const MEASURES: readonly Measure[] = [
+  orchestration,
+  ingestion,
+  curves,
+  startLatency,
+  logs,
+  recovery,
+  decisions,
+  report,
+  ready,
+  search,
+];
+const RESULTS = join(import.meta.dirname, "results");
+
+function readArguments() {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: {
+      quick: { type: "boolean", default: false },
+      json: { type: "string" },
+      dir: { type: "string", default: tmpdir() },
+      profile: { type: "string" },
+    },
+  });
+  const wanted = positionals.map((name) => name.toLowerCase());
+  const unknown = wanted.filter((name) => !MEASURES.some((m) => m.name.toLowerCase() === name));
+  if (unknown.length > 0) {
+    const names = MEASURES.map((measure) => measure.name).join(", ");
+    process.stderr.write(`There is no measure ${unknown.join(", ")}. There are: ${names}\n`);
+    process.exit(2);
+  }
+  const chosen =
+    wanted.length === 0 ? MEASURES : MEASURES.filter((m) => wanted.includes(m.name.toLowerCase()));
+  return { ...values, chosen };
+}
+
+const args = readArguments();
+// The disk that is measured. Another user runs PostgreSQL when this one is root, so it must be passable.
+const root = mkdtempSync(join(resolve(args.dir), "contrail-bench-"));
+chmodSync(root, 0o711);
+const cleanUp = (): void => rmSync(root, { recursive: true, force: true, maxRetries: 5 });
+for (const signal of ["SIGINT", "SIGTERM"] as const)
+  process.once(signal, () => {
+    // Servers of ours end with their stdin, the database with its server.
+    cleanUp();
+    process.exit(130);
+  });
+
+const say = (text: string): void => void process.stderr.write(`${text}\n`);
+const profileDir = args.profile === undefined ? undefined : resolve(args.profile);
+if (profileDir !== undefined) mkdirSync(profileDir, { recursive: true });
+const bench: Bench = {
+  clock: realClock,
+  world: { clock: realClock, env: process.env, newKey: randomUUID },
+  quick: args.quick,
+  profileDir,
+  say: (text) => say(`  ${text}`),
+  folder(name) {
+    const path = mkdtempSync(join(root, `${name}-`));
+    chmodSync(path, 0o711);
+    return path;
+  },
+};
+
+const machine = {
+  at: new Date().toISOString(),
+  node: process.version,
+  cores: availableParallelism(),
+  quick: args.quick,
+};
+
+function store(path: string, figures: readonly Figure[]): void {
+  mkdirSync(dirname(path), { recursive: true });
+  writeFileSync(path, `${JSON.stringify({ ...machine, figures }, undefined, 2)}\n`);
+}
+
+const figures: Figure[] = [];
+const failures: string[] = [];
+try {
+  for (const measure of args.chosen) {
+    const startMs = realClock.monotonicMs();
+    say(`${measure.name}: ${measure.title} …`);
+    try {
+      const found = await measure.run(bench);
+      figures.push(...found);
+      store(join(RESULTS, `${measure.name}.json`), found);
+      say(`  ${((realClock.monotonicMs() - startMs) / 1000).toFixed(0)} s`);
+    } catch (error) {
+      failures.push(`${measure.name}: ${(error as Error).stack ?? error}`);
+      say(`  could not be measured: ${(error as Error).message}`);
+    }
+  }
+} finally {
+  cleanUp();
+}
+store(args.json === undefined ? join(RESULTS, "all.json") : resolve(args.json), figures);
+process.stdout.write(`${figureTable(figures)}\n`);
+for (const failure of failures) process.stdout.write(`not measured: ${failure}\n`);
+process.exit(failures.length > 0 ? 1 : 0);

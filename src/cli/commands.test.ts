@@ -1,0 +1,182 @@
+/** Each command against a fake server: what it prints in both shapes, how it ends. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { ANSWERS, cliBench } from "./test-bench.ts";
+import { fakeServer, problem, run } from "./test-host.ts";
+
+const bench = cliBench();
+
+/** Every command that shows something, and the exit code that it ends with here. */
+const COMMANDS: readonly (readonly [() => string[], number?])[] = [
+  [() => ["experiment", "list"]],
+  [() => ["e", "ls", "--state", "active", "--all"]],
+  [() => ["experiment", "show", "3"]],
+  [() => ["experiment", "pause", "3"]],
+  [() => ["experiment", "activate", "3"]],
+  [() => ["experiment", "cancel", "3", "3"]],
+  [() => ["experiment", "kill", "3"]],
+  [() => ["experiment", "wait", "3"]],
+  [() => ["experiment", "create", bench.config]],
+  [() => ["experiment", "create", bench.config, bench.folder, "--name", "other", "--paused"]],
+  [() => ["experiment", "create", bench.config, "--dry-run"]],
+  [() => ["trial", "list", "3", "--best"]],
+  [() => ["trial", "show", "3.2"]],
+  [() => ["trial", "metrics", "3.2"]],
+  [() => ["trial", "pause", "3.2"]],
+  [() => ["trial", "activate", "3.2"]],
+  [() => ["trial", "cancel", "3.2"]],
+  [() => ["trial", "kill", "3.2"]],
+  [() => ["checkpoint", "list", "3"]],
+  [() => ["checkpoint", "list", "3.2"]],
+  [() => ["checkpoint", "download", "3.2", "--to", bench.fresh()]],
+  [() => ["slot", "list"]],
+  [() => ["job", "list"]],
+  [() => ["data", "list"]],
+  [() => ["data", "add", "names", bench.config]],
+  [() => ["config", "lint", bench.config]],
+  [() => ["search", "preview", bench.config]],
+  [() => ["search", "simulate", bench.config, "--curve", "crossing"]],
+  [() => ["token", "create", "ci"]],
+  [() => ["token", "list"]],
+  [() => ["token", "revoke", "ab12"]],
+  [() => ["login", `${bench.server.url}/?token=once`]],
+  [() => ["run", "--detach", "--no-code", "--", "true"]],
+  [() => ["doctor", "--port", "0", "--data-dir", bench.fresh()]],
+];
+/** Those that print one JSON object a line. */
+const STREAMS: readonly (readonly [() => string[], number?])[] = [
+  [() => ["logs", "3"]],
+  [() => ["logs", "3.2", "--tail", "5"]],
+  [() => ["experiment", "logs", "3", "-f"]],
+  [() => ["trial", "logs", "3.2"]],
+  [() => ["experiment", "create", bench.config, "--follow"]],
+  // Its experiment is still active here, so it cannot have gone well.
+  [() => ["run", "--no-code", "--", "python3", "train.py", "--lr", "3"], 1],
+];
+
+test("with --json each command prints one document, and nothing on stderr", async () => {
+  for (const [args, code = 0] of COMMANDS) {
+    const words = args();
+    const ran = await bench
+      .cli(...words, "--json")
+      .then((r) => (words.includes("--") ? bench.cli("--json", ...args()) : r));
+    assert.equal(ran.code, code, `${words.join(" ")}: ${ran.err}`);
+    assert.equal(ran.err, "", words.join(" "));
+    assert.doesNotThrow(() => JSON.parse(ran.out), `${words.join(" ")}: ${ran.out}`);
+  }
+});
+
+test("what streams prints one JSON object a line", async () => {
+  for (const [args, code = 0] of STREAMS) {
+    const ran = await bench.cli("--json", ...args());
+    assert.equal(ran.code, code, `${args().join(" ")}: ${ran.err}`);
+    const lines = ran.out.trim().split("\n");
+    assert.ok(lines.length > 0 && lines.every((line) => typeof JSON.parse(line) === "object"));
+  }
+});
+
+test("without it each prints for people and says what comes next", async () => {
+  for (const [args, code = 0] of [...COMMANDS, ...STREAMS]) {
+    const words = args();
+    const ran = await bench.cli(...words);
+    assert.equal(ran.code, code, `${words.join(" ")}: ${ran.err}`);
+    assert.notEqual(ran.out + ran.err, "");
+    const silent = ["logs", "token"].some((word) => words.includes(word));
+    if (!silent) assert.match(ran.out + ran.err, /^next: contrail \S/m, words.join(" "));
+  }
+});
+
+test("hostile text from the server stays inert in every command", async () => {
+  const evil = "\x1b[2J\x1b]0;x\x07\r\n\u202e中";
+  const spoil = (value: unknown): unknown => {
+    if (Array.isArray(value)) return value.map(spoil);
+    if (typeof value === "object" && value !== null)
+      return Object.fromEntries(
+        Object.entries(value).map(([key, item]) => {
+          const free = [
+            "name",
+            "reason",
+            "description",
+            "text",
+            "owner",
+            "metric",
+            "node",
+            "user",
+            "last_lines",
+            "code_text",
+          ];
+          if (typeof item === "string" && free.includes(key) && !/^cpu|^ab/.test(item))
+            return [key, evil];
+          if (key === "hyperparameters") return [key, { [evil]: evil }];
+          if (key === "last_lines" || key === "metric_names") return [key, [evil]];
+          return [key, spoil(item)];
+        }),
+      );
+    return value;
+  };
+  for (const [route, answer] of Object.entries(ANSWERS))
+    if (typeof answer === "object") bench.server.answer(route, spoil(answer) as object);
+  for (const [args] of COMMANDS) {
+    for (const words of [args(), ["--json", ...args()]]) {
+      const { out, err } = await bench.cli(...words);
+      // biome-ignore lint/suspicious/noControlCharactersInRegex: their absence is asserted
+      assert.doesNotMatch(out + err, /[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e]/, words.join(" "));
+    }
+  }
+});
+
+test("exit codes tell failures apart", async () => {
+  const cases: [string[], number, RegExp][] = [
+    [["experiment", "show", "99"], 3, /there is no \/experiments\/99/],
+    [["experiment", "show", "3.2"], 2, /not the id of an experiment.*\n.*its experiment is 3/],
+    [["trial", "show", "3"], 2, /list its trials/],
+    [["experiment", "list", "--state", "happy"], 2, /Use one of: active/],
+    [["experiment", "list", "--limit", "0"], 2, /whole number from 1/],
+    [["experiment", "list", "--jason"], 2, /Did you mean --json/],
+    [["experimnt"], 2, /Unknown command 'experimnt'/],
+    [["run", "python3", "--lr", "1"], 2, /two dashes/],
+    [["run"], 2, /no command/],
+    [["experiment", "create", "nowhere.yaml"], 3, /There is no .*nowhere\.yaml/],
+    [["checkpoint", "download", "3.2@7", "--to", bench.fresh()], 3, /no checkpoint at step 7/],
+    [["checkpoint", "download", "3.2", "--to", bench.folder], 1, /not empty/],
+    [["checkpoint", "download", "3.2"], 2, /--to/],
+  ];
+  for (const [args, code, message] of cases) {
+    const ran = await bench.cli(...args);
+    assert.equal(ran.code, code, args.join(" "));
+    assert.match(ran.err, message);
+    assert.match(ran.err, /^hint: \S/m);
+    assert.equal(ran.out, "");
+    const json = await bench.cli("--json", ...args);
+    assert.equal(json.code, code);
+    assert.equal(typeof JSON.parse(json.err).hint, "string");
+  }
+});
+
+test("refusals of the server become exit codes", async () => {
+  const cases: [number, string, number][] = [
+    [401, "not_authenticated", 4],
+    [403, "not_allowed", 4],
+    [404, "not_found", 3],
+    [409, "conflict", 1],
+    [503, "unavailable", 5],
+    [500, "internal", 1],
+  ];
+  for (const [status, code, exit] of cases) {
+    bench.server.answer("GET /slots", (_, response) => problem(response, status, code, "because"));
+    const ran = await bench.cli("slot", "list");
+    assert.deepEqual([ran.code, /because/.test(ran.err)], [exit, true], code);
+  }
+});
+
+test("no server known, none there", async () => {
+  const unknown = await run(["slot", "list"]);
+  assert.equal(unknown.code, 5);
+  assert.match(unknown.err, /contrail up/);
+  const gone = await fakeServer();
+  await gone.close();
+  const ran = await run(["slot", "list"], { url: gone.url });
+  assert.equal(ran.code, 5);
+  assert.match(ran.err, /No Contrail server answers at .*refused/);
+  assert.equal((await run(["--server", "ftp://x", "slot", "list"])).code, 2);
+});

@@ -1,0 +1,256 @@
+/**
+ * What one allocation has to tell the server: its events and its output, spooled, in order, and the
+ * checkpoints that stand between them. It knows when the server has heard everything, and it bounds
+ * what may lie here until then.
+ */
+import type { Clock } from "../base/clock.ts";
+import type { AllocationExit } from "./allocation.ts";
+import { CheckpointKeeper } from "./checkpoint-keeper.ts";
+import { type EventFields, EventQueue, type Place } from "./event-queue.ts";
+import { Pressure } from "./pressure.ts";
+import { RankOutput } from "./rank-output.ts";
+import type { ServerClient } from "./server-client.ts";
+import { Spool } from "./spool.ts";
+import type { UplinkSource } from "./uplink.ts";
+
+export interface OutboxOptions {
+  readonly id: string;
+  readonly fence: number;
+  /** The allocation's folder. */
+  readonly folder: string;
+  /** False when an earlier runner may have sent something under this id. */
+  readonly counted: boolean;
+  readonly clock: Clock;
+  readonly client: ServerClient;
+  readonly limits: { readonly eventsMaxBytes: number; readonly logsMaxBytes: number };
+  readonly say: (text: string) => void;
+  readonly eventsReady: () => void;
+  readonly logsReady: () => void;
+  /** Who fills it, held back while there is too much. */
+  readonly reports: { pause(): void; resume(): void };
+  readonly output: { pause(): void; resume(): void };
+  /** The server has ended or replaced the allocation. */
+  readonly disowned: () => void;
+  /** The end has been told and everything was heard; called once, with the files closed. */
+  readonly delivered: () => void;
+}
+
+const DETAIL_MAX_CHARS = 4_000;
+
+export class Outbox implements UplinkSource {
+  readonly id: string;
+  readonly fence: number;
+  readonly events: Spool;
+  readonly logs: Spool;
+  readonly keeper: CheckpointKeeper;
+  /** Resolves when `exited` is in the spool. */
+  readonly ended: Promise<void>;
+  readonly #options: OutboxOptions;
+  readonly #queue: EventQueue;
+  readonly #abort = new AbortController();
+  readonly #places = new Map<object, Place>();
+  readonly #outputs: RankOutput[] = [];
+  readonly #eventsPressure: Pressure;
+  readonly #logsPressure: Pressure;
+  #counted: boolean;
+  #unknownThere = false;
+  #exitSpooled = false;
+  #closed = false;
+  #tellEnded: () => void = () => {};
+
+  constructor(options: OutboxOptions) {
+    const { folder, clock, limits, counted } = options;
+    this.#options = options;
+    this.id = options.id;
+    this.fence = options.fence;
+    this.#counted = counted;
+    this.events = Spool.open(folder, "events");
+    this.logs = Spool.open(folder, "logs");
+    this.ended = new Promise((resolve) => {
+      this.#tellEnded = resolve;
+    });
+    this.#queue = new EventQueue({
+      spool: this.events,
+      open: counted,
+      appended: () => this.#appended(),
+    });
+    this.keeper = this.#newKeeper();
+    const stalled = (error: Error) =>
+      options.say(`${this.id}: the disk takes nothing more, its sources wait: ${error.message}`);
+    const { reports, output } = options;
+    this.#eventsPressure = new Pressure({
+      ...{ spool: this.events, clock, maxBytes: limits.eventsMaxBytes, stalled },
+      pause: () => reports.pause(),
+      resume: () => reports.resume(),
+    });
+    this.#logsPressure = new Pressure({
+      ...{ spool: this.logs, clock, maxBytes: limits.logsMaxBytes, stalled },
+      pause: () => output.pause(),
+      resume: () => output.resume(),
+    });
+  }
+
+  get counted(): boolean {
+    return this.#counted;
+  }
+
+  /** `exited` is in the spool. */
+  get isOver(): boolean {
+    return this.#exitSpooled;
+  }
+
+  /** The last event that an earlier runner left says that it had ended. */
+  get hadEnded(): boolean {
+    const last = this.events.lastAtOpen;
+    return (
+      last !== null && (JSON.parse(last.toString("utf8")) as { type: string }).type === "exited"
+    );
+  }
+
+  /** At once, past everything that waits for a checkpoint. */
+  put(type: string, fields: EventFields): void {
+    this.#queue.put(type, fields);
+  }
+
+  /** After every checkpoint that was offered before. */
+  putInTurn(type: string, fields: EventFields): void {
+    this.#queue.putInTurn(type, fields);
+  }
+
+  outputOf(rank: number): RankOutput {
+    this.#outputs[rank] ??= new RankOutput({
+      rank,
+      clock: this.#options.clock,
+      append: (records) => {
+        this.logs.appendAll(records);
+        this.#logsPressure.check();
+        this.#options.logsReady();
+      },
+    });
+    return this.#outputs[rank];
+  }
+
+  /** A line of the runner's own in the output of a rank. */
+  note(rank: number, text: string): void {
+    if (!this.#closed && !this.#exitSpooled) this.outputOf(rank).note(text);
+  }
+
+  /** The sources are gone: the rest is small and is taken whatever the bounds say. */
+  lift(): void {
+    this.#logsPressure.lift();
+    this.#eventsPressure.lift();
+  }
+
+  endOutput(): void {
+    for (const output of this.#outputs) output?.end();
+  }
+
+  /** The last event, after everything else. */
+  tellExit(exit: AllocationExit): void {
+    const detail = exit.detail.slice(0, DETAIL_MAX_CHARS);
+    const atMs = this.#options.clock.nowMs();
+    // Counted when the event is written: what stands before it may still add a line.
+    const fields = () => json({ atMs, ...exit, logLines: this.logs.lastSeq, detail });
+    void this.#queue
+      .reserve("exited")
+      .fill(fields)
+      .then(() => this.exitTold());
+  }
+
+  /** `exited` is in the spool, from now or from before. */
+  exitTold(): void {
+    this.#exitSpooled = true;
+    this.#tellEnded();
+    this.#checkDelivered();
+  }
+
+  eventsAcked(seq: number): void {
+    // Only where the disk may have lost what the server has, a number beyond ours can be right.
+    this.events.ack(this.#counted ? Math.min(seq, this.events.lastSeq) : seq);
+    this.#count();
+    this.#eventsPressure.check();
+    this.#checkDelivered();
+  }
+
+  logsAcked(seq: number): void {
+    this.logs.ack(Math.min(seq, this.logs.lastSeq));
+    this.#logsPressure.check();
+    this.#checkDelivered();
+  }
+
+  disowned(known: boolean): void {
+    this.#options.disowned();
+    if (known) return;
+    this.#unknownThere = true;
+    this.#count();
+    this.#checkDelivered();
+  }
+
+  substitute(payload: Buffer, why: string): Buffer | undefined {
+    const event = JSON.parse(payload.toString("utf8")) as Record<string, unknown>;
+    const { type, seq, atMs, step } = event;
+    if (type !== "report") return undefined;
+    this.note(0, `the report at step ${step} was refused by the server: ${why}`);
+    const refused = { "*": `all metrics of this report: ${why.slice(0, 200)}` };
+    return Buffer.from(JSON.stringify({ type, seq, atMs, step, metrics: {}, refused }));
+  }
+
+  /** Lets go of files and timers; what is on disk stays for the next runner. */
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#abort.abort(new Error("the runner ends"));
+    this.endOutput();
+    this.events.close();
+    this.logs.close();
+  }
+
+  #newKeeper(): CheckpointKeeper {
+    const { folder, client, clock } = this.#options;
+    const take = (checkpoint: object): Place => {
+      const place = this.#places.get(checkpoint)!;
+      this.#places.delete(checkpoint);
+      return place;
+    };
+    return new CheckpointKeeper({
+      ...{ folder, client, clock, signal: this.#abort.signal },
+      events: {
+        offered: (checkpoint) => {
+          this.#places.set(checkpoint, this.#queue.reserve("checkpoint"));
+        },
+        stored: (checkpoint, tree) => {
+          const { atMs, step, metadata } = checkpoint;
+          return take(checkpoint).fill(() => json({ atMs, step, tree, metadata }));
+        },
+        lost: (checkpoint, why) => {
+          take(checkpoint).drop();
+          this.note(0, `the checkpoint at step ${checkpoint.step} could not be kept: ${why}`);
+        },
+      },
+    });
+  }
+
+  #appended(): void {
+    this.#eventsPressure.check();
+    this.#options.eventsReady();
+  }
+
+  /** The server has said how far it has heard, so numbers may be given. */
+  #count(): void {
+    if (this.#counted) return;
+    this.#counted = true;
+    this.#queue.open();
+  }
+
+  #checkDelivered(): void {
+    if (this.#closed || !this.#exitSpooled || !this.#counted) return;
+    const heard = (spool: Spool) => spool.ackedSeq === spool.lastSeq;
+    if (!this.#unknownThere && !(heard(this.events) && heard(this.logs))) return;
+    this.close();
+    this.#options.delivered();
+  }
+}
+
+/** Each field as JSON text, as EventQueue wants them. */
+export const json = (fields: Record<string, unknown>): EventFields =>
+  Object.fromEntries(Object.entries(fields).map(([name, value]) => [name, JSON.stringify(value)]));

@@ -1,0 +1,169 @@
+/** The uplink on a virtual clock, against a server that fails, refuses, and loses what it answered. */
+import assert from "node:assert/strict";
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import fc from "fast-check";
+import type { Clock } from "../base/clock.ts";
+import { keyed } from "../base/random.ts";
+import { logsRequest, syncRequest } from "../protocol/runner-wire.ts";
+import { encodeLogRecord } from "./log-record.ts";
+import { type RequestOptions, ServerFailure, type ServerFailureKind } from "./server-client.ts";
+import { Spool } from "./spool.ts";
+import { Uplink, type UplinkSource } from "./uplink.ts";
+
+const SEED = 20_261_123;
+const KINDS: readonly ServerFailureKind[] = [
+  "unreachable",
+  "busy",
+  "unauthorized",
+  "missing",
+  "too_large",
+  "refused",
+];
+
+class VirtualClock implements Clock {
+  #nowMs = 0;
+  #timers: { atMs: number; run: () => void }[] = [];
+  nowMs = (): number => this.#nowMs;
+  monotonicMs = (): number => this.#nowMs;
+  after(delayMs: number, run: () => void): () => void {
+    const timer = { atMs: this.#nowMs + delayMs, run };
+    this.#timers.push(timer);
+    return () => {
+      this.#timers = this.#timers.filter((other) => other !== timer);
+    };
+  }
+  /** Lets everything happen that can, then goes to the next timer. */
+  async turn(): Promise<void> {
+    await new Promise(setImmediate);
+    const next = this.#timers.toSorted((a, b) => a.atMs - b.atMs)[0];
+    if (next === undefined) return;
+    this.#timers = this.#timers.filter((other) => other !== next);
+    this.#nowMs = Math.max(this.#nowMs, next.atMs);
+    next.run();
+  }
+}
+
+const sourceIn = (folder: string, id: string): UplinkSource => {
+  mkdirSync(join(folder, id));
+  const events = Spool.open(join(folder, id), "events", { segmentMaxBytes: 500 });
+  const logs = Spool.open(join(folder, id), "logs", { segmentMaxBytes: 500 });
+  return {
+    ...{ id, fence: 1, events, logs, counted: true },
+    eventsAcked: (seq) => events.ack(seq),
+    logsAcked: (seq) => logs.ack(seq),
+    disowned: () => {},
+    substitute: () => undefined,
+  };
+};
+
+/** Takes streams as the contract says, and fails by chance while `troubled`. */
+class Receiver {
+  readonly heard = new Map<string, string[]>();
+  troubled = true;
+  readonly runnerId = "r";
+  readonly #random;
+  constructor(seed: number) {
+    this.#random = keyed(seed, "receiver");
+  }
+  json = async ({ path, body }: RequestOptions): Promise<unknown> => {
+    await new Promise(setImmediate);
+    const before = this.troubled && this.#random.unit() < 0.3;
+    if (before) throw new ServerFailure(KINDS[this.#random.below(KINDS.length)]!, "by chance");
+    const text = Buffer.from(body as Uint8Array).toString();
+    const acked: Record<string, number> = {};
+    const take = (id: string, kind: string, seq: number, what: string) => {
+      const list = this.heard.get(`${kind} ${id}`) ?? [];
+      this.heard.set(`${kind} ${id}`, list);
+      assert.ok(seq <= list.length + 1, `${kind} ${id}: after ${list.length} came ${seq}`);
+      if (seq === list.length + 1) list.push(what);
+    };
+    const sync = path.endsWith("/sync");
+    if (sync)
+      for (const { id, events } of syncRequest.parse(JSON.parse(text)).allocations) {
+        for (const event of events)
+          take(id, "events", event.seq, event.type === "waiting" ? `${event.step}` : "?");
+        acked[id] = this.heard.get(`events ${id}`)?.length ?? 0;
+      }
+    else
+      for (const { id, lines } of logsRequest.parse(JSON.parse(text)).allocations) {
+        for (const line of lines)
+          take(id, "logs", line.seq, Buffer.from(line.bytes, "base64").toString());
+        acked[id] = this.heard.get(`logs ${id}`)?.length ?? 0;
+      }
+    if (this.troubled && this.#random.unit() < 0.3)
+      throw new ServerFailure("unreachable", "the answer was lost");
+    return sync ? { acked, gone: [], orders: [], ordersVersion: 0 } : { acked };
+  };
+}
+
+test("whatever the server does to requests and answers, each record is heard once and in order", async () => {
+  const step = fc.record({
+    source: fc.nat(3),
+    events: fc.nat(30),
+    lines: fc.nat(30),
+    turns: fc.nat(8),
+  });
+  const property = fc.asyncProperty(
+    fc.integer(),
+    fc.array(step, { maxLength: 15 }),
+    async (seed, steps) => {
+      const folder = mkdtempSync(join(tmpdir(), "contrail-uplink-"));
+      const sources = ["1.1.1", "1.2.1", "1.3.1", "1.4.1"].map((id) => sourceIn(folder, id));
+      try {
+        const clock = new VirtualClock();
+        const receiver = new Receiver(seed);
+        const uplink = new Uplink({
+          ...{ client: receiver, clock, boot: "b", sources: () => sources },
+          ordersAfter: () => 0,
+          replied: () => {},
+          say: () => {},
+        });
+        uplink.start();
+        for (const { source, events, lines, turns } of steps) {
+          const { events: eventSpool, logs } = sources[source]!;
+          for (let i = 0; i < events; i++) {
+            const seq = eventSpool.lastSeq + 1;
+            eventSpool.append(
+              Buffer.from(JSON.stringify({ type: "waiting", seq, atMs: 0, step: seq })),
+            );
+          }
+          const record = (n: number) =>
+            encodeLogRecord({
+              atMs: 0,
+              rank: 0,
+              stream: "stdout",
+              complete: true,
+              bytes: Buffer.from(`${logs.lastSeq + 1 + n}`),
+            });
+          logs.appendAll(Array.from({ length: lines }, (_, n) => record(n)));
+          uplink.eventsReady();
+          uplink.logsReady();
+          for (let turn = 0; turn < turns; turn++) await clock.turn();
+        }
+        receiver.troubled = false;
+        const isOpen = () =>
+          sources.some(
+            ({ events, logs }) => events.ackedSeq < events.lastSeq || logs.ackedSeq < logs.lastSeq,
+          );
+        for (let turn = 0; turn < 500 && isOpen(); turn++) await clock.turn();
+        assert.equal(isOpen(), false, "once the server is well, everything is delivered");
+        for (const { id, events, logs } of sources) {
+          const upTo = (n: number) => Array.from({ length: n }, (_, i) => `${i + 1}`);
+          assert.deepEqual(receiver.heard.get(`events ${id}`) ?? [], upTo(events.lastSeq));
+          assert.deepEqual(receiver.heard.get(`logs ${id}`) ?? [], upTo(logs.lastSeq));
+        }
+        await uplink.stop();
+      } finally {
+        for (const { events, logs } of sources) {
+          events.close();
+          logs.close();
+        }
+        rmSync(folder, { recursive: true, force: true });
+      }
+    },
+  );
+  await fc.assert(property, { seed: SEED, numRuns: 100 });
+});

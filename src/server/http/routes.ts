@@ -1,0 +1,43 @@
+/** Every route of the server, in one place: what is listed here is served, described and guarded. */
+import type { Health } from "../../protocol/api.ts";
+import { type App, type AppOptions, buildApp } from "./app.ts";
+import { auditRoutes } from "./audit-routes.ts";
+import { blobRoutes } from "./blob-routes.ts";
+import type { RouteContext } from "./context.ts";
+import { experimentRoutes } from "./experiment-routes.ts";
+import { logRoutes } from "./log-routes.ts";
+import { runnerRoutes } from "./runner-routes.ts";
+import { streamRoutes } from "./stream-routes.ts";
+import { healthRoute, systemRoutes } from "./system-routes.ts";
+import { trialRoutes } from "./trial-routes.ts";
+
+export const API_PREFIX = "/api/v1";
+
+export async function makeApp(
+  context: RouteContext,
+  logger: AppOptions["logger"],
+  state: () => Health["status"],
+): Promise<App> {
+  const app = await buildApp({
+    access: context.access,
+    logger,
+    version: context.version,
+    isReady: () => state() !== "starting",
+  });
+  await app.register(
+    async (scope) => {
+      const api = scope as unknown as App;
+      healthRoute(api, state, context.version);
+      systemRoutes(api, context);
+      blobRoutes(api, context);
+      experimentRoutes(api, context);
+      trialRoutes(api, context);
+      logRoutes(api, context);
+      streamRoutes(api, context);
+      auditRoutes(api, context);
+      runnerRoutes(api, context);
+    },
+    { prefix: API_PREFIX },
+  );
+  return app;
+}

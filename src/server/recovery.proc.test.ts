@@ -1,0 +1,249 @@
+/**
+ * A scripted search is played once in peace, and again with the server dying or its database failing at every
+ * point there is. What is left behind has to be the same, row for row: nothing acknowledged is lost, nothing
+ * is applied twice, and the rest of the search is decided as if nothing had happened.
+ */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type pg from "pg";
+import { ContrailError } from "../protocol/errors.ts";
+import type { Database } from "../store/schema.ts";
+import { withTestDatabase } from "../store/test-database.ts";
+import { chainHash } from "../store/write-batch.ts";
+import { crashed, everything, exited, type Script, TestCluster } from "./test-cluster.ts";
+
+const space = `
+hyperparameters:
+  rate: {type: log, base: 10, minval: -4, maxval: -1}
+  width: {type: int, minval: 1, maxval: 64, count: 5}
+  kind: {type: categorical, vals: [b, a]}
+  deep: {type: nested, when: {kind: a}, params: {z: {type: double, minval: 0, maxval: 1}, aa: 3}}
+max_restarts: 1
+reproducibility: {experiment_seed: 11}
+entrypoint: train
+`;
+const ASHA = `${space}
+name: asha
+searcher: {name: asha, metric: loss, max_length: {epochs: 4}, max_trials: 9, divisor: 2, num_rungs: 3, max_concurrent_trials: 4}
+`;
+const HYPERBAND = `${space}
+name: hyperband
+searcher: {name: hyperband, metric: loss, max_length: {epochs: 4}, max_trials: 7, divisor: 2, straggler_factor: 2}
+`;
+
+/** Everything that can befall a program befalls one. */
+const troubled: Script = (program) => {
+  const at = `${program.trial}.${program.run} at ${program.step}`;
+  const metrics = (loss: number | "NaN") => ({ loss, "time.step_s": 0.25 });
+  switch (at) {
+    case "2.1 at 1":
+      return [crashed];
+    case "3.1 at 1":
+    case "3.2 at 1":
+      return [crashed];
+    case "4.1 at 1":
+      return [{ type: "report", step: 1, metrics: metrics("NaN") }];
+    case "5.1 at 1":
+      return [{ type: "invalid_hyperparameters", reason: "width is odd" }, crashed];
+    case "6.1 at 1":
+      return [exited({ kind: "runner_lost", processes: [], detail: "the runner was lost" })];
+    default:
+      return undefined;
+  }
+};
+
+async function play(
+  config: string,
+  each: (cluster: TestCluster, turn: number) => Promise<void>,
+  wrap: (pool: pg.Pool) => pg.Pool = (pool) => pool,
+) {
+  await using database = await withTestDatabase<Database>();
+  const { pool } = database;
+  const cluster = await TestCluster.open({ pool, writePool: wrap(pool) }, troubled);
+  await untilTaken(() => cluster.create(config, { key: "k" }));
+  let turn = 0;
+  await cluster.finish(() => each(cluster, turn++));
+  await checkChain(pool);
+  const { rows } = await pool.query<{ state: string; ends: Record<string, number> }>(
+    `select e.state, (select jsonb_object_agg(end_reason, n) from
+       (select end_reason, count(*) as n from trials group by 1) t) as ends from experiments e`,
+  );
+  return { left: await everything(pool), rounds: turn, outcome: rows, cluster };
+}
+
+/** As every caller does: what was not taken is sent again. */
+async function untilTaken<T>(send: () => Promise<T>): Promise<T> {
+  for (let attempt = 0; ; attempt++) {
+    try {
+      return await send();
+    } catch (error) {
+      const again = error instanceof ContrailError && error.code === "unavailable" && attempt < 50;
+      if (!again) throw error;
+    }
+  }
+}
+
+async function checkChain(pool: pg.Pool): Promise<void> {
+  const { rows } = await pool.query<{
+    seq: number;
+    at: Date;
+    actor: string;
+    experiment_id: number;
+    subject: string;
+    what: string;
+    cause: string;
+    hash: Buffer;
+  }>("select * from changes order by seq");
+  assert.ok(rows.length > 20);
+  let previous: Buffer = Buffer.alloc(32);
+  for (const [i, { seq, hash, experiment_id: experimentId, ...entry }] of rows.entries()) {
+    assert.equal(seq, i + 1, "the chain has no gap");
+    previous = chainHash(previous, seq, { ...entry, experimentId });
+    assert.ok(previous.equals(hash), `change ${seq} does not follow from the one before`);
+  }
+}
+
+test("the server dies after every turn: the rest of the search is the same, row for row", async () => {
+  for (const config of [ASHA, HYPERBAND]) {
+    const clean = await play(config, (cluster) => cluster.round());
+    assert.equal(clean.outcome[0]?.state, "completed");
+    assert.ok((clean.outcome[0]?.ends.finished ?? 0) > 0, JSON.stringify(clean.outcome));
+    const crashing = await play(config, async (cluster) => {
+      await cluster.round();
+      await cluster.restart();
+    });
+    assert.deepEqual(crashing.left, clean.left);
+    assert.equal(crashing.rounds, clean.rounds);
+    // And at single points, so that no later crash repairs what an earlier one broke.
+    for (const at of [0, 1, 2, 5, 11, 17]) {
+      const once = await play(config, async (cluster, turn) => {
+        await cluster.round();
+        if (turn === at) await cluster.restart();
+      });
+      assert.deepEqual(once.left, clean.left, `crash after turn ${at}`);
+    }
+  }
+});
+
+/** A pool whose clients fail at one statement of each transaction: before it is done, or after, as its answer is lost. */
+class FailingPool {
+  readonly #pool: pg.Pool;
+  /** The statement of the next transaction that fails; Infinity = none. */
+  failAt = Number.POSITIVE_INFINITY;
+  /** The COMMIT happens and its answer is lost. */
+  loseCommit = false;
+  statements = 0;
+  failed = 0;
+
+  constructor(pool: pg.Pool) {
+    this.#pool = pool;
+  }
+
+  asPool(): pg.Pool {
+    return this as unknown as pg.Pool;
+  }
+
+  query(...args: unknown[]): unknown {
+    return (this.#pool.query as (...args: unknown[]) => unknown).apply(this.#pool, args);
+  }
+
+  async connect(): Promise<unknown> {
+    const client = await this.#pool.connect();
+    this.statements = 0;
+    const lost = (): Error => {
+      this.failed += 1;
+      return new Error("Connection terminated unexpectedly");
+    };
+    return {
+      query: async (query: string | pg.QueryConfig) => {
+        if (this.statements++ === this.failAt) throw lost();
+        const result = await client.query(query);
+        if (query === "commit" && this.loseCommit) throw lost();
+        return result;
+      },
+      on: client.on.bind(client),
+      off: client.off.bind(client),
+      release: (broken?: boolean) => client.release(broken),
+    };
+  }
+}
+
+test("a write that fails at any statement, or whose commit is never answered, loses and doubles nothing", async () => {
+  const clean = await play(ASHA, (cluster) => cluster.round());
+  let failing: FailingPool | undefined;
+  const wrap = (pool: pg.Pool): pg.Pool => {
+    failing = new FailingPool(pool);
+    return failing.asPool();
+  };
+  let failures = 0;
+  const broken = await play(
+    ASHA,
+    async (cluster, turn) => {
+      const pool = failing as FailingPool;
+      // Each turn fails at one statement after the other and then loses its commit; every third only the latter.
+      let next = turn % 3 === 0 ? 0 : Number.POSITIVE_INFINITY;
+      pool.loseCommit = turn % 2 === 0;
+      await cluster.round(() =>
+        untilTaken(async () => {
+          pool.failAt = next++;
+          try {
+            await cluster.send();
+          } finally {
+            if (pool.statements < pool.failAt) pool.loseCommit = false;
+          }
+        }),
+      );
+      failures += pool.failed;
+      pool.failed = 0;
+      pool.failAt = Number.POSITIVE_INFINITY;
+    },
+    wrap,
+  );
+  assert.ok(failures > 60, `only ${failures} failures`);
+  assert.deepEqual(broken.left, clean.left);
+});
+
+test("a commit without an answer: what happened is told once it is known, and a creation is found again", async () => {
+  await using database = await withTestDatabase<Database>();
+  const pool = new FailingPool(database.pool);
+  const cluster = await TestCluster.open({ pool: database.pool, writePool: pool.asPool() });
+  pool.loseCommit = true;
+  await assert.rejects(cluster.create(ASHA, { key: "once" }), { code: "unavailable" });
+  assert.equal(cluster.told.length, 0);
+  assert.equal(cluster.world.ordersDurable, 1, "no runner hears of what may not have happened");
+  pool.loseCommit = false;
+  await cluster.tick();
+  assert.deepEqual([...(cluster.told[0]?.runners ?? [])], ["local"]);
+  assert.deepEqual([...(cluster.told[0]?.experiments ?? [])], [1]);
+  cluster.hear();
+  assert.equal(cluster.programs.size, 3, "its first trials have started");
+  const again = await cluster.create(ASHA, { key: "once" });
+  assert.equal(again.experiment?.id, 1);
+});
+
+test("names of metrics survive a failed turn that touched no experiment", async () => {
+  await using database = await withTestDatabase<Database>();
+  const pool = new FailingPool(database.pool);
+  const cluster = await TestCluster.open({ pool: database.pool, writePool: pool.asPool() });
+  await cluster.create(ASHA);
+  cluster.hear();
+  const program = cluster.programs.get("1.1.1");
+  assert.ok(program);
+  cluster.say(program, { type: "started", pid: 7 });
+  cluster.say(program, crashed);
+  await cluster.send();
+  const late = { type: "report", seq: 3, atMs: 0, step: 1, metrics: { late: 4 } } as const;
+  const request = {
+    boot: "b",
+    ordersAfter: 0,
+    allocations: [{ id: "1.1.1", fence: 1, events: [late] }],
+  };
+  pool.failAt = 1;
+  await assert.rejects(cluster.sync(request), { code: "unavailable" });
+  pool.failAt = Number.POSITIVE_INFINITY;
+  assert.deepEqual(await cluster.sync(request), { acked: { "1.1.1": 3 }, gone: ["1.1.1"] });
+  const { rows } = await database.pool.query(
+    "select n.name, m.value from metrics m join metric_names n on n.id = m.name_id",
+  );
+  assert.deepEqual(rows, [{ name: "late", value: 4 }]);
+});
