@@ -6,6 +6,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type pg from "pg";
+import { reviveExact, stringifyExact } from "../base/json.ts";
+import { startSearch, stepSearch } from "../core/search/methods.ts";
+import type { SearchEvent, SearchSpec } from "../core/search/search.ts";
 import { ContrailError } from "../protocol/errors.ts";
 import type { Database } from "../store/schema.ts";
 import { withTestDatabase } from "../store/test-database.ts";
@@ -31,8 +34,18 @@ name: hyperband
 searcher: {name: hyperband, metric: loss, max_length: {epochs: 4}, max_trials: 7, divisor: 2, straggler_factor: 2}
 `;
 
-/** Everything that can befall a program befalls one. */
-const troubled: Script = (program) => {
+/** Everything that can befall a program befalls one; the seventh is forty times as slow as the others. */
+const troubles = (): Script => {
+  let slept = 0;
+  return (program) => {
+    if (program.trial !== 7 || slept >= 40) return trouble(program);
+    slept += 1;
+    program.step -= 1;
+    return [];
+  };
+};
+
+const trouble: Script = (program) => {
   const at = `${program.trial}.${program.run} at ${program.step}`;
   const metrics = (loss: number | "NaN") => ({ loss, "time.step_s": 0.25 });
   switch (at) {
@@ -59,11 +72,12 @@ async function play(
 ) {
   await using database = await withTestDatabase<Database>();
   const { pool } = database;
-  const cluster = await TestCluster.open({ pool, writePool: wrap(pool) }, troubled);
+  const cluster = await TestCluster.open({ pool, writePool: wrap(pool) }, troubles());
   await untilTaken(() => cluster.create(config, { key: "k" }));
   let turn = 0;
   await cluster.finish(() => each(cluster, turn++));
   await checkChain(pool);
+  await checkSearchReplays(pool);
   const { rows } = await pool.query<{ state: string; ends: Record<string, number> }>(
     `select e.state, (select jsonb_object_agg(end_reason, n) from
        (select end_reason, count(*) as n from trials group by 1) t) as ends from experiments e`,
@@ -81,6 +95,29 @@ async function untilTaken<T>(send: () => Promise<T>): Promise<T> {
       if (!again) throw error;
     }
   }
+}
+
+/** From its log alone a search gives the same answers, and ends in the state that was saved. */
+async function checkSearchReplays(pool: pg.Pool): Promise<void> {
+  const { rows: experiments } = await pool.query<{
+    search_spec: SearchSpec;
+    search_state: unknown;
+  }>("select search_spec, search_state from experiments");
+  const { rows: log } = await pool.query<{
+    event: SearchEvent;
+    actions: unknown;
+    at_ms: number;
+  }>("select event, actions, at_ms from search_events order by seq");
+  const [experiment] = experiments;
+  assert.ok(experiment);
+  const spec = reviveExact(experiment.search_spec);
+  let state = startSearch(spec);
+  for (const { event, actions, at_ms: atMs } of log) {
+    const step = stepSearch(spec, state, reviveExact(event), atMs);
+    assert.deepEqual(JSON.parse(stringifyExact(step.actions)), actions);
+    state = step.state;
+  }
+  assert.deepEqual(JSON.parse(stringifyExact(state)), experiment.search_state);
 }
 
 async function checkChain(pool: pg.Pool): Promise<void> {
@@ -107,7 +144,11 @@ test("the server dies after every turn: the rest of the search is the same, row 
   for (const config of [ASHA, HYPERBAND]) {
     const clean = await play(config, (cluster) => cluster.round());
     assert.equal(clean.outcome[0]?.state, "completed");
-    assert.ok((clean.outcome[0]?.ends.finished ?? 0) > 0, JSON.stringify(clean.outcome));
+    const ends = Object.keys(clean.outcome[0]?.ends ?? {});
+    for (const end of ["finished", "user_error", "invalid_hyperparameters", "stopped_by_search"])
+      assert.ok(ends.includes(end), `nothing ended as ${end}`);
+    const stragglers = clean.left.decisions?.filter((row) => row.includes('"straggler"')) ?? [];
+    assert.equal(stragglers.length, config === HYPERBAND ? 1 : 0);
     const crashing = await play(config, async (cluster) => {
       await cluster.round();
       await cluster.restart();
@@ -132,6 +173,8 @@ class FailingPool {
   failAt = Number.POSITIVE_INFINITY;
   /** The COMMIT happens and its answer is lost. */
   loseCommit = false;
+  /** Awaited before each COMMIT. */
+  beforeCommit: Promise<unknown> = Promise.resolve();
   statements = 0;
   failed = 0;
 
@@ -157,6 +200,7 @@ class FailingPool {
     return {
       query: async (query: string | pg.QueryConfig) => {
         if (this.statements++ === this.failAt) throw lost();
+        if (query === "commit") await this.beforeCommit;
         const result = await client.query(query);
         if (query === "commit" && this.loseCommit) throw lost();
         return result;
@@ -220,6 +264,54 @@ test("a commit without an answer: what happened is told once it is known, and a 
   const again = await cluster.create(ASHA, { key: "once" });
   assert.equal(again.experiment?.id, 1);
 });
+
+test("what a search is loaded from is the state before its log, even when it was made a moment ago", async () => {
+  await using database = await withTestDatabase<Database>();
+  const cluster = await TestCluster.open({ pool: database.pool });
+  await cluster.create(ASHA);
+  const { rows } = await database.pool.query("select search_state, search_events from experiments");
+  const initial = startSearch(cluster.live().x.spec.search);
+  assert.deepEqual(rows, [{ search_state: initial, search_events: 0 }]);
+});
+
+test("no runner is told of orders before they are durable, nor of a version that a crash would take back", async () => {
+  await using database = await withTestDatabase<Database>();
+  const pool = new FailingPool(database.pool);
+  const cluster = await TestCluster.open({ pool: database.pool, writePool: pool.asPool() });
+  const gate = Promise.withResolvers<void>();
+  pool.beforeCommit = gate.promise;
+  const creating = cluster.create(ASHA);
+  await until(() => cluster.world.experiments.size === 1);
+  cluster.hear();
+  assert.equal(cluster.programs.size, 0, "decided, but not yet durable");
+  gate.resolve();
+  await creating;
+  cluster.hear();
+  assert.equal(cluster.programs.size, 3);
+  // Orders that never became durable count up in memory; the runner must not get ahead of the database.
+  pool.failAt = 1;
+  for (let i = 0; i < 5; i++) await assert.rejects(cluster.user("pause"), { code: "unavailable" });
+  pool.failAt = Number.POSITIVE_INFINITY;
+  await cluster.tick();
+  cluster.hear();
+  await cluster.restart();
+  await cluster.user("kill", 2);
+  cluster.hear();
+  const orders = [...cluster.programs.values()].map((p) => [
+    p.trial,
+    p.orders.yield,
+    p.orders.kill,
+  ]);
+  assert.deepEqual(orders, [
+    [1, null, false],
+    [2, null, true],
+    [3, null, false],
+  ]);
+});
+
+async function until(holds: () => boolean): Promise<void> {
+  while (!holds()) await new Promise(setImmediate);
+}
 
 test("names of metrics survive a failed turn that touched no experiment", async () => {
   await using database = await withTestDatabase<Database>();

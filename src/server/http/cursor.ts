@@ -1,6 +1,9 @@
 /** Cursors of keyset pages, as text: what a page ended with. */
 import { ContrailError } from "../../protocol/errors.ts";
 
+const ID_MAX = 2 ** 31 - 1;
+
+/** @param max what the number is compared with in the database can be no larger */
 export function cursorNumber(cursor: string, max = ID_MAX): number {
   const value = Number(cursor);
   if (!/^[0-9]{1,15}$/.test(cursor) || value > max) throw badCursor(cursor);

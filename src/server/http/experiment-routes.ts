@@ -1,6 +1,5 @@
 import { z } from "zod";
 import { reviveExact } from "../../base/json.ts";
-import { describeWait } from "../../core/schedule/plan.ts";
 import { searchRungs } from "../../core/search/methods.ts";
 import * as api from "../../protocol/api.ts";
 import { ContrailError } from "../../protocol/errors.ts";

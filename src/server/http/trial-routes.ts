@@ -11,7 +11,7 @@ import { countPoints, readBuckets, readPoints } from "../../store/metric-reads.t
 import type { TrialRow } from "../../store/schema.ts";
 import { checkpointView, logView, trialDetailView, trialView, unitOf } from "../views.ts";
 import { type App, person } from "./app.ts";
-import { noExperiment, noTrial, type RouteContext, trialKey } from "./context.ts";
+import { noTrial, type RouteContext, trialKey } from "./context.ts";
 import { cursorNumber } from "./cursor.ts";
 import { metricOf } from "./metric-of.ts";
 import { waitReasons } from "./wait-reasons.ts";

@@ -7,7 +7,3 @@ export function waitReasons(context: Pick<RouteContext, "world" | "clock">): Map
   const plan = context.world.plan(nowMs);
   return new Map(plan.waits.map(({ task, reason }) => [task.id, describeWait(reason, nowMs)]));
 }
-
-const ID_MAX = 2 ** 31 - 1;
-
-/** @param max what the number is compared with in the database can be no larger */
