@@ -101,7 +101,11 @@ test("a checkpoint that was taken over is delivered by the successor, before the
 import { writeFileSync } from "node:fs";
 import { init } from "contrail";
 const trial = await init();
-for await (const step of trial.steps({ save: (folder) => writeFileSync(folder + "/model", "weights " + step) })) trial.report(step, { loss: 1 });
+let weights = "";
+for await (const step of trial.steps({ save: (folder) => writeFileSync(folder + "/model", weights) })) {
+  weights = "weights " + step;
+  trial.report(step, { loss: 1 });
+}
 `;
   server.launch("1.1.1", [process.execPath, "t.ts"], { code: server.tree({ "t.ts": program }) });
   server.order("1.1.1", { target: 1 });

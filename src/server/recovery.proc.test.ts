@@ -31,7 +31,7 @@ searcher: {name: asha, metric: loss, max_length: {epochs: 4}, max_trials: 9, div
 `;
 const HYPERBAND = `${space}
 name: hyperband
-searcher: {name: hyperband, metric: loss, max_length: {epochs: 4}, max_trials: 7, divisor: 2, straggler_factor: 2}
+searcher: {name: hyperband, metric: loss, max_length: {epochs: 4}, max_trials: 7, divisor: 2, straggler_factor: 12}
 `;
 
 /** Everything that can befall a program befalls one; the seventh is forty times as slow as the others. */
