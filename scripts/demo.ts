@@ -17,7 +17,7 @@ import { tmpdir } from "node:os";
 import { join, relative, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { Cli, type Host, shellWord } from "../src/cli/cli.ts";
-import { checkpointId } from "../src/cli/commands/checkpoint.ts";
+import { findCheckpoint } from "../src/cli/commands/checkpoint.ts";
 import { addDataset } from "../src/cli/commands/data.ts";
 import { submit } from "../src/cli/commands/experiment-create.ts";
 import { readCredentials } from "../src/cli/credentials.ts";
@@ -38,11 +38,13 @@ import {
 import { signIn } from "../src/cli/sign-in.ts";
 import { watchExperiment } from "../src/cli/watch.ts";
 import type { Experiment } from "../src/protocol/api.ts";
-import type { Client } from "../src/sdk/client.ts";
+import { type Client, eachItem } from "../src/sdk/client.ts";
 
 const ROOT = resolve(import.meta.dirname, "..");
 const EXAMPLE = join(ROOT, "examples", "language-id");
 const DATASET = "language-names";
+/** As examples/language-id/config.yaml calls it. */
+const EXPERIMENT = "language-id";
 
 interface Options {
   readonly json: boolean;
@@ -167,7 +169,7 @@ class Demo {
 }
 
 async function main(): Promise<number> {
-  const real = realHost();
+  const real = realHost({ whenOutputCloses: "interrupt" });
   let demo: Demo | undefined;
   try {
     demo = new Demo(readOptions(), real);
@@ -195,6 +197,7 @@ async function run(demo: Demo): Promise<object> {
   const beganMs = demo.host.clock.monotonicMs();
   const work = mkdtempSync(join(tmpdir(), "contrail-demo-"));
   let signed: Signed | undefined;
+  let whole = false;
   try {
     const building = demo.program("data.ts", join(work, "names"));
     building.catch(() => {});
@@ -203,12 +206,27 @@ async function run(demo: Demo): Promise<object> {
     const result = await searchAndJudge(demo, signed.client, work);
     const seconds = Math.round((demo.host.clock.monotonicMs() - beganMs) / 100) / 10;
     sayNext(demo, result.experiment, result.best_trial, seconds);
+    whole = true;
     return { ...result, seconds };
   } finally {
     demo.killPrograms();
     rmSync(work, { recursive: true, force: true });
+    // A search that nobody watches any more must not go on at the next start.
+    if (!whole && signed !== undefined) await endSearches(signed.client).catch(() => []);
     if (signed?.server.started && !demo.options.keep) await stop(demo, signed);
   }
+}
+
+/** Ends the demo's searches that are not over. @returns their numbers */
+async function endSearches(client: Client): Promise<number[]> {
+  const ended: number[] = [];
+  for await (const { id, name, state } of eachItem((query) => client.experiments(query))) {
+    const over = state === "completed" || state === "canceled" || state === "error";
+    if (name !== EXPERIMENT || over) continue;
+    await client.changeExperiment(id, "kill");
+    ended.push(id);
+  }
+  return ended;
 }
 
 async function start(demo: Demo): Promise<Signed> {
@@ -231,6 +249,9 @@ async function start(demo: Demo): Promise<Signed> {
     `Contrail ${server.version} ${server.started ? "is ready" : "runs already"} at ${server.url}, ` +
       `${plural(info.slots, "slot")}; everything is kept in ${shown}`,
   );
+  // Left over by a demo that was killed; it would take slots from this one.
+  for (const id of await endSearches(client))
+    demo.say(`experiment ${id} of an earlier demo was not over; it is ended`);
   return { server, token, client };
 }
 
@@ -255,7 +276,7 @@ async function tokenFor(demo: Demo, server: StartedServer): Promise<string> {
 }
 
 async function stop(demo: Demo, { token }: Signed): Promise<void> {
-  const progress = demo.interrupt.aborted ? SILENT : demo.progress("stopping the server");
+  const progress = demo.progress("stopping the server and what runs under it");
   try {
     await stopServer(
       { dataDir: demo.options.dataDir, trials: "stop", token, force: true },
@@ -334,7 +355,8 @@ async function judge(demo: Demo, client: Client, trial: string, work: string) {
     "measuring the best trial, the baseline and the defaults",
     async (progress) => {
       const best = (async () => {
-        const checkpoint = await client.checkpoint(await checkpointId(client, `${trial}@best`));
+        const { id } = await findCheckpoint(client, `${trial}@best`);
+        const checkpoint = await client.checkpoint(id);
         await download(client, checkpoint, folder, SILENT);
         return await demo.program("evaluate.ts", folder, names, "--json");
       })();

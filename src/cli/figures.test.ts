@@ -75,10 +75,10 @@ check<string | null, string>("ages", (time) => ago(time, NOW), [
 
 check("hyperparameters in a line", hyperparametersLine, [
   [{}, ""],
-  [{ lr: 0.0123456, o: { name: "sgd", m: 0.9 }, on: true }, "lr=0.0123 o.name=sgd o.m=0.9 on=true"],
+  [{ lr: 0.0123456, o: { name: "sgd", m: 0.9 }, on: true }, "lr=0.0123 o.m=0.9 o.name=sgd on=true"],
   [
     { list: [1, "a"], text: "two words", none: null, e: "" },
-    'list=[1,"a"] text="two words" none=null e=""',
+    'e="" list=[1,"a"] none=null text="two words"',
   ],
 ]);
 

@@ -64,18 +64,21 @@ export function ago(time: string | null | undefined, nowMs: number): string {
 export const moment = (time: string | null | undefined): string =>
   time ? `${time.slice(0, 19).replace("T", " ")} UTC` : "-";
 
-/** Hyperparameters in one line: nested names joined with dots, numbers shortened. */
+/** Hyperparameters in one line, by name: nested names joined with dots, numbers shortened. */
 export function hyperparametersLine(values: { readonly [name: string]: Json }): string {
   const parts: string[] = [];
   const walk = (value: Json, path: string): void => {
     if (typeof value === "object" && value !== null && !Array.isArray(value))
-      for (const [name, child] of Object.entries(value))
+      for (const [name, child] of Object.entries(value).toSorted(byName))
         walk(child, path === "" ? name : `${path}.${name}`);
     else parts.push(`${path}=${typeof value === "number" ? measured(value, 3) : jsonWord(value)}`);
   };
   walk(values, "");
   return parts.join(" ");
 }
+
+/** The order of a JSON object is nobody's promise: live values and stored ones differ in it. */
+const byName = ([a]: [string, Json], [b]: [string, Json]): number => (a < b ? -1 : a > b ? 1 : 0);
 
 const jsonWord = (value: Json): string =>
   typeof value === "string" && value !== "" && !/[\s="]/.test(value)

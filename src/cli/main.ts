@@ -2,5 +2,5 @@
 import { realHost } from "./real-host.ts";
 import { runCli } from "./run-cli.ts";
 
-const host = realHost();
+const host = realHost({ whenOutputCloses: "exit" });
 process.exitCode = await runCli(host.argv, host);

@@ -34,19 +34,32 @@ function sinkOf(stream: NodeJS.WriteStream): Sink {
   };
 }
 
+export interface RealHostOptions {
+  /**
+   * What to do when whoever read our output is gone (a closed pipe, a closed terminal). `exit`: end at once,
+   * nothing is lost. `interrupt`: as after Ctrl-C, for programs that have something to put in order first.
+   */
+  readonly whenOutputCloses: "exit" | "interrupt";
+}
+
+/** EIO and ENXIO are what a terminal that was closed gives. */
+const CLOSED = new Set(["EPIPE", "EIO", "ENXIO", "ERR_STREAM_DESTROYED"]);
+
 /** Call once: it takes over the signals and the errors of the streams. */
-export function realHost(): Host {
-  // Whoever reads us may stop reading; that is their right and no reason for a stack.
-  for (const stream of [process.stdout, process.stderr])
-    stream.on("error", (error: NodeJS.ErrnoException) => {
-      if (error.code === "EPIPE") process.exit(EXIT.pipeClosed);
-      throw error;
-    });
+export function realHost({ whenOutputCloses }: RealHostOptions): Host {
   const interrupt = new AbortController();
   let caught = false;
+  for (const stream of [process.stdout, process.stderr])
+    stream.on("error", (error: NodeJS.ErrnoException) => {
+      if (!CLOSED.has(error.code ?? "")) throw error;
+      // Their right, and no reason for a stack.
+      if (whenOutputCloses === "exit" || !caught) process.exit(EXIT.pipeClosed);
+      interrupt.abort();
+    });
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const)
     process.on(signal, () => {
-      if (!caught || interrupt.signal.aborted) process.exit(EXIT.interrupted);
+      const again = interrupt.signal.aborted && whenOutputCloses === "exit";
+      if (!caught || again) process.exit(EXIT.interrupted);
       interrupt.abort();
     });
   return {

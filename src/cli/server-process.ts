@@ -116,6 +116,8 @@ export async function startServer(options: StartOptions, world: World): Promise<
   } finally {
     if (logFd !== undefined) closeSync(logFd);
   }
+  // In the foreground it does not outlive us, however we end.
+  if (options.foreground === true) process.once("exit", () => child.kill("SIGTERM"));
   const ended = new Promise<number>((done) => {
     child.once("error", () => done(EXIT.failed));
     child.once("exit", (code) => done(code ?? EXIT.failed));

@@ -66,9 +66,9 @@ test("the whole view of a search at work", () => {
     "",
     "best so far",
     "trial  state      accuracy  epochs  hyperparameters",
-    "3.2    running      0.8125     4/9  lr=0.0123 optimizer.name=sgd optimizer.momentum=0.9",
-    "3.3    waiting      0.2500     1/1  lr=0.0123 optimizer.name=sgd optimizer.momentum=0.9",
-    "3.1    completed       NaN     1/1  lr=0.0123 optimizer.name=sgd optimizer.momentum=0.9",
+    "3.2    running      0.8125     4/9  lr=0.0123 optimizer.momentum=0.9 optimizer.name=sgd",
+    "3.3    waiting      0.2500     1/1  lr=0.0123 optimizer.momentum=0.9 optimizer.name=sgd",
+    "3.1    completed       NaN     1/1  lr=0.0123 optimizer.momentum=0.9 optimizer.name=sgd",
     "",
     "3.5 waits: needs 1 slot; 0 of 2 are free",
   ]);

@@ -14,7 +14,8 @@
  *   GET  /api/v1/runners/:runner/orders?after=V&wait_ms=25000  → OrdersReply
  *   POST /api/v1/blobs/missing {hashes}   → {missing}; PUT /api/v1/blobs/:hash (raw bytes); GET /api/v1/blobs/:hash
  *
- * All with `Authorization: Bearer <runner token>`.
+ * All with `Authorization: Bearer <runner token>`. A runner outlives its server, and may meet a newer one: answers may
+ * gain fields, which an older runner passes over; fields that requests gain have a default.
  */
 import { z } from "zod";
 
@@ -182,7 +183,7 @@ export const logsRequest = z.strictObject({
 export type LogsRequest = z.infer<typeof logsRequest>;
 
 /** What a runner needs to start an allocation. */
-export const launchSpec = z.strictObject({
+export const launchSpec = z.object({
   experiment: z.int(),
   trial: z.string(),
   allocation: z.string(),
@@ -211,7 +212,7 @@ export const launchSpec = z.strictObject({
 });
 export type LaunchSpec = z.infer<typeof launchSpec>;
 
-export const allocationOrders = z.strictObject({
+export const allocationOrders = z.object({
   id: z.string(),
   fence: count,
   version: count,
@@ -225,7 +226,7 @@ export const allocationOrders = z.strictObject({
 });
 export type AllocationOrders = z.infer<typeof allocationOrders>;
 
-export const syncReply = z.strictObject({
+export const syncReply = z.object({
   /** Allocation id → highest seq that is durable. */
   acked: z.record(z.string(), count),
   /** Allocations of the request whose fence is stale or which have ended: kill what is left of them.
@@ -236,10 +237,10 @@ export const syncReply = z.strictObject({
 });
 export type SyncReply = z.infer<typeof syncReply>;
 
-export const logsReply = z.strictObject({ acked: z.record(z.string(), count) });
+export const logsReply = z.object({ acked: z.record(z.string(), count) });
 export type LogsReply = z.infer<typeof logsReply>;
 
-export const ordersReply = z.strictObject({
+export const ordersReply = z.object({
   orders: z.array(allocationOrders),
   ordersVersion: count,
   /** Present when `after` was 0: every allocation that this runner should have. Others are killed. */

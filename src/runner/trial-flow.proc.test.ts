@@ -196,10 +196,7 @@ await once(bad, "close");
     server.types("1.1.1").filter((type) => type === "invalid_hyperparameters").length,
     2,
   );
-  await server.until(
-    "the notes",
-    () => server.logs("1.1.1").filter(({ rank }) => rank === 0).length >= 19,
-  );
+  await server.until("the notes", () => server.logs("1.1.1").length === exit.logLines);
   const notes = server.output("1.1.1", "stderr").toString();
   for (const part of [
     "is not JSON",

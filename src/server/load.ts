@@ -1,67 +1,48 @@
-/** Fills the world from the database: at the start, and after a commit that failed. */
-import type pg from "pg";
+/** Fills the world from the ledger: at the start, and after a commit that failed. */
 import type { ExperimentConfig } from "../protocol/config/config.ts";
-import { loadExperiments } from "../store/live-rows.ts";
-import { revive } from "./live-experiment.ts";
+import type { StoredExperiment } from "../store/live-rows.ts";
+import type { Ledger } from "./ledger.ts";
+import { type LiveExperiment, revive } from "./live-experiment.ts";
 import { toSettings } from "./translate.ts";
 import type { World } from "./world.ts";
 
-export async function loadWorld(world: World, pool: pg.Pool): Promise<void> {
-  await loadCounters(world, pool);
-  for (const stored of await loadExperiments(pool))
-    world.adopt(
-      revive(
-        stored,
-        toSettings(stored.row.config as unknown as ExperimentConfig, stored.row.search_spec),
-      ),
-    );
+type Loads = Pick<Ledger, "load" | "counters">;
+
+export async function loadWorld(world: World, ledger: Loads): Promise<void> {
+  await loadCounters(world, ledger);
+  for (const stored of await ledger.load()) world.adopt(liveFrom(stored));
 }
 
 /** What memory holds of these may be ahead of the database: take what is there. */
 export async function reloadExperiments(
   world: World,
-  pool: pg.Pool,
+  ledger: Loads,
   ids: readonly number[],
 ): Promise<void> {
-  const found = await loadExperiments(pool, ids);
-  await loadCounters(world, pool);
+  const found = await ledger.load(ids);
+  await loadCounters(world, ledger);
   for (const id of ids) world.release(id);
-  for (const stored of found) {
-    if (stored.row.ended_at !== null) continue;
-    world.adopt(
-      revive(
-        stored,
-        toSettings(stored.row.config as unknown as ExperimentConfig, stored.row.search_spec),
-      ),
-    );
-  }
+  for (const stored of found) if (stored.row.ended_at === null) world.adopt(liveFrom(stored));
 }
 
-async function loadCounters(world: World, pool: pg.Pool): Promise<void> {
-  const { rows } = await pool.query<{
-    experiment: number;
-    trial: number;
-    allocation: number;
-    orders: number;
-  }>(
-    `select coalesce((select max(id) from experiments), 0) as experiment,
-      coalesce((select max(id) from trials), 0) as trial,
-      coalesce((select max(id) from allocations), 0) as allocation,
-      coalesce((select max(orders_version) from allocations), 0) as orders`,
-  );
-  const last = rows[0];
-  if (last) {
-    world.nextExperiment = last.experiment + 1;
-    world.nextTrial = last.trial + 1;
-    world.nextAllocation = last.allocation + 1;
-    // Versions that were handed out and never committed must not come again with another meaning.
-    world.ordersVersion = Math.max(world.ordersVersion, last.orders) + 1;
-    world.ordersDurable = Math.max(1, last.orders);
-  }
-  const names = await pool.query<{ id: number; name: string }>("select id, name from metric_names");
+/** An experiment as the server held it when its rows were written. */
+export function liveFrom(stored: StoredExperiment): LiveExperiment {
+  const config = stored.row.config as unknown as ExperimentConfig;
+  return revive(stored, toSettings(config, stored.row.search_spec));
+}
+
+async function loadCounters(world: World, ledger: Loads): Promise<void> {
+  const last = await ledger.counters();
+  world.nextExperiment = last.experiment + 1;
+  world.nextTrial = last.trial + 1;
+  world.nextAllocation = last.allocation + 1;
+  // Versions that were handed out and never committed must not come again with another meaning.
+  world.ordersVersion = Math.max(world.ordersVersion, last.ordersVersion) + 1;
+  world.ordersDurable = Math.max(1, last.ordersVersion);
+  world.endedAcked.clear();
   world.metricNames.clear();
   world.nextMetricName = 1;
-  for (const { id, name } of names.rows) {
+  for (const { id, name } of last.metricNames) {
     world.metricNames.set(name, id);
     world.nextMetricName = Math.max(world.nextMetricName, id + 1);
   }

@@ -24,11 +24,12 @@ import { Access } from "./access.ts";
 import type { RouteContext } from "./http/context.ts";
 import { makeApp } from "./http/routes.ts";
 import { loadWorld, reloadExperiments } from "./load.ts";
-import { DecisionLoop, readTip } from "./loops/decision-loop.ts";
+import { DecisionLoop } from "./loops/decision-loop.ts";
 import { startRunnerLoop } from "./loops/runner-loop.ts";
 import { startTickLoop } from "./loops/tick-loop.ts";
 import { OrderWaiters } from "./orders.ts";
 import { changesOfStart, stopped } from "./own-changes.ts";
+import { PostgresLedger } from "./postgres-ledger.ts";
 import { recordIn } from "./recorded.ts";
 import { Subscribers } from "./subscribers.ts";
 import { findLive } from "./sync.ts";
@@ -105,17 +106,18 @@ async function start(
       description: name,
     })),
   );
-  await loadWorld(world, pool);
+  const ledger = new PostgresLedger(pool);
+  await loadWorld(world, ledger);
 
   let state: "starting" | "ready" | "stopping" = "starting";
   const waiters = new OrderWaiters();
   const subscribers = new Subscribers();
   const loop = new DecisionLoop({
     world,
-    pool,
-    tip: await readTip(pool),
+    ledger,
+    tip: await ledger.readTip(),
     nowMs: () => clock.nowMs(),
-    reload: (ids) => reloadExperiments(world, pool, ids),
+    reload: (ids) => reloadExperiments(world, ledger, ids),
     onCommitted: ({ runners, trials, experiments }) => {
       waiters.wake(runners);
       subscribers.committed(experiments, trials);

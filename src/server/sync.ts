@@ -59,9 +59,10 @@ export function applySync(
     if (!old) continue;
     const rows = new RowsOf(world, turn, { id, trial: old.trialId, run: old.run }, treeName);
     // A turn may be run again after a failure, so nothing of the request is changed.
-    const durable = readStream(events, old.acked, (event) => rows.write(event));
+    const durable = readStream(events, world.ackedOf(old), (event) => rows.write(event));
     acked[id] = durable;
     turn.batch.ackPast(old.id, durable);
+    world.noteAcked(old.id, durable);
   }
   return { acked, gone };
 }

@@ -18,8 +18,9 @@ import { createExperiment } from "./create-experiment.ts";
 import type { RouteContext } from "./http/context.ts";
 import type { LiveExperiment } from "./live-experiment.ts";
 import { loadWorld, reloadExperiments } from "./load.ts";
-import { type Committed, DecisionLoop, readTip } from "./loops/decision-loop.ts";
+import { type Committed, DecisionLoop } from "./loops/decision-loop.ts";
 import { ordersFor } from "./orders.ts";
+import { PostgresLedger } from "./postgres-ledger.ts";
 import { applySync, findLive, type PastAllocation, type Synced } from "./sync.ts";
 import { toLaunchSettings } from "./translate.ts";
 import { LOCAL_RUNNER, World } from "./world.ts";
@@ -119,14 +120,15 @@ export class TestCluster {
         description: "a core",
       })),
     );
-    await loadWorld(world, pool);
+    const ledger = new PostgresLedger(pool);
+    await loadWorld(world, ledger);
     this.world = world;
     this.loop = new DecisionLoop({
       world,
-      pool: writePool,
-      tip: await readTip(pool),
+      ledger: new PostgresLedger(writePool),
+      tip: await ledger.readTip(),
       nowMs: () => this.nowMs,
-      reload: (ids) => reloadExperiments(world, pool, ids),
+      reload: (ids) => reloadExperiments(world, ledger, ids),
       onCommitted: (committed) => void this.told.push(committed),
       onFailure: (_what, error) => void this.failures.push(error),
     });

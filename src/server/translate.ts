@@ -20,6 +20,10 @@ import { unitOf } from "./views.ts";
 /** The length of a search that sets none: its trials train until their program is done. */
 export const UNBOUNDED_STEPS = Number.MAX_SAFE_INTEGER;
 
+/** Of a configuration that asks for one run and has nothing to compare. */
+const PLAIN_RUN_REASON =
+  "the configuration asks for one run as it is, with no metric to compare and no length";
+
 type Searcher = ExperimentConfig["searcher"];
 
 /** @param seed resolved experiment seed @throws ContrailError when budget and search contradict each other */
@@ -49,8 +53,12 @@ function toMethod(config: ExperimentConfig, space: Space): { method: MethodSpec;
     });
   }
   const reason = `named in the configuration: ${searcher.name}`;
-  if (searcher.name === "single")
-    return { method: { name: "single", stepsMax, concurrentMax: 1 }, reason };
+  if (searcher.name === "single") {
+    const method = { name: "single", stepsMax, concurrentMax: 1 } as const;
+    // A file without a searcher reads like this, too, so nothing is said of a name.
+    const plain = searcher.metric === null && stepsMax === UNBOUNDED_STEPS;
+    return { method, reason: plain ? PLAIN_RUN_REASON : reason };
+  }
   if (searcher.name === "grid") {
     const points = gridOf(space).size;
     if (budget.trials !== undefined && budget.trials < points)

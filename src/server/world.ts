@@ -37,6 +37,8 @@ import {
 /** The one runner of the local engine. */
 export const LOCAL_RUNNER = "local";
 
+const ENDED_ACKED_MAX = 10_000;
+
 export interface SlotInfo {
   readonly id: string;
   readonly kind: "gpu" | "cpu";
@@ -85,8 +87,22 @@ export class World {
   readonly metricNames = new Map<string, number>();
   nextMetricName = 1;
 
+  /** Highest events heard of allocations that ended lately, by row id: what is read of them may be older. */
+  readonly endedAcked = new Map<number, number>();
+
   constructor(slots: readonly SlotInfo[]) {
     this.slots = slots;
+  }
+
+  ackedOf(past: { readonly id: number; readonly acked: number }): number {
+    return Math.max(past.acked, this.endedAcked.get(past.id) ?? 0);
+  }
+
+  noteAcked(allocation: number, acked: number): void {
+    this.endedAcked.set(allocation, acked);
+    const oldest = this.endedAcked.keys().next();
+    if (this.endedAcked.size > ENDED_ACKED_MAX && !oldest.done)
+      this.endedAcked.delete(oldest.value);
   }
 
   /** Takes in an experiment that was loaded; replaces what was held of it. */
@@ -234,6 +250,7 @@ export class World {
     assert(allocation && allocation.run === ended.run, "an allocation ended that is not held");
     live.allocations.delete(ended.trial);
     for (const slot of allocation.slots) this.holders.delete(slot);
+    this.noteAcked(allocation.id, allocation.acked);
     turn.slotsChanged.value = true;
     turn.dirtyAllocations.get(live.id)?.delete(ended.trial);
     const failed = ended.exits.exits.find((exit) => exit.code !== 0) ?? ended.exits.exits[0];

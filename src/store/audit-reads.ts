@@ -126,3 +126,56 @@ export async function verifyChanges(
     if (rows.length < wanted) return verdict(true, walk.end());
   }
 }
+
+export interface SubjectChange {
+  readonly seq: number;
+  readonly at: Date;
+  readonly actor: string;
+  readonly what: string;
+  readonly cause: string;
+}
+
+/**
+ * What was decided about one thing, oldest first; the newest `limit` where there are more. Saved checkpoints
+ * and started programs are left out: they happen often and decide nothing.
+ */
+export async function decidingChanges(
+  db: Queryable,
+  of: { readonly experiment: number; readonly subject: string; readonly limit: number },
+): Promise<SubjectChange[]> {
+  const { rows } = await db.query<SubjectChange>(
+    `select seq, at, actor, what, cause from changes
+     where experiment_id = $1 and subject = $2
+       and what <> 'started' and not starts_with(what, 'checkpoint at')
+     order by seq desc limit $3`,
+    [of.experiment, of.subject, of.limit],
+  );
+  return rows.reverse();
+}
+
+/** The latest grant of one slot, of whatever experiment: its allocation, and how that ended. */
+export async function lastGrant(
+  db: Queryable,
+  slot: string,
+): Promise<{ allocation: string; ended_at: Date | null; reason: string } | undefined> {
+  const { rows } = await db.query<{ allocation: string; ended_at: Date | null; reason: string }>(
+    `select experiment_id || '.' || trial_number || '.' || run as allocation, ended_at, reason
+     from allocations where $1 = any(slots) order by id desc limit 1`,
+    [slot],
+  );
+  return rows[0];
+}
+
+/** The first trials of an experiment that failed, by number. */
+export async function failedTrials(
+  db: Queryable,
+  experiment: number,
+  limit: number,
+): Promise<{ number: number; end_reason: string | null; reason: string }[]> {
+  const { rows } = await db.query<{ number: number; end_reason: string | null; reason: string }>(
+    `select number, end_reason, reason from trials
+     where experiment_id = $1 and state = 'error' order by number limit $2`,
+    [experiment, limit],
+  );
+  return rows;
+}

@@ -38,11 +38,39 @@ export interface ChainTip {
 
 export const CHAIN_START: ChainTip = { seq: 0, hash: Buffer.alloc(32) };
 
-type Row = Readonly<Record<string, unknown>>;
-type TableName = keyof Database;
+export type Row = Readonly<Record<string, unknown>>;
+export type TableName = keyof Database;
 
 /** What to do when the key is there already. */
-type OnConflict = "nothing" | "update";
+export type OnConflict = "nothing" | "update";
+
+export interface MetricPoint {
+  readonly trial: number;
+  readonly name: number;
+  readonly step: number;
+  readonly run: number;
+  readonly seq: number;
+  readonly value: number;
+}
+
+/** What `flush` would write, in its order, for a ledger that is no database. */
+export interface BatchContents {
+  readonly tables: readonly {
+    readonly table: TableName;
+    readonly keys: readonly string[];
+    readonly rows: readonly Row[];
+    readonly onConflict: OnConflict;
+  }[];
+  /** By id: columns to be replaced. */
+  readonly experimentUpdates: ReadonlyMap<number, Row>;
+  readonly searchSnapshots: ReadonlyMap<number, { state: unknown; events: number }>;
+  readonly metrics: readonly MetricPoint[];
+  /** Allocation → acknowledged number, which never goes down. */
+  readonly pastAcks: ReadonlyMap<number, number>;
+  readonly changes: readonly ChangeEntry[];
+  /** Statements for a database: nothing else can run them. */
+  readonly works: number;
+}
 
 const KEYS: Partial<Record<TableName, readonly string[]>> = {
   experiments: ["id"],
@@ -88,14 +116,7 @@ export class WriteBatch {
   readonly #tables = new Map<TableName, { rows: Map<string, Row>; onConflict: OnConflict }>();
   readonly #experimentUpdates = new Map<number, Row>();
   readonly #searchSnapshots = new Map<number, { state: unknown; events: number }>();
-  readonly #metrics: {
-    trial: number;
-    name: number;
-    step: number;
-    run: number;
-    seq: number;
-    value: number;
-  }[] = [];
+  readonly #metrics: MetricPoint[] = [];
   readonly #changes: ChangeEntry[] = [];
   readonly #works: Work[] = [];
   readonly #pastAcks = new Map<number, number>();
@@ -110,6 +131,24 @@ export class WriteBatch {
       this.#works.length === 0 &&
       this.#changes.length === 0
     );
+  }
+
+  get contents(): BatchContents {
+    const tables = ORDER.flatMap((table) => {
+      const entry = this.#tables.get(table);
+      const keys = KEYS[table];
+      if (!entry || !keys) return [];
+      return [{ table, keys, rows: [...entry.rows.values()], onConflict: entry.onConflict }];
+    });
+    return {
+      tables,
+      experimentUpdates: this.#experimentUpdates,
+      searchSnapshots: this.#searchSnapshots,
+      metrics: this.#metrics,
+      pastAcks: this.#pastAcks,
+      changes: this.#changes,
+      works: this.#works.length,
+    };
   }
 
   /** A row of which a later version in the same batch replaces the earlier. */
@@ -133,14 +172,7 @@ export class WriteBatch {
     this.#searchSnapshots.set(experimentId, { state, events });
   }
 
-  metric(row: {
-    trial: number;
-    name: number;
-    step: number;
-    run: number;
-    seq: number;
-    value: number;
-  }): void {
+  metric(row: MetricPoint): void {
     this.#metrics.push(row);
   }
 
@@ -158,64 +190,91 @@ export class WriteBatch {
     this.#works.push(work);
   }
 
-  /** Writes everything through `client`, inside the caller's transaction. @returns the new end of the chain */
+  /**
+   * Writes everything through `client`, inside the caller's transaction. The statements are made before the
+   * first is sent and then sent together (pools are opened in pipeline mode), so that a turn waits for one
+   * answer instead of ten. COMMIT is the caller's, after all of them have succeeded.
+   * @returns the new end of the chain
+   */
   async flush(client: pg.ClientBase, tip: ChainTip): Promise<ChainTip> {
-    for (const table of ORDER) {
-      const entry = this.#tables.get(table);
-      if (entry) await populate(client, table, [...entry.rows.values()], entry.onConflict);
+    const statements = this.#statements();
+    if (this.#works.length > 0) {
+      await sendAll(client, statements.splice(0));
+      for (const work of this.#works) this.#changes.push(...(await work(client)));
+      this.#works.length = 0;
     }
+    const { statement, next } = chained(tip, this.#changes);
+    await sendAll(client, [...statements, ...statement]);
+    return next;
+  }
+
+  #statements(): pg.QueryConfig[] {
+    const statements = ORDER.flatMap((table) => {
+      const entry = this.#tables.get(table);
+      return entry ? populate(table, [...entry.rows.values()], entry.onConflict) : [];
+    });
     if (this.#experimentUpdates.size > 0)
-      await client.query({
+      statements.push({
         name: "update_experiments",
         text: UPDATE_EXPERIMENTS,
         values: [stringifyExact([...this.#experimentUpdates.values()])],
       });
     for (const [id, { state, events }] of this.#searchSnapshots)
-      await client.query({
+      statements.push({
         name: "save_search",
         text: "update experiments set search_state = $2::jsonb, search_events = $3 where id = $1",
         values: [id, stringifyExact(state), events],
       });
     if (this.#pastAcks.size > 0)
-      await client.query({
+      statements.push({
         name: "ack_past",
         text: `update allocations a set acked = greatest(a.acked, r.acked)
           from unnest($1::int[], $2::bigint[]) as r(id, acked) where a.id = r.id`,
         values: [[...this.#pastAcks.keys()], [...this.#pastAcks.values()]],
       });
-    await this.#flushMetrics(client);
-    const changes = [...this.#changes];
-    for (const work of this.#works) changes.push(...(await work(client)));
-    return flushChanges(client, tip, changes);
-  }
-
-  async #flushMetrics(client: pg.ClientBase): Promise<void> {
-    if (this.#metrics.length === 0) return;
-    const column = (key: "trial" | "name" | "step" | "run" | "seq"): number[] =>
-      this.#metrics.map((row) => row[key]);
-    await client.query({
-      name: "insert_metrics",
-      text: `insert into metrics (trial_id, name_id, step, run, seq, value)
-        select * from unnest($1::int[], $2::int[], $3::bigint[], $4::int[], $5::bigint[], $6::float8[])
-        on conflict do nothing`,
-      values: [
-        column("trial"),
-        column("name"),
-        column("step"),
-        column("run"),
-        column("seq"),
-        this.#metrics.map(({ value }) => (Object.is(value, -0) ? "-0" : String(toWire(value)))),
-      ],
-    });
+    if (this.#metrics.length > 0) statements.push(insertMetrics(this.#metrics));
+    return statements;
   }
 }
 
-async function flushChanges(
+/** Fails as the first of them that fails; those behind it in the transaction fail because of it. */
+async function sendAll(
   client: pg.ClientBase,
+  statements: readonly pg.QueryConfig[],
+): Promise<void> {
+  const sent = await Promise.allSettled(statements.map((statement) => client.query(statement)));
+  for (const result of sent) if (result.status === "rejected") throw result.reason;
+}
+
+/**
+ * Arrays as text made here: the driver's own way of writing an array quotes and escapes each element, which for
+ * numbers is most of its cost.
+ */
+function insertMetrics(rows: readonly MetricRow[]): pg.QueryConfig {
+  const column = (text: (row: MetricRow) => number | string): string =>
+    `{${rows.map(text).join(",")}}`;
+  return {
+    name: "insert_metrics",
+    text: `insert into metrics (trial_id, name_id, step, run, seq, value)
+      select * from unnest($1::int[], $2::int[], $3::bigint[], $4::int[], $5::bigint[], $6::float8[])
+      on conflict do nothing`,
+    values: [
+      column((row) => row.trial),
+      column((row) => row.name),
+      column((row) => row.step),
+      column((row) => row.run),
+      column((row) => row.seq),
+      column(({ value }) => (Object.is(value, -0) ? "-0" : toWire(value))),
+    ],
+  };
+}
+
+/** No statement where there is no change. */
+function chained(
   tip: ChainTip,
   changes: readonly ChangeEntry[],
-): Promise<ChainTip> {
-  if (changes.length === 0) return tip;
+): { readonly statement: pg.QueryConfig[]; readonly next: ChainTip } {
+  if (changes.length === 0) return { statement: [], next: tip };
   let { seq, hash } = tip;
   const rows = changes.map((entry) => {
     seq += 1;
@@ -231,12 +290,12 @@ async function flushChanges(
       hash: `\\x${hash.toString("hex")}`,
     };
   });
-  await client.query({
+  const statement = {
     name: "insert_changes",
     text: "insert into changes select * from json_populate_recordset(null::changes, $1::json)",
     values: [JSON.stringify(rows)],
-  });
-  return { seq, hash };
+  };
+  return { statement: [statement], next: { seq, hash } };
 }
 
 /** A change as it enters the hash: the time as text, in UTC with milliseconds. */

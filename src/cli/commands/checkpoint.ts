@@ -36,8 +36,8 @@ export async function list(cli: Cli, id: string, options: ListOptions): Promise<
           ...(page.next_cursor === null ? [] : ["… there are more: --limit N or --all"]),
         ],
   );
-  const last = page.items.at(-1);
-  if (last !== undefined) cli.next(`checkpoint download ${last.trial}@${last.step} --to DIR`);
+  const newest = page.items[0];
+  if (newest !== undefined) cli.next(`checkpoint download ${newest.trial}@${newest.step} --to DIR`);
   return EXIT.ok;
 }
 
@@ -51,7 +51,9 @@ export async function get(cli: Cli, name: string, options: { to?: string }): Pro
       hint: "Name a folder that does not exist yet: --to DIR",
     });
   const client = cli.client();
-  const checkpoint = await client.checkpoint(await checkpointId(client, name));
+  const { id, note } = await findCheckpoint(client, name);
+  if (note !== undefined && !cli.json) cli.err(`note: ${note}`);
+  const checkpoint = await client.checkpoint(id);
   await cli.during(`downloading ${name}`, (progress) =>
     download(client, checkpoint, folder, progress),
   );
@@ -65,9 +67,15 @@ export async function get(cli: Cli, name: string, options: { to?: string }): Pro
   return EXIT.ok;
 }
 
+interface Found {
+  readonly id: string;
+  /** Where it is not quite what was asked for. */
+  readonly note?: string;
+}
+
 /** Finds the checkpoint that a person means. */
-export async function checkpointId(client: Client, name: string): Promise<string> {
-  if (isBlobHash(name)) return name;
+export async function findCheckpoint(client: Client, name: string): Promise<Found> {
+  if (isBlobHash(name)) return { id: name };
   const [subject = "", at, extra] = name.split("@");
   const id = parseId(subject);
   if (id === undefined || id.run !== undefined || extra !== undefined)
@@ -81,22 +89,24 @@ export async function checkpointId(client: Client, name: string): Promise<string
   if (at === undefined) {
     const { checkpoint } = await client.trial(subject);
     if (checkpoint === null) throw none(`Trial ${subject} has no checkpoint`, subject);
-    return checkpoint.id;
+    return { id: checkpoint.id };
   }
   if (!/^\d+$/.test(at)) throw usageError(`"${name}" does not name a checkpoint.`, NAMES);
   const found = await newest(client, subject, (c) => c.step === Number(at));
   if (found === undefined) throw none(`Trial ${subject} has no checkpoint at step ${at}`, subject);
-  return found.id;
+  return { id: found.id };
 }
 
 /** The checkpoint at the trial's best step; where none was kept there, the latest. */
-async function bestOf(client: Client, trial: string): Promise<string> {
+async function bestOf(client: Client, trial: string): Promise<Found> {
   const { best, checkpoint } = await client.trial(trial);
   const found =
     best === null ? undefined : await newest(client, trial, (c) => c.step === best.step);
-  const id = found?.id ?? checkpoint?.id;
-  if (id === undefined) throw none(`Trial ${trial} has no checkpoint`, trial);
-  return id;
+  if (found !== undefined) return { id: found.id };
+  if (checkpoint === null) throw none(`Trial ${trial} has no checkpoint`, trial);
+  const why =
+    best === null ? "nothing was measured" : `none was kept at its best step ${best.step}`;
+  return { id: checkpoint.id, note: `this is the latest one of trial ${trial}, for ${why}` };
 }
 
 async function newest(

@@ -65,10 +65,13 @@ export async function logs(cli: Cli, id: string, options: LogsOptions): Promise<
     }
   }
   print.end();
+  if (!print.any && !cli.json) cli.err("Nothing was written.");
   return EXIT.ok;
 }
 
 export interface LogPrinter {
+  /** Whether there was anything to print. */
+  readonly any: boolean;
   entry(entry: LogEntry): void;
   end(): void;
 }
@@ -79,8 +82,13 @@ export function printer(
   trials: boolean,
 ): LogPrinter {
   const writer = new LogWriter({ paint: cli.paint, trials, times: options.times === true });
+  let any = false;
   return {
+    get any() {
+      return any;
+    },
     entry(entry) {
+      any = true;
       if (cli.json) cli.item(entry, () => []);
       else if (options.raw === true) cli.host.stdout.write(rawBytes(entry));
       else cli.host.stdout.write(writer.text(entry));

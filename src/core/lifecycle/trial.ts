@@ -133,7 +133,7 @@ export const wantsSlots = (trial: TrialState): boolean =>
 /** The end of all processes of an allocation, as the runner saw it. */
 export interface ProcessesEnd {
   readonly kind: "processes" | "launch_failed" | "runner_lost";
-  /** By rank; the first that failed tells. */
+  /** In the order in which they ended; the first that failed tells. */
   readonly exits: readonly { readonly code: number | null; readonly signal: string | null }[];
   readonly outOfMemory: string | null;
   readonly signalsSent: readonly string[];

@@ -228,7 +228,9 @@ describe("requests that nobody would send", () => {
       await Promise.all(
         batch.map(async ({ method, path, token, body, headers }) => {
           const raw = body === undefined ? {} : { raw: body };
+          const slow = setTimeout(() => console.log("SLOW", method, path, JSON.stringify(headers), body?.slice(0,3000)), 8000);
           const answer = await server.call(method, path, { token, headers, ...raw });
+          clearTimeout(slow);
           seen.set(answer.status, (seen.get(answer.status) ?? 0) + 1);
           const shown = `seed ${SEED}: ${method} ${path} ${JSON.stringify(headers)} ${body?.slice(0, 2000)} → ${answer.text.slice(0, 500)}`;
           assert.ok(answer.status < 500, shown);

@@ -10,6 +10,7 @@ import { runnerRoutes } from "./runner-routes.ts";
 import { streamRoutes } from "./stream-routes.ts";
 import { healthRoute, systemRoutes } from "./system-routes.ts";
 import { trialRoutes } from "./trial-routes.ts";
+import { whyRoutes } from "./why-routes.ts";
 
 export const API_PREFIX = "/api/v1";
 
@@ -35,6 +36,7 @@ export async function makeApp(
       logRoutes(api, context);
       streamRoutes(api, context);
       auditRoutes(api, context);
+      whyRoutes(api, context);
       runnerRoutes(api, context);
     },
     { prefix: API_PREFIX },

@@ -8,7 +8,8 @@ import * as wire from "../../protocol/runner-wire.ts";
 import { insertLines, lastLines } from "../../store/log-store.ts";
 import { canonicalTree } from "../../store/snapshot.ts";
 import { allocationsOf, ordersFor } from "../orders.ts";
-import { applySync, findLive, type PastAllocation } from "../sync.ts";
+import { answerSync } from "../runner-requests.ts";
+import { findLive, type PastAllocation } from "../sync.ts";
 import { type App, LARGE_BODY_BYTES_MAX } from "./app.ts";
 import type { RouteContext } from "./context.ts";
 
@@ -22,7 +23,7 @@ const ordersQuery = z.object({
 });
 
 export function runnerRoutes(app: App, context: RouteContext): void {
-  const { world, loop, waiters, clock } = context;
+  const { world, waiters, clock } = context;
 
   app.post(
     "/runners/:runner/sync",
@@ -46,17 +47,10 @@ export function runnerRoutes(app: App, context: RouteContext): void {
         body.allocations.filter((a) => a.events.length > 0).map((a) => a.id),
       );
       const names = await nameTrees(context, body);
-      const work = body.allocations.some((a) => a.events.length > 0);
-      const synced = work
-        ? await loop.submit({
-            name: "sync",
-            run: (w, turn) => applySync(w, turn, body, past, (tree) => names.get(tree) ?? ""),
-          })
-        : {
-            acked: {},
-            gone: body.allocations.map((a) => a.id).filter((id) => !findLive(world, id)),
-          };
-      return { ...synced, ...ordersFor(context.orders, runner, body.ordersAfter) };
+      return answerSync(context, runner, body, {
+        past,
+        treeName: (tree) => names.get(tree) ?? "",
+      });
     },
   );
 

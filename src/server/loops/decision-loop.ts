@@ -12,10 +12,10 @@
  * run alone. A commit that fails or whose outcome is unknown fails all of its commands with `unavailable`;
  * callers repeat them, and repeated ones change nothing.
  */
-import type pg from "pg";
 import { isOver } from "../../core/lifecycle/experiment.ts";
 import { ContrailError } from "../../protocol/errors.ts";
 import type { ChainTip } from "../../store/write-batch.ts";
+import type { Ledger } from "../ledger.ts";
 import { Turn, type World } from "../world.ts";
 
 const COMMANDS_PER_TURN_MAX = 256;
@@ -65,7 +65,7 @@ export interface Committed {
 
 export interface DecisionLoopOptions {
   readonly world: World;
-  readonly pool: pg.Pool;
+  readonly ledger: Pick<Ledger, "readTip" | "commit">;
   readonly tip: ChainTip;
   readonly nowMs: () => number;
   /** Loads the named experiments (and what is counted over all) anew into the world, after a failure. */
@@ -154,9 +154,9 @@ export class DecisionLoop {
   /** After a failure memory is made to agree with the database before anything else happens. */
   async #recover(): Promise<void> {
     if (!this.#ahead) return;
-    const { pool, reload, world, onCommitted } = this.#options;
+    const { ledger, reload, world, onCommitted } = this.#options;
     const ids = [...this.#stale];
-    this.#tip = await readTip(pool);
+    this.#tip = await ledger.readTip();
     await reload(ids);
     this.#ahead = false;
     this.#stale.clear();
@@ -190,7 +190,7 @@ export class DecisionLoop {
     try {
       if (turn.touched.size > 0 || turn.slotsChanged.value) world.schedule(turn);
       world.finish(turn);
-      if (!turn.batch.empty) await this.#commit(turn);
+      if (!turn.batch.empty) this.#tip = await this.#options.ledger.commit(turn.batch, this.#tip);
     } catch (error) {
       this.#noteAhead(turn);
       throw error;
@@ -218,26 +218,6 @@ export class DecisionLoop {
     const index = batch.indexOf(failed);
     await this.#recover();
     await this.#oneByOne([...done.map(({ waiting }) => waiting), ...batch.slice(index + 1)]);
-  }
-
-  async #commit(turn: Turn): Promise<void> {
-    let client: pg.PoolClient | undefined;
-    // A connection that breaks says so in an event too, which ends the process where nobody listens.
-    const onError = (): void => undefined;
-    try {
-      client = await this.#options.pool.connect();
-      client.on("error", onError);
-      await client.query("begin");
-      const tip = await turn.batch.flush(client, this.#tip);
-      await client.query("commit");
-      this.#tip = tip;
-      client.off("error", onError);
-      client.release();
-    } catch (error) {
-      // The connection may be in any state (or the commit's answer lost): never use it again.
-      client?.release(true);
-      throw error;
-    }
   }
 
   #tell(turn: Turn): void {
@@ -269,13 +249,4 @@ function commitFailure(error: unknown): ContrailError {
       cause: error,
     });
   return new ContrailError("unavailable", "the database could not be written", { cause: error });
-}
-
-/** The end of the chain of changes as the database has it. */
-export async function readTip(pool: pg.Pool): Promise<ChainTip> {
-  const { rows } = await pool.query<{ seq: number; hash: Buffer }>(
-    "select seq, hash from changes order by seq desc limit 1",
-  );
-  const last = rows[0];
-  return last ? { seq: Number(last.seq), hash: last.hash } : { seq: 0, hash: Buffer.alloc(32) };
 }

@@ -102,10 +102,16 @@ export interface ExperimentFacts extends SearchFacts {
   readonly reason: string;
   readonly searcher: string;
   readonly searcherReason: string;
+  /** false = left out of the configuration and chosen. */
   readonly searcherNamed: boolean;
   readonly plan: {
     readonly trialsMax: number;
-    readonly rungs: readonly { bracket: number; rung: number; step: number | null; trials: number }[];
+    readonly rungs: readonly {
+      bracket: number;
+      rung: number;
+      step: number | null;
+      trials: number;
+    }[];
   };
   readonly trials: {
     readonly total: number;
@@ -116,7 +122,11 @@ export interface ExperimentFacts extends SearchFacts {
     readonly canceled: number;
     readonly error: number;
   };
-  readonly best: { readonly trial: string; readonly step: number; readonly objective: number } | null;
+  readonly best: {
+    readonly trial: string;
+    readonly step: number;
+    readonly objective: number;
+  } | null;
   /** Its own, oldest first: not those of its trials. */
   readonly changes: readonly ChangeFact[];
   /** The first trials that failed. */
@@ -137,7 +147,11 @@ export interface SlotFacts {
   readonly holder: HolderFact | null;
   /** The grant, and what became of it: of the holder, or of the last one. */
   readonly grant: ChangeFact | null;
-  readonly last: { readonly allocation: string; readonly endedAt: string; readonly reason: string } | null;
+  readonly last: {
+    readonly allocation: string;
+    readonly endedAt: string;
+    readonly reason: string;
+  } | null;
   /** The orders of the holder, where it is to go. */
   readonly leaving: string | null;
   readonly waits: readonly { readonly trial: string; readonly wait: WaitFact }[];

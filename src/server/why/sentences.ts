@@ -23,7 +23,7 @@ export function reasonOf(
     at: last?.at ?? null,
     actor: from.actor === undefined ? (last?.actor ?? null) : from.actor,
     events: changes.map((change) => change.seq),
-    figures: { ...from.figures },
+    figures: (from.figures ?? {}) as WhyReason["figures"],
   };
 }
 
@@ -106,13 +106,22 @@ export function holderWords(holders: readonly HolderFact[], nowMs: number): stri
 export function waitReason(
   trial: string,
   wait: WaitFact,
-  at: { readonly holders: readonly HolderFact[]; readonly nowMs: number; readonly failure?: string },
+  at: {
+    readonly holders: readonly HolderFact[];
+    readonly nowMs: number;
+    readonly failure?: string;
+  },
 ): WhyReason {
   const { reason, position, waiting, needs } = wait;
-  const place = position === 1 ? "It is first in the queue." : `It is ${position}th of ${waiting} that wait.`;
+  const place =
+    position === 1
+      ? "It is first in the queue."
+      : `It has place ${position} of ${waiting} in the queue.`;
   const figures = { needs, position, waiting };
   const holders = holderWords(at.holders, at.nowMs);
-  const own = at.holders.filter(({ allocation }) => allocation.split(".")[0] === trial.split(".")[0]);
+  const own = at.holders.filter(
+    ({ allocation }) => allocation.split(".")[0] === trial.split(".")[0],
+  );
   switch (reason.code) {
     case "backoff":
       return reasonOf(

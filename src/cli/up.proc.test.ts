@@ -1,0 +1,117 @@
+/** `up`, `run`, `down` with the real server on a data folder of its own. */
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { isServerProcess, readNote } from "./server-process.ts";
+
+const MAIN = fileURLToPath(new URL("./main.ts", import.meta.url));
+let folder: string;
+let dataDir: string;
+let code: string;
+
+interface Ended {
+  readonly code: number | null;
+  readonly out: string;
+  readonly err: string;
+}
+
+function contrail(args: readonly string[], more: NodeJS.ProcessEnv = {}): Promise<Ended> {
+  const { CONTRAIL_SERVER: _, CONTRAIL_TOKEN: __, DATABASE_URL: ___, ...env } = process.env;
+  const child = spawn(process.execPath, [MAIN, ...args], {
+    cwd: code,
+    env: { ...env, CONTRAIL_CONFIG_DIR: join(folder, "config"), ...more },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  let out = "";
+  let err = "";
+  child.stdout.setEncoding("utf8").on("data", (text: string) => {
+    out += text;
+  });
+  child.stderr.setEncoding("utf8").on("data", (text: string) => {
+    err += text;
+  });
+  return new Promise((done) => child.once("close", (exit) => done({ code: exit, out, err })));
+}
+
+const up = (...args: string[]): Promise<Ended> =>
+  contrail(["up", "--data-dir", dataDir, "--port", "0", "--slots", "1", "--json", ...args]);
+const pid = (): number => readNote(dataDir)?.pid ?? -1;
+
+before(() => {
+  // Where PostgreSQL's own user can pass, for a run as root.
+  folder = mkdtempSync(join(tmpdir(), "contrail-up-test-"));
+  dataDir = join(folder, "data");
+  code = mkdtempSync(join(tmpdir(), "contrail-up-code-"));
+  writeFileSync(join(code, "program.sh"), 'echo "out $1"; echo err >&2; exit 7\n');
+});
+after(async () => {
+  if (isServerProcess(pid())) await contrail(["down", "--data-dir", dataDir]);
+  rmSync(folder, { recursive: true, force: true });
+  rmSync(code, { recursive: true, force: true });
+});
+
+test("two `up` at once give one server, and both say where it is", async () => {
+  const [a, b] = await Promise.all([up(), up()]);
+  assert.deepEqual([a.code, b.code], [0, 0], a.err + b.err);
+  const [one, other] = [JSON.parse(a.out), JSON.parse(b.out)];
+  assert.equal(one.pid, other.pid);
+  assert.equal(one.pid, pid());
+  assert.equal(one.started || other.started, true);
+  assert.equal(one.started && other.started, false);
+});
+
+test("a later `up` finds it and needs no new token", async () => {
+  const { code: exit, out } = await up();
+  assert.equal(exit, 0);
+  const { started, slots, user } = JSON.parse(out);
+  assert.deepEqual([started, slots, typeof user], [false, 1, "string"]);
+});
+
+test("`run` records a program as it is and ends as it does", async () => {
+  const ran = await contrail(["run", "--", "sh", "program.sh", "one two"]);
+  assert.deepEqual([ran.code, ran.out], [7, "out one two\n"], ran.err);
+  assert.match(ran.err, /^err$/m);
+  const shown = JSON.parse((await contrail(["--json", "trial", "show", "1.1"])).out);
+  assert.equal(shown.allocations[0].exit_code, 7);
+  const logs = await contrail(["--json", "logs", "1"]);
+  assert.deepEqual(
+    logs.out
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line).text)
+      .toSorted(),
+    ["err", "out one two"],
+  );
+});
+
+test("a lost credentials file is said, with what to do", async () => {
+  const { code: exit, err } = await contrail(["up", "--data-dir", dataDir, "--port", "0"], {
+    CONTRAIL_CONFIG_DIR: join(folder, "elsewhere"),
+  });
+  assert.equal(exit, 0);
+  assert.match(err, /no token is stored .* down --data-dir .* up --data-dir/);
+});
+
+test("`down` leaves no process, and a second one has nothing to do", async () => {
+  const before = pid();
+  const first = await contrail(["down", "--json"]);
+  assert.equal(first.code, 0, first.err);
+  assert.equal(JSON.parse(first.out).stopped, true);
+  assert.equal(isServerProcess(before), false);
+  assert.equal(JSON.parse((await contrail(["down", "--json"])).out).stopped, false);
+});
+
+test("a server that cannot start says why", async () => {
+  const taken = join(folder, "a-file");
+  writeFileSync(taken, "");
+  const file = await contrail(["up", "--data-dir", taken]);
+  assert.equal(file.code, 1);
+  assert.match(file.err, /a-file/);
+  const remote = await up("--host", "0.0.0.0");
+  assert.equal(remote.code, 1);
+  assert.match(JSON.parse(remote.err).detail, /--allow-remote/);
+});

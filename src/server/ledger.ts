@@ -1,0 +1,32 @@
+/**
+ * What the decision loop needs of a database, and nothing else: read where it stands, write one turn in one
+ * transaction, read back what was written. PostgreSQL stands behind it in earnest; the simulator has
+ * one in memory, so that the loop and all it decides run there as they are.
+ *
+ * The seam lies at the turn, not at the statement: an imitation of SQL would have to be believed, while rows
+ * keyed by primary keys can be compared with what PostgreSQL gives back (src/sim/ledger-contract.proc.test.ts).
+ */
+import type { StoredExperiment } from "../store/live-rows.ts";
+import type { ChainTip, WriteBatch } from "../store/write-batch.ts";
+
+/** The highest numbers that were handed out and are durable; 0 = none. */
+export interface Counters {
+  readonly experiment: number;
+  readonly trial: number;
+  readonly allocation: number;
+  readonly ordersVersion: number;
+  readonly metricNames: readonly { readonly id: number; readonly name: string }[];
+}
+
+export interface Ledger {
+  /** The end of the chain of changes. */
+  readTip(): Promise<ChainTip>;
+  /**
+   * Writes all of the batch or nothing. A failure leaves the outcome unknown: only reading tells.
+   * @param tip the end of the chain that the batch builds on @returns its new end, durable
+   */
+  commit(batch: WriteBatch, tip: ChainTip): Promise<ChainTip>;
+  /** @param ids which experiments; absent = all that have not ended */
+  load(ids?: readonly number[]): Promise<StoredExperiment[]>;
+  counters(): Promise<Counters>;
+}

@@ -1,0 +1,467 @@
+/**
+ * Why a trial is as it is: from rows to sentences. Pure, so that every situation is a table in a test.
+ *
+ * The log of changes leads. Each event that people would call a decision becomes one reason, with the figures
+ * that the search or the runner left beside it; the last of them, or the scheduler's word of this very
+ * moment, explains the state and comes first. Nothing is concluded that no row says. Alternative refused: one
+ * "reason" text on the trial, which shows the last cause and forgets who, when, and what came before.
+ */
+import type { Why, WhyReason } from "../../protocol/api.ts";
+import type { AllocationFact, ChangeFact, DecisionFact, TrialFacts } from "./facts.ts";
+import {
+  competitorWords,
+  lasting,
+  moment,
+  plural,
+  reasonOf,
+  sentence,
+  shown,
+  standingFigures,
+  standingWords,
+  waitReason,
+} from "./sentences.ts";
+
+/** So many steps of its history are told; the log has all of them. */
+const HISTORY_MAX = 24;
+
+export function answerTrial(f: TrialFacts): Why {
+  const history = historyOf(f);
+  const now = stateReason(f, history);
+  // What explains the state is not told again below it, unless that is all there is to tell.
+  const before = history.filter((reason) => reason !== now && !sameEvents(reason, now));
+  return {
+    kind: "trial",
+    id: f.id,
+    state: f.state,
+    reasons: [now, ...shortened(before)],
+    last_lines: [...f.lastLines],
+  };
+}
+
+const sameEvents = (a: WhyReason, b: WhyReason): boolean =>
+  a.events.length > 0 && a.code === b.code && String(a.events) === String(b.events);
+
+function shortened(reasons: readonly WhyReason[]): WhyReason[] {
+  if (reasons.length <= HISTORY_MAX) return [...reasons];
+  const first = reasons.slice(0, 1);
+  const last = reasons.slice(-(HISTORY_MAX - 1));
+  const left = reasons.length - first.length - last.length;
+  return [
+    ...first,
+    reasonOf(
+      "left_out",
+      `${plural(left, "step")} of its history are left out here; the log has them.`,
+    ),
+    ...last,
+  ];
+}
+
+// ---- the state it is in ------------------------------------------------------------------------
+
+function stateReason(f: TrialFacts, history: readonly WhyReason[]): WhyReason {
+  const latest = (...codes: string[]): WhyReason | undefined =>
+    history.findLast(({ code }) => codes.includes(code));
+  const plain = (): WhyReason =>
+    reasonOf(`state_${f.state}`, sentence(`Trial ${f.id} is ${f.state}: ${f.reason}`), {
+      changes: [f.changes.at(-1)],
+    });
+  switch (f.state) {
+    case "queued":
+      return queued(f);
+    case "starting":
+    case "running":
+      return latest("placed") ?? plain();
+    case "pausing":
+      return leaving(f);
+    case "paused":
+      return paused(f);
+    case "waiting":
+      return latest("waits_at_rung") ?? plain();
+    case "stopping":
+      return stopping(f) ?? plain();
+    default:
+      return ended(f, latest) ?? plain();
+  }
+}
+
+function queued(f: TrialFacts): WhyReason {
+  if (f.draining)
+    return reasonOf(
+      "server_stopping",
+      `Trial ${f.id} waits: the server is stopping, and nothing starts until it is back.`,
+      { actor: "contrail" },
+    );
+  if (f.wait === null)
+    return reasonOf("about_to_start", `Trial ${f.id} is queued and about to get slots.`, {
+      actor: "scheduler",
+    });
+  const failure = f.changes.findLast(({ what }) => what === "restarting");
+  const reason = waitReason(f.id, f.wait, {
+    holders: f.holders,
+    nowMs: f.nowMs,
+    ...(failure === undefined ? {} : { failure: failure.cause }),
+  });
+  if (reason.code !== "waits_for_retry" || failure === undefined) return reason;
+  return {
+    ...reason,
+    at: failure.at,
+    events: [failure.seq],
+    figures: { ...reason.figures, restart: f.restarts, max_restarts: f.maxRestarts },
+  };
+}
+
+/** Told to save and give its slots back; its processes are still there. */
+function leaving(f: TrialFacts): WhyReason {
+  const allocation = f.allocations.at(-1);
+  const since = f.changes.findLast(({ what }) => what.startsWith("granted "))?.seq ?? 0;
+  const asked = [...f.changes, ...f.experimentChanges]
+    .filter(({ what, seq }) => seq > since && ["paused", "pause", "pausing"].includes(what))
+    .toSorted((a, b) => a.seq - b.seq)
+    .at(-1);
+  const slots = allocation?.slots.join(" ") ?? "its slots";
+  const why = allocation?.ordersReason ?? f.reason;
+  return reasonOf(
+    "pausing",
+    `Trial ${f.id} was told to save and give ${slots} back, and its program has not ended yet. ${sentence(why)}`,
+    { changes: [asked], figures: { slots: [...(allocation?.slots ?? [])] } },
+  );
+}
+
+function paused(f: TrialFacts): WhyReason {
+  if (f.held.byPerson) {
+    const change = f.changes.findLast(({ what }) => what === "paused");
+    return reasonOf(
+      "paused_by_user",
+      `Trial ${f.id} was paused by ${change?.actor ?? "somebody"}${change ? ` at ${moment(change.at)}` : ""}. It goes on when it is activated.`,
+      { changes: [change] },
+    );
+  }
+  const own = f.experimentChanges.filter(({ what }) => what === "paused" || what === "active");
+  const last = own.at(-1);
+  if (last === undefined) {
+    const created = f.experimentChanges.find(({ what }) => what === "created");
+    return reasonOf(
+      "never_activated",
+      `Trial ${f.id} is paused because its experiment ${f.experiment} was submitted paused${created ? ` by ${created.actor}` : ""} and never activated.`,
+      { changes: [created] },
+    );
+  }
+  return reasonOf(
+    "experiment_paused",
+    `Trial ${f.id} is paused because its experiment ${f.experiment} was paused by ${last.actor} at ${moment(last.at)}.`,
+    { changes: [last] },
+  );
+}
+
+function stopping(f: TrialFacts): WhyReason | undefined {
+  const change = f.changes.findLast(({ what }) => what === "stopping" || what === "killing");
+  if (change === undefined) return undefined;
+  const how =
+    change.what === "killing"
+      ? "its processes are being killed"
+      : "it was told to stop, and its program has not ended yet";
+  return reasonOf(change.what, `Trial ${f.id} is to end (${change.cause}): ${how}.`, {
+    changes: [change],
+    figures: { by: change.actor },
+  });
+}
+
+function ended(
+  f: TrialFacts,
+  latest: (...codes: string[]) => WhyReason | undefined,
+): WhyReason | undefined {
+  switch (f.endReason) {
+    case "finished":
+      return latest("reached_end") ?? finishedByItself(f);
+    case "stopped_by_search":
+      return latest("stopped_below_threshold", "stopped_rung_closed", "stopped_straggler");
+    case "killed_by_user":
+    case "canceled_by_user":
+      return endedByUser(f, f.endReason);
+    case "budget_reached": {
+      const change = f.changes.findLast(({ actor }) => actor === "budget");
+      return (
+        change &&
+        reasonOf(
+          "budget_reached",
+          `Trial ${f.id} was ended at step ${f.step}: ${sentence(change.cause)}`,
+          {
+            changes: [change],
+            figures: { step: f.step },
+          },
+        )
+      );
+    }
+    case "objective_missing":
+    case "invalid_hyperparameters": {
+      const change = f.changes.findLast(({ what }) => what === f.endReason);
+      return (
+        change &&
+        reasonOf(f.endReason, `Trial ${f.id} failed: ${sentence(change.cause)}`, {
+          changes: [change],
+          figures: { step: f.step },
+        })
+      );
+    }
+    default:
+      return failed(f);
+  }
+}
+
+function finishedByItself(f: TrialFacts): WhyReason {
+  const change = f.changes.findLast(({ what }) => what === "finished");
+  const allocation = f.allocations.at(-1);
+  return reasonOf(
+    "finished_by_itself",
+    `Trial ${f.id} finished: ${sentence(change?.cause ?? f.reason)}`,
+    {
+      changes: [change],
+      actor: "runner",
+      figures: { exit_code: allocation?.exitCode ?? null, step: f.step },
+    },
+  );
+}
+
+function endedByUser(
+  f: TrialFacts,
+  end: "killed_by_user" | "canceled_by_user",
+): WhyReason | undefined {
+  const what = end === "killed_by_user" ? "killing" : "stopping";
+  const change =
+    f.changes.findLast((c) => c.what === what) ??
+    f.changes.findLast((c) => c.what === "killing" || c.what === "stopping");
+  if (change === undefined) return undefined;
+  const last = f.allocations.at(-1);
+  const sent = last?.signalsSent ?? [];
+  const ran = last !== undefined && last.endedAt !== null && last.endedAt >= change.at;
+  const how = !ran
+    ? "It had no processes then."
+    : sent.length > 0
+      ? `Its processes got ${sent.join(", then ")} and ended with ${endWords(last)}.`
+      : `Its program ended by itself when told, with ${endWords(last)}.`;
+  const verb = end === "killed_by_user" ? "killed" : "canceled";
+  return reasonOf(
+    end === "killed_by_user" ? "killed" : "canceled",
+    `Trial ${f.id} was ${verb} by ${change.actor} at ${moment(change.at)} (${change.cause}). ${how}`,
+    {
+      changes: [change],
+      figures: {
+        by: change.actor,
+        step: f.step,
+        signals_sent: ran ? [...sent] : [],
+        exit_code: ran ? last.exitCode : null,
+        signal: ran ? last.signal : null,
+      },
+    },
+  );
+}
+
+function failed(f: TrialFacts): WhyReason | undefined {
+  const change = f.changes.findLast(({ what }) => what === f.endReason);
+  const last = f.allocations.at(-1);
+  if (change === undefined || last === undefined) return undefined;
+  const on = `allocation ${f.id}.${last.run} on ${last.slots.join(" ")}`;
+  return reasonOf(
+    `failed_${f.endReason}`,
+    `Trial ${f.id} failed in ${on}, at step ${f.step}: ${sentence(change.cause)}`,
+    {
+      changes: [f.changes.findLast(({ what }) => what.startsWith("allocation ended")), change],
+      actor: "runner",
+      figures: {
+        exit_code: last.exitCode,
+        signal: last.signal,
+        out_of_memory: last.outOfMemory,
+        step: f.step,
+        restarts: f.restarts,
+        max_restarts: f.maxRestarts,
+      },
+    },
+  );
+}
+
+export const endWords = (allocation: AllocationFact): string =>
+  allocation.signal !== null ? allocation.signal : `exit code ${allocation.exitCode ?? "unknown"}`;
+
+// ---- how it came there -------------------------------------------------------------------------
+
+function historyOf(f: TrialFacts): WhyReason[] {
+  const decisions = [...f.decisions];
+  const reasons: WhyReason[] = [];
+  for (const change of f.changes) {
+    const decision = change.actor === "search" ? takeDecision(decisions, change) : undefined;
+    const reason = decision ? decisionReason(f, change, decision) : changeReason(f, change);
+    if (reason) reasons.push(reason);
+  }
+  return reasons;
+}
+
+/** Each event of the search stands in the log and, with its figures, among the decisions, in one order. */
+function takeDecision(decisions: DecisionFact[], change: ChangeFact): DecisionFact | undefined {
+  const i = decisions.findIndex((d) => d.what === change.what && d.text === change.cause);
+  return i === -1 ? undefined : decisions.splice(i, 1)[0];
+}
+
+const STOP_CODES: Readonly<Record<string, string>> = {
+  below_threshold: "stopped_below_threshold",
+  rung_closed: "stopped_rung_closed",
+  straggler: "stopped_straggler",
+  reached_end: "reached_end",
+};
+
+function decisionReason(f: TrialFacts, change: ChangeFact, d: DecisionFact): WhyReason {
+  if (d.what === "create")
+    return reasonOf(
+      d.code === "replacement" ? "created_as_replacement" : "created",
+      `The search made trial ${f.id}. ${sentence(d.text)} First target: step ${d.target ?? "none"}.`,
+      { changes: [change], figures: { code: d.code, target: d.target } },
+    );
+  const s = d.standing;
+  const code =
+    d.what === "train"
+      ? "promoted"
+      : d.what === "pause"
+        ? "waits_at_rung"
+        : (STOP_CODES[d.code] ?? "stopped");
+  if (s === null) return reasonOf(code, sentence(d.text), { changes: [change] });
+  const figures = standingFigures(s);
+  const others = competitorWords(f.experiment, numberOf(f.id), s);
+  const where = `rung ${s.rung} of bracket ${s.bracket}`;
+  switch (code) {
+    case "promoted":
+      return reasonOf(
+        code,
+        `Promoted from ${where}: it ${standingWords(s, "was")}. It goes on to step ${d.target}.${others}`,
+        { changes: [change], figures: { ...figures, target: d.target } },
+      );
+    case "waits_at_rung": {
+      const now =
+        f.state === "waiting" && f.rung !== null && f.rung.step === s.step ? f.rung : null;
+      const since = now ? ` Now it ranks ${now.rank} of the ${now.of} who arrived.` : "";
+      return reasonOf(
+        code,
+        `Paused by the search at ${where} to wait for more results: it ${standingWords(s, "was")}.${since}${others}`,
+        {
+          changes: [change],
+          figures: { ...figures, rank_now: now?.rank ?? null, of_now: now?.of ?? null },
+        },
+      );
+    }
+    case "reached_end":
+      return reasonOf(
+        code,
+        `Trial ${f.id} finished: it trained to step ${s.step}, as far as this search trains anything, and ranked ${s.rank} of ${s.of} there with ${shown(s.objective)}.`,
+        { changes: [change], figures },
+      );
+    case "stopped_straggler":
+      return reasonOf(
+        code,
+        `Trial ${f.id} was stopped by the search at ${where}. ${sentence(d.text)}`,
+        {
+          changes: [change],
+          figures,
+        },
+      );
+    default: {
+      const late = code === "stopped_rung_closed" ? " No more results will come to that rung." : "";
+      return reasonOf(
+        code,
+        `Trial ${f.id} was stopped by the search at ${where}: it ${standingWords(s, "was")}.${late}${others}`,
+        { changes: [change], figures },
+      );
+    }
+  }
+}
+
+const numberOf = (trial: string): number => Number(trial.split(".")[1]);
+
+function changeReason(f: TrialFacts, change: ChangeFact): WhyReason | undefined {
+  const { what, actor, cause } = change;
+  if (what.startsWith("granted ")) return placed(f, change);
+  switch (what) {
+    case "restarting":
+      return reasonOf("retried", `Retried: ${sentence(cause)}`, { changes: [change] });
+    case "allocation ended: node_lost":
+      return reasonOf(
+        "node_lost",
+        `Its runner was lost, which is not charged to max_restarts: ${sentence(cause)}`,
+        { changes: [change] },
+      );
+    case "paused":
+      return reasonOf("paused_by_user", `Paused by ${actor}.`, { changes: [change] });
+    case "activated":
+      return reasonOf("activated_by_user", `Activated by ${actor}.`, { changes: [change] });
+    case "pausing":
+      return reasonOf("paused_by_server", `Told to save and go: ${sentence(cause)}`, {
+        changes: [change],
+      });
+    case "stopping":
+    case "killing":
+      // The search's own stops and missing objectives are told by the decision and by the end.
+      if (actor === "search" || actor === "contrail") return undefined;
+      return reasonOf(
+        what,
+        `${what === "killing" ? "Kill" : "End"} asked by ${actor}: ${sentence(cause)}`,
+        {
+          changes: [change],
+        },
+      );
+    default:
+      return undefined;
+  }
+}
+
+/** Where it was placed, after how long a wait, and from which step it trained on. */
+function placed(f: TrialFacts, change: ChangeFact): WhyReason {
+  const slots = change.what.slice("granted ".length).split(" ");
+  const grants = f.changes.filter(({ what }) => what.startsWith("granted "));
+  const run = allocationOf(f, change, grants.indexOf(change));
+  const began = wantedSince(f, change);
+  const waited =
+    began === undefined
+      ? ""
+      : ` It had waited ${lasting(Date.parse(began.at), Date.parse(change.at))}.`;
+  const from =
+    run === undefined
+      ? ""
+      : run.restored
+        ? ` It went on from its checkpoint at step ${run.startStep}.`
+        : run.run > 1
+          ? " It began again at step 0, for want of a checkpoint."
+          : "";
+  const name = run === undefined ? "" : ` as allocation ${f.id}.${run.run}`;
+  return reasonOf(
+    "placed",
+    `Placed on ${slots.join(" ")}${name}: ${sentence(change.cause)}${waited}${from}`,
+    {
+      changes: [change],
+      figures: {
+        slots,
+        run: run?.run ?? null,
+        start_step: run?.startStep ?? null,
+        waited_ms:
+          began === undefined ? null : Math.max(0, Date.parse(change.at) - Date.parse(began.at)),
+      },
+    },
+  );
+}
+
+/** The grant's own allocation: counted from the end, as the oldest changes may be left out. */
+function allocationOf(
+  f: TrialFacts,
+  change: ChangeFact,
+  index: number,
+): AllocationFact | undefined {
+  const grants = f.changes.filter(({ what }) => what.startsWith("granted ")).length;
+  const found = f.allocations[f.allocations.length - grants + index];
+  return found?.slots.join(" ") === change.what.slice("granted ".length) ? found : undefined;
+}
+
+const BEGINS_WAIT = /^(create|train|activated|restarting|active|allocation ended: .*)$/;
+
+/** The last event before the grant that made it want slots. */
+function wantedSince(f: TrialFacts, grant: ChangeFact): ChangeFact | undefined {
+  return [...f.changes, ...f.experimentChanges]
+    .filter(({ seq, what }) => seq < grant.seq && BEGINS_WAIT.test(what))
+    .toSorted((a, b) => a.seq - b.seq)
+    .at(-1);
+}
