@@ -4,19 +4,17 @@
  *
  *   --json          one JSON object as the last line of stdout; everything else goes to stderr
  *   --keep          leave the server running, signed in
- *   --data-dir DIR  instead of .contrail/demo
+ *   --data-dir DIR  instead of .contrail/demo in the clone
  *   --slots N       instead of one slot a core
  *
  * It uses what `contrail` itself is made of, so what works here works there. The data folder stays: it is
  * the record, and the `next:` lines ask it. Everything that was started here is stopped here, also on
  * Ctrl-C and after a failure.
  */
-import { spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join, relative, resolve } from "node:path";
-import { parseArgs } from "node:util";
-import { Cli, type Host, shellWord } from "../src/cli/cli.ts";
+import { join, relative } from "node:path";
+import { Cli, shellWord } from "../src/cli/cli.ts";
 import { findCheckpoint } from "../src/cli/commands/checkpoint.ts";
 import { addDataset } from "../src/cli/commands/data.ts";
 import { submit } from "../src/cli/commands/experiment-create.ts";
@@ -27,7 +25,7 @@ import { experimentLines } from "../src/cli/experiment-view.ts";
 import { duration, hyperparametersLine, plural } from "../src/cli/figures.ts";
 import { planLines } from "../src/cli/plan-view.ts";
 import { problemLines } from "../src/cli/problem-view.ts";
-import { type Progress, SILENT, startProgress } from "../src/cli/progress.ts";
+import { SILENT } from "../src/cli/progress.ts";
 import { realHost } from "../src/cli/real-host.ts";
 import {
   interrupted,
@@ -39,134 +37,11 @@ import { signIn } from "../src/cli/sign-in.ts";
 import { watchExperiment } from "../src/cli/watch.ts";
 import type { Experiment } from "../src/protocol/api.ts";
 import { type Client, eachItem } from "../src/sdk/client.ts";
+import { Demo, EXAMPLE, ROOT, readOptions } from "./demo/stage.ts";
 
-const ROOT = resolve(import.meta.dirname, "..");
-const EXAMPLE = join(ROOT, "examples", "language-id");
 const DATASET = "language-names";
 /** As examples/language-id/config.yaml calls it. */
 const EXPERIMENT = "language-id";
-
-interface Options {
-  readonly json: boolean;
-  readonly keep: boolean;
-  readonly dataDir: string;
-  readonly slots: number | undefined;
-}
-
-function readOptions(): Options {
-  const { values } = parseArgs({
-    options: {
-      json: { type: "boolean", default: false },
-      keep: { type: "boolean", default: false },
-      "data-dir": { type: "string", default: join(ROOT, ".contrail", "demo") },
-      slots: { type: "string" },
-    },
-  });
-  const slots = values.slots === undefined ? undefined : Number(values.slots);
-  if (slots !== undefined && !(Number.isInteger(slots) && slots > 0))
-    throw new CliError("usage", `--slots is ${values.slots}; it must be a whole number from 1.`, {
-      hint: "Leave it out for one slot a core.",
-      exitCode: EXIT.usage,
-    });
-  return { json: values.json, keep: values.keep, dataDir: resolve(values["data-dir"]), slots };
-}
-
-/** The demo's surroundings, made once. */
-class Demo {
-  readonly options: Options;
-  readonly host: Host;
-  readonly cli: Cli;
-  readonly interrupt: AbortSignal;
-  /** Programs of the example that are running. */
-  readonly #children = new Set<{ kill(): void }>();
-
-  constructor(options: Options, real: Host) {
-    this.options = options;
-    // With --json stdout belongs to the last line alone.
-    const stdout = options.json ? real.stderr : real.stdout;
-    const env = {
-      ...real.env,
-      CONTRAIL_SELF: join(relative(real.cwd, ROOT) || ".", "bin", "contrail"),
-    };
-    this.host = { ...real, stdout, env, cwd: ROOT };
-    this.cli = new Cli(this.host, { json: false, server: undefined });
-    this.interrupt = real.catchInterrupt();
-  }
-
-  say(...lines: readonly string[]): void {
-    for (const line of lines) this.cli.out(line);
-  }
-
-  heading(text: string): void {
-    this.say("", this.cli.paint.bold(text));
-  }
-
-  progress(label: string): Progress {
-    return startProgress(label, this.host.stderr, this.host.clock);
-  }
-
-  /** Work that Ctrl-C ends. */
-  async during<T>(label: string, work: (progress: Progress) => Promise<T>): Promise<T> {
-    const progress = this.progress(label);
-    try {
-      return await this.orInterrupted(work(progress));
-    } finally {
-      progress.stop();
-    }
-  }
-
-  async orInterrupted<T>(work: Promise<T>): Promise<T> {
-    if (this.interrupt.aborted) throw interrupted();
-    let stop = (): void => {};
-    const cut = new Promise<never>((_, reject) => {
-      stop = () => reject(interrupted());
-      this.interrupt.addEventListener("abort", stop, { once: true });
-    });
-    try {
-      return await Promise.race([work, cut]);
-    } finally {
-      this.interrupt.removeEventListener("abort", stop);
-      // Whichever lost the race may still fail; it has been answered for.
-      work.catch(() => {});
-    }
-  }
-
-  /** Runs one of the example's programs. @returns its stdout */
-  program(name: string, ...args: readonly string[]): Promise<string> {
-    return new Promise((done, fail) => {
-      const child = spawn(process.execPath, [join(EXAMPLE, name), ...args], {
-        stdio: ["ignore", "pipe", "pipe"],
-      });
-      this.#children.add(child);
-      let out = "";
-      let err = "";
-      child.stdout.setEncoding("utf8").on("data", (text: string) => {
-        out += text;
-      });
-      child.stderr.setEncoding("utf8").on("data", (text: string) => {
-        err += text;
-      });
-      child.once("error", fail);
-      child.once("close", (code, signal) => {
-        this.#children.delete(child);
-        if (code === 0) return done(out);
-        fail(
-          new CliError(
-            "example_failed",
-            `${name} ended with ${signal ?? `exit code ${code}`}: ${err.trim()}`,
-            {
-              hint: `Run it by hand: node examples/language-id/${name} ${args.map(shellWord).join(" ")}`,
-            },
-          ),
-        );
-      });
-    });
-  }
-
-  killPrograms(): void {
-    for (const child of this.#children) child.kill();
-  }
-}
 
 async function main(): Promise<number> {
   const real = realHost({ whenOutputCloses: "interrupt" });
@@ -231,7 +106,7 @@ async function endSearches(client: Client): Promise<number[]> {
 
 async function start(demo: Demo): Promise<Signed> {
   const { dataDir, slots } = demo.options;
-  const shown = relative(ROOT, dataDir) || dataDir;
+  const shown = shownFolder(ROOT, dataDir);
   const progress = demo.progress(`starting a server with its own PostgreSQL in ${shown}`);
   let server: StartedServer;
   try {
@@ -381,10 +256,15 @@ async function judge(demo: Demo, client: Client, trial: string, work: string) {
   );
 }
 
+/** Relative where that is shorter to read and to paste. */
+function shownFolder(from: string, folder: string): string {
+  const path = relative(from, folder);
+  return path === "" || path.startsWith("..") ? folder : path;
+}
+
 function sayNext(demo: Demo, experiment: number, trial: string, seconds: number): void {
   const { dataDir, keep } = demo.options;
-  const folder = relative(demo.host.cwd, dataDir);
-  const shown = folder === "" || folder.startsWith("..") ? dataDir : folder;
+  const shown = shownFolder(demo.host.cwd, dataDir);
   demo.say("", `${duration(seconds)} in all. The record stays in ${shown}; ask it:`);
   const up = keep ? [] : [`up --data-dir ${shellWord(shown)}`];
   demo.cli.next(

@@ -10,13 +10,14 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { closeSync, mkdirSync, openSync, readFileSync, statSync } from "node:fs";
 import { homedir } from "node:os";
-import { join, resolve } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Clock } from "../base/clock.ts";
+import type { Health } from "../protocol/api.ts";
 import { Client } from "../sdk/client.ts";
 import { pause } from "../sdk/sse.ts";
 import { CliError, EXIT } from "./exit-code.ts";
-import { inert } from "./inert.ts";
+import { lastStep, lastWords } from "./server-log.ts";
 
 export interface World {
   readonly clock: Clock;
@@ -84,11 +85,15 @@ export function readNote(dataDir: string): Note | undefined {
   }
 }
 
+export interface FoundServer {
+  readonly pid: number;
+  readonly url: string;
+  readonly version: string;
+  readonly status: Health["status"];
+}
+
 /** The server that holds `dataDir` and answers, if there is one. */
-export async function findRunning(
-  dataDir: string,
-  world: World,
-): Promise<{ url: string; pid: number; version: string; status: string } | undefined> {
+export async function findRunning(dataDir: string, world: World): Promise<FoundServer | undefined> {
   const note = readNote(dataDir);
   if (note?.url === undefined || !isServerProcess(note.pid)) return undefined;
   const health = await askHealth(note.url, world);
@@ -134,7 +139,11 @@ export async function startServer(options: StartOptions, world: World): Promise<
     const other = await findReady(dataDir, world, options.signal);
     if (other !== undefined && other.pid !== child.pid) return other;
     if (!(error instanceof StartFailure)) throw error;
-    throw startError(error.message, logFd === undefined ? [] : tail(logPath, logStart), logPath);
+    throw startError(
+      error.message,
+      logFd === undefined ? [] : lastWords(logPath, logStart, child.pid),
+      logPath,
+    );
   }
 }
 
@@ -148,21 +157,24 @@ async function endChild(child: ChildProcess, ended: Promise<number>, clock: Cloc
   child.kill("SIGKILL");
 }
 
+/** The server of `dataDir` once it is ready; one that is still starting is waited for. */
 async function findReady(
   dataDir: string,
   world: World,
   signal: AbortSignal | undefined,
 ): Promise<StartedServer | undefined> {
   for (const beganMs = world.clock.monotonicMs(); !signal?.aborted; ) {
+    const note = readNote(dataDir);
+    if (note === undefined || !isServerProcess(note.pid)) return undefined;
     const running = await findRunning(dataDir, world);
-    if (running === undefined) return undefined;
-    if (running.status === "ready")
+    if (running?.status === "ready")
       return { ...running, oneTimeToken: null, started: false, ended: new Promise(() => {}) };
     if (world.clock.monotonicMs() - beganMs > READY_MS_MAX)
-      throw new CliError("unavailable", `The server at ${running.url} stays "${running.status}".`, {
-        hint: `Look at its log: ${serverLogPath(dataDir)}`,
-        exitCode: EXIT.unreachable,
-      });
+      throw new CliError(
+        "unavailable",
+        `The server of ${dataDir} (process ${note.pid}) runs, but is not ready after ${READY_MS_MAX / 1000} s.`,
+        { hint: `Look at its log: ${serverLogPath(dataDir)}`, exitCode: EXIT.unreachable },
+      );
     await pause(world.clock, 200, signal);
   }
   return undefined;
@@ -255,29 +267,6 @@ function startError(what: string, lines: readonly string[], logPath: string): Cl
   );
 }
 
-/** The server's log is one JSON object a line; anything else is shown as it is. */
-function messageOf(line: string): string {
-  try {
-    const entry = JSON.parse(line) as { msg?: unknown; err?: { message?: unknown } };
-    const parts = [entry.msg, entry.err?.message].filter((t) => typeof t === "string");
-    return parts.join(": ") || line;
-  } catch {
-    return line;
-  }
-}
-
-function tail(path: string, from: number, linesMax = 12): string[] {
-  try {
-    const text = readFileSync(path).subarray(from).toString("utf8");
-    const lines = text.split("\n").filter((line) => line.trim() !== "");
-    return lines.slice(-linesMax).map((line) => inert(messageOf(line)).slice(0, 400));
-  } catch {
-    return [];
-  }
-}
-
-const lastStep = (path: string, from: number): string => tail(path, from, 1)[0] ?? "";
-
 export interface StopOptions {
   readonly dataDir: string;
   readonly trials: "stop" | "keep";
@@ -332,6 +321,18 @@ function kill(pid: number, signal: NodeJS.Signals | 0): boolean {
   } catch (error) {
     return (error as NodeJS.ErrnoException).code === "EPERM";
   }
+}
+
+/**
+ * As root PostgreSQL runs under another user id, which has to pass every folder on the way.
+ * @param path a folder that exists
+ * @returns the outermost folder that it may not pass
+ */
+export function closedFolder(path: string): string | undefined {
+  if (process.getuid?.() !== 0) return undefined;
+  const way: string[] = [];
+  for (let at = resolve(path); at !== dirname(at); at = dirname(at)) way.unshift(at);
+  return way.find((folder) => (statSync(folder).mode & 0o001) === 0);
 }
 
 /** Whether `pid` lives and, where the system can tell, runs our server: numbers are used again. */

@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, beforeEach } from "node:test";
@@ -179,6 +179,8 @@ export function cliBench(): Bench {
   let server: FakeServer | undefined;
   let made = 0;
   const folder = mkdtempSync(join(tmpdir(), "contrail-cli-test-"));
+  // `doctor` looks whether PostgreSQL's user could pass, when tests run as root.
+  chmodSync(folder, 0o711);
   const config = join(folder, "config.yaml");
   const there = (): FakeServer => server ?? assert.fail("before the first test");
   before(async () => {

@@ -1,7 +1,7 @@
 /** `up`, `run`, `down` with the real server on a data folder of its own. */
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
@@ -44,6 +44,7 @@ const pid = (): number => readNote(dataDir)?.pid ?? -1;
 before(() => {
   // Where PostgreSQL's own user can pass, for a run as root.
   folder = mkdtempSync(join(tmpdir(), "contrail-up-test-"));
+  chmodSync(folder, 0o711);
   dataDir = join(folder, "data");
   code = mkdtempSync(join(tmpdir(), "contrail-up-code-"));
   writeFileSync(join(code, "program.sh"), 'echo "out $1"; echo err >&2; exit 7\n');

@@ -100,6 +100,7 @@ function headLines(experiment: Experiment, state: WatchState, look: WatchLook): 
   ];
 }
 
+/** An estimate is given where it can be near: not at the start, and not for the last stragglers. */
 function timeText(experiment: Experiment, nowMs: number): string {
   if (experiment.started_at === null) return "not started";
   const began = Date.parse(experiment.started_at);
@@ -107,7 +108,7 @@ function timeText(experiment: Experiment, nowMs: number): string {
   const seconds = Math.max(0, (end - began) / 1000);
   const share = experiment.progress;
   if (experiment.ended_at !== null) return `took ${duration(seconds)}`;
-  if (experiment.state !== "active" || share < 0.05 || share >= 1 || seconds < 5)
+  if (experiment.state !== "active" || share < 0.05 || share > 0.95 || seconds < 5)
     return duration(seconds);
   return `${duration(seconds)}, about ${duration((seconds * (1 - share)) / share)} left`;
 }

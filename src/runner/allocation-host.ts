@@ -12,21 +12,15 @@ import {
   newAllocation,
   stepAllocation,
 } from "./allocation.ts";
-import type { OomWatch } from "./out-of-memory.ts";
+import type { Machine, RunnerClient } from "./machine.ts";
 import { json, Outbox } from "./outbox.ts";
-import { RankSet } from "./rank-set.ts";
-import type { RankStarter } from "./rank-starter.ts";
-import type { ServerClient } from "./server-client.ts";
 import type { TrialMessage } from "./trial-message.ts";
-import { TrialSocket } from "./trial-socket.ts";
-import type { PreparedWorkspace, Workspace } from "./workspace.ts";
+import type { PreparedWorkspace } from "./workspace.ts";
 
 export interface HostDeps {
   readonly clock: Clock;
-  readonly client: ServerClient;
-  readonly workspace: Workspace;
-  readonly starter: RankStarter;
-  readonly oom: OomWatch;
+  readonly client: RunnerClient;
+  readonly machine: Machine;
   readonly limits: { readonly eventsMaxBytes: number; readonly logsMaxBytes: number };
   readonly eventsReady: () => void;
   readonly logsReady: () => void;
@@ -48,24 +42,24 @@ export class AllocationHost {
   readonly outbox: Outbox;
   readonly #place: HostPlace;
   readonly #deps: HostDeps;
-  readonly #ranks: RankSet;
+  readonly #ranks: ReturnType<Machine["newRanks"]>;
   readonly #preparing = new AbortController();
   #state: AllocationState | null = null;
   #launch: LaunchSpec | null = null;
   #prepared: PreparedWorkspace | null = null;
-  #socket: TrialSocket | null = null;
+  #socket: ReturnType<Machine["newSocket"]> | null = null;
   #cancelTimer: (() => void) | null = null;
   #version = -1;
 
   /** @param counted false when an earlier runner may have sent something under this id */
   constructor(place: HostPlace, deps: HostDeps, counted: boolean) {
     const { id, fence, folder, socketPath } = place;
-    const { clock, client, limits, starter, oom } = deps;
+    const { clock, client, limits, machine } = deps;
     const say = (text: string) => deps.say(`${id}: ${text}`);
     this.#place = place;
     this.#deps = deps;
     this.outbox = new Outbox({
-      ...{ id, fence, folder, counted, clock, client, limits, say },
+      ...{ id, fence, folder, counted, clock, client, machine, limits, say },
       eventsReady: deps.eventsReady,
       logsReady: deps.logsReady,
       reports: { pause: () => this.#socket?.pause(), resume: () => this.#socket?.resume() },
@@ -76,8 +70,8 @@ export class AllocationHost {
         deps.delivered(this);
       },
     });
-    this.#ranks = new RankSet({
-      ...{ clock, starter, oom, folder, socketPath, say },
+    this.#ranks = machine.newRanks({
+      ...{ folder, socketPath, say },
       outputOf: (rank) => this.outbox.outputOf(rank),
       signalsSent: () => this.#state?.signalsSent ?? [],
       exited: (exit, outOfMemory) => this.#input({ type: "rank_exited", ...exit, outOfMemory }),
@@ -152,10 +146,10 @@ export class AllocationHost {
   }
 
   async #prepare(launch: LaunchSpec): Promise<void> {
-    const { workspace } = this.#deps;
+    const { machine } = this.#deps;
     try {
       await this.outbox.keeper.open();
-      this.#prepared = await workspace.prepare(launch, this.#place.folder, this.#preparing.signal);
+      this.#prepared = await machine.prepare(launch, this.#place.folder, this.#preparing.signal);
       this.#socket = this.#newSocket(launch, this.#prepared);
       await this.#socket.listen();
       this.#input({ type: "prepared" });
@@ -164,9 +158,9 @@ export class AllocationHost {
     }
   }
 
-  #newSocket(launch: LaunchSpec, prepared: PreparedWorkspace): TrialSocket {
+  #newSocket(launch: LaunchSpec, prepared: PreparedWorkspace): ReturnType<Machine["newSocket"]> {
     const { keeper } = this.outbox;
-    return new TrialSocket({
+    return this.#deps.machine.newSocket({
       path: this.#place.socketPath,
       ranks: launch.ranks,
       events: {

@@ -6,15 +6,12 @@
  * those, and only when all are stored say so. A checkpoint of which half was sent is nothing at all;
  * equal files (a frozen layer, a saved state that did not change) travel once.
  */
-import { openAsBlob } from "node:fs";
-import { lstat, mkdir, readdir, readFile, realpath, rename, rm } from "node:fs/promises";
-import { join, sep } from "node:path";
+import { join } from "node:path";
 import type { Clock } from "../base/clock.ts";
 import type { JsonObject } from "../base/json.ts";
-import { writePrivate } from "../engines/runner-record.ts";
 import type { Tree } from "../protocol/runner-wire.ts";
-import { removeCheckout, scanFolder } from "../store/snapshot.ts";
 import { Backoff } from "./backoff.ts";
+import { type KeptFiles, KeptFolder } from "./kept-files.ts";
 import { type ServerClient, ServerFailure } from "./server-client.ts";
 import { metadataFault } from "./trial-message.ts";
 
@@ -36,10 +33,12 @@ export interface CheckpointEvents {
 export interface CheckpointKeeperOptions {
   /** The allocation's folder. */
   readonly folder: string;
-  readonly client: ServerClient;
+  readonly client: Pick<ServerClient, "missingBlobs" | "putBlob">;
   readonly clock: Clock;
   readonly signal: AbortSignal;
   readonly events: CheckpointEvents;
+  /** Where they lie meanwhile; default: below the folder. */
+  readonly files?: KeptFiles;
 }
 
 const SENT_AT_ONCE = 3;
@@ -49,7 +48,7 @@ const REFUSED_TRIES = 3;
 export class CheckpointKeeper {
   /** Where training code makes its folders. */
   readonly checkpoints: string;
-  readonly #kept: string;
+  readonly #files: KeptFiles;
   readonly #options: CheckpointKeeperOptions;
   readonly #backoff: Backoff;
   #next = 1;
@@ -59,14 +58,13 @@ export class CheckpointKeeper {
   constructor(options: CheckpointKeeperOptions) {
     this.#options = options;
     this.checkpoints = join(options.folder, "checkpoints");
-    this.#kept = join(options.folder, "kept");
+    this.#files = options.files ?? new KeptFolder(options.folder, this.checkpoints);
     this.#backoff = new Backoff(options.clock);
     options.signal.addEventListener("abort", () => this.#backoff.cut(), { once: true });
   }
 
-  async open(): Promise<void> {
-    await mkdir(this.checkpoints, { recursive: true });
-    await mkdir(this.#kept, { recursive: true });
+  open(): Promise<void> {
+    return this.#files.open();
   }
 
   /**
@@ -87,7 +85,7 @@ export class CheckpointKeeper {
 
   async #take(checkpoint: KeptCheckpoint, path: string): Promise<string | null> {
     try {
-      const fault = metadataFault(checkpoint.metadata) ?? (await this.#folderFault(path));
+      const fault = metadataFault(checkpoint.metadata) ?? (await this.#files.fault(path));
       const why = fault ?? (await this.#keepFiles(checkpoint, path));
       if (why !== null) this.#options.events.lost(checkpoint, why);
       return why;
@@ -100,10 +98,8 @@ export class CheckpointKeeper {
   async #keepFiles(checkpoint: KeptCheckpoint, path: string): Promise<string | null> {
     const number = this.#next++;
     try {
-      writePrivate(this.#note(number), JSON.stringify(checkpoint));
-      await rename(path, this.#files(number));
+      await this.#files.take(number, checkpoint, path);
     } catch (error) {
-      await rm(this.#note(number), { force: true });
       return `the folder could not be taken over: ${(error as Error).message}`;
     }
     this.#enqueue(number, checkpoint);
@@ -113,45 +109,15 @@ export class CheckpointKeeper {
   /** Takes up what a runner that died had taken over. @returns how many there are */
   async recover(): Promise<number> {
     await this.open();
-    const names = await readdir(this.#kept);
-    const numbers = names.flatMap((name) => /^(\d+)\.json$/.exec(name)?.[1] ?? []).map(Number);
-    numbers.sort((a, b) => a - b);
     let count = 0;
-    for (const number of numbers) {
+    for (const { number, checkpoint } of await this.#files.found()) {
       this.#next = number + 1;
-      // A note without its folder is from a death before the rename: the training code never heard "kept".
-      if (!names.includes(String(number))) continue;
-      const checkpoint = await readFile(this.#note(number), "utf8").then(
-        (text) => JSON.parse(text) as KeptCheckpoint,
-        () => undefined,
-      );
       if (checkpoint === undefined) continue;
       count += 1;
       this.#options.events.offered(checkpoint);
       this.#enqueue(number, checkpoint);
     }
     return count;
-  }
-
-  #files(number: number): string {
-    return join(this.#kept, String(number));
-  }
-
-  #note(number: number): string {
-    return join(this.#kept, `${number}.json`);
-  }
-
-  async #folderFault(path: string): Promise<string | null> {
-    try {
-      const [root, found] = [await realpath(this.checkpoints), await lstat(path)];
-      if (!found.isDirectory())
-        return `${path} is not a folder. Save the files of a checkpoint into a folder of its own`;
-      if (!(await realpath(path)).startsWith(root + sep))
-        return `${path} does not lie below ${this.checkpoints}. Make the folder there (the helper's save function is given one)`;
-      return null;
-    } catch (error) {
-      return `${path} cannot be read: ${(error as Error).message}`;
-    }
   }
 
   #enqueue(number: number, checkpoint: KeptCheckpoint): void {
@@ -165,7 +131,7 @@ export class CheckpointKeeper {
       // What is given up here lies in `kept` still, and the next runner takes it up.
       if (signal.aborted) return;
       try {
-        const tree = await this.#send(this.#files(number));
+        const tree = await this.#send(number);
         await events.stored(checkpoint, tree);
         break;
       } catch (error) {
@@ -180,30 +146,17 @@ export class CheckpointKeeper {
       }
     }
     this.#backoff.reset();
-    await rm(this.#note(number), { force: true });
-    await removeCheckout(this.#files(number));
+    await this.#files.drop(number);
   }
 
-  async #send(folder: string): Promise<Tree> {
+  async #send(number: number): Promise<Tree> {
     const { client } = this.#options;
-    const limits = { bytesMax: Number.MAX_SAFE_INTEGER, filesMax: 100_000 };
-    const scanned = await scanFolder(folder, { ignoreFile: null, ignore: [], limits });
-    if (!scanned.ok) {
-      const issues = scanned.issues.slice(0, 3).map(({ path, message }) => `${path} ${message}`);
-      throw new Error(issues.join("; "));
-    }
-    const { tree, hash: name, treeBytes, sourceOf } = scanned.folder;
-    const byHash = new Map(tree.map((entry) => [entry.hash, entry]));
-    const missing = await client.missingBlobs([...byHash.keys(), name]);
+    const { tree, hash: name, blob } = await this.#files.scan(number);
+    const missing = await client.missingBlobs([...new Set(tree.map((entry) => entry.hash)), name]);
     let next = 0;
     const worker = async (): Promise<void> => {
-      for (let hash = missing[next++]; hash !== undefined; hash = missing[next++]) {
-        const entry = byHash.get(hash);
-        if (hash === name)
-          await client.putBlob(name, new Blob([treeBytes as Uint8Array<ArrayBuffer>]));
-        else if (entry !== undefined)
-          await client.putBlob(hash, await openAsBlob(sourceOf(entry.path)));
-      }
+      for (let hash = missing[next++]; hash !== undefined; hash = missing[next++])
+        await client.putBlob(hash, await blob(hash));
     };
     // All have ended before the folder may be touched again; the first failure stands for all.
     const ends = await Promise.allSettled(Array.from({ length: SENT_AT_ONCE }, worker));

@@ -8,7 +8,7 @@
  *
  * Events are composed as text around the number they get, because metrics are text already.
  */
-import type { Spool } from "./spool.ts";
+import type { SpoolStream } from "./spool.ts";
 
 /** Everything of an event but its type and number; the value of each field is JSON text. */
 export type EventFields = Readonly<Record<string, string>>;
@@ -29,13 +29,13 @@ export interface Place {
 }
 
 export class EventQueue {
-  readonly #spool: Spool;
+  readonly #spool: SpoolStream;
   readonly #appended: () => void;
   readonly #line: Waiting[] = [];
   #open: boolean;
 
   /** @param options.appended called after each event that reached the spool */
-  constructor(options: { spool: Spool; open: boolean; appended: () => void }) {
+  constructor(options: { spool: SpoolStream; open: boolean; appended: () => void }) {
     this.#spool = options.spool;
     this.#open = options.open;
     this.#appended = options.appended;

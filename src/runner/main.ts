@@ -12,6 +12,7 @@ import { writePrivate } from "../engines/runner-record.ts";
 import { TRIAL_ENV } from "../protocol/trial-socket.ts";
 import { lockFile } from "../store/file-lock.ts";
 import { startGuardian } from "./guardian.ts";
+import { NodeMachine } from "./machine.ts";
 import { Runner } from "./runner.ts";
 import { ServerClient } from "./server-client.ts";
 import { openStateFolder } from "./state-folder.ts";
@@ -74,11 +75,12 @@ async function main(): Promise<void> {
     tokenFile: need("token-file"),
   });
   const guardian = startGuardian(`${TRIAL_ENV.socket}=${state.sockets}/`, clock);
-  const runner = new Runner({
-    ...{ clock, client, state, guardian, boot, repoRoot, say },
+  const machine = new NodeMachine({
+    ...{ clock, client, state, guardian, repoRoot },
     environment: process.env,
     nodeBinary: process.execPath,
   });
+  const runner = new Runner({ clock, client, machine, boot, say });
   let stopping = false;
   const stop = (signal: NodeJS.Signals) => {
     if (stopping) return;

@@ -9,7 +9,7 @@ import { Backoff } from "./backoff.ts";
 import { type ServerClient, ServerFailure } from "./server-client.ts";
 
 export interface OrdersPollOptions {
-  readonly client: ServerClient;
+  readonly client: Pick<ServerClient, "json" | "runnerId">;
   readonly clock: Clock;
   /** Highest version heard by whatever way; asked at each poll. */
   readonly after: () => number;

@@ -5,12 +5,12 @@
  */
 import type { Clock } from "../base/clock.ts";
 import type { AllocationExit } from "./allocation.ts";
-import { CheckpointKeeper } from "./checkpoint-keeper.ts";
+import type { CheckpointKeeper } from "./checkpoint-keeper.ts";
 import { type EventFields, EventQueue, type Place } from "./event-queue.ts";
+import type { Machine, RunnerClient } from "./machine.ts";
 import { Pressure } from "./pressure.ts";
 import { RankOutput } from "./rank-output.ts";
-import type { ServerClient } from "./server-client.ts";
-import { Spool } from "./spool.ts";
+import type { SpoolStream } from "./spool.ts";
 import type { UplinkSource } from "./uplink.ts";
 
 export interface OutboxOptions {
@@ -21,7 +21,8 @@ export interface OutboxOptions {
   /** False when an earlier runner may have sent something under this id. */
   readonly counted: boolean;
   readonly clock: Clock;
-  readonly client: ServerClient;
+  readonly client: RunnerClient;
+  readonly machine: Pick<Machine, "openSpool" | "newKeeper">;
   readonly limits: { readonly eventsMaxBytes: number; readonly logsMaxBytes: number };
   readonly say: (text: string) => void;
   readonly eventsReady: () => void;
@@ -40,8 +41,8 @@ const DETAIL_MAX_CHARS = 4_000;
 export class Outbox implements UplinkSource {
   readonly id: string;
   readonly fence: number;
-  readonly events: Spool;
-  readonly logs: Spool;
+  readonly events: SpoolStream;
+  readonly logs: SpoolStream;
   readonly keeper: CheckpointKeeper;
   /** Resolves when `exited` is in the spool. */
   readonly ended: Promise<void>;
@@ -64,8 +65,8 @@ export class Outbox implements UplinkSource {
     this.id = options.id;
     this.fence = options.fence;
     this.#counted = counted;
-    this.events = Spool.open(folder, "events");
-    this.logs = Spool.open(folder, "logs");
+    this.events = options.machine.openSpool(folder, "events");
+    this.logs = options.machine.openSpool(folder, "logs");
     this.ended = new Promise((resolve) => {
       this.#tellEnded = resolve;
     });
@@ -206,13 +207,13 @@ export class Outbox implements UplinkSource {
   }
 
   #newKeeper(): CheckpointKeeper {
-    const { folder, client, clock } = this.#options;
+    const { folder, client, clock, machine } = this.#options;
     const take = (checkpoint: object): Place => {
       const place = this.#places.get(checkpoint)!;
       this.#places.delete(checkpoint);
       return place;
     };
-    return new CheckpointKeeper({
+    return machine.newKeeper({
       ...{ folder, client, clock, signal: this.#abort.signal },
       events: {
         offered: (checkpoint) => {
@@ -244,7 +245,7 @@ export class Outbox implements UplinkSource {
 
   #checkDelivered(): void {
     if (this.#closed || !this.#exitSpooled || !this.#counted) return;
-    const heard = (spool: Spool) => spool.ackedSeq === spool.lastSeq;
+    const heard = (spool: SpoolStream) => spool.ackedSeq === spool.lastSeq;
     if (!this.#unknownThere && !(heard(this.events) && heard(this.logs))) return;
     this.close();
     this.#options.delivered();

@@ -4,10 +4,10 @@
  * waits in its own `write` and nothing is lost. The same when the disk takes nothing more.
  */
 import type { Clock } from "../base/clock.ts";
-import type { Spool } from "./spool.ts";
+import type { SpoolStream } from "./spool.ts";
 
 export interface PressureOptions {
-  readonly spool: Spool;
+  readonly spool: SpoolStream;
   readonly clock: Clock;
   readonly maxBytes: number;
   pause(): void;

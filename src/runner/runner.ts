@@ -6,42 +6,21 @@
  * about 8 GB. What a runner's death takes with it is the same either way, because its successor and the
  * guardian end the training processes, and the trials go on from their checkpoints.
  */
-import { mkdirSync, rmSync } from "node:fs";
-import { rm } from "node:fs/promises";
 import type { Clock } from "../base/clock.ts";
-import { identify, machineBoot } from "../engines/process-identity.ts";
 import type { AllocationOrders, SyncReply } from "../protocol/runner-wire.ts";
-import { TRIAL_ENV } from "../protocol/trial-socket.ts";
-import { removeCheckout } from "../store/snapshot.ts";
-import { AllocationHost, type HostDeps, type HostPlace } from "./allocation-host.ts";
+import { AllocationHost, type HostDeps } from "./allocation-host.ts";
 import { within } from "./backoff.ts";
-import { BlobCache } from "./blob-cache.ts";
-import type { Guardian } from "./guardian.ts";
+import type { Machine, RunnerClient } from "./machine.ts";
 import { OrdersPoll } from "./orders-poll.ts";
-import { OomWatch } from "./out-of-memory.ts";
 import type { Outbox } from "./outbox.ts";
-import { rankStarter } from "./rank-starter.ts";
-import type { ServerClient } from "./server-client.ts";
-import {
-  isFolderName,
-  readLaunchNote,
-  readProcessNote,
-  type StateFolder,
-  writeLaunchNote,
-} from "./state-folder.ts";
-import { sweep } from "./sweep.ts";
+import { isFolderName } from "./state-folder.ts";
 import { Uplink } from "./uplink.ts";
-import { Workspace } from "./workspace.ts";
 
 export interface RunnerOptions {
   readonly clock: Clock;
-  readonly client: ServerClient;
-  readonly state: StateFolder;
-  readonly guardian: Guardian;
+  readonly client: RunnerClient;
+  readonly machine: Machine;
   readonly boot: string;
-  readonly environment: Readonly<Record<string, string | undefined>>;
-  readonly nodeBinary: string;
-  readonly repoRoot: string;
   readonly limits?: HostDeps["limits"];
   readonly say: (text: string) => void;
 }
@@ -58,7 +37,6 @@ export class Runner {
   readonly #deps: HostDeps;
   readonly #uplink: Uplink;
   readonly #poll: OrdersPoll;
-  readonly #cache: BlobCache;
   /** The same as arrays, because they are walked at each request. */
   #all: readonly AllocationHost[] = [];
   #outboxes: readonly Outbox[] = [];
@@ -68,8 +46,7 @@ export class Runner {
 
   constructor(options: RunnerOptions) {
     this.#options = options;
-    const { clock, client, state, say, environment, nodeBinary, repoRoot } = options;
-    this.#cache = new BlobCache({ folder: state.cache, client, clock });
+    const { clock, client, machine, say } = options;
     this.#uplink = new Uplink({
       ...{ client, clock, say, boot: options.boot },
       sources: () => this.#outboxes,
@@ -90,30 +67,28 @@ export class Runner {
       },
     });
     this.#deps = {
-      ...{ clock, client, say },
-      workspace: new Workspace({ state, cache: this.#cache, clock }),
-      starter: rankStarter({ client, environment, nodeBinary, repoRoot }),
-      oom: new OomWatch(),
+      ...{ clock, client, machine, say },
       limits: options.limits ?? DEFAULT_LIMITS,
       eventsReady: () => this.#uplink.eventsReady(),
       logsReady: () => this.#uplink.logsReady(),
-      groupsChanged: () => options.guardian.watch(this.#all.flatMap((host) => host.groups)),
+      groupsChanged: () => machine.watch(this.#all.flatMap((host) => host.groups)),
       delivered: (host) => this.#delivered(host),
     };
   }
 
   /** Ends what an earlier runner left running, takes up what it had to say, then starts listening. */
   async start(): Promise<void> {
-    for (const id of this.#options.state.leftovers()) await this.#recover(id);
+    const { machine } = this.#options;
+    for (const id of machine.leftovers()) await this.#recover(id);
     this.#uplink.start();
     this.#poll.start();
-    await this.#cache.trim();
+    await machine.tidy();
   }
 
   /** Ends every allocation with a grace, delivers what can be delivered in time, and returns. */
   async stop(): Promise<void> {
     this.#stopping = true;
-    const { clock, client, guardian } = this.#options;
+    const { clock, client, machine } = this.#options;
     await this.#poll.stop();
     for (const host of this.#all) host.shutdown(STOP_GRACE_MS);
     await within(clock, STOP_ENDED_MS, Promise.all(this.#outboxes.map((outbox) => outbox.ended)));
@@ -126,7 +101,7 @@ export class Runner {
     client.close();
     await this.#uplink.stop();
     // Who is not over keeps its groups on the guardian's list, which ends them when the pipe closes.
-    if (this.#outboxes.every((outbox) => outbox.isOver)) guardian.release();
+    if (this.#outboxes.every((outbox) => outbox.isOver)) machine.release();
     for (const host of this.#all) host.close();
   }
 
@@ -150,12 +125,12 @@ export class Runner {
   #order(order: AllocationOrders): void {
     const host = this.#hosts.get(order.id);
     if (host !== undefined) return host.order(order);
-    if (this.#stopping || this.#options.state.ended.has(order.id)) return;
+    const { machine } = this.#options;
+    if (this.#stopping || machine.ended.has(order.id)) return;
     if (!isFolderName(order.id))
       return this.#options.say(`${JSON.stringify(order.id)} is no id of an allocation; ignored`);
-    const place = this.#place(order.id, order.fence);
-    mkdirSync(place.folder, { recursive: true, mode: 0o700 });
-    writeLaunchNote(place.folder, { id: order.id, fence: order.fence });
+    const place = machine.place(order.id, order.fence);
+    machine.begin(place);
     if (order.launch !== null) {
       const begun = new AllocationHost(place, this.#deps, true);
       this.#add(begun);
@@ -182,19 +157,11 @@ export class Runner {
   }
 
   async #recover(id: string): Promise<void> {
-    const { state, clock, say } = this.#options;
-    const folder = state.allocation(id);
-    const note = readLaunchNote(folder);
-    if (note === undefined) {
-      await removeCheckout(folder);
-      return;
-    }
-    const place = this.#place(id, note.fence);
-    const ended = await sweep({
-      ...{ clock, graceMs: 0, groups: this.#leftGroups(folder) },
-      marker: `${TRIAL_ENV.socket}=${place.socketPath}`,
-    });
-    rmSync(place.socketPath, { force: true });
+    const { machine, say } = this.#options;
+    const note = machine.noteOf(id);
+    if (note === undefined) return machine.forget(id);
+    const place = machine.place(id, note.fence);
+    const ended = await machine.endLeftovers(place);
     const host = new AllocationHost(place, this.#deps, false);
     this.#add(host);
     const count = `${ended} ${ended === 1 ? "process" : "processes"}`;
@@ -202,23 +169,6 @@ export class Runner {
       `the runner died; its successor found and ended ${count} of this allocation`,
     );
     say(`${id}: taken up from an earlier runner; ${count} ended`);
-  }
-
-  /** Process groups that are certainly still the ones that were noted. */
-  #leftGroups(folder: string): number[] {
-    const note = readProcessNote(folder);
-    if (note === undefined || note.machineBoot !== machineBoot()) return [];
-    const isSame = ({ group, started }: { group: number; started: string | null }) => {
-      const now = identify(group);
-      // While any member lives the kernel gives the number to nobody else, so a group without its leader is the old one.
-      return now === undefined || now.started === started;
-    };
-    return note.groups.filter(isSame).map(({ group }) => group);
-  }
-
-  #place(id: string, fence: number): HostPlace {
-    const { state } = this.#options;
-    return { id, fence, folder: state.allocation(id), socketPath: state.socket(id) };
   }
 
   #add(host: AllocationHost): void {
@@ -232,18 +182,17 @@ export class Runner {
   }
 
   #delivered(host: AllocationHost): void {
-    const { state, say } = this.#options;
+    const { machine, say } = this.#options;
     try {
-      state.ended.add(host.id);
+      machine.ended.add(host.id);
     } catch (error) {
       say(`${host.id}: could not be noted as ended: ${(error as Error).message}`);
     }
     this.#hosts.delete(host.id);
     this.#list();
-    const folder = state.allocation(host.id);
-    // Checkouts may be read-only, and a folder that cannot be removed now is taken up at the next start.
-    removeCheckout(folder)
-      .then(() => rm(folder, { recursive: true, force: true }))
+    // A folder that cannot be removed now is taken up at the next start.
+    machine
+      .forget(host.id)
       .catch((error: Error) =>
         say(`${host.id}: its folder could not be removed: ${error.message}`),
       );

@@ -6,7 +6,15 @@
  * No fsync: the spool has to survive the death of the runner, which the page cache does. It does not
  * have to survive a power cut, because the training that it speaks for does not either.
  */
-import { closeSync, ftruncateSync, openSync, readSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  ftruncateSync,
+  openSync,
+  readdirSync,
+  readSync,
+  rmSync,
+  writeSync,
+} from "node:fs";
 import { crc32 } from "node:zlib";
 
 const MAGIC = 0x43545331; // "CTS1"
@@ -30,6 +38,29 @@ export interface Segment extends SegmentHeader {
   /** Offset behind the last of them. */
   bytes: number;
 }
+
+/** What a spool does to a file system; the simulator has another. */
+export interface SpoolFiles {
+  /** @param flags "w+" makes it anew, "r+" opens what is there */
+  open(path: string, flags: "w+" | "r+"): number;
+  read(fd: number, into: Buffer, offset: number, length: number, at: number): number;
+  write(fd: number, bytes: Uint8Array, offset: number, length: number, at: number): number;
+  truncate(fd: number, length: number): void;
+  close(fd: number): void;
+  /** Names, in any order. */
+  list(folder: string): string[];
+  remove(path: string): void;
+}
+
+export const nodeFiles: SpoolFiles = {
+  open: (path, flags) => openSync(path, flags, 0o600),
+  read: readSync,
+  write: writeSync,
+  truncate: ftruncateSync,
+  close: closeSync,
+  list: (folder) => readdirSync(folder),
+  remove: (path) => rmSync(path, { force: true }),
+};
 
 /** @returns the framed record, ready to be appended */
 export function frame(payload: Uint8Array): Buffer {
@@ -59,19 +90,19 @@ function checksum(bytes: Buffer, offset: number, length: number): number {
 }
 
 /** Makes a new, empty segment. @throws the file system's error, with nothing left behind */
-export function createSegment(path: string, header: SegmentHeader): Segment {
+export function createSegment(files: SpoolFiles, path: string, header: SegmentHeader): Segment {
   const bytes = Buffer.alloc(HEADER_BYTES);
   bytes.writeUInt32LE(MAGIC, 0);
   bytes.writeBigUInt64LE(BigInt(header.first), 4);
   bytes.writeBigUInt64LE(BigInt(header.acked), 12);
   bytes.writeUInt32LE(0, 20);
   bytes.writeUInt32LE(crc32(bytes.subarray(0, 24)), 24);
-  const fd = openSync(path, "w+", 0o600);
+  const fd = files.open(path, "w+");
   try {
-    if (writeSync(fd, bytes, 0, HEADER_BYTES, 0) !== HEADER_BYTES)
+    if (files.write(fd, bytes, 0, HEADER_BYTES, 0) !== HEADER_BYTES)
       throw new Error(`${path}: the header could not be written whole`);
   } catch (error) {
-    closeSync(fd);
+    files.close(fd);
     throw error;
   }
   return { ...header, path, fd, count: 0, bytes: HEADER_BYTES };
@@ -87,12 +118,12 @@ export interface OpenedSegment {
 }
 
 /** Opens a segment, counts its records and cuts off what does not check. */
-export function openSegment(path: string): OpenedSegment {
-  const fd = openSync(path, "r+");
-  const bytes = readAll(fd);
+export function openSegment(files: SpoolFiles, path: string): OpenedSegment {
+  const fd = files.open(path, "r+");
+  const bytes = readAll(files, fd);
   const whole = bytes.length >= HEADER_BYTES && bytes.readUInt32LE(0) === MAGIC;
   if (!whole || bytes.readUInt32LE(24) !== crc32(bytes.subarray(0, 24))) {
-    closeSync(fd);
+    files.close(fd);
     return { segment: null, last: null, droppedBytes: bytes.length };
   }
   let offset = HEADER_BYTES;
@@ -105,7 +136,7 @@ export function openSegment(path: string): OpenedSegment {
     count += 1;
     last = payload;
   }
-  if (offset < bytes.length) ftruncateSync(fd, offset);
+  if (offset < bytes.length) files.truncate(fd, offset);
   const first = Number(bytes.readBigUInt64LE(4));
   const acked = Number(bytes.readBigUInt64LE(12));
   return {
@@ -115,12 +146,12 @@ export function openSegment(path: string): OpenedSegment {
   };
 }
 
-function readAll(fd: number): Buffer {
+function readAll(files: SpoolFiles, fd: number): Buffer {
   const chunks: Buffer[] = [];
   let position = 0;
   for (;;) {
     const chunk = Buffer.allocUnsafe(1024 * 1024);
-    const got = readSync(fd, chunk, 0, chunk.length, position);
+    const got = files.read(fd, chunk, 0, chunk.length, position);
     if (got === 0) return Buffer.concat(chunks);
     chunks.push(chunk.subarray(0, got));
     position += got;

@@ -12,30 +12,26 @@
  * When the disk takes nothing more, records wait in memory, `stalled` says so (the caller stops
  * reading its sources), and they can be sent and acknowledged from there.
  */
-import { closeSync, ftruncateSync, readdirSync, readSync, rmSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { assert } from "../base/assert.ts";
 import {
   createSegment,
   frame,
   HEADER_BYTES,
+  nodeFiles,
   openSegment,
   RECORD_HEADER_BYTES,
   RECORD_MAX_BYTES,
   type Segment,
+  type SpoolFiles,
   unframe,
 } from "./spool-segment.ts";
 
 export interface SpoolOptions {
   readonly segmentMaxBytes?: number;
-  /** Writes like fs.writeSync; replaced where a test needs a full disk. */
-  readonly write?: (
-    fd: number,
-    bytes: Uint8Array,
-    offset: number,
-    length: number,
-    at: number,
-  ) => number;
+  /** Replaced where a test needs a full disk. */
+  readonly write?: SpoolFiles["write"];
+  readonly files?: SpoolFiles;
 }
 
 export interface SpoolBatch {
@@ -43,6 +39,23 @@ export interface SpoolBatch {
   readonly first: number;
   readonly payloads: readonly Buffer[];
 }
+
+/** What is used of a spool once it is open. */
+export type SpoolStream = Pick<
+  Spool,
+  | "lastSeq"
+  | "ackedSeq"
+  | "pendingBytes"
+  | "droppedBytes"
+  | "lastAtOpen"
+  | "stalled"
+  | "append"
+  | "appendAll"
+  | "retry"
+  | "peek"
+  | "ack"
+  | "close"
+>;
 
 /** A segment that is wholly acknowledged is replaced at the next append once it is this long. */
 const SPENT_SEGMENT_BYTES = 64 * 1024;
@@ -52,7 +65,8 @@ export class Spool {
   readonly #folder: string;
   readonly #name: string;
   readonly #segmentMaxBytes: number;
-  readonly #write: NonNullable<SpoolOptions["write"]>;
+  readonly #files: SpoolFiles;
+  readonly #write: SpoolFiles["write"];
   #segments: Segment[] = [];
   /** Framed records that the disk did not take, behind everything in the segments. */
   #unwritten: Buffer[] = [];
@@ -69,7 +83,8 @@ export class Spool {
     this.#folder = folder;
     this.#name = name;
     this.#segmentMaxBytes = options.segmentMaxBytes ?? 4 * 1024 * 1024;
-    this.#write = options.write ?? writeSync;
+    this.#files = options.files ?? nodeFiles;
+    this.#write = options.write ?? this.#files.write;
   }
 
   /** Opens stream `name` in `folder`, which exists; takes up what an earlier process left there. */
@@ -196,7 +211,7 @@ export class Spool {
   }
 
   close(): void {
-    for (const segment of this.#segments) closeSync(segment.fd);
+    for (const segment of this.#segments) this.#files.close(segment.fd);
     this.#segments = [];
   }
 
@@ -204,7 +219,7 @@ export class Spool {
   remove(): void {
     const paths = this.#segments.map((segment) => segment.path);
     this.close();
-    for (const path of paths) rmSync(path, { force: true });
+    for (const path of paths) this.#files.remove(path);
   }
 
   /** Number of the last record in the segments. */
@@ -214,19 +229,19 @@ export class Spool {
 
   #recover(): void {
     const prefix = `${this.#name}-`;
-    const names = readdirSync(this.#folder).filter((name) => name.startsWith(prefix));
+    const names = this.#files.list(this.#folder).filter((name) => name.startsWith(prefix));
     const number = (name: string) => Number(name.slice(prefix.length));
     names.sort((a, b) => number(a) - number(b));
     for (const name of names) {
       const path = join(this.#folder, name);
-      const { segment, last, droppedBytes } = openSegment(path);
+      const { segment, last, droppedBytes } = openSegment(this.#files, path);
       this.#droppedBytes += droppedBytes;
       if (segment === null || !this.#follows(segment)) {
         if (segment !== null) {
           this.#droppedBytes += segment.bytes;
-          closeSync(segment.fd);
+          this.#files.close(segment.fd);
         }
-        rmSync(path);
+        this.#files.remove(path);
         continue;
       }
       this.#segments.push(segment);
@@ -257,7 +272,7 @@ export class Spool {
       if (active.bytes < this.#segmentMaxBytes && !spent) return active;
     }
     const path = join(this.#folder, `${this.#name}-${next}`);
-    const segment = createSegment(path, { first: next, acked: this.#ackedSeq });
+    const segment = createSegment(this.#files, path, { first: next, acked: this.#ackedSeq });
     const wasSpent = this.#ackedSeq === next - 1;
     this.#segments.push(segment);
     if (wasSpent) {
@@ -283,7 +298,7 @@ export class Spool {
       }
     } catch (error) {
       // A half-written record would be dropped at the next start; cutting it off keeps the file clean now.
-      if (done > 0) ftruncateSync(segment.fd, segment.bytes);
+      if (done > 0) this.#files.truncate(segment.fd, segment.bytes);
       throw error;
     }
   }
@@ -299,7 +314,7 @@ export class Spool {
     let want = Math.max(chunkBytes, 4096);
     while (offset < segment.bytes) {
       const chunk = Buffer.allocUnsafe(Math.min(want, segment.bytes - offset));
-      const got = readSync(segment.fd, chunk, 0, chunk.length, offset);
+      const got = this.#files.read(segment.fd, chunk, 0, chunk.length, offset);
       const bytes = chunk.subarray(0, got);
       let at = 0;
       for (;;) {
@@ -351,8 +366,8 @@ export class Spool {
 
   #dropSegments(count: number): void {
     for (const segment of this.#segments.splice(0, Math.max(0, count))) {
-      closeSync(segment.fd);
-      rmSync(segment.path, { force: true });
+      this.#files.close(segment.fd);
+      this.#files.remove(segment.path);
     }
   }
 }

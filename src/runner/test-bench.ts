@@ -8,6 +8,7 @@ import { TRIAL_ENV } from "../protocol/trial-socket.ts";
 import { removeCheckout } from "../store/snapshot.ts";
 import { FakeServer } from "./fake-server.ts";
 import { startGuardian } from "./guardian.ts";
+import { NodeMachine } from "./machine.ts";
 import { Runner, type RunnerOptions } from "./runner.ts";
 import { ServerClient } from "./server-client.ts";
 import { openStateFolder } from "./state-folder.ts";
@@ -49,12 +50,14 @@ export class TestBench {
       serverFile: this.server.serverFile,
       tokenFile: this.server.tokenFile,
     });
-    this.#runner = new Runner({
-      ...{ clock: realClock, client, state, boot: "boot-1", repoRoot: REPO_ROOT },
+    const machine = new NodeMachine({
+      ...{ clock: realClock, client, state, repoRoot: REPO_ROOT },
       guardian: startGuardian(`${TRIAL_ENV.socket}=${state.sockets}/`, realClock),
       environment: process.env,
       nodeBinary: process.execPath,
-      limits,
+    });
+    this.#runner = new Runner({
+      ...{ clock: realClock, client, machine, boot: "boot-1", limits },
       say: (text) => {
         this.said.push(text);
         this.#onSaid();

@@ -13,14 +13,14 @@ import type { Clock } from "../base/clock.ts";
 import { logsReply, type SyncReply, syncReply } from "../protocol/runner-wire.ts";
 import { logLineOf } from "./log-record.ts";
 import { type ServerClient, ServerFailure } from "./server-client.ts";
-import type { Spool } from "./spool.ts";
+import type { SpoolStream } from "./spool.ts";
 import { type BatchLimits, Lane } from "./uplink-lane.ts";
 
 export interface UplinkSource {
   readonly id: string;
   readonly fence: number;
-  readonly events: Spool;
-  readonly logs: Spool;
+  readonly events: SpoolStream;
+  readonly logs: SpoolStream;
   /** False until the server has said how far it has heard this one; it is asked with every request. */
   readonly counted: boolean;
   /** The server holds all events up to `seq`. */

@@ -35,6 +35,22 @@ export interface MetricsQuery {
   readonly points?: number | undefined;
   readonly superseded?: boolean | undefined;
 }
+export interface AuditQuery extends PageQuery {
+  readonly experiment?: number | undefined;
+  readonly trial?: string | undefined;
+  readonly actor?: string | undefined;
+  readonly what?: string | undefined;
+  readonly since?: string | undefined;
+  readonly until?: string | undefined;
+  readonly order?: "newest" | "oldest" | undefined;
+}
+export interface AuditVerifyQuery {
+  readonly after_seq?: number | undefined;
+  readonly after_hash?: string | undefined;
+  readonly expect_seq?: number | undefined;
+  readonly expect_hash?: string | undefined;
+  readonly limit?: number | undefined;
+}
 export type Token = z.infer<typeof api.token>;
 export type CreateToken = z.input<typeof api.createTokenRequest>;
 export type CreatedToken = z.infer<typeof api.createTokenReply>;
@@ -236,6 +252,22 @@ export class Client {
   }
   async jobs(): Promise<api.Job[]> {
     return (await this.#json<{ items: api.Job[] }>("GET", "/jobs")).items;
+  }
+
+  // ---- the log, why
+
+  audit(query: AuditQuery = {}): Promise<Page<api.AuditChange>> {
+    return this.#json("GET", "/audit", { query });
+  }
+  auditEvent(seq: number): Promise<api.AuditChange> {
+    return this.#json("GET", `/audit/${seq}`);
+  }
+  /** One stretch of the chain; `complete` says whether there is more after `last`. */
+  auditVerify(query: AuditVerifyQuery = {}): Promise<api.AuditVerdict> {
+    return this.#json("GET", "/audit/verify", { query });
+  }
+  why(kind: api.WhyKind, id: string): Promise<api.Why> {
+    return this.#json("GET", `/why/${kind}/${part(id)}`);
   }
 
   // ---- how

@@ -150,6 +150,10 @@ test("the server dies after every turn: the rest of the search is the same, row 
     const ends = Object.keys(clean.outcome[0]?.ends ?? {});
     for (const end of ["finished", "user_error", "invalid_hyperparameters", "stopped_by_search"])
       assert.ok(ends.includes(end), `nothing ended as ${end}`);
+    assert.deepEqual(attemptsOf(clean.left.allocations ?? [], 3), [
+      [1, "user_error", 1],
+      [2, "user_error", 1],
+    ]);
     const stragglers = clean.left.decisions?.filter((row) => row.includes('"straggler"')) ?? [];
     assert.equal(stragglers.length, config === HYPERBAND ? 1 : 0);
     const crashing = await play(config, async (cluster) => {
@@ -169,6 +173,13 @@ test("the server dies after every turn: the rest of the search is the same, row 
   }
 });
 
+/** Failed attempts are kept like any other. */
+const attemptsOf = (allocations: readonly string[], trial: number): unknown[] =>
+  allocations
+    .map((row) => JSON.parse(row))
+    .filter((row) => row.trial_number === trial)
+    .map((row) => [row.run, row.end_kind, row.exit_code]);
+
 /** A pool whose clients fail at one statement of each transaction: before it is done, or after, as its answer is lost. */
 class FailingPool {
   readonly #pool: pg.Pool;
@@ -177,7 +188,7 @@ class FailingPool {
   /** The COMMIT happens and its answer is lost. */
   loseCommit = false;
   /** Awaited before each COMMIT. */
-  beforeCommit: Promise<unknown> = Promise.resolve();
+  beforeCommit: (client: pg.PoolClient) => unknown = () => undefined;
   statements = 0;
   failed = 0;
 
@@ -203,7 +214,7 @@ class FailingPool {
     return {
       query: async (query: string | pg.QueryConfig) => {
         if (this.statements++ === this.failAt) throw lost();
-        if (query === "commit") await this.beforeCommit;
+        if (query === "commit") await this.beforeCommit(client);
         const result = await client.query(query);
         if (query === "commit" && this.loseCommit) throw lost();
         return result;
@@ -282,7 +293,7 @@ test("no runner is told of orders before they are durable, nor of a version that
   const pool = new FailingPool(database.pool);
   const cluster = await TestCluster.open({ pool: database.pool, writePool: pool.asPool() });
   const gate = Promise.withResolvers<void>();
-  pool.beforeCommit = gate.promise;
+  pool.beforeCommit = () => gate.promise;
   const creating = cluster.create(ASHA);
   await until(() => cluster.world.experiments.size === 1);
   cluster.hear();
@@ -315,6 +326,22 @@ test("no runner is told of orders before they are durable, nor of a version that
 async function until(holds: () => boolean): Promise<void> {
   while (!holds()) await new Promise(setImmediate);
 }
+
+test("a connection that breaks in the middle of a turn ends neither the process nor the loop", async () => {
+  await using database = await withTestDatabase<Database>();
+  const pool = new FailingPool(database.pool);
+  const cluster = await TestCluster.open({ pool: database.pool, writePool: pool.asPool() });
+  pool.beforeCommit = async (client) => {
+    const { processID } = client as unknown as { processID: number };
+    const gone = new Promise((resolve) => client.once("end", resolve));
+    await database.pool.query("select pg_terminate_backend($1)", [processID]);
+    await gone;
+  };
+  await assert.rejects(cluster.create(ASHA), { code: "unavailable" });
+  pool.beforeCommit = () => undefined;
+  const { experiment } = await cluster.create(ASHA);
+  assert.equal(experiment?.id, 1, "nothing was made the first time");
+});
 
 test("names of metrics survive a failed turn that touched no experiment", async () => {
   await using database = await withTestDatabase<Database>();

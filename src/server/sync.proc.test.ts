@@ -151,9 +151,13 @@ test("the late word of an allocation that is over is stored under it and changes
   assert.deepEqual(await everything(pool, but), before);
   const changes = await pool.query("select subject, what from changes where what like '%step 4'");
   assert.deepEqual(changes.rows, [{ subject: "trial 1.1", what: "checkpoint at step 4" }]);
-  const stored = await pool.query("select run, seq, step from reports where run = 1 and seq > 2");
+  const stored = await pool.query(
+    "select run, seq, step from reports where trial_id = 1 and run = 1 and seq > 2",
+  );
   assert.deepEqual(stored.rows, [{ run: 1, seq: 3, step: 4 }]);
-  const saved = await pool.query("select run, step from checkpoints where run = 1");
+  const saved = await pool.query(
+    "select run, step from checkpoints where trial_id = 1 and run = 1",
+  );
   assert.deepEqual(saved.rows, [{ run: 1, step: 4 }]);
   assert.deepEqual(await cluster.sync(batch("1.1.9", events)), { acked: {}, gone: ["1.1.9"] });
   assert.deepEqual(await cluster.sync(batch("7.1.1", events)), { acked: {}, gone: ["7.1.1"] });

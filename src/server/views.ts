@@ -209,11 +209,12 @@ export function checkpointView(row: CheckpointListRow): api.Checkpoint {
 
 const decoder = new TextDecoder("utf-8");
 
-export function logView(experiment: number, row: LogRow): api.LogEntry {
+/** @param cursor where a reader goes on after this line */
+export function logView(experiment: number, row: LogRow, cursor = ""): api.LogEntry {
   const text = decoder.decode(row.bytes);
   const exact = Buffer.from(text).equals(row.bytes);
   return {
-    cursor: `${row.allocation_id}-${row.seq}`,
+    cursor,
     trial: `${experiment}.${row.trial_number}`,
     run: row.run,
     at: iso(row.at),

@@ -69,7 +69,8 @@ export async function openDatabase<DB>(options: DatabaseOptions): Promise<OpenDa
     keepAlive: true,
     connectionTimeoutMillis: 15_000,
   };
-  const pool = openPool({ ...base, max: writersMax }, log);
+  // Statements of one transaction go out together where the caller sends them together (write-batch.ts).
+  const pool = openPool({ ...base, max: writersMax, pipeline: true }, log);
   const readPool = openPool(
     {
       ...base,

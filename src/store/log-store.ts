@@ -1,7 +1,9 @@
 /**
  * Output of training programs, line by line, as bytes. Lines arrive numbered per allocation and are
- * acknowledged by number, so that sending a batch twice stores it once. Reading goes by position
- * (allocation, number), which is the order in which a trial's runs wrote.
+ * acknowledged by number, so that sending a batch twice stores it once.
+ *
+ * A trial is read in the order in which its runs wrote: by (allocation, number), and not past a run whose last
+ * lines are still on their way. An experiment is read in the order in which lines came: by position.
  */
 import type pg from "pg";
 
@@ -17,15 +19,19 @@ export interface StoredLine {
 /** All lines of one request in one statement. */
 export async function insertLines(
   pool: pg.Pool,
-  lines: readonly (StoredLine & { readonly allocation: number })[],
+  lines: readonly (StoredLine & {
+    readonly allocation: number;
+    readonly experiment: number;
+    readonly position: number;
+  })[],
 ): Promise<void> {
   if (lines.length === 0) return;
   await pool.query({
     name: "insert_lines",
-    text: `insert into logs (allocation_id, seq, at, rank, stream, complete, bytes)
-      select a, s, to_timestamp(at / 1000.0), r, st, c, b
-      from unnest($1::int[], $2::bigint[], $3::float8[], $4::smallint[], $5::smallint[], $6::boolean[], $7::bytea[])
-        as u(a, s, at, r, st, c, b)
+    text: `insert into logs (allocation_id, seq, at, rank, stream, complete, bytes, experiment_id, position)
+      select a, s, to_timestamp(at / 1000.0), r, st, c, b, e, p
+      from unnest($1::int[], $2::bigint[], $3::float8[], $4::smallint[], $5::smallint[], $6::boolean[], $7::bytea[],
+        $8::int[], $9::bigint[]) as u(a, s, at, r, st, c, b, e, p)
       on conflict do nothing`,
     values: [
       lines.map((line) => line.allocation),
@@ -35,6 +41,8 @@ export async function insertLines(
       lines.map((line) => (line.stream === "stdout" ? 1 : 2)),
       lines.map((line) => line.complete),
       lines.map((line) => line.bytes),
+      lines.map((line) => line.experiment),
+      lines.map((line) => line.position),
     ],
   });
 }
@@ -67,10 +75,19 @@ export async function linesToCome(
   return rows[0]?.missing ?? 0;
 }
 
-export interface LogPosition {
-  readonly allocation: number;
-  readonly seq: number;
+/** Position of the last line of an experiment; 0 when it has none. */
+export async function lastPosition(pool: pg.Pool, experiment: number): Promise<number> {
+  const { rows } = await pool.query<{ position: number }>(
+    "select position from logs where experiment_id = $1 order by position desc limit 1",
+    [experiment],
+  );
+  return rows[0]?.position ?? 0;
 }
+
+/** Where a reader stands: in a trial, or in an experiment. */
+export type LogPlace =
+  | { readonly allocation: number; readonly seq: number }
+  | { readonly position: number };
 
 export interface LogFilter {
   readonly experiment: number;
@@ -78,7 +95,8 @@ export interface LogFilter {
   readonly rank?: number | undefined;
   readonly stream?: "stdout" | "stderr" | undefined;
   readonly contains?: string | undefined;
-  readonly after?: LogPosition | undefined;
+  /** Of the kind that goes with `trial`. */
+  readonly after?: LogPlace | undefined;
   /** The last lines instead of the first; given back in order all the same. */
   readonly fromEnd: boolean;
   readonly limit: number;
@@ -91,6 +109,7 @@ export interface LogRow {
   trial_number: number;
   run: number;
   seq: number;
+  position: number;
   at: Date;
   rank: number;
   stream: number;
@@ -98,18 +117,38 @@ export interface LogRow {
   bytes: Buffer;
 }
 
+/** After this time a run that has ended is read past even where lines of it never came. */
+const LATE_LINES = "interval '60 seconds'";
+
+/** The runs of a trial up to the first whose lines may still come, that one included. */
+const RUNS_TO_READ = `
+  a.run <= coalesce((select min(b.run) from allocations b
+    where b.experiment_id = $1 and b.trial_number = $2 and (b.state <> 'ended'
+      or (b.ended_at > now() - ${LATE_LINES} and coalesce(b.log_lines, 0) > coalesce(
+        (select k.seq from logs k where k.allocation_id = b.id order by k.seq desc limit 1), 0)))), 2147483647)`;
+
 export async function readLines(pool: pg.Pool, filter: LogFilter): Promise<LogRow[]> {
   const order = filter.fromEnd ? "desc" : "asc";
-  const place = `l.allocation_id ${order}, l.seq ${order}`;
+  const { after } = filter;
+  const ofTrial = filter.trial !== undefined;
+  const place = ofTrial ? `l.allocation_id ${order}, l.seq ${order}` : `l.position ${order}`;
+  const which = ofTrial
+    ? `a.experiment_id = $1 and a.trial_number = $2 and ${RUNS_TO_READ} and (l.allocation_id, l.seq) > ($6::int, $7::bigint)`
+    : "l.experiment_id = $1 and $2::int is null and $6::int = 0 and l.position > $7::bigint";
+  const from =
+    after === undefined
+      ? [0, 0]
+      : "position" in after
+        ? [0, after.position]
+        : [after.allocation, after.seq];
   const { rows } = await pool.query<LogRow & { bytes_before: number }>(
     `select * from (
        select l.*, a.trial_number, a.run,
          sum(octet_length(l.bytes)) over (order by ${place}) - octet_length(l.bytes) as bytes_before
        from logs l join allocations a on a.id = l.allocation_id
-       where a.experiment_id = $1 and ($2::int is null or a.trial_number = $2)
+       where ${which}
          and ($3::smallint is null or l.rank = $3) and ($4::smallint is null or l.stream = $4)
          and ($5::bytea is null or position($5::bytea in l.bytes) > 0)
-         and (l.allocation_id, l.seq) > ($6::int, $7::bigint)
        order by ${place} limit $8) l
      where bytes_before < $9::bigint order by ${place}`,
     [
@@ -118,8 +157,8 @@ export async function readLines(pool: pg.Pool, filter: LogFilter): Promise<LogRo
       filter.rank ?? null,
       filter.stream === undefined ? null : filter.stream === "stdout" ? 1 : 2,
       filter.contains === undefined ? null : Buffer.from(filter.contains),
-      filter.after?.allocation ?? 0,
-      filter.after?.seq ?? 0,
+      from[0],
+      from[1],
       filter.limit,
       filter.bytesMax ?? Number.MAX_SAFE_INTEGER,
     ],

@@ -33,97 +33,120 @@ export interface BucketRow {
   min: number;
   max: number;
   mean: number;
+  /** How many points it stands for. */
+  points: number;
 }
-
-/** For each run the step from which a later run repeats: points beyond it are superseded. */
-const CUTS = `
-  select a.run, (select min(later.start_step) from allocations later
-     where later.experiment_id = a.experiment_id and later.trial_number = a.trial_number
-       and later.run > a.run and exists (select from reports r where r.trial_id = $1 and r.run = later.run)) as cut
-  from allocations a join trials t on t.experiment_id = a.experiment_id and t.number = a.trial_number
-  where t.id = $1`;
-
-/** Of several values of one name at one step in one run the last reported holds. */
-const POINTS = `
-  select distinct on (m.name_id, m.step, m.run) m.name_id, m.step, m.run, m.value,
-    (c.cut is not null and m.step > c.cut) as superseded
-  from metrics m left join cuts c on c.run = m.run
-  where m.trial_id = $1
-    and ($2::int[] is null or m.name_id = any($2))
-    and ($3::bigint is null or m.step >= $3) and ($4::bigint is null or m.step <= $4)
-  order by m.name_id, m.step, m.run, m.seq desc`;
 
 /**
- * avg() adds up squares as well and fails beyond 1e154, a value that a diverging loss does reach; a sum of
- * shares cannot overflow. Values too small to be shared out count as nothing.
+ * Which points of a series count, per name and in the backward order of the key, which is what makes it a walk
+ * over the index without a sort. Of several values of one name at one step in one run the last reported
+ * holds. Parameters: trial, ids of names, first and last step, last step that counts by run.
  */
-const MEAN = "sum(case when abs(k.value) < 1e-290 then 0 else k.value / k.total end)";
+const kept = (name: string, superseded = "false"): string => `
+  select distinct on (m.step, m.run) m.step, m.run, m.value, not ${COUNTS} as superseded
+  from metrics m
+  where m.trial_id = $1 and m.name_id = ${name} and m.step between $3 and $4 and (${superseded} or ${COUNTS})
+  order by m.step desc, m.run desc, m.seq desc`;
 
-async function nameIds(
-  pool: pg.Pool,
-  names: readonly string[] | undefined,
-): Promise<number[] | null> {
-  if (names === undefined) return null;
-  const { rows } = await pool.query<{ id: number }>(
-    "select id from metric_names where name = any($1::text[])",
-    [names],
-  );
-  return rows.map((row) => row.id);
+/** An array by run costs a look-up a point where a join would cost a hash table's. */
+const COUNTS = "m.step <= ($5::bigint[])[m.run]";
+
+/**
+ * avg() adds up squares as well and fails beyond 1e154, a value that a diverging loss does reach. A sum of values
+ * that were all divided by 2^30 cannot overflow, and dividing by a power of two rounds nothing; values too
+ * small to be divided count as nothing. Only the mean of several largest numbers can round to beyond the largest.
+ */
+const SHARE = 1073741824;
+const MEAN_SHARE = `(sum(case when abs(p.value) < 1e-290 then 0 else p.value / ${SHARE} end) / count(*))`;
+const LARGEST = "1.7976931348623157e308::float8";
+const MEAN = `case when abs(b.share) > ${LARGEST} / ${SHARE} and abs(b.share) < 'Infinity'
+  then sign(b.share) * ${LARGEST} else b.share * ${SHARE} end`;
+
+/** First, last step of the filter; text, because the largest is beyond what a number holds. */
+const STEP_MAX = "9223372036854775807";
+
+interface Named {
+  readonly id: number;
+  readonly name: string;
 }
 
-/** Points per name, superseded ones included only on request. */
-export async function countPoints(
-  pool: pg.Pool,
-  filter: SeriesFilter,
-): Promise<Map<string, number>> {
-  const { rows } = await pool.query<{ name: string; total: number }>(
-    `with cuts as (${CUTS}), points as (${POINTS})
-     select n.name, count(*)::int as total from points p join metric_names n on n.id = p.name_id
-     where $5::boolean or not p.superseded group by n.name`,
-    [...(await values(pool, filter)), filter.superseded],
-  );
-  return new Map(rows.map((row) => [row.name, row.total]));
+/** Looks at one entry of the index a name, not at every point. */
+const NAMES_OF_TRIAL = `
+  with recursive seen as (
+    (select name_id from metrics where trial_id = $1 order by name_id limit 1)
+    union all
+    select (select m.name_id from metrics m where m.trial_id = $1 and m.name_id > s.name_id order by m.name_id limit 1)
+    from seen s where s.name_id is not null)
+  select n.id, n.name from seen s join metric_names n on n.id = s.name_id`;
+
+async function namesOf(pool: pg.Pool, filter: SeriesFilter): Promise<Named[]> {
+  const { rows } =
+    filter.names === undefined
+      ? await pool.query<Named>(NAMES_OF_TRIAL, [filter.trialId])
+      : await pool.query<Named>("select id, name from metric_names where name = any($1::text[])", [
+          filter.names,
+        ]);
+  return rows;
 }
 
-async function values(pool: pg.Pool, filter: SeriesFilter): Promise<unknown[]> {
-  return [
-    filter.trialId,
-    await nameIds(pool, filter.names),
-    filter.fromStep ?? null,
-    filter.toStep ?? null,
-  ];
+/** By run (from 1) the last step that counts: a later run that has reported repeats what comes after it. */
+async function lastSteps(pool: pg.Pool, trialId: number): Promise<string[]> {
+  const { rows } = await pool.query<{ run: number; cut: string | null }>(
+    `select a.run, (select min(later.start_step) from allocations later
+       where later.experiment_id = a.experiment_id and later.trial_number = a.trial_number and later.run > a.run
+         and exists (select from reports r where r.trial_id = $1 and r.run = later.run))::text as cut
+     from allocations a join trials t on t.experiment_id = a.experiment_id and t.number = a.trial_number
+     where t.id = $1`,
+    [trialId],
+  );
+  const last: string[] = Array(Math.max(0, ...rows.map(({ run }) => run))).fill(STEP_MAX);
+  for (const { run, cut } of rows) last[run - 1] = cut ?? STEP_MAX;
+  return last;
+}
+
+async function parameters(pool: pg.Pool, filter: SeriesFilter): Promise<unknown[]> {
+  const names = await namesOf(pool, filter);
+  const { trialId, fromStep = 0, toStep = STEP_MAX } = filter;
+  return [trialId, names.map(({ id }) => id), fromStep, toStep, await lastSteps(pool, trialId)];
 }
 
 /** In order of name, step, run. */
 export async function readPoints(pool: pg.Pool, filter: SeriesFilter): Promise<PointRow[]> {
   const { rows } = await pool.query<PointRow>(
-    `with cuts as (${CUTS}), points as (${POINTS})
-     select n.name, p.step, p.run, p.value, p.superseded from points p join metric_names n on n.id = p.name_id
-     where $5::boolean or not p.superseded order by n.name, p.step, p.run`,
-    [...(await values(pool, filter)), filter.superseded],
+    `select n.name, p.step, p.run, p.value, p.superseded
+     from metric_names n cross join lateral (${kept("n.id", "$6::boolean")}) p
+     where n.id = any($2::int[]) order by n.name, p.step, p.run`,
+    [...(await parameters(pool, filter)), filter.superseded],
   );
   return rows;
 }
 
-/** At most `buckets` rows a name, each over an equal range of steps. */
+/** At most `buckets` rows a name, each over an equal range of steps; superseded points are left out. */
 export async function readBuckets(
   pool: pg.Pool,
   filter: SeriesFilter,
   buckets: number,
 ): Promise<BucketRow[]> {
+  const edge = (order: "asc" | "desc"): string => `
+    (select m.step from metrics m where m.trial_id = $1 and m.name_id = n.id and m.step between $3 and $4 and ${COUNTS}
+     order by m.step ${order} limit 1)`;
   const { rows } = await pool.query<BucketRow>(
-    `with cuts as (${CUTS}), points as (${POINTS}),
-     kept as (select * from points where not superseded),
-     span as (select name_id, min(step) as low, greatest(1, ceil((max(step) - min(step) + 1)::float8 / $5)) as width
-              from kept group by name_id),
-     placed as (select k.*, floor((k.step - s.low) / s.width) as bucket from kept k join span s using (name_id)),
-     counted as (select *, count(*) over (partition by name_id, bucket) as total from placed)
-     select n.name, max(k.step) as step, max(k.run) as run,
-       (array_agg(k.value order by k.step desc, k.run desc))[1] as value,
-       min(k.value) as min, max(k.value) as max, ${MEAN} as mean
-     from counted k join metric_names n on n.id = k.name_id
-     group by n.name, k.bucket order by n.name, step`,
-    [...(await values(pool, filter)), buckets],
+    `with edges as (select n.id, n.name, ${edge("asc")} as low, ${edge("desc")} as high
+       from metric_names n where n.id = any($2::int[])),
+     spans as (select *, greatest(1, ceil((high - low + 1)::float8 / $6))::bigint as width
+       from edges where low is not null)
+     select s.name, b.step, b.run, last.value, b.min, b.max, ${MEAN} as mean, b.points
+     from spans s
+     cross join lateral (
+       select max(p.step) as step, max(p.run) as run, min(p.value) as min, max(p.value) as max,
+         ${MEAN_SHARE} as share, count(*)::int as points
+       from (${kept("s.id")}) p group by (p.step - s.low) / s.width) b
+     cross join lateral (
+       select m.value from metrics m
+       where m.trial_id = $1 and m.name_id = s.id and m.step = b.step and ${COUNTS}
+       order by m.run desc, m.seq desc limit 1) last
+     order by s.name, b.step`,
+    [...(await parameters(pool, filter)), buckets],
   );
   return rows;
 }

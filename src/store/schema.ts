@@ -178,6 +178,8 @@ export interface Database {
   logs: {
     allocation_id: number;
     seq: number;
+    experiment_id: number;
+    position: number;
     at: Date;
     rank: number;
     stream: number;

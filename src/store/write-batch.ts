@@ -198,12 +198,10 @@ export class WriteBatch {
    */
   async flush(client: pg.ClientBase, tip: ChainTip): Promise<ChainTip> {
     const statements = this.#statements();
-    if (this.#works.length > 0) {
-      await sendAll(client, statements.splice(0));
-      for (const work of this.#works) this.#changes.push(...(await work(client)));
-      this.#works.length = 0;
-    }
-    const { statement, next } = chained(tip, this.#changes);
+    const changes = [...this.#changes];
+    if (this.#works.length > 0) await sendAll(client, statements.splice(0));
+    for (const work of this.#works) changes.push(...(await work(client)));
+    const { statement, next } = chained(tip, changes);
     await sendAll(client, [...statements, ...statement]);
     return next;
   }
@@ -250,8 +248,8 @@ async function sendAll(
  * Arrays as text made here: the driver's own way of writing an array quotes and escapes each element, which for
  * numbers is most of its cost.
  */
-function insertMetrics(rows: readonly MetricRow[]): pg.QueryConfig {
-  const column = (text: (row: MetricRow) => number | string): string =>
+function insertMetrics(rows: readonly MetricPoint[]): pg.QueryConfig {
+  const column = (text: (row: MetricPoint) => number | string): string =>
     `{${rows.map(text).join(",")}}`;
   return {
     name: "insert_metrics",
@@ -318,26 +316,26 @@ const UPDATE_EXPERIMENTS = `update experiments e set ${EXPERIMENT_UPDATES.map((c
     from json_populate_recordset(null::experiments, $1::json) r where e.id = r.id`;
 
 /** The columns are those of the first row: every row of a table in a batch has the same. */
-async function populate(
-  client: pg.ClientBase,
+function populate(
   table: TableName,
   rows: readonly Row[],
   onConflict: OnConflict,
-): Promise<void> {
+): pg.QueryConfig[] {
   const first = rows[0];
   const keys = KEYS[table];
-  if (!first || !keys) return;
+  if (!first || !keys) return [];
   const columns = Object.keys(first);
   const updates = columns.filter((column) => !keys.includes(column));
   const conflict =
     onConflict === "nothing" || updates.length === 0
       ? "do nothing"
       : `(${keys.join(", ")}) do update set ${updates.map((c) => `${c} = excluded.${c}`).join(", ")}`;
-  await client.query({
+  const statement = {
     name: `populate_${table}`,
     text: `insert into ${table} (${columns.join(", ")})
       select ${columns.join(", ")} from json_populate_recordset(null::${table}, $1::json)
       on conflict ${conflict}`,
     values: [stringifyExact(rows)],
-  });
+  };
+  return [statement];
 }

@@ -2,7 +2,7 @@
  * `contrail doctor`: what a server on this machine needs, checked one by one, each with what to do.
  * It changes nothing and needs no server.
  */
-import { accessSync, constants, existsSync, statfsSync, statSync } from "node:fs";
+import { accessSync, constants, existsSync, statfsSync } from "node:fs";
 import { createRequire } from "node:module";
 import { createServer } from "node:net";
 import { dirname, join, resolve } from "node:path";
@@ -15,7 +15,7 @@ import { CliError, EXIT } from "../exit-code.ts";
 import { bytes } from "../figures.ts";
 import { inert } from "../inert.ts";
 import { paintState } from "../paint.ts";
-import { defaultDataDir, findRunning } from "../server-process.ts";
+import { closedFolder, defaultDataDir, findRunning } from "../server-process.ts";
 import { portOf } from "../values.ts";
 
 interface Finding {
@@ -113,23 +113,12 @@ function folder(dataDir: string): Finding {
   if (closed !== undefined)
     return {
       check,
-      state: "warn",
-      text: `${closed} lets only its owner pass; as root, PostgreSQL runs as another user and has to be put elsewhere`,
+      state: "fail",
+      text: `${closed} lets only its owner pass, but for root PostgreSQL runs as another user`,
       fix: `Choose a folder such as /var/lib/contrail, or: chmod o+x ${shellWord(closed)}`,
     };
   const text = at === dataDir ? `${dataDir} is ours to write` : `${dataDir} will be made in ${at}`;
   return { check, state: "ok", text };
-}
-
-/**
- * As root PostgreSQL runs under another user id, which has to pass every folder on the way.
- * @returns the outermost folder that it may not pass
- */
-function closedFolder(path: string): string | undefined {
-  if (process.getuid?.() !== 0) return undefined;
-  const way: string[] = [];
-  for (let at = path; at !== dirname(at); at = dirname(at)) way.unshift(at);
-  return way.find((folder) => (statSync(folder).mode & 0o001) === 0);
 }
 
 const DISK_WARN_BYTES = 5e9;

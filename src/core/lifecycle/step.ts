@@ -12,7 +12,7 @@
 import { assert, unreachable } from "../../base/assert.ts";
 import { budgetReached } from "../budget.ts";
 import { searchProgress, searchWantsTicks, stepSearch } from "../search/methods.ts";
-import type { ExitReason, SearchAction, SearchCause, SearchEvent } from "../search/search.ts";
+import type { SearchAction, SearchEvent } from "../search/search.ts";
 import {
   type Effects,
   type Experiment,
@@ -26,10 +26,12 @@ import {
   type AllocationEnd,
   classifyEnd,
   type EndReason,
+  newTrial,
   type ProcessesEnd,
   retryDelayMs,
   type TrialState,
 } from "./trial.ts";
+import { endlessTimeText, missingText, searchExit, stopReason } from "./trial-end.ts";
 
 const SEARCH_TICK_MS = 1000;
 
@@ -376,7 +378,7 @@ class Step {
         const text =
           time === undefined
             ? missingText(spec.timeMetric, "searcher.time_metric", step, trial.metricNames)
-            : `the metric "${spec.timeMetric}" (searcher.time_metric) was ${time} at step ${step}; it counts what was trained so far and must be a finite number`;
+            : endlessTimeText(spec.timeMetric, time, step);
         return this.#end(trial, "objective_missing", true, text, "contrail");
       }
       resource = Math.floor(time);
@@ -568,32 +570,9 @@ class Step {
 
   #create(action: Extract<SearchAction, { type: "create" }>): void {
     assert(!this.#x.trials.has(action.trial), `trial ${action.trial} exists already`);
-    this.#x.trials.set(action.trial, {
-      number: action.trial,
-      bracket: action.bracket,
-      hyperparameters: action.hyperparameters,
-      seed: action.seed,
-      target: this.#x.spec.timeMetric === null ? action.target : null,
-      searchHold: false,
-      userHold: false,
-      ending: null,
-      over: null,
-      reason: action.cause.text,
-      allocation: null,
-      run: 0,
-      restarts: 0,
-      retryAtMs: 0,
-      step: 0,
-      objective: null,
-      best: null,
-      checkpoint: null,
-      invalid: null,
-      metricNames: [],
-      slotMs: 0,
-      createdAtMs: this.#now,
-      startedAtMs: null,
-      endedAtMs: null,
-    });
+    const target = this.#x.spec.timeMetric === null ? action.target : null;
+    const trial = newTrial({ ...action, number: action.trial, target }, this.#now);
+    this.#x.trials.set(action.trial, { ...trial, reason: action.cause.text });
     this.#x.live.add(action.trial);
     this.#decisions.push(action);
     this.#trials.add(action.trial);
@@ -604,32 +583,4 @@ class Step {
   #say(actor: string, trial: number | undefined, what: string, cause: string): void {
     this.#changes.push({ actor, ...(trial === undefined ? {} : { trial }), what, cause });
   }
-}
-
-/** A trial that trained as far as the search goes has finished; any other stop was a judgement. */
-const stopReason = (cause: SearchCause): EndReason =>
-  cause.code === "reached_end" ? "finished" : "stopped_by_search";
-
-function searchExit(reason: EndReason): ExitReason {
-  switch (reason) {
-    case "finished":
-      return "finished";
-    case "stopped_by_search":
-    case "budget_reached":
-      return "stopped";
-    case "killed_by_user":
-    case "canceled_by_user":
-    case "experiment_ended":
-      return "canceled";
-    case "invalid_hyperparameters":
-      return "invalid_hyperparameters";
-    default:
-      return "errored";
-  }
-}
-
-function missingText(metric: string, field: string, step: number, seen: readonly string[]): string {
-  const reported =
-    seen.length === 0 ? "no metric was reported" : `reported were: ${seen.join(", ")}`;
-  return `the metric "${metric}" (${field}) was not reported by step ${step}; ${reported}. Report it, or name another in ${field}`;
 }

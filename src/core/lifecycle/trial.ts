@@ -83,6 +83,40 @@ export interface TrialState {
   endedAtMs: number | null;
 }
 
+/** A trial that nothing has happened to yet. */
+export function newTrial(
+  choice: Pick<TrialState, "number" | "bracket" | "hyperparameters" | "seed" | "target">,
+  nowMs: number,
+): TrialState {
+  const { number, bracket, hyperparameters, seed, target } = choice;
+  return {
+    number,
+    bracket,
+    hyperparameters,
+    seed,
+    target,
+    searchHold: false,
+    userHold: false,
+    ending: null,
+    over: null,
+    reason: "created",
+    allocation: null,
+    run: 0,
+    restarts: 0,
+    retryAtMs: 0,
+    step: 0,
+    objective: null,
+    best: null,
+    checkpoint: null,
+    invalid: null,
+    metricNames: [],
+    slotMs: 0,
+    createdAtMs: nowMs,
+    startedAtMs: null,
+    endedAtMs: null,
+  };
+}
+
 export type TrialStateName =
   | "queued"
   | "starting"

@@ -2,7 +2,13 @@ import type { FastifyReply, FastifyRequest } from "fastify";
 import { z } from "zod";
 import * as api from "../../protocol/api.ts";
 import { readExperiment, readTrial } from "../../store/experiment-reads.ts";
-import { type LogFilter, type LogPosition, linesToCome, readLines } from "../../store/log-store.ts";
+import {
+  type LogFilter,
+  type LogPlace,
+  type LogRow,
+  linesToCome,
+  readLines,
+} from "../../store/log-store.ts";
 import { logView } from "../views.ts";
 import type { App } from "./app.ts";
 import { noExperiment, noTrial, type RouteContext, trialKey } from "./context.ts";
@@ -81,7 +87,7 @@ function filterOf(subject: Subject, query: Query): Omit<LogFilter, "limit" | "fr
     rank: query.rank,
     stream: query.stream,
     contains: query.contains,
-    after: query.cursor === undefined ? undefined : position(query.cursor),
+    after: query.cursor === undefined ? undefined : placeOf(subject, query.cursor),
   };
 }
 
@@ -92,7 +98,7 @@ async function logsPage(context: RouteContext, subject: Subject, query: Query) {
     ...filterOf(subject, query),
     ...{ fromEnd, limit, bytesMax: PAGE_BYTES },
   });
-  const items = rows.map((row) => logView(subject.experiment, row));
+  const items = rows.map((row) => logView(subject.experiment, row, cursorOf(subject, row)));
   const bytes = rows.reduce((sum, row) => sum + row.bytes.length, 0);
   // The cursor after the last line is how one goes on, also where there is nothing after it yet.
   const more = fromEnd || rows.length === limit || bytes >= PAGE_BYTES;
@@ -112,7 +118,7 @@ async function followLogs(context: RouteContext, follow: Follow): Promise<void> 
   const filter = filterOf(subject, query);
   const lastSeen = EventStream.lastEventId(request);
   // Read before the answer begins: a position that is none of ours is refused, not waited on.
-  let after = lastSeen === undefined ? filter.after : position(lastSeen);
+  let after = lastSeen === undefined ? filter.after : placeOf(subject, lastSeen);
   let fromEnd = query.tail !== undefined && lastSeen === undefined;
   const stream = EventStream.open(response, context.clock);
   let stored = true;
@@ -140,8 +146,8 @@ async function followLogs(context: RouteContext, follow: Follow): Promise<void> 
       fromEnd = false;
       const last = rows.at(-1);
       if (last) {
-        after = { allocation: last.allocation_id, seq: last.seq };
-        const entries = rows.map((row) => logView(subject.experiment, row));
+        after = placeOf(subject, cursorOf(subject, last));
+        const entries = rows.map((row) => logView(subject.experiment, row, cursorOf(subject, row)));
         await stream.send("log", entries, entries.at(-1)?.cursor);
         // What did not fit into this event is in the next one.
         continue;
@@ -171,7 +177,13 @@ async function isComplete(context: RouteContext, subject: Subject): Promise<bool
   return (await linesToCome(readPool, subject)) === 0;
 }
 
-function position(cursor: string): LogPosition {
+function cursorOf(subject: Subject, row: LogRow): string {
+  return subject.trial === undefined ? String(row.position) : `${row.allocation_id}-${row.seq}`;
+}
+
+function placeOf(subject: Subject, cursor: string): LogPlace {
+  if (subject.trial === undefined)
+    return { position: cursorNumber(cursor, Number.MAX_SAFE_INTEGER) };
   const [allocation = "", seq = ""] = cursor.split("-");
   if (!/^[0-9]+-[0-9]+$/.test(cursor)) throw badCursor(cursor);
   return {

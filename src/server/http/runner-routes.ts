@@ -5,8 +5,8 @@ import { parseId } from "../../base/ids.ts";
 import { ContrailError } from "../../protocol/errors.ts";
 import type { TreeEntry } from "../../protocol/runner-wire.ts";
 import * as wire from "../../protocol/runner-wire.ts";
-import { insertLines, lastLines } from "../../store/log-store.ts";
 import { canonicalTree } from "../../store/snapshot.ts";
+import { LogWriter } from "../log-writer.ts";
 import { allocationsOf, ordersFor } from "../orders.ts";
 import { answerSync } from "../runner-requests.ts";
 import { findLive, type PastAllocation } from "../sync.ts";
@@ -14,8 +14,6 @@ import { type App, LARGE_BODY_BYTES_MAX } from "./app.ts";
 import type { RouteContext } from "./context.ts";
 
 const params = z.object({ runner: z.string().min(1).max(64) });
-/** A runner's clock may say anything; a calendar ends. */
-const YEAR_10000_MS = 253_402_300_800_000;
 const REPORT_METRICS_MAX = 100_000;
 const ordersQuery = z.object({
   after: z.coerce.number().int().min(0),
@@ -24,6 +22,12 @@ const ordersQuery = z.object({
 
 export function runnerRoutes(app: App, context: RouteContext): void {
   const { world, waiters, clock } = context;
+  const logs = new LogWriter({
+    pool: context.pool,
+    nowMs: () => clock.nowMs(),
+    rowIds: (ids) => rowIdsOf(context, ids),
+    onStored: (experiments) => context.subscribers.logsStored(experiments),
+  });
 
   app.post(
     "/runners/:runner/sync",
@@ -68,7 +72,7 @@ export function runnerRoutes(app: App, context: RouteContext): void {
     },
     async (request) => {
       refuseOthers(context, request.params.runner, request.body.allocations);
-      return { acked: await storeLogs(context, request.body) };
+      return { acked: await logs.store(request.body) };
     },
   );
 
@@ -193,40 +197,16 @@ async function nameTrees(
   return names;
 }
 
-async function storeLogs(
+/** Row ids of allocations, live or past; those that there are not are left out. */
+async function rowIdsOf(
   context: RouteContext,
-  body: wire.LogsRequest,
-): Promise<Record<string, number>> {
-  const { world } = context;
-  const past = await pastAllocations(
-    context,
-    body.allocations.map((a) => a.id),
-  );
+  ids: readonly string[],
+): Promise<Map<string, number>> {
+  const past = await pastAllocations(context, ids);
   const rowIds = new Map<string, number>();
-  for (const { id } of body.allocations) {
-    const rowId = findLive(world, id)?.allocation.id ?? past.get(id)?.id;
+  for (const id of ids) {
+    const rowId = findLive(context.world, id)?.allocation.id ?? past.get(id)?.id;
     if (rowId !== undefined) rowIds.set(id, rowId);
   }
-  const last = await lastLines(context.pool, [...rowIds.values()]);
-  const acked: Record<string, number> = {};
-  const nowMs = context.clock.nowMs();
-  const lines: Parameters<typeof insertLines>[1][number][] = [];
-  const experiments = new Set<number>();
-  for (const { id, lines: sent } of body.allocations) {
-    const allocation = rowIds.get(id);
-    if (allocation === undefined) continue;
-    let next = (last.get(allocation) ?? 0) + 1;
-    for (const line of sent) {
-      if (line.seq < next) continue;
-      if (line.seq > next) break;
-      const atMs = line.atMs >= 0 && line.atMs < YEAR_10000_MS ? line.atMs : nowMs;
-      lines.push({ ...line, atMs, bytes: Buffer.from(line.bytes, "base64"), allocation });
-      next += 1;
-    }
-    acked[id] = next - 1;
-    experiments.add(Number(id.split(".")[0]));
-  }
-  await insertLines(context.pool, lines);
-  if (lines.length > 0) context.subscribers.logsStored(experiments);
-  return acked;
+  return rowIds;
 }

@@ -7,7 +7,7 @@ import { ContrailError } from "../../protocol/errors.ts";
 import { findCheckpoint, listCheckpoints } from "../../store/checkpoint-reads.ts";
 import { readExperiment, readTrial, readTrialExtras } from "../../store/experiment-reads.ts";
 import { readLines } from "../../store/log-store.ts";
-import { countPoints, readBuckets, readPoints } from "../../store/metric-reads.ts";
+import { readBuckets, readPoints, type SeriesFilter } from "../../store/metric-reads.ts";
 import type { TrialRow } from "../../store/schema.ts";
 import { checkpointView, logView, trialDetailView, trialView, unitOf } from "../views.ts";
 import { type App, person } from "./app.ts";
@@ -164,43 +164,61 @@ async function readMetrics(
     toStep: query.to_step,
     superseded: query.superseded,
   };
-  const totals = await countPoints(readPool, filter);
   const experiment = await readExperiment(readPool, row.experiment_id);
   const unit = experiment ? unitOf(experiment.config as unknown as ExperimentConfig) : "steps";
-  const thin =
-    query.points !== undefined && [...totals.values()].some((total) => total > (query.points ?? 0));
-  const points = new Map<string, api.MetricsReply["series"][number]["points"]>();
-  const push = (name: string, point: api.MetricsReply["series"][number]["points"][number]) => {
-    const list = points.get(name);
-    if (list) list.push(point);
-    else points.set(name, [point]);
-  };
-  if (thin)
-    for (const b of await readBuckets(readPool, filter, query.points ?? 1))
-      push(b.name, {
-        step: b.step,
-        value: toWire(b.value),
-        run: b.run,
-        min: toWire(b.min),
-        max: toWire(b.max),
-        mean: toWire(b.mean),
-      });
-  else
-    for (const p of await readPoints(readPool, filter))
-      push(p.name, {
-        step: p.step,
-        value: toWire(p.value),
-        run: p.run,
-        ...(query.superseded ? { superseded: p.superseded } : {}),
-      });
+  const { thinned, series } = await readSeries(readPool, filter, query.points);
   return {
     trial: `${row.experiment_id}.${row.number}`,
     unit,
-    series: [...points].map(([name, list]) => ({
-      name,
-      total: totals.get(name) ?? 0,
-      thinned: thin,
-      points: list,
-    })),
+    series: [...series].map(([name, { total, points }]) => ({ name, total, thinned, points })),
   };
+}
+
+type Points = api.MetricsReply["series"][number]["points"];
+type SeriesByName = Map<string, { total: number; points: Points }>;
+
+/**
+ * Thinned when any of the series has more points than were asked for. The buckets know how many points they
+ * stand for, so where they are needed (long series) nothing else is read.
+ */
+async function readSeries(
+  readPool: RouteContext["readPool"],
+  filter: SeriesFilter,
+  pointsMax: number | undefined,
+): Promise<{ thinned: boolean; series: SeriesByName }> {
+  const thinned: SeriesByName = new Map();
+  if (pointsMax !== undefined) {
+    for (const bucket of await readBuckets(readPool, filter, pointsMax))
+      addTo(thinned, bucket.name, bucket.points, {
+        step: bucket.step,
+        value: toWire(bucket.value),
+        run: bucket.run,
+        min: toWire(bucket.min),
+        max: toWire(bucket.max),
+        mean: toWire(bucket.mean),
+      });
+    if (isLonger(thinned, pointsMax)) return { thinned: true, series: thinned };
+  }
+  const all: SeriesByName = new Map();
+  for (const point of await readPoints(readPool, filter))
+    addTo(all, point.name, 1, {
+      step: point.step,
+      value: toWire(point.value),
+      run: point.run,
+      ...(filter.superseded ? { superseded: point.superseded } : {}),
+    });
+  // Superseded points, where they are asked for, may make a series too long as well.
+  if (pointsMax !== undefined && isLonger(all, pointsMax))
+    return { thinned: true, series: thinned };
+  return { thinned: false, series: all };
+}
+
+const isLonger = (series: SeriesByName, pointsMax: number): boolean =>
+  [...series.values()].some(({ total }) => total > pointsMax);
+
+function addTo(series: SeriesByName, name: string, stands: number, point: Points[number]): void {
+  const own = series.get(name) ?? { total: 0, points: [] };
+  own.total += stands;
+  own.points.push(point);
+  series.set(name, own);
 }

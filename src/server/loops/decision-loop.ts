@@ -12,6 +12,7 @@
  * run alone. A commit that fails or whose outcome is unknown fails all of its commands with `unavailable`;
  * callers repeat them, and repeated ones change nothing.
  */
+import { AssertionFailed } from "../../base/assert.ts";
 import { isOver } from "../../core/lifecycle/experiment.ts";
 import { ContrailError } from "../../protocol/errors.ts";
 import type { ChainTip } from "../../store/write-batch.ts";
@@ -246,6 +247,10 @@ function commitFailure(error: unknown): ContrailError {
     });
   if (isRefusedData(error))
     return new ContrailError("internal", "the database refused the data of this request", {
+      cause: error,
+    });
+  if (error instanceof AssertionFailed || error instanceof TypeError)
+    return new ContrailError("internal", "a turn failed by a mistake of the server", {
       cause: error,
     });
   return new ContrailError("unavailable", "the database could not be written", { cause: error });

@@ -190,6 +190,10 @@ create table metrics (
 create table logs (
   allocation_id integer not null,
   seq bigint not null,
+  experiment_id integer not null,
+  -- Counts the lines of the experiment in the order in which they came, so that who follows all trials at once
+  -- never passes one by. One writer numbers them.
+  position bigint not null,
   at timestamptz not null,
   rank smallint not null,
   stream smallint not null check (stream in (1, 2)),
@@ -197,6 +201,7 @@ create table logs (
   bytes bytea not null,
   primary key (allocation_id, seq)
 );
+create unique index logs_experiment on logs (experiment_id, position);
 
 create table checkpoints (
   trial_id integer not null references trials (id),

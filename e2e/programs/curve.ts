@@ -1,0 +1,44 @@
+/**
+ * A training program whose every number follows from seed, rate and step: what comes out shows whether a step was
+ * lost, repeated or begun from the wrong state. The digest chains all steps, so equal digests mean equal histories.
+ */
+import { createHash } from "node:crypto";
+import { appendFileSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as wait } from "node:timers/promises";
+import * as contrail from "contrail";
+
+interface State {
+  step: number;
+  loss: number;
+  digest: string;
+}
+
+const trial = await contrail.init<{ rate: number; delay_ms?: number }>({ params: { rate: 0.1 } });
+const { rate, delay_ms: delayMs = 0 } = trial.params;
+const trace = process.env.E2E_TRACE;
+let state: State = { step: 0, loss: 1, digest: String(trial.seed) };
+
+const restore = (folder: string): void => {
+  state = JSON.parse(readFileSync(join(folder, "state.json"), "utf8"));
+};
+const save = (folder: string): void =>
+  writeFileSync(join(folder, "state.json"), JSON.stringify(state));
+
+console.log(`begin ${trial.id} at ${state.step} pid ${process.pid}`);
+for await (const step of trial.steps({ restore })) {
+  if (delayMs > 0) await wait(delayMs);
+  const noise =
+    createHash("sha256").update(`${trial.seed} ${step}`).digest().readUInt16LE() / 65536;
+  state = {
+    step,
+    loss: state.loss * (1 - rate / 2) + 0.01 * noise,
+    digest: createHash("sha256").update(`${state.digest} ${step} ${rate}`).digest("hex"),
+  };
+  console.log(`step ${step}`);
+  console.error(`note ${step}`);
+  if (trace !== undefined)
+    appendFileSync(join(trace, String(trial.id)), `${step} ${process.pid}\n`);
+  trial.report(step, { loss: state.loss, noise });
+  await trial.checkpoint(step, save);
+}

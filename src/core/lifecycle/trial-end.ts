@@ -1,0 +1,40 @@
+/** What a trial's end is to the search, and what a search's stop is to the trial; the sentences for ends that we decide. */
+import type { ExitReason, SearchCause } from "../search/search.ts";
+import type { EndReason } from "./trial.ts";
+
+/** A trial that trained as far as the search goes has finished; any other stop was a judgement. */
+export const stopReason = (cause: SearchCause): EndReason =>
+  cause.code === "reached_end" ? "finished" : "stopped_by_search";
+
+export function searchExit(reason: EndReason): ExitReason {
+  switch (reason) {
+    case "finished":
+      return "finished";
+    case "stopped_by_search":
+    case "budget_reached":
+      return "stopped";
+    case "killed_by_user":
+    case "canceled_by_user":
+    case "experiment_ended":
+      return "canceled";
+    case "invalid_hyperparameters":
+      return "invalid_hyperparameters";
+    default:
+      return "errored";
+  }
+}
+
+/** @param seen names of what it did report */
+export function missingText(
+  metric: string,
+  field: string,
+  step: number,
+  seen: readonly string[],
+): string {
+  const reported =
+    seen.length === 0 ? "no metric was reported" : `reported were: ${seen.join(", ")}`;
+  return `the metric "${metric}" (${field}) was not reported by step ${step}; ${reported}. Report it, or name another in ${field}`;
+}
+
+export const endlessTimeText = (metric: string, time: number, step: number): string =>
+  `the metric "${metric}" (searcher.time_metric) was ${time} at step ${step}; it counts what was trained so far and must be a finite number`;

@@ -1,0 +1,198 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { AssertionFailed } from "../../base/assert.ts";
+import { ContrailError } from "../../protocol/errors.ts";
+import { CHAIN_START, type WriteBatch } from "../../store/write-batch.ts";
+import { World } from "../world.ts";
+import { type Command, type Committed, DecisionLoop } from "./decision-loop.ts";
+
+/** A loop over a ledger that only counts, and does as it is told. */
+class Bench {
+  readonly world = new World([]);
+  readonly loop: DecisionLoop;
+  readonly committed: number[] = [];
+  readonly log: string[] = [];
+  readonly told: Committed[] = [];
+  /** What the next commits do; when the list is empty they succeed. */
+  readonly outcomes: (unknown | Promise<void>)[] = [];
+
+  constructor() {
+    // Experiments are no matter here: a command touches them by number alone.
+    this.world.finish = () => undefined;
+    this.loop = new DecisionLoop({
+      world: this.world,
+      ledger: {
+        readTip: async () => {
+          this.log.push("read tip");
+          return CHAIN_START;
+        },
+        commit: async (_batch: WriteBatch, tip) => {
+          const outcome = this.outcomes.shift();
+          if (outcome instanceof Promise) await outcome;
+          else if (outcome !== undefined) {
+            this.log.push("commit failed");
+            throw outcome;
+          }
+          this.log.push("commit");
+          return { ...tip, seq: tip.seq + 1 };
+        },
+      },
+      tip: CHAIN_START,
+      nowMs: () => 1000,
+      reload: async (ids) => void this.log.push(`reload ${ids.join(" ")}`),
+      onCommitted: (committed) => void this.told.push(committed),
+      onFailure: (what) => void this.log.push(`failure: ${what}`),
+    });
+  }
+
+  /** A command that writes something, or fails. */
+  command(name: string, fails?: Error, touches?: number): Command<string> {
+    return {
+      name,
+      run: (_world, turn) => {
+        this.log.push(`run ${name}`);
+        if (touches !== undefined) turn.touched.add(touches);
+        if (fails) throw fails;
+        turn.batch.ackPast(1, 1);
+        return `${name} done`;
+      },
+    };
+  }
+
+  submit(...commands: Command<string>[]): Promise<PromiseSettledResult<string>[]> {
+    return Promise.allSettled(commands.map((command) => this.loop.submit(command)));
+  }
+}
+
+const answers = (results: readonly PromiseSettledResult<string>[]): string[] =>
+  results.map((result) =>
+    result.status === "fulfilled" ? result.value : (result.reason as ContrailError).code,
+  );
+const refusedData = Object.assign(new Error("bad text"), { code: "22P05" });
+const conflict = new ContrailError("conflict", "not now");
+
+test("commands that are submitted together share one commit and are answered after it", async () => {
+  const bench = new Bench();
+  const results = await bench.submit(bench.command("a"), bench.command("b"));
+  assert.deepEqual(answers(results), ["a done", "b done"]);
+  assert.deepEqual(bench.log, ["run a", "run b", "commit"]);
+  assert.equal(bench.loop.tip.seq, 1);
+});
+
+test("what comes while a turn is being committed gathers for the next", async () => {
+  const bench = new Bench();
+  const { promise, resolve } = Promise.withResolvers<void>();
+  bench.outcomes.push(promise);
+  const first = bench.submit(bench.command("a"));
+  while (!bench.log.includes("run a")) await Promise.resolve();
+  const second = bench.submit(bench.command("b"), bench.command("c"));
+  for (let i = 0; i < 20; i++) await Promise.resolve();
+  assert.deepEqual(bench.log, ["run a"]);
+  resolve();
+  await Promise.all([first, second]);
+  assert.deepEqual(bench.log, ["run a", "commit", "run b", "run c", "commit"]);
+});
+
+test("a user's mistake fails its own command and nothing else", async () => {
+  const bench = new Bench();
+  const results = await bench.submit(
+    bench.command("a"),
+    bench.command("b", conflict),
+    bench.command("c"),
+  );
+  assert.deepEqual(answers(results), ["a done", "conflict", "c done"]);
+  assert.deepEqual(bench.log, ["run a", "run b", "run c", "commit"]);
+});
+
+test("a mistake of ours is undone, and the turn's other commands run by themselves", async () => {
+  const bench = new Bench();
+  const results = await bench.submit(
+    bench.command("a", undefined, 7),
+    bench.command("b", new TypeError("x is undefined"), 8),
+    bench.command("c"),
+  );
+  assert.deepEqual(answers(results), ["a done", "internal", "c done"]);
+  assert.deepEqual(bench.log.slice(0, 5), [
+    "run a",
+    "run b",
+    "failure: command b",
+    "read tip",
+    "reload 7 8",
+  ]);
+});
+
+test("data that the database refuses fails its own command; who was answered is not asked again", async () => {
+  const bench = new Bench();
+  bench.outcomes.push(refusedData, undefined, refusedData, undefined);
+  const results = await bench.submit(
+    bench.command("a"),
+    bench.command("b", conflict),
+    bench.command("c"),
+    bench.command("d"),
+  );
+  assert.deepEqual(answers(results), ["a done", "conflict", "internal", "d done"]);
+  assert.equal(bench.log.filter((line) => line === "run b").length, 1);
+});
+
+test("a commit that fails fails its commands, and memory is made to agree before the next turn", async () => {
+  const bench = new Bench();
+  bench.outcomes.push(new Error("connection lost"));
+  const first = await bench.submit(bench.command("a", undefined, 7), bench.command("b"));
+  assert.deepEqual(answers(first), ["unavailable", "unavailable"]);
+  assert.equal(bench.told.length, 0);
+  bench.log.length = 0;
+  assert.deepEqual(answers(await bench.submit(bench.command("c"))), ["c done"]);
+  assert.deepEqual(bench.log, ["read tip", "reload 7", "run c", "commit"]);
+  assert.deepEqual([...(bench.told[0]?.experiments ?? [])], [7]);
+  bench.log.length = 0;
+  await bench.submit(bench.command("d"));
+  assert.deepEqual(bench.log, ["run d", "commit"], "once is enough");
+});
+
+test("a mistake of ours while a turn is closed is called that, and undone", async () => {
+  const bench = new Bench();
+  bench.world.finish = () => {
+    throw new AssertionFailed("trial 3 is dirty but missing");
+  };
+  const results = await bench.submit(bench.command("a", undefined, 7));
+  assert.deepEqual(answers(results), ["internal"]);
+  bench.world.finish = () => undefined;
+  assert.deepEqual(answers(await bench.submit(bench.command("b"))), ["b done"]);
+  assert.ok(bench.log.includes("reload 7"));
+});
+
+test("a full disk has its own answer", async () => {
+  const bench = new Bench();
+  bench.outcomes.push(Object.assign(new Error("no space left"), { code: "53100" }));
+  assert.deepEqual(answers(await bench.submit(bench.command("a"))), ["disk_full"]);
+});
+
+test("a turn that changes nothing is not written", async () => {
+  const bench = new Bench();
+  assert.equal(await bench.loop.submit({ name: "look", run: () => 5 }), 5);
+  assert.deepEqual(bench.log, []);
+});
+
+test("stopping lets what waits finish and takes nothing more", async () => {
+  const bench = new Bench();
+  const waiting = bench.submit(bench.command("a"));
+  const stopped = bench.loop.stop();
+  assert.deepEqual(answers(await bench.submit(bench.command("b"))), ["unavailable"]);
+  await stopped;
+  assert.deepEqual(answers(await waiting), ["a done"]);
+});
+
+test("there is a bound on what may wait", async () => {
+  const bench = new Bench();
+  const { promise, resolve } = Promise.withResolvers<void>();
+  bench.outcomes.push(promise);
+  const first = bench.submit(bench.command("a"));
+  while (!bench.log.includes("run a")) await Promise.resolve();
+  const many = Array.from({ length: 20_001 }, () => bench.loop.submit({ name: "n", run: () => 1 }));
+  const settled = Promise.allSettled(many);
+  resolve();
+  await first;
+  const results = await settled;
+  assert.equal(results.filter(({ status }) => status === "rejected").length, 1);
+  assert.equal(results.at(-1)?.status, "rejected");
+});

@@ -1,0 +1,145 @@
+/**
+ * One server's connection to the ledger, through which commits take their time, fail, are refused, or end without
+ * anybody knowing how. The last is the fault to fear: the rows may be there, may come in a moment, or never.
+ */
+import type { Random } from "../base/random.ts";
+import type { Ledger } from "../server/ledger.ts";
+import type { StoredExperiment } from "../store/live-rows.ts";
+import type { BatchContents, ChainTip, WriteBatch } from "../store/write-batch.ts";
+import type { MemoryLedger } from "./memory-ledger.ts";
+import { chance } from "./scenario.ts";
+import type { SimContext } from "./sim-context.ts";
+import type { Life } from "./timeline.ts";
+
+/** A failure that the scenario asked for, told from those that nobody did. */
+export class InjectedFailure extends Error {
+  override name = "InjectedFailure";
+  readonly code: string;
+  constructor(code: string, message: string) {
+    super(message);
+    this.code = code;
+  }
+}
+
+interface Underway {
+  readonly contents: BatchContents;
+  readonly tip: ChainTip;
+  applied: boolean;
+}
+
+export interface LedgerEvents {
+  /** Rows became durable. */
+  committed(contents: BatchContents): void;
+}
+
+export class FaultyLedger implements Ledger {
+  readonly #memory: MemoryLedger;
+  readonly #context: SimContext;
+  readonly #life: Life;
+  readonly #random: Random;
+  readonly #events: LedgerEvents;
+  #underway: Underway | null = null;
+  /** A commit that was given up and may still happen; others wait for it, as its locks make them. */
+  #limbo: Promise<void> = Promise.resolve();
+  /** Memory agrees with what is durable: the last thing that was written was answered. */
+  settled = true;
+
+  constructor(
+    memory: MemoryLedger,
+    context: SimContext,
+    of: { readonly life: Life; readonly random: Random; readonly events: LedgerEvents },
+  ) {
+    this.#memory = memory;
+    this.#context = context;
+    this.#life = of.life;
+    this.#random = of.random;
+    this.#events = of.events;
+  }
+
+  get busy(): boolean {
+    return this.#underway !== null;
+  }
+
+  async readTip(): Promise<ChainTip> {
+    await this.#read();
+    return this.#memory.readTip();
+  }
+
+  async load(ids?: readonly number[]): Promise<StoredExperiment[]> {
+    await this.#read();
+    return this.#memory.load(ids);
+  }
+
+  async counters() {
+    await this.#read();
+    return this.#memory.counters();
+  }
+
+  async commit(batch: WriteBatch, tip: ChainTip): Promise<ChainTip> {
+    const { faults } = this.#context;
+    await this.#limbo;
+    const underway: Underway = { contents: batch.contents, tip, applied: false };
+    this.#underway = underway;
+    this.settled = false;
+    const slow = chance(this.#random, faults.commitSlow) ? 1000 + this.#random.below(4000) : 0;
+    await this.#wait(1 + this.#random.below(4) + slow);
+    try {
+      if (chance(this.#random, faults.commitFails)) throw this.#failure();
+      if (chance(this.#random, faults.commitRefused))
+        throw new InjectedFailure("22003", "the database refuses the data");
+      if (chance(this.#random, faults.commitUnknown)) return this.#unknown(underway);
+      const next = this.#apply(underway);
+      await this.#wait(this.#random.below(3));
+      this.settled = true;
+      return next;
+    } finally {
+      this.#underway = null;
+    }
+  }
+
+  /** The server dies: what was on its way may have arrived. */
+  die(): void {
+    const underway = this.#underway;
+    this.#underway = null;
+    if (underway && !underway.applied && chance(this.#random, 0.5)) this.#apply(underway);
+  }
+
+  #failure(): InjectedFailure {
+    const full = chance(this.#random, 0.3);
+    this.#context.trace("ledger", full ? "is full" : "fails a commit");
+    return full
+      ? new InjectedFailure("53100", "could not extend file: no space left on device")
+      : new InjectedFailure("57P01", "terminating connection");
+  }
+
+  #unknown(underway: Underway): never {
+    const fate = this.#random.below(3);
+    this.#context.trace("ledger", `loses a connection in a commit (fate ${fate})`);
+    if (fate === 0) this.#apply(underway);
+    else if (fate === 1)
+      this.#limbo = this.#context.timeline.delay(this.#random.below(3000)).then(() => {
+        // Another server may have written meanwhile: then the number of the change is taken.
+        if (underway.tip.seq === this.#memory.tip.seq && this.#life.alive) this.#apply(underway);
+      });
+    throw new InjectedFailure("08006", "connection lost during commit");
+  }
+
+  #apply(underway: Underway): ChainTip {
+    const next = this.#memory.apply(underway.contents, underway.tip);
+    underway.applied = true;
+    this.#events.committed(underway.contents);
+    return next;
+  }
+
+  async #read(): Promise<void> {
+    await this.#wait(1 + this.#random.below(3));
+    if (chance(this.#random, this.#context.faults.readFails))
+      throw new InjectedFailure("08006", "connection lost");
+  }
+
+  async #wait(ms: number): Promise<void> {
+    await this.#context.timeline.delay(ms);
+    // Who is dead waits for ever.
+    if (!this.#life.alive) await new Promise(() => undefined);
+  }
+}

@@ -1,0 +1,263 @@
+/**
+ * The ledger in memory: applies a turn's rows to maps as PostgreSQL applies them to tables, all or nothing, with
+ * the same keys and the same rules for rows that are there already. `ledger-contract.proc.test.ts` plays one
+ * script on both and compares what they give back.
+ *
+ * What is written is copied as JSON would carry it, so that no later change of a live object can reach it.
+ */
+
+import type { ParsedId } from "../base/ids.ts";
+import { fromWire, type WireNumber } from "../base/json.ts";
+import type { Counters, Ledger } from "../server/ledger.ts";
+import type { PastAllocation } from "../server/sync.ts";
+import type { StoredExperiment } from "../store/live-rows.ts";
+import type { AllocationRow, ExperimentRow, TrialRow } from "../store/schema.ts";
+import {
+  type BatchContents,
+  CHAIN_START,
+  type ChainTip,
+  type LinkedChange,
+  linkChanges,
+  type Row,
+  type TableName,
+  type WriteBatch,
+} from "../store/write-batch.ts";
+
+export class LedgerRefusal extends Error {
+  override name = "LedgerRefusal";
+  /** As PostgreSQL says it: 23505 = a row with this key is there, 23503 = what it refers to is not. */
+  readonly code: string;
+  constructor(code: string, message: string) {
+    super(message);
+    this.code = code;
+  }
+}
+
+type Table = Map<string, Row>;
+
+/** Keys besides the primary ones. */
+const UNIQUE: Partial<Record<TableName, readonly (readonly string[])[]>> = {
+  trials: [["experiment_id", "number"]],
+  allocations: [["experiment_id", "trial_number", "run"]],
+  metric_names: [["name"]],
+};
+
+const keyOf = (keys: readonly string[], row: Row): string =>
+  keys.map((key) => String(row[key])).join(" ");
+
+export class MemoryLedger implements Ledger {
+  readonly tables = new Map<TableName, Table>();
+  /** By trial, run, and number of the event: metrics of a report. */
+  readonly metrics = new Map<string, Map<string, number>>();
+  readonly changes: LinkedChange[] = [];
+  readonly #unique = new Map<string, string>();
+  readonly #owner: string;
+
+  constructor(owner = "ada") {
+    this.#owner = owner;
+  }
+
+  table(name: TableName): Table {
+    const table = this.tables.get(name) ?? new Map<string, Row>();
+    this.tables.set(name, table);
+    return table;
+  }
+
+  rows<T>(name: TableName): T[] {
+    return [...this.table(name).values()] as T[];
+  }
+
+  get tip(): ChainTip {
+    return this.changes.at(-1) ?? CHAIN_START;
+  }
+
+  async readTip(): Promise<ChainTip> {
+    const { seq, hash } = this.tip;
+    return { seq, hash };
+  }
+
+  async commit(batch: WriteBatch, tip: ChainTip): Promise<ChainTip> {
+    return this.apply(batch.contents, tip);
+  }
+
+  /** @throws LedgerRefusal, having changed nothing */
+  apply(contents: BatchContents, tip: ChainTip): ChainTip {
+    if (contents.works > 0) throw new Error("a ledger in memory cannot run statements");
+    if (contents.changes.length > 0 && tip.seq !== this.tip.seq)
+      throw new LedgerRefusal("23505", `change ${tip.seq + 1} is there already or comes too early`);
+    this.#check(contents);
+    for (const { table, keys, rows, onConflict } of contents.tables)
+      for (const row of rows) this.#put(table, keys, row, onConflict);
+    const experiments = this.table("experiments");
+    for (const [id, columns] of contents.experimentUpdates)
+      this.#replace(experiments, String(id), columns);
+    for (const [id, { state, events }] of contents.searchSnapshots)
+      this.#replace(experiments, String(id), { search_state: state, search_events: events });
+    this.#ackPast(contents.pastAcks);
+    for (const { trial, run, seq, step, name, value } of contents.metrics) {
+      const key = `${trial} ${run} ${seq}`;
+      const own = this.metrics.get(key) ?? new Map<string, number>();
+      this.metrics.set(key, own);
+      const named = `${name} ${step}`;
+      if (!own.has(named)) own.set(named, value);
+    }
+    const linked = linkChanges(tip, contents.changes);
+    this.changes.push(...linked);
+    const { seq, hash } = linked.at(-1) ?? tip;
+    return { seq, hash };
+  }
+
+  #check({ tables, experimentUpdates }: BatchContents): void {
+    const coming = (name: TableName, key: string): boolean =>
+      tables.some((t) => t.table === name && t.rows.some((row) => String(row.id) === key));
+    for (const { table, keys, rows, onConflict } of tables) {
+      const there = this.table(table);
+      for (const row of rows) {
+        const primary = keyOf(keys, row);
+        if (onConflict === "nothing" && there.has(primary)) continue;
+        for (const unique of UNIQUE[table] ?? []) {
+          const holder = this.#unique.get(`${table} ${keyOf(unique, row)}`);
+          if (holder !== undefined && holder !== primary && onConflict === "update")
+            throw new LedgerRefusal("23505", `${table}: ${keyOf(unique, row)} is there already`);
+        }
+        const experiment =
+          table === "trials" || table === "search_events" ? row.experiment_id : null;
+        if (experiment !== null) {
+          const id = String(experiment);
+          if (!this.table("experiments").has(id) && !coming("experiments", id))
+            throw new LedgerRefusal("23503", `${table}: there is no experiment ${id}`);
+        }
+      }
+    }
+    for (const id of experimentUpdates.keys())
+      if (!this.table("experiments").has(String(id)) && !coming("experiments", String(id)))
+        throw new LedgerRefusal("23503", `there is no experiment ${id}`);
+  }
+
+  #put(name: TableName, keys: readonly string[], row: Row, onConflict: string): void {
+    const table = this.table(name);
+    const key = keyOf(keys, row);
+    const there = table.get(key);
+    if (there !== undefined && onConflict === "nothing") return;
+    for (const unique of UNIQUE[name] ?? []) {
+      const other = `${name} ${keyOf(unique, row)}`;
+      // "On conflict do nothing" means any of the table's keys.
+      if (onConflict === "nothing" && this.#unique.has(other)) return;
+      this.#unique.set(other, key);
+    }
+    const copy = stored(row) as Row;
+    table.set(key, there === undefined ? copy : { ...there, ...copy });
+  }
+
+  #replace(table: Table, key: string, columns: Row): void {
+    const there = table.get(key);
+    if (there) table.set(key, { ...there, ...(stored(columns) as Row) });
+  }
+
+  #ackPast(acks: ReadonlyMap<number, number>): void {
+    const allocations = this.table("allocations");
+    for (const [id, acked] of acks) {
+      const there = allocations.get(String(id));
+      if (there)
+        allocations.set(String(id), { ...there, acked: Math.max(Number(there.acked), acked) });
+    }
+  }
+
+  async load(ids?: readonly number[]): Promise<StoredExperiment[]> {
+    const found = this.rows<ExperimentRow>("experiments")
+      .filter((row) => (ids === undefined ? row.ended_at === null : ids.includes(row.id)))
+      .sort((a, b) => a.id - b.id);
+    return found.map((row) => this.#stored(row));
+  }
+
+  #stored(row: ExperimentRow): StoredExperiment {
+    const trials = this.rows<TrialRow>("trials")
+      .filter((trial) => trial.experiment_id === row.id)
+      .sort((a, b) => a.number - b.number);
+    const allocations = this.rows<AllocationRow>("allocations").filter(
+      (a) => a.experiment_id === row.id && a.state !== "ended",
+    );
+    const events = this.rows<SearchEventRow>("search_events")
+      .filter((event) => event.experiment_id === row.id && event.seq > row.search_events)
+      .sort((a, b) => a.seq - b.seq);
+    const decisions = this.rows<{ experiment_id: number; seq: number }>("decisions");
+    const seqs = decisions.filter((d) => d.experiment_id === row.id).map((d) => d.seq);
+    const experiment = stored(row) as ExperimentRow;
+    return {
+      row: { ...experiment, best_objective: number(row.best_objective), owner: this.#owner },
+      trials: trials.map((trial) => ({
+        ...(stored(trial) as TrialRow),
+        objective: number(trial.objective),
+        best_objective: number(trial.best_objective),
+      })),
+      allocations: stored(allocations) as AllocationRow[],
+      searchTail: events.map(({ event, at_ms }) => ({
+        event: stored(event) as SearchEventRow["event"],
+        atMs: at_ms,
+      })),
+      lastDecision: Math.max(0, ...seqs),
+    };
+  }
+
+  async counters(): Promise<Counters> {
+    const highest = (name: TableName, column: string): number => {
+      let max = 0;
+      for (const row of this.table(name).values()) max = Math.max(max, Number(row[column]));
+      return max;
+    };
+    return {
+      experiment: highest("experiments", "id"),
+      trial: highest("trials", "id"),
+      allocation: highest("allocations", "id"),
+      ordersVersion: highest("allocations", "orders_version"),
+      metricNames: this.rows<{ id: number; name: string }>("metric_names").map((n) => ({ ...n })),
+    };
+  }
+
+  allocation({ experiment, trial, run }: ParsedId): AllocationRow | undefined {
+    const key = this.#unique.get(`allocations ${experiment} ${trial} ${run}`);
+    return key === undefined ? undefined : (this.table("allocations").get(key) as never);
+  }
+
+  trial(experiment: number, number: number): TrialRow | undefined {
+    const key = this.#unique.get(`trials ${experiment} ${number}`);
+    return key === undefined ? undefined : (this.table("trials").get(key) as never);
+  }
+
+  past(id: ParsedId): PastAllocation | undefined {
+    const row = this.allocation(id);
+    const trial = row && this.trial(row.experiment_id, row.trial_number);
+    if (!row || !trial) return undefined;
+    return {
+      id: row.id,
+      run: row.run,
+      trialId: trial.id,
+      trial: `${row.experiment_id}.${row.trial_number}`,
+      acked: row.acked,
+    };
+  }
+}
+
+export interface SearchEventRow {
+  readonly experiment_id: number;
+  readonly seq: number;
+  readonly at_ms: number;
+  readonly event: StoredExperiment["searchTail"][number]["event"];
+  readonly actions: readonly unknown[];
+}
+
+const number = (value: WireNumber | null): number | null =>
+  value === null ? null : fromWire(value);
+
+/** A copy as `stringifyExact` and `reviveExact` would give it; dates stay dates. */
+export function stored(value: unknown): unknown {
+  if (value === 0) return 0;
+  if (typeof value !== "object" || value === null || value instanceof Date) return value;
+  if (Array.isArray(value)) return value.map((item) => (item === undefined ? null : stored(item)));
+  const copy: Record<string, unknown> = {};
+  for (const key of Object.keys(value)) {
+    const item = (value as Record<string, unknown>)[key];
+    if (item !== undefined) copy[key] = stored(item);
+  }
+  return copy;
+}

@@ -1,0 +1,172 @@
+/**
+ * The network between runner and server, and the runner's side of HTTP on it. Requests and answers are lost, late or
+ * doubled; who waits learns it from a broken connection or by running out of patience.
+ */
+import { keyed, type Random } from "../base/random.ts";
+import { ContrailError } from "../protocol/errors.ts";
+import type { RunnerClient } from "../runner/machine.ts";
+import {
+  type RequestOptions,
+  ServerFailure,
+  type ServerFailureKind,
+} from "../runner/server-client.ts";
+import { LOCAL_RUNNER } from "../server/world.ts";
+import { chance } from "./scenario.ts";
+import type { SimContext } from "./sim-context.ts";
+import type { SimServer } from "./sim-server.ts";
+import type { Life, SimClock } from "./timeline.ts";
+
+const LATENCY_MS_MAX = 5;
+/** Beyond the patience of whoever asked, too. */
+const LATE_MS_MAX = 15_000;
+
+interface Call {
+  readonly server: SimServer;
+  readonly reset: () => void;
+}
+
+export class Network {
+  readonly #context: SimContext;
+  readonly #random: Random;
+  readonly #server: () => SimServer | null;
+  readonly #calls = new Set<Call>();
+  /** What is swallowed while a cut lasts. */
+  cut: "none" | "both" | "up" | "down" = "none";
+
+  constructor(context: SimContext, server: () => SimServer | null) {
+    this.#context = context;
+    this.#server = server;
+    this.#random = keyed(context.scenario.seed, "network");
+  }
+
+  /** A server has died: whoever waits for it hears so from its kernel. */
+  reset(server: SimServer): void {
+    for (const call of [...this.#calls]) if (call.server === server) call.reset();
+  }
+
+  send<T>(
+    from: { readonly life: Life; readonly clock: SimClock },
+    options: { readonly timeoutMs: number; readonly signal?: AbortSignal | undefined },
+    handle: (server: SimServer) => Promise<T>,
+  ): Promise<T> {
+    return new Promise((resolve, reject) => {
+      let settled = false;
+      const settle = (tell: () => void): void => {
+        if (settled) return;
+        settled = true;
+        cancel();
+        options.signal?.removeEventListener("abort", abort);
+        if (from.life.alive) tell();
+      };
+      const fail = (kind: ServerFailureKind, text: string) =>
+        settle(() => reject(new ServerFailure(kind, text)));
+      const abort = () => fail("unreachable", "the runner ends");
+      const cancel = from.clock.after(options.timeoutMs, () =>
+        fail("unreachable", `no answer within ${options.timeoutMs} ms`),
+      );
+      options.signal?.addEventListener("abort", abort, { once: true });
+      const back = { answer: (value: T) => settle(() => resolve(value)), fail };
+      const { faults } = this.#context;
+      if (chance(this.#random, faults.doubled))
+        this.#carry(handle, null, this.#random.below(LATE_MS_MAX));
+      this.#carry(handle, back, this.#latency());
+    });
+  }
+
+  #latency(): number {
+    const late = chance(this.#random, this.#context.faults.late);
+    return 1 + this.#random.below(late ? LATE_MS_MAX : LATENCY_MS_MAX);
+  }
+
+  #carry<T>(
+    handle: (server: SimServer) => Promise<T>,
+    back: {
+      answer: (value: T) => void;
+      fail: (kind: ServerFailureKind, text: string) => void;
+    } | null,
+    afterMs: number,
+  ): void {
+    const { timeline } = this.#context;
+    const lost = (chanceOf: number, way: "up" | "down"): boolean =>
+      chance(this.#random, chanceOf) || this.cut === "both" || this.cut === way;
+    timeline.after(afterMs, () => {
+      if (lost(this.#context.faults.requestLost, "up")) return;
+      const server = this.#server();
+      if (!server?.ready) {
+        back?.fail("unreachable", "connection refused");
+        return;
+      }
+      const call: Call = {
+        server,
+        reset: () => {
+          this.#calls.delete(call);
+          timeline.after(this.#latency(), () => back?.fail("unreachable", "connection reset"));
+        },
+      };
+      this.#calls.add(call);
+      const reply = (tell: () => void): void => {
+        if (!this.#calls.delete(call)) return;
+        if (lost(this.#context.faults.replyLost, "down")) return;
+        timeline.after(this.#latency(), tell);
+      };
+      handle(server).then(
+        (value) => reply(() => back?.answer(value)),
+        (error: unknown) => {
+          if (!(error instanceof ContrailError)) this.#context.fail(error);
+          else reply(() => back?.fail(this.#kindOf(error), error.message));
+        },
+      );
+    });
+  }
+
+  #kindOf(error: ContrailError): ServerFailureKind {
+    if (["unavailable", "disk_full", "internal"].includes(error.code)) return "busy";
+    this.#context.broken("the server refuses no request of a runner", error.message);
+    return "refused";
+  }
+}
+
+/** The runner's client: a new one at each start of the runner. */
+export class SimClient implements RunnerClient {
+  readonly runnerId = LOCAL_RUNNER;
+  readonly #network: Network;
+  readonly #from: { readonly life: Life; readonly clock: SimClock };
+
+  constructor(network: Network, life: Life, clock: SimClock) {
+    this.#network = network;
+    this.#from = { life, clock };
+  }
+
+  async json(options: RequestOptions): Promise<unknown> {
+    const { path, body } = options;
+    const text = body === undefined ? "" : body.toString();
+    const [, name, query] = /\/runners\/[^/]+\/(\w+)(?:\?(.*))?$/.exec(path) ?? [];
+    return this.#network.send<unknown>(this.#from, options, async (server) => {
+      if (name === "sync") return copy(await server.sync(this.runnerId, text));
+      if (name === "logs") return server.logs(text);
+      const asked = new URLSearchParams(query);
+      const numbers = [Number(asked.get("after")), Number(asked.get("wait_ms"))] as const;
+      return copy(await server.orders(this.runnerId, ...numbers));
+    });
+  }
+
+  missingBlobs(hashes: readonly string[]): Promise<string[]> {
+    return this.#network.send(this.#from, BLOBS, (server) => server.missing(hashes));
+  }
+
+  putBlob(hash: string): Promise<void> {
+    return this.#network.send(this.#from, BLOBS, (server) => server.put(hash));
+  }
+
+  /** Whether a blob can be fetched. @throws ServerFailure while the server is away */
+  async has(hash: string): Promise<boolean> {
+    return (await this.missingBlobs([hash])).length === 0;
+  }
+
+  close(): void {}
+}
+
+const BLOBS = { timeoutMs: 60_000 };
+
+/** What is on a wire shares nothing with either end. */
+const copy = <T>(value: T): T => JSON.parse(JSON.stringify(value)) as T;

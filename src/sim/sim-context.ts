@@ -1,0 +1,55 @@
+/** What all parts of one run share: time, the scenario, the trace, and the place where broken rules are told. */
+import type { SpoolStream } from "../runner/spool.ts";
+import { type Behaviour, behaviourOf, type Faults, type Scenario } from "./scenario.ts";
+import { Timeline } from "./timeline.ts";
+import type { Trace } from "./trace.ts";
+
+/** A rule that did not hold; ends the run. */
+export class Broken extends Error {
+  override name = "Broken";
+  readonly rule: string;
+  constructor(rule: string, detail: string) {
+    super(`${rule}: ${detail}`);
+    this.rule = rule;
+  }
+}
+
+export class SimContext {
+  readonly timeline = new Timeline();
+  readonly scenario: Scenario;
+  /** As they are now: none any more once the run heals. */
+  faults: Faults;
+  readonly #trace: Trace;
+  readonly #behaviours = new Map<string, Behaviour>();
+  /** Told of every spool that is opened. */
+  watchSpool: (allocation: string, spool: SpoolStream) => void = () => undefined;
+
+  constructor(scenario: Scenario, trace: Trace) {
+    this.scenario = scenario;
+    this.faults = scenario.faults;
+    this.#trace = trace;
+  }
+
+  get tracing(): boolean {
+    return this.#trace.on;
+  }
+
+  trace(who: string, text: string): void {
+    this.#trace.say(this.timeline.nowMs, who, text);
+  }
+
+  fail(error: unknown): void {
+    this.timeline.fail(error);
+  }
+
+  broken(rule: string, detail: string): void {
+    this.trace("BROKEN", `${rule}: ${detail}`);
+    this.timeline.fail(new Broken(rule, detail));
+  }
+
+  behaviour(trial: string): Behaviour {
+    const known = this.#behaviours.get(trial) ?? behaviourOf(this.scenario, trial).behaviour;
+    this.#behaviours.set(trial, known);
+    return known;
+  }
+}

@@ -1,0 +1,327 @@
+/**
+ * The node: its disk, its processes, the sockets between programs and runner, and the runner that lives on it, which is
+ * the real one (`src/runner/runner.ts` with everything below it) on a machine that is not there.
+ *
+ * Modelled are only what the kernel and the file system do: starting and signalling processes, pipes, sockets,
+ * files. They do it in virtual time, and badly where the scenario says so.
+ */
+import { createHash } from "node:crypto";
+import { keyed, type Random } from "../base/random.ts";
+import type { LaunchSpec, Tree } from "../protocol/runner-wire.ts";
+import type { Orders } from "../protocol/trial-socket.ts";
+import { CheckpointKeeper, type CheckpointKeeperOptions } from "../runner/checkpoint-keeper.ts";
+import type { KeptFiles } from "../runner/kept-files.ts";
+import type { Machine } from "../runner/machine.ts";
+import type { RankSetOptions } from "../runner/rank-set.ts";
+import { Runner } from "../runner/runner.ts";
+import { Spool, type SpoolStream } from "../runner/spool.ts";
+import type { TrialSocketEvents } from "../runner/trial-socket.ts";
+import { canonicalTree } from "../store/snapshot.ts";
+import type { SimClient } from "./network.ts";
+import { NodeDisk } from "./node-disk.ts";
+import { ProcessTable } from "./process-table.ts";
+import { chance } from "./scenario.ts";
+import type { SimContext } from "./sim-context.ts";
+import { SimRanks } from "./sim-ranks.ts";
+import { type Life, SimClock, trueTime } from "./timeline.ts";
+
+const MESSAGE_MS = 1;
+const NO_BYTES = new Blob([]);
+
+export const folderOf = (id: string): string => `allocations/${id}`;
+const idOf = (folder: string): string => folder.slice("allocations/".length);
+
+/** The files of a checkpoint: one that changes at every step, one that never does. */
+export function treeOf(content: string): Tree {
+  const hash = (text: string): string => createHash("sha256").update(text).digest("hex");
+  return [
+    { path: "frozen", size: 100, hash: hash("frozen"), executable: false },
+    { path: "model", size: 1000, hash: hash(content), executable: false },
+  ];
+}
+
+/** One allocation's socket. Messages arrive in order, one after the other, while it is not paused. */
+export class SimSocket {
+  readonly events: TrialSocketEvents;
+  readonly #context: SimContext;
+  readonly #life: Life;
+  readonly #waiting: (() => void)[] = [];
+  #paused = false;
+  #closed = false;
+  #draining: (() => void)[] = [];
+  /** The program at the other end. */
+  onOrders: (orders: Orders) => void = () => undefined;
+
+  constructor(context: SimContext, life: Life, events: TrialSocketEvents) {
+    this.#context = context;
+    this.#life = life;
+    this.events = events;
+  }
+
+  async listen(): Promise<void> {}
+
+  get open(): boolean {
+    return this.#life.alive && !this.#closed;
+  }
+
+  /** From the program. */
+  deliver(message: () => void): void {
+    if (!this.open) return;
+    this.#waiting.push(message);
+    this.#context.timeline.after(MESSAGE_MS, () => this.#pump());
+  }
+
+  push(orders: Orders): void {
+    const heard = { ...orders };
+    this.#context.timeline.after(MESSAGE_MS, () => {
+      if (this.open) this.onOrders(heard);
+    });
+  }
+
+  pause(): void {
+    this.#paused = true;
+  }
+
+  resume(): void {
+    this.#paused = false;
+    this.#context.timeline.after(0, () => this.#pump());
+  }
+
+  drained(): Promise<void> {
+    if (this.#waiting.length === 0) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#draining.push(resolve);
+    });
+  }
+
+  close(): void {
+    this.#closed = true;
+  }
+
+  #pump(): void {
+    while (this.open && !this.#paused) {
+      const next = this.#waiting.shift();
+      if (next === undefined) break;
+      next();
+    }
+    if (this.#waiting.length > 0) return;
+    for (const drained of this.#draining.splice(0)) drained();
+  }
+}
+
+/** What one runner process can do to the node. Dies with it. */
+class SimMachine implements Machine {
+  readonly #node: SimNode;
+  readonly #life: Life;
+  readonly #clock: SimClock;
+  readonly #client: SimClient;
+
+  constructor(node: SimNode, life: Life, clock: SimClock, client: SimClient) {
+    this.#node = node;
+    this.#life = life;
+    this.#clock = clock;
+    this.#client = client;
+  }
+
+  get ended() {
+    const { disk } = this.#node;
+    return {
+      has: (id: string) => disk.ended.has(id),
+      add: (id: string) => {
+        disk.need();
+        disk.ended.add(id);
+      },
+    };
+  }
+
+  leftovers(): string[] {
+    return [...this.#node.disk.notes.keys()];
+  }
+
+  place(id: string, fence: number) {
+    return { id, fence, folder: folderOf(id), socketPath: `sockets/${id}` };
+  }
+
+  begin(place: { readonly id: string; readonly fence: number }): void {
+    this.#node.disk.need();
+    this.#node.disk.notes.set(place.id, { id: place.id, fence: place.fence });
+  }
+
+  noteOf(id: string) {
+    return this.#node.disk.notes.get(id);
+  }
+
+  async endLeftovers(place: { readonly id: string }): Promise<number> {
+    const { processes, context } = this.#node;
+    const left = processes.of(place.id);
+    await this.#patience(20);
+    for (const process of left)
+      context.timeline.after(2, () => processes.end(process, null, "SIGKILL"));
+    while (processes.of(place.id).length > 0) await this.#patience(20);
+    return left.length;
+  }
+
+  async forget(id: string): Promise<void> {
+    this.#node.disk.notes.delete(id);
+    this.#node.disk.forget(folderOf(id));
+  }
+
+  async tidy(): Promise<void> {}
+
+  async prepare(launch: LaunchSpec, folder: string, signal: AbortSignal) {
+    await this.#patience(30);
+    const { restore } = launch;
+    for (let found = restore === null; !found; ) {
+      signal.throwIfAborted();
+      found = await this.#client.has(restore?.tree ?? "").catch(() => false);
+      if (!found) await this.#patience(500);
+    }
+    signal.throwIfAborted();
+    const path = `${folder}/restore`;
+    return { code: `${folder}/code`, data: {}, restore: restore && { step: restore.step, path } };
+  }
+
+  openSpool(folder: string, name: "events" | "logs"): SpoolStream {
+    // Small segments, so that a run of seconds sees several.
+    const spool = Spool.open(folder, name, { files: this.#node.disk, segmentMaxBytes: 1500 });
+    if (name === "events") this.#node.context.watchSpool(idOf(folder), spool);
+    return spool;
+  }
+
+  newKeeper(options: CheckpointKeeperOptions): CheckpointKeeper {
+    return new CheckpointKeeper({ ...options, files: this.#files(options.folder) });
+  }
+
+  newRanks(options: Omit<RankSetOptions, "clock" | "starter" | "oom">): SimRanks {
+    return new SimRanks(this.#node, { life: this.#life, clock: this.#clock, ...options });
+  }
+
+  newSocket(options: { readonly path: string; readonly events: TrialSocketEvents }): SimSocket {
+    const socket = new SimSocket(this.#node.context, this.#life, options.events);
+    this.#node.sockets.set(options.path, socket);
+    return socket;
+  }
+
+  watch(): void {}
+
+  release(): void {}
+
+  #files(folder: string): KeptFiles {
+    const { disk } = this.#node;
+    const kept = disk.kept.get(folder) ?? new Map();
+    return {
+      open: async () => {
+        disk.kept.set(folder, kept);
+      },
+      fault: async () => null,
+      take: async (number, checkpoint, path) => {
+        disk.need();
+        kept.set(number, { checkpoint, content: path });
+      },
+      found: async () => [...kept].map(([number, { checkpoint }]) => ({ number, checkpoint })),
+      scan: async (number) => {
+        await this.#patience(5);
+        const tree = treeOf(kept.get(number)?.content ?? "");
+        return { tree, hash: canonicalTree(tree).hash, blob: async () => NO_BYTES };
+      },
+      drop: async (number) => {
+        kept.delete(number);
+      },
+    };
+  }
+
+  #patience(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      this.#clock.after(ms, resolve);
+    });
+  }
+}
+
+export class SimNode {
+  readonly context: SimContext;
+  readonly disk = new NodeDisk();
+  readonly processes = new ProcessTable();
+  readonly sockets = new Map<string, SimSocket>();
+  readonly skew = trueTime();
+  readonly #random: Random;
+  readonly #newClient: (life: Life, clock: SimClock) => SimClient;
+  #life: Life = { alive: false };
+  #boots = 0;
+  /** Without power nothing starts. */
+  #powered = true;
+
+  constructor(context: SimContext, newClient: (life: Life, clock: SimClock) => SimClient) {
+    this.context = context;
+    this.#newClient = newClient;
+    this.#random = keyed(context.scenario.seed, "node");
+  }
+
+  get up(): boolean {
+    return this.#life.alive;
+  }
+
+  start(): void {
+    if (this.#life.alive || !this.#powered) return;
+    const { context } = this;
+    this.#life = { alive: true };
+    const life = this.#life;
+    const clock = new SimClock(context.timeline, life, this.skew);
+    const client = this.#newClient(life, clock);
+    this.#boots += 1;
+    const runner = new Runner({
+      ...{ clock, client, boot: `boot-${this.#boots}` },
+      machine: new SimMachine(this, life, clock, client),
+      say: (text) => {
+        if (life.alive) context.trace("runner", text);
+      },
+    });
+    context.trace("runner", `starts as boot-${this.#boots}`);
+    runner.start().catch((error) => {
+      if (life.alive) context.fail(error);
+    });
+  }
+
+  /** The runner dies at once. Kernel and guardian end most of what it had started; its successor the rest. */
+  crash(why: string): void {
+    if (!this.#life.alive) return;
+    this.#life.alive = false;
+    this.context.trace("runner", why);
+    const thorough = chance(this.#random, 0.7);
+    for (const process of this.processes.all()) {
+      const dies = process.rank !== null ? chance(this.#random, 0.8) : thorough;
+      if (!dies && !thorough) continue;
+      const afterMs = process.rank === null ? this.#random.below(300) : this.#random.below(5);
+      this.context.timeline.after(afterMs, () => this.processes.end(process, null, "SIGKILL"));
+    }
+    this.context.timeline.after(500 + this.#random.below(4000), () => this.start());
+  }
+
+  /** Everything that runs here is gone at once, and the ends of some files with it. */
+  losePower(forMs: number): void {
+    if (!this.#powered) return;
+    this.#powered = false;
+    this.#life.alive = false;
+    this.context.trace("node", "loses power");
+    for (const process of this.processes.all()) this.processes.end(process, null, "SIGKILL");
+    this.disk.losePower(this.#random);
+    this.context.timeline.after(forMs, () => {
+      this.#powered = true;
+      this.context.trace("node", "has power again");
+      this.start();
+    });
+  }
+
+  /** Something on the machine kills a process, nobody knows why. */
+  killSomething(): void {
+    const all = this.processes.all();
+    const victim = all[this.#random.below(all.length)];
+    if (!victim) return;
+    this.context.trace("node", `process ${victim.pid} of ${victim.allocation} is killed`);
+    this.processes.end(victim, null, "SIGKILL");
+  }
+
+  /** Whether nothing runs here and everything was heard. */
+  get quiet(): boolean {
+    return this.processes.size === 0 && this.disk.notes.size === 0;
+  }
+}

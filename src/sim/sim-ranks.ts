@@ -1,0 +1,217 @@
+/** The processes of one allocation, with the rules of `src/runner/rank-set.ts` and `sweep.ts`, on the node's process table. */
+import { keyed, type Random } from "../base/random.ts";
+import type { LaunchSpec } from "../protocol/runner-wire.ts";
+import type { RankSetOptions, StartedRanks } from "../runner/rank-set.ts";
+import type { SimProcess } from "./process-table.ts";
+import { chance } from "./scenario.ts";
+import type { SimNode } from "./sim-node.ts";
+import type { Life, SimClock } from "./timeline.ts";
+import { Training } from "./training.ts";
+
+export interface SimRanksOptions extends Omit<RankSetOptions, "clock" | "starter" | "oom"> {
+  /** The runner's. */
+  readonly life: Life;
+  readonly clock: SimClock;
+}
+
+/** As in the real ones. */
+const LAST_BYTES_MS = 1_000;
+const FOLLOW_MS = 50;
+const LOOK_MAX_MS = 1_000;
+const SIGNAL_MS_MAX = 20;
+
+export class SimRanks {
+  readonly #node: SimNode;
+  readonly #options: SimRanksOptions;
+  readonly #random: Random;
+  readonly #ranks: SimProcess[] = [];
+  #id = "";
+  #early: (() => void)[] | null = [];
+  #outOfMemory: string | null = null;
+  #pipesHeld = false;
+  #paused = false;
+  #printed: (() => void)[] = [];
+  #swept = false;
+
+  constructor(node: SimNode, options: SimRanksOptions) {
+    this.#node = node;
+    this.#options = options;
+    this.#random = keyed(node.context.scenario.seed, "ranks", options.folder);
+  }
+
+  get groups(): readonly number[] {
+    return this.#swept ? [] : this.#ranks.map((rank) => rank.pid);
+  }
+
+  async start(launch: LaunchSpec): Promise<StartedRanks> {
+    this.#id = launch.allocation;
+    const { faults } = this.#node.context;
+    let fault: string | null = null;
+    for (let rank = 0; rank < launch.ranks; rank++) {
+      await this.#patience(1 + this.#random.below(10));
+      if (chance(this.#random, faults.spawnFails)) {
+        fault =
+          "entrypoint: train could not be started: the machine has no room for another process";
+        break;
+      }
+      this.#ranks.push(this.#spawn(launch, rank));
+      this.#options.changed();
+    }
+    return { pids: this.#ranks.map(({ pid }) => pid), fault };
+  }
+
+  #spawn(launch: LaunchSpec, rank: number): SimProcess {
+    const { processes, context, sockets, disk } = this.#node;
+    const { life, socketPath } = this.#options;
+    const socket = () => sockets.get(socketPath);
+    let ended: { outOfMemory: boolean } = { outOfMemory: false };
+    const starting: { process?: SimProcess; program?: Training } = {};
+    const ignoresTerm = context.behaviour(launch.trial) === "ignores SIGTERM";
+    const process = processes.start({
+      ...{ allocation: launch.allocation, slots: launch.slots, rank, ignoresTerm },
+      onExit: (code, signal) => {
+        if (rank === 0 && code === 0) this.#othersFollow();
+        if (life.alive) this.#exited(rank, code, signal, ended.outOfMemory);
+      },
+    });
+    if (rank > 0) return process;
+    starting.process = process;
+    const program = new Training(
+      {
+        timeline: context.timeline,
+        scenario: context.scenario,
+        send: (message) => socket()?.deliver(() => socket()?.events.message(message, rank)),
+        hello: () => {
+          const open = socket();
+          if (!open?.open) return undefined;
+          const welcome = open.events.welcome(rank);
+          open.onOrders = (orders) => process.alive && program.heard(orders);
+          open.events.hello(rank);
+          return welcome.type === "welcome" ? welcome : undefined;
+        },
+        checkpoint: (step) =>
+          new Promise((resolve) => {
+            const open = socket();
+            if (disk.full || !open?.open) {
+              context.timeline.after(1, () => resolve(false));
+              return;
+            }
+            const path = `${launch.trial} at ${step}`;
+            open.deliver(() =>
+              open.events
+                .checkpoint({ type: "checkpoint", step, path, metadata: {} })
+                .then((fault) => resolve(fault === null)),
+            );
+          }),
+        print: (text) => this.#print(rank, text),
+        exit: (code, signal, outOfMemory = false) => {
+          ended = { outOfMemory };
+          processes.end(process, code, signal ?? null);
+        },
+      },
+      process,
+      launch,
+    );
+    this.#pipesHeld = program.behaviour === "holds stdout open";
+    if (program.behaviour === "leaves a child")
+      processes.start({
+        ...{ allocation: launch.allocation, slots: launch.slots, rank: null },
+        ignoresTerm: chance(this.#random, 0.5),
+        onExit: () => undefined,
+      });
+    program.start();
+    return process;
+  }
+
+  /** Ranks leave their loop together. */
+  #othersFollow(): void {
+    for (const rank of this.#ranks.slice(1))
+      this.#node.context.timeline.after(5, () => this.#node.processes.end(rank, 0, null));
+  }
+
+  release(): void {
+    const early = this.#early ?? [];
+    this.#early = null;
+    for (const tell of early) tell();
+  }
+
+  signal(ranks: readonly number[], name: NodeJS.Signals): void {
+    for (const rank of ranks) this.#send(this.#ranks[rank], name);
+  }
+
+  #send(process: SimProcess | undefined, name: NodeJS.Signals): void {
+    if (!process || (name === "SIGTERM" && process.ignoresTerm)) return;
+    const { timeline } = this.#node.context;
+    timeline.after(1 + this.#random.below(SIGNAL_MS_MAX), () =>
+      this.#node.processes.end(process, null, name),
+    );
+  }
+
+  pause(): void {
+    this.#paused = true;
+  }
+
+  resume(): void {
+    this.#paused = false;
+    for (const print of this.#printed.splice(0)) print();
+  }
+
+  async sweep(options: {
+    readonly graceMs: number;
+    readonly lift: () => void;
+    readonly drained: () => Promise<void>;
+  }): Promise<{ outlived: number; outOfMemory: string | null }> {
+    const signalled = new Set<number>();
+    const left = () => this.#node.processes.of(this.#id);
+    await this.#patience(5);
+    if (left().length > 0 && options.graceMs > 0) await this.#patience(FOLLOW_MS);
+    const sinceMs = this.#options.clock.monotonicMs();
+    let waitMs = 10;
+    while (left().length > 0) {
+      const patient = this.#options.clock.monotonicMs() - sinceMs < options.graceMs;
+      for (const process of left()) {
+        if (!patient || !signalled.has(process.pid))
+          this.#send(process, patient ? "SIGTERM" : "SIGKILL");
+        signalled.add(process.pid);
+      }
+      await this.#patience(waitMs);
+      waitMs = Math.min(waitMs * 2, LOOK_MAX_MS);
+    }
+    this.#swept = true;
+    this.#options.changed();
+    options.lift();
+    this.resume();
+    await Promise.race([
+      this.#patience(LAST_BYTES_MS),
+      options.drained().then(() => (this.#pipesHeld ? new Promise(() => undefined) : undefined)),
+    ]);
+    return { outlived: signalled.size, outOfMemory: this.#outOfMemory };
+  }
+
+  #exited(
+    rank: number,
+    code: number | null,
+    signal: NodeJS.Signals | null,
+    outOfMemory: boolean,
+  ): void {
+    const tell = () =>
+      this.#options.exited({ rank, code, signal }, outOfMemory ? "the kernel's OOM killer" : null);
+    if (this.#early === null) tell();
+    else this.#early.push(tell);
+  }
+
+  #print(rank: number, text: string): void {
+    const { life, outputOf } = this.#options;
+    const print = () => {
+      if (life.alive) outputOf(rank).take("stdout", Buffer.from(text));
+    };
+    if (this.#paused) this.#printed.push(print);
+    else print();
+  }
+
+  #patience(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      this.#options.clock.after(ms, resolve);
+    });
+  }
+}

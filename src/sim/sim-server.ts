@@ -1,0 +1,203 @@
+/**
+ * The server: the real world, decision loop, tick loop, orders and answers to runners, on a ledger in memory and a virtual
+ * clock. What HTTP would do around them (find rows of past allocations, name trees, store log lines) follows
+ * `src/server/http/runner-routes.ts` in a few lines of its own. A crash drops all of it but ledger and blobs.
+ */
+import { parseId } from "../base/ids.ts";
+import { keyed } from "../base/random.ts";
+import { searchWantsTicks } from "../core/search/methods.ts";
+import { ContrailError } from "../protocol/errors.ts";
+import {
+  type LogsRequest,
+  type OrdersReply,
+  type SyncReply,
+  type SyncRequest,
+  syncRequest,
+  type TreeEntry,
+} from "../protocol/runner-wire.ts";
+import { loadWorld, reloadExperiments } from "../server/load.ts";
+import { DecisionLoop } from "../server/loops/decision-loop.ts";
+import { startTickLoop } from "../server/loops/tick-loop.ts";
+import { allocationsOf, type OrdersContext, OrderWaiters, ordersFor } from "../server/orders.ts";
+import { answerSync } from "../server/runner-requests.ts";
+import { findLive, type PastAllocation } from "../server/sync.ts";
+import { toLaunchSettings } from "../server/translate.ts";
+import { needsTicks, type SlotInfo, World } from "../server/world.ts";
+import { canonicalTree } from "../store/snapshot.ts";
+import { FaultyLedger, InjectedFailure, type LedgerEvents } from "./faulty-ledger.ts";
+import type { MemoryLedger } from "./memory-ledger.ts";
+import type { SimContext } from "./sim-context.ts";
+import { type Life, SimClock, type Skew } from "./timeline.ts";
+
+/** What is left of a server when its process is gone. */
+export interface ServerDisk {
+  readonly ledger: MemoryLedger;
+  readonly blobs: Set<string>;
+  /** By name of the tree: the files that belong to it. */
+  readonly trees: Map<string, readonly TreeEntry[]>;
+  /** Allocation → the last line of output that is stored. */
+  readonly logs: Map<string, number>;
+}
+
+export interface ServerParts {
+  readonly context: SimContext;
+  readonly disk: ServerDisk;
+  readonly skew: Skew;
+  readonly slots: readonly SlotInfo[];
+  readonly events: LedgerEvents;
+  /** Which start this is. */
+  readonly start: number;
+}
+
+export class SimServer {
+  readonly world: World;
+  readonly ledger: FaultyLedger;
+  readonly life: Life = { alive: true };
+  readonly #parts: ServerParts;
+  readonly #clock: SimClock;
+  readonly #waiters = new OrderWaiters();
+  readonly #orders: OrdersContext;
+  #loop: DecisionLoop | null = null;
+
+  constructor(parts: ServerParts) {
+    this.#parts = parts;
+    const { context, disk, skew, slots, events, start } = parts;
+    const random = keyed(context.scenario.seed, "ledger", start);
+    this.#clock = new SimClock(context.timeline, this.life, skew);
+    this.ledger = new FaultyLedger(disk.ledger, context, { life: this.life, random, events });
+    this.world = new World(slots);
+    this.#orders = {
+      world: this.world,
+      launchSettings: toLaunchSettings,
+      allocationToken: (id) => `token of ${id}`,
+    };
+  }
+
+  get ready(): boolean {
+    return this.life.alive && this.#loop !== null;
+  }
+
+  /** @throws InjectedFailure when the ledger does; then another start is due */
+  async start(): Promise<void> {
+    const { context } = this.#parts;
+    const { world, ledger } = this;
+    await loadWorld(world, ledger);
+    const loop = new DecisionLoop({
+      world,
+      ledger,
+      tip: await ledger.readTip(),
+      nowMs: () => this.#clock.nowMs(),
+      reload: (ids) => reloadExperiments(world, ledger, ids),
+      onCommitted: ({ runners }) => this.#waiters.wake(runners),
+      onFailure: (what, error) => this.#onFailure(what, error),
+    });
+    startTickLoop(loop, this.#clock, (live) =>
+      needsTicks(live.x, searchWantsTicks(live.x.spec.search)),
+    );
+    this.#loop = loop;
+    context.trace("server", `is ready; ${world.experiments.size} experiments live`);
+    loop
+      .submit({
+        name: "first plan",
+        run: (_world, turn) => {
+          turn.slotsChanged.value = true;
+        },
+      })
+      .catch(() => undefined);
+  }
+
+  crash(): void {
+    this.life.alive = false;
+    this.#loop = null;
+    this.ledger.die();
+  }
+
+  /** @throws ContrailError while it is not ready */
+  get loop(): DecisionLoop {
+    if (!this.#loop) throw new ContrailError("unavailable", "the server starts");
+    return this.#loop;
+  }
+
+  #onFailure(what: string, error: unknown): void {
+    if (!this.life.alive) return;
+    const { context } = this.#parts;
+    context.trace("server", `${what} failed: ${(error as Error).message}`);
+    let cause = error;
+    while (cause instanceof ContrailError && cause.cause !== undefined) cause = cause.cause;
+    // A commit that was given up may have happened after all: then the next one finds its number taken.
+    const refused = (cause as { code?: unknown } | null)?.code === "23505";
+    if (!(cause instanceof InjectedFailure) && !refused) context.fail(cause);
+  }
+
+  // ---- what runners ask ------------------------------------------------------------------------
+
+  async sync(runner: string, text: string): Promise<SyncReply> {
+    const { loop } = this;
+    const request: SyncRequest = syncRequest.parse(JSON.parse(text));
+    const { disk, context } = this.#parts;
+    const past = new Map<string, PastAllocation>();
+    const ids = request.allocations.filter((a) => a.events.length > 0).map((a) => a.id);
+    const unknown = ids.filter((id) => !findLive(this.world, id));
+    if (unknown.length > 0) await context.timeline.delay(2);
+    for (const id of unknown) {
+      const parsed = parseId(id);
+      const found = parsed && disk.ledger.past(parsed);
+      if (found) past.set(id, found);
+    }
+    const names = new Map<readonly TreeEntry[], string>();
+    for (const { events } of request.allocations)
+      for (const event of events) if (event.type === "checkpoint") this.#name(event.tree, names);
+    return answerSync({ loop, orders: this.#orders }, runner, request, {
+      past,
+      treeName: (tree) => names.get(tree) ?? "",
+    });
+  }
+
+  #name(tree: readonly TreeEntry[], names: Map<readonly TreeEntry[], string>): void {
+    const { disk } = this.#parts;
+    const { hash } = canonicalTree(tree);
+    disk.blobs.add(hash);
+    disk.trees.set(hash, tree);
+    names.set(tree, hash);
+  }
+
+  async logs(text: string): Promise<{ acked: Record<string, number> }> {
+    const { disk, context } = this.#parts;
+    const request = JSON.parse(text) as LogsRequest;
+    await context.timeline.delay(2);
+    const acked: Record<string, number> = {};
+    for (const { id, lines } of request.allocations) {
+      const parsed = parseId(id);
+      if (!findLive(this.world, id) && !(parsed && disk.ledger.past(parsed))) continue;
+      let last = disk.logs.get(id) ?? 0;
+      for (const line of lines) if (line.seq === last + 1) last = line.seq;
+      disk.logs.set(id, last);
+      acked[id] = last;
+    }
+    return { acked };
+  }
+
+  async orders(runner: string, after: number, waitMs: number): Promise<OrdersReply> {
+    const answer = () => ordersFor(this.#orders, runner, after);
+    let found = answer();
+    if (found.orders.length === 0 && after > 0 && waitMs > 0) {
+      await new Promise<void>((resolve) => {
+        const cancelTimer = this.#clock.after(waitMs, resolve);
+        this.#waiters.wait(runner, () => {
+          cancelTimer();
+          resolve();
+        });
+      });
+      found = answer();
+    }
+    return { ...found, all: after === 0 ? allocationsOf(this.world, runner) : null };
+  }
+
+  async missing(hashes: readonly string[]): Promise<string[]> {
+    return hashes.filter((hash) => !this.#parts.disk.blobs.has(hash));
+  }
+
+  async put(hash: string): Promise<void> {
+    this.#parts.disk.blobs.add(hash);
+  }
+}

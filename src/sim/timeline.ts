@@ -1,0 +1,166 @@
+/**
+ * Virtual time for asynchronous code: what is to happen, ordered by time and then by the order in which it was
+ * asked for, one thing after the other.
+ *
+ * Between two events every promise that can settle does: the next event is taken from `process.nextTick`,
+ * which Node reaches when the queue of microtasks is empty. A macrotask (`setImmediate`) would do the same at
+ * twenty times the price, and a fixed number of awaits would not be enough. So a run is a function of its
+ * seed, as long as nothing in it waits for the real world.
+ */
+import type { Clock } from "../base/clock.ts";
+
+/** A party that can die; nothing that it had asked a clock for happens after that. */
+export interface Life {
+  alive: boolean;
+}
+
+interface Event {
+  readonly atMs: number;
+  readonly seq: number;
+  run: (() => void) | null;
+}
+
+/** A run that needs more is a loop that never rests. */
+const EVENTS_MAX = 2_000_000;
+
+export class Timeline {
+  nowMs = 0;
+  /** Events that were run. */
+  count = 0;
+  readonly #heap: Event[] = [];
+  #seq = 0;
+  #failure: { readonly error: unknown } | null = null;
+
+  /** @returns what takes it back */
+  at(atMs: number, run: () => void): () => void {
+    const event: Event = { atMs: Math.max(atMs, this.nowMs), seq: this.#seq++, run };
+    push(this.#heap, event);
+    return () => {
+      event.run = null;
+    };
+  }
+
+  after(delayMs: number, run: () => void): () => void {
+    return this.at(this.nowMs + delayMs, run);
+  }
+
+  delay(delayMs: number): Promise<void> {
+    return new Promise((resolve) => {
+      this.after(delayMs, resolve);
+    });
+  }
+
+  /** Ends the run with this error. */
+  fail(error: unknown): void {
+    this.#failure ??= { error };
+  }
+
+  /** @param done asked after every event @returns whether it was done before nothing was left to do */
+  run(done: () => boolean): Promise<boolean> {
+    return new Promise((resolve, reject) => {
+      const next = (): void => {
+        try {
+          if (this.#failure) return reject(this.#failure.error);
+          if (done()) return resolve(true);
+          const event = this.#next();
+          if (event === undefined) return resolve(false);
+          this.nowMs = event.atMs;
+          this.count += 1;
+          if (this.count > EVENTS_MAX) throw new Error(`no end after ${EVENTS_MAX} events`);
+          const run = event.run;
+          event.run = null;
+          run?.();
+        } catch (error) {
+          return reject(error);
+        }
+        queueMicrotask(settle);
+      };
+      const settle = (): void => process.nextTick(next);
+      next();
+    });
+  }
+
+  #next(): Event | undefined {
+    for (;;) {
+      const event = pop(this.#heap);
+      if (event === undefined || event.run !== null) return event;
+    }
+  }
+}
+
+const before = (a: Event, b: Event): boolean =>
+  a.atMs < b.atMs || (a.atMs === b.atMs && a.seq < b.seq);
+
+function push(heap: Event[], event: Event): void {
+  let at = heap.length;
+  heap.push(event);
+  while (at > 0) {
+    const parent = (at - 1) >> 1;
+    const above = heap[parent] as Event;
+    if (!before(event, above)) break;
+    heap[at] = above;
+    at = parent;
+  }
+  heap[at] = event;
+}
+
+function pop(heap: Event[]): Event | undefined {
+  const top = heap[0];
+  const last = heap.pop();
+  if (top === undefined || last === undefined || heap.length === 0) return top;
+  let at = 0;
+  for (;;) {
+    let child = 2 * at + 1;
+    if (child >= heap.length) break;
+    const right = heap[child + 1];
+    if (right !== undefined && before(right, heap[child] as Event)) child += 1;
+    const below = heap[child] as Event;
+    if (!before(below, last)) break;
+    heap[at] = below;
+    at = child;
+  }
+  heap[at] = last;
+  return top;
+}
+
+/** How far a machine's clocks are from the truth. Changed while it runs, by faults. */
+export interface Skew {
+  /** Of the wall clock. */
+  offsetMs: number;
+  /** The wall clock stands still at this reading; null = it goes. */
+  frozenAtMs: number | null;
+  /** Milliseconds of its monotonic clock in a true one. */
+  rate: number;
+}
+
+export const trueTime = (): Skew => ({ offsetMs: 0, frozenAtMs: null, rate: 1 });
+
+/** The wall clock when a run begins. */
+export const EPOCH_MS = 1_700_000_000_000;
+
+export class SimClock implements Clock {
+  readonly #timeline: Timeline;
+  readonly #life: Life;
+  readonly #skew: Skew;
+
+  constructor(timeline: Timeline, life: Life, skew: Skew) {
+    this.#timeline = timeline;
+    this.#life = life;
+    this.#skew = skew;
+  }
+
+  nowMs(): number {
+    const { offsetMs, frozenAtMs } = this.#skew;
+    return frozenAtMs ?? Math.floor(EPOCH_MS + this.#timeline.nowMs + offsetMs);
+  }
+
+  monotonicMs(): number {
+    return this.#timeline.nowMs * this.#skew.rate;
+  }
+
+  after(delayMs: number, callback: () => void): () => void {
+    return this.#timeline.after(delayMs / this.#skew.rate, () => {
+      if (this.#life.alive) callback();
+    });
+  }
+}
