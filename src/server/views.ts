@@ -81,6 +81,10 @@ export function experimentView(row: ExperimentSummaryRow, now: Date): api.Experi
   };
 }
 
+/** A search without a length counts to the largest number there is; people are told that there is no limit. */
+const limitOrNull = (step: number | null): number | null =>
+  step === null || step >= Number.MAX_SAFE_INTEGER ? null : step;
+
 /** The name of what a step is, e.g. epochs. */
 export function unitOf(config: ExperimentConfig): string {
   const { searcher } = config;
@@ -101,7 +105,7 @@ export function trialView(row: TrialRow, reason?: string): api.Trial {
     hyperparameters: row.hyperparameters as api.Trial["hyperparameters"],
     seed: Number(row.seed),
     bracket: row.bracket,
-    target: row.target,
+    target: limitOrNull(row.target),
     step: row.step,
     objective: wireOrNull(row.objective),
     best:
@@ -131,7 +135,7 @@ export function trialDetailView(
     decisions: extras.decisions.map((decision) => ({
       at: iso(decision.at),
       what: decision.what,
-      target: decision.target,
+      target: limitOrNull(decision.target),
       code: decision.code,
       text: decision.text,
       standing:

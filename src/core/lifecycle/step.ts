@@ -396,7 +396,7 @@ class Step {
 
   #noteBest(trial: TrialState, step: number, value: number): void {
     const core = this.#x.core;
-    if (Number.isNaN(value)) return;
+    if (!Number.isFinite(value)) return;
     const sign = this.#x.spec.search.smallerIsBetter ? 1 : -1;
     if (trial.best === null || sign * value < sign * trial.best.value) trial.best = { step, value };
     if (core.best === null || sign * value < sign * core.best.value) {

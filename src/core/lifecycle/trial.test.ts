@@ -63,6 +63,26 @@ test("what an allocation's end means, by what ended it and what was asked", () =
       "killed",
       /ordered/,
     ],
+    [
+      "a launcher turns our SIGTERM into a code of its own",
+      code(1, { signalsSent: ["SIGTERM"] }),
+      "pause",
+      "paused",
+      /slots back/,
+    ],
+    [
+      "one of several ranks failed while pausing, and the others were ended for it",
+      exitOf({
+        exits: [
+          { code: 1, signal: null },
+          { code: null, signal: "SIGTERM" },
+        ],
+        signalsSent: ["SIGTERM"],
+      }),
+      "pause",
+      "user_error",
+      /exit code 1$/,
+    ],
     ["failed with a code", CRASH, "nothing", "user_error", /exit code 1$/],
     ["failed while asked to pause", CRASH, "pause", "user_error", /exit code 1$/],
     ["failed while being killed", CRASH, "kill", "user_error", /exit code 1$/],

@@ -180,7 +180,8 @@ export interface ProcessesEnd {
 /**
  * What an allocation's end means. Only facts: what the kernel reported, and what we had asked for.
  * An exit with a code other than 0 is the program's failure even when it was told to yield; a death by a
- * signal that we had sent is ours.
+ * signal that we had sent is ours, and so is whatever code a lone process ends with after our SIGTERM (launchers
+ * turn the signal into a code of their own).
  */
 export function classifyEnd(
   end: ProcessesEnd,
@@ -198,7 +199,8 @@ export function classifyEnd(
   const signalToldByShell =
     failed?.code === 143 ? "SIGTERM" : failed?.code === 137 ? "SIGKILL" : undefined;
   const byShell = signalToldByShell !== undefined && end.signalsSent.includes(signalToldByShell);
-  const weEndedIt = ours || byShell;
+  const afterOurs = asked.yield !== null && end.exits.length === 1 && end.signalsSent.length > 0;
+  const weEndedIt = ours || byShell || (afterOurs && end.outOfMemory === null);
   if (asked.kill && (weEndedIt || !failed)) return { end: "killed", text: "killed as ordered" };
   if (asked.invalid)
     return {

@@ -1,8 +1,8 @@
 /**
  * The order of a rung: best first, by a total order that says the same after every restart.
  *
- * Three classes: numbers (infinities among them) by value in the user's direction, then NaN, then
- * those without a value or without a chance (failed on the way, lost while they waited). Within
+ * Three classes: numbers by value in the user's direction, then NaN and both infinities (a loss of minus
+ * infinity is a training that has come apart, not the best there is), then those without a value or without a chance (failed on the way, lost while they waited). Within
  * equal values the older trial stands first, so that luck of arrival decides nothing.
  * Places are found by halving the list; nothing is sorted again.
  */
@@ -36,7 +36,7 @@ function compareAt(field: Field, rung: number, a: number, b: number): number {
 
 function classAt(trial: SearchTrial, rung: number): 0 | 1 | 2 {
   if (trial.measured[rung] === undefined || (trial.last && trial.rung === rung)) return 2;
-  return trial.measured[rung] === "NaN" ? 1 : 0;
+  return typeof trial.measured[rung] === "string" ? 1 : 0;
 }
 
 /** Where trial `number` stands, or would stand, in a rung's order. */

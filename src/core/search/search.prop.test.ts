@@ -221,7 +221,7 @@ function checkState({ state, spec }: Player): void {
   }
   for (const { entries } of searchRungs(spec, state)) {
     const value = (x: number): number =>
-      Number.isNaN(x) ? Number.POSITIVE_INFINITY : spec.smallerIsBetter ? x : -x;
+      !Number.isFinite(x) ? Number.POSITIVE_INFINITY : spec.smallerIsBetter ? x : -x;
     const alive = entries.filter((entry) => entry.outcome !== "failed");
     const sorted = alive.every(
       (entry, i) => i === 0 || value(alive[i - 1]?.objective ?? 0) <= value(entry.objective),

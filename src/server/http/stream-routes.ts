@@ -36,7 +36,7 @@ async function followExperiment(
   id: number,
   stream: EventStream,
 ): Promise<void> {
-  const { world, clock } = context;
+  const { world } = context;
   const changed = new Set<number>();
   const stop = context.subscribers.watch(id, {
     changed: (trials) => {
@@ -47,25 +47,14 @@ async function followExperiment(
   try {
     for (const number of world.experiments.get(id)?.x.trials.keys() ?? []) changed.add(number);
     while (!stream.closed) {
-      const live = world.experiments.get(id);
-      if (!live) break;
       const numbers = [...changed];
       changed.clear();
-      const reasons = waitReasons(context);
-      for (let i = 0; i < numbers.length; i += TRIALS_PER_EVENT) {
-        const trials = numbers
-          .slice(i, i + TRIALS_PER_EVENT)
-          .map((number) => liveTrialView(live, number, reasons.get(`${id}.${number}`)));
-        await stream.send(
-          "trials",
-          trials.filter((trial) => trial !== undefined),
-        );
-      }
-      await stream.send(
-        "rungs",
-        searchRungs(live.x.spec.search, live.x.search).map((r) => rungView(id, r)),
-      );
-      await stream.send("experiment", liveExperimentView(live, clock.nowMs()));
+      const seen = await context.loop.read(() => look(context, id, numbers));
+      if (!seen) break;
+      for (let i = 0; i < seen.trials.length; i += TRIALS_PER_EVENT)
+        await stream.send("trials", seen.trials.slice(i, i + TRIALS_PER_EVENT));
+      await stream.send("rungs", seen.rungs);
+      await stream.send("experiment", seen.experiment);
       await stream.pause(GATHER_MS);
       if (world.experiments.has(id)) await stream.idle();
     }
@@ -74,6 +63,20 @@ async function followExperiment(
     stop();
     stream.close();
   }
+}
+
+/** What there is to show of a live experiment, all of one moment. @returns undefined once it is over */
+function look(context: RouteContext, id: number, numbers: readonly number[]) {
+  const live = context.world.experiments.get(id);
+  if (!live) return undefined;
+  const reasons = waitReasons(context);
+  return {
+    trials: numbers
+      .map((number) => liveTrialView(live, number, reasons.get(`${id}.${number}`)))
+      .filter((trial) => trial !== undefined),
+    rungs: searchRungs(live.x.spec.search, live.x.search).map((r) => rungView(id, r)),
+    experiment: liveExperimentView(live, context.clock.nowMs()),
+  };
 }
 
 /** The last state, from the database: the experiment is over and no longer in memory. */

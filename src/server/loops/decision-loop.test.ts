@@ -196,3 +196,26 @@ test("there is a bound on what may wait", async () => {
   assert.equal(results.filter(({ status }) => status === "rejected").length, 1);
   assert.equal(results.at(-1)?.status, "rejected");
 });
+
+test("who looks at the world during a commit is shown it after the commit", async () => {
+  const bench = new Bench();
+  let finish = (): void => {};
+  bench.outcomes.push(new Promise<void>((resolve) => (finish = resolve)));
+  const submitted = bench.submit(bench.command("a"));
+  await Promise.resolve();
+  await Promise.resolve();
+  const looked = bench.loop.read(() => bench.log.push("look"));
+  finish();
+  await Promise.all([submitted, looked]);
+  assert.deepEqual(bench.log, ["run a", "commit", "look"]);
+});
+
+test("after a failed commit nothing is shown until memory agrees with the database again", async () => {
+  const bench = new Bench();
+  bench.outcomes.push(new Error("the disk is gone"));
+  await bench.submit(bench.command("a", undefined, 7));
+  const looked = bench.loop.read(() => bench.log.push("look"));
+  await bench.submit(bench.command("b"));
+  await looked;
+  assert.deepEqual(bench.log.slice(-5), ["read tip", "reload 7", "run b", "commit", "look"]);
+});

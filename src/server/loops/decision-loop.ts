@@ -79,6 +79,9 @@ export class DecisionLoop {
   readonly #options: DecisionLoopOptions;
   #tip: ChainTip;
   #waiting: Waiting[] = [];
+  /** Those who look at the world between two turns. */
+  #readers: ((world: World) => void)[] = [];
+  #inTurn = false;
   #running: Promise<void> | undefined;
   #stopped = false;
   /** Memory may be ahead of the database: in these experiments, and in what is counted over all of them. */
@@ -116,6 +119,23 @@ export class DecisionLoop {
     });
   }
 
+  /**
+   * Looks at the world when everything in it is durable: now, or after the commit that is under way. While the
+   * database is away nothing is shown rather than something that may never have happened.
+   */
+  read<T>(look: (world: World) => T): Promise<T> {
+    if (!this.#inTurn && !this.#ahead) return Promise.resolve(look(this.world));
+    return new Promise<T>((resolve) => {
+      this.#readers.push((world) => resolve(look(world)));
+    });
+  }
+
+  #letReadersLook(): void {
+    const readers = this.#readers;
+    this.#readers = [];
+    for (const look of readers) look(this.world);
+  }
+
   /** Lets what is waiting finish and takes nothing more. */
   async stop(): Promise<void> {
     this.#stopped = true;
@@ -127,6 +147,7 @@ export class DecisionLoop {
     await Promise.resolve();
     while (this.#waiting.length > 0) {
       const batch = this.#waiting.splice(0, COMMANDS_PER_TURN_MAX);
+      this.#inTurn = true;
       try {
         await this.#recover();
         await this.#turn(batch);
@@ -135,6 +156,8 @@ export class DecisionLoop {
         if (batch.length > 1 && isRefusedData(error)) await this.#oneByOne(batch);
         else for (const waiting of batch) waiting.reject(commitFailure(error));
       }
+      this.#inTurn = false;
+      if (!this.#ahead) this.#letReadersLook();
     }
     this.#running = undefined;
   }

@@ -1,0 +1,73 @@
+/** A trial that the search has paused and resumed ends with the bytes of one that never was. */
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { describe, test } from "node:test";
+import { curveSearch, type Stand, sharedStand } from "./support.ts";
+
+describe("a trial that is paused", () => {
+  const shared = sharedStand({ slots: 2 });
+
+  for (const file of ["curve.ts", "curve.py"])
+    test(`ends with the same bits (${file})`, async () => {
+      const it = shared();
+      const code = await it.codeFolder({}, [file]);
+      const entrypoint = file === "curve.py" ? ["python3", file] : `node ${file}`;
+      const searcher = { max_length: { epochs: 9 }, max_trials: 9, max_concurrent_trials: 1 };
+      const asha = { ...searcher, name: "asha", divisor: 3, num_rungs: 3 };
+      const raced = await it.submit(curveSearch(asha, { entrypoint }), code);
+      const whole = await it.submit(
+        curveSearch({ ...searcher, name: "random" }, { entrypoint }),
+        code,
+      );
+      await it.ended(raced.id);
+      await it.ended(whole.id);
+      const unpaused = new Map(
+        (await it.details(whole.id)).map((trial) => [JSON.stringify(trial.hyperparameters), trial]),
+      );
+      // One at a time, so that the same ones are paused at their rung and promoted later in every run.
+      const finalists = (await it.details(raced.id)).filter((trial) => trial.step === 9);
+      assert.ok(finalists.some(({ allocations }) => allocations.length > 1));
+      for (const trial of finalists) {
+        const same = unpaused.get(JSON.stringify(trial.hyperparameters));
+        assert.ok(same, "both searches draw the same hyperparameters");
+        assert.equal(trial.seed, same.seed);
+        assert.equal(same.allocations.length, 1, "it was not");
+        assert.equal(trial.checkpoint?.id, same.checkpoint?.id);
+        assert.deepEqual(await it.series(trial.id), await it.series(same.id));
+      }
+    });
+
+  test("by a person, several times, at any step: the same", async () => {
+    const it = shared();
+    const code = await it.codeFolder({}, ["curve.ts"]);
+    const searcher = { name: "random", max_length: { epochs: 40 }, max_trials: 1 };
+    const config = curveSearch(searcher, { delayMs: 20 });
+    const whole = await it.submit(config, code);
+    const paused = await it.submit(config, code);
+    const id = `${paused.id}.1`;
+    for (const step of [5, 15, 25]) {
+      await it.trialWhen(id, `is past step ${step}`, (trial) => trial.step >= step);
+      await it.client.changeTrial(id, "pause");
+      await it.trialWhen(id, "is paused", (trial) => trial.state === "paused");
+      await it.client.changeTrial(id, "activate");
+    }
+    await it.ended(whole.id);
+    await it.ended(paused.id);
+    const [a, b] = [await it.client.trial(`${whole.id}.1`), await it.client.trial(id)];
+    assert.equal(b.allocations.length, 4);
+    assert.equal(a.checkpoint?.id, b.checkpoint?.id);
+    assert.equal(await filesOf(it, a.checkpoint?.id), await filesOf(it, b.checkpoint?.id));
+  });
+});
+
+/** Hash over the files themselves, as they come over the wire. */
+async function filesOf(it: Stand, id = ""): Promise<string> {
+  const digest = createHash("sha256");
+  for (const { hash, path, size } of (await it.client.checkpoint(id)).tree) {
+    const bytes = Buffer.from(await new Response(await it.client.getBlob(hash)).arrayBuffer());
+    assert.equal(bytes.length, size);
+    assert.equal(createHash("sha256").update(bytes).digest("hex"), hash);
+    digest.update(path).update(bytes);
+  }
+  return digest.digest("hex");
+}
