@@ -11,7 +11,7 @@ import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:f
 import { availableParallelism, tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { parseArgs } from "node:util";
-import { realClock } from "../src/cli/real-host.ts";
+import { realClock } from "../src/base/real-clock.ts";
 import type { Bench, Measure } from "./bench.ts";
 import { curves } from "./curves.ts";
 import { decisions } from "./decisions.ts";

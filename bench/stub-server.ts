@@ -7,7 +7,7 @@
  */
 import { once } from "node:events";
 import pino from "pino";
-import { realClock } from "../src/cli/real-host.ts";
+import { realClock } from "../src/base/real-clock.ts";
 import type { Engine } from "../src/engines/engine.ts";
 import { startServer } from "../src/server/server.ts";
 

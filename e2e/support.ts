@@ -13,7 +13,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { after, before } from "node:test";
 import { fileURLToPath } from "node:url";
-import { realClock } from "../src/cli/real-host.ts";
+import { realClock } from "../src/base/real-clock.ts";
 import { type StartedServer, startServer, stopServer } from "../src/cli/server-process.ts";
 import type { Experiment, LogEntry, Trial, TrialDetail } from "../src/protocol/api.ts";
 import { Client, eachItem } from "../src/sdk/client.ts";

@@ -6,18 +6,9 @@ import { execFile } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { createInterface } from "node:readline";
 import { Writable } from "node:stream";
-import type { Clock } from "../base/clock.ts";
+import { realClock } from "../base/real-clock.ts";
 import type { Host, Sink } from "./cli.ts";
 import { EXIT } from "./exit-code.ts";
-
-export const realClock: Clock = {
-  nowMs: () => Date.now(),
-  monotonicMs: () => performance.now(),
-  after(delayMs, callback) {
-    const timer = setTimeout(callback, delayMs);
-    return () => clearTimeout(timer);
-  },
-};
 
 function sinkOf(stream: NodeJS.WriteStream): Sink {
   return {

@@ -5,8 +5,8 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { Clock } from "../base/clock.ts";
+import { realClock } from "../base/real-clock.ts";
 import type { Host, Sink } from "./cli.ts";
-import { realClock } from "./real-host.ts";
 import { runCli } from "./run-cli.ts";
 
 /** Waits between attempts pass quickly; timeouts stay as long as they are. */

@@ -6,7 +6,7 @@ import { randomUUID } from "node:crypto";
 import { ftruncateSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import type { Clock } from "../base/clock.ts";
+import { realClock as clock } from "../base/real-clock.ts";
 import { identify } from "../engines/process-identity.ts";
 import { writePrivate } from "../engines/runner-record.ts";
 import { TRIAL_ENV } from "../protocol/trial-socket.ts";
@@ -20,15 +20,6 @@ import { openStateFolder } from "./state-folder.ts";
 /** Beyond this the log begins again; it tells about the runner only, never about a trial. */
 const LOG_MAX_BYTES = 4 * 1024 * 1024;
 const EXIT_LOCKED = 3;
-
-const clock: Clock = {
-  nowMs: () => Date.now(),
-  monotonicMs: () => performance.now(),
-  after(delayMs, callback) {
-    const timer = setTimeout(callback, delayMs);
-    return () => clearTimeout(timer);
-  },
-};
 
 let logBytes = 0;
 function say(text: string): void {

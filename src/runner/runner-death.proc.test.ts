@@ -3,13 +3,14 @@ import assert from "node:assert/strict";
 import { readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, test } from "node:test";
+import { realClock } from "../base/real-clock.ts";
 import type { Engine, RunnerSpec } from "../engines/engine.ts";
 import { localEngine } from "../engines/local/local-engine.ts";
 import { isRunning } from "../engines/process-identity.ts";
 import { readRunnerRecord, runnerFiles } from "../engines/runner-record.ts";
 import { type FakeServer, RUNNER_TOKEN } from "./fake-server.ts";
 import { findProcesses } from "./process-scan.ts";
-import { REPO_ROOT, realClock, sh, TestBench } from "./test-bench.ts";
+import { REPO_ROOT, sh, TestBench } from "./test-bench.ts";
 
 let bench: TestBench;
 let server: FakeServer;

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import type { Clock } from "../base/clock.ts";
+import { realClock } from "../base/real-clock.ts";
 import { TRIAL_ENV } from "../protocol/trial-socket.ts";
 import { removeCheckout } from "../store/snapshot.ts";
 import { FakeServer } from "./fake-server.ts";
@@ -14,15 +14,6 @@ import { ServerClient } from "./server-client.ts";
 import { openStateFolder } from "./state-folder.ts";
 
 export const REPO_ROOT = resolve(import.meta.dirname, "../..");
-
-export const realClock: Clock = {
-  nowMs: () => Date.now(),
-  monotonicMs: () => performance.now(),
-  after(delayMs, callback) {
-    const timer = setTimeout(callback, delayMs);
-    return () => clearTimeout(timer);
-  },
-};
 
 export const sh = (script: string): string[] => ["/bin/sh", "-c", script];
 

@@ -6,18 +6,9 @@ import { readFileSync } from "node:fs";
 import { userInfo } from "node:os";
 import { parseArgs } from "node:util";
 import pino from "pino";
-import type { Clock } from "../base/clock.ts";
+import { realClock as clock } from "../base/real-clock.ts";
 import { localEngine } from "../engines/local/local-engine.ts";
 import { type RunningServer, startServer } from "./server.ts";
-
-const clock: Clock = {
-  nowMs: () => Date.now(),
-  monotonicMs: () => performance.now(),
-  after(delayMs, callback) {
-    const timer = setTimeout(callback, delayMs);
-    return () => clearTimeout(timer);
-  },
-};
 
 const DEFAULT_PORT = 4747;
 const log = pino(

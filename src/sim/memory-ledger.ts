@@ -16,8 +16,8 @@ import {
   type BatchContents,
   CHAIN_START,
   type ChainTip,
-  type LinkedChange,
-  linkChanges,
+  type ChangeEntry,
+  chainHash,
   type Row,
   type TableName,
   type WriteBatch,
@@ -41,6 +41,19 @@ const UNIQUE: Partial<Record<TableName, readonly (readonly string[])[]>> = {
   allocations: [["experiment_id", "trial_number", "run"]],
   metric_names: [["name"]],
 };
+
+export interface LinkedChange extends ChainTip {
+  readonly entry: ChangeEntry;
+}
+
+function linkChanges(tip: ChainTip, changes: readonly ChangeEntry[]): LinkedChange[] {
+  let { seq, hash } = tip;
+  return changes.map((entry) => {
+    seq += 1;
+    hash = chainHash(hash, seq, entry);
+    return { seq, hash, entry };
+  });
+}
 
 const keyOf = (keys: readonly string[], row: Row): string =>
   keys.map((key) => String(row[key])).join(" ");

@@ -1,0 +1,199 @@
+/**
+ * Rules that are checked whenever rows become durable, each of them a sentence. They look at what was written and at
+ * what the kernel knows, never at what the server believes.
+ */
+import { type ExperimentCore, isOver } from "../core/lifecycle/experiment.ts";
+import { type TrialState, wantsSlots } from "../core/lifecycle/trial.ts";
+import type { ExperimentConfig } from "../protocol/config/config.ts";
+import type { AllocationRow, CheckpointRow, ExperimentRow, TrialRow } from "../store/schema.ts";
+import type { BatchContents, Row, TableName } from "../store/write-batch.ts";
+import type { SimContext } from "./sim-context.ts";
+import type { SimNode } from "./sim-node.ts";
+import type { ServerDisk } from "./sim-server.ts";
+
+export class CommitRules {
+  readonly #context: SimContext;
+  readonly #disk: ServerDisk;
+  readonly #node: SimNode;
+  readonly #slots: ReadonlySet<string>;
+  readonly #ended = new Set<number>();
+  readonly #liveOfTrial = new Map<string, number>();
+  readonly #holder = new Map<string, number>();
+  readonly #trials = new Map<number, TrialRow>();
+  readonly #ofExperiment = new Map<number, Map<number, TrialState>>();
+  readonly #over = new Map<number, string>();
+  readonly #lastReport = new Map<string, { seq: number; said: number }>();
+  readonly #lastSearchEvent = new Map<number, number>();
+
+  constructor(
+    context: SimContext,
+    parts: { readonly disk: ServerDisk; readonly node: SimNode; readonly slots: readonly string[] },
+  ) {
+    this.#context = context;
+    this.#disk = parts.disk;
+    this.#node = parts.node;
+    this.#slots = new Set(parts.slots);
+  }
+
+  check(contents: BatchContents): void {
+    const rows = <T>(name: TableName): readonly T[] =>
+      (contents.tables.find((t) => t.table === name)?.rows ?? []) as unknown as readonly T[];
+    for (const row of rows<AllocationRow>("allocations")) this.#allocation(row);
+    this.#slotsInAll();
+    for (const row of rows<CheckpointRow>("checkpoints")) this.#checkpoint(row);
+    for (const row of rows<TrialRow>("trials")) this.#trial(row);
+    for (const row of rows<{ trial_id: number; run: number; seq: number }>("reports"))
+      this.#report(row);
+    for (const row of rows<{ experiment_id: number; seq: number }>("search_events"))
+      this.#searchEvent(row);
+    for (const [id, row] of contents.experimentUpdates) this.#experiment(id, row);
+  }
+
+  #allocation(row: AllocationRow): void {
+    const id = `${row.experiment_id}.${row.trial_number}.${row.run}`;
+    const trial = `${row.experiment_id}.${row.trial_number}`;
+    if (this.#ended.has(row.id))
+      return this.#context.broken("an allocation ends once", `${id} was written after its end`);
+    if (row.state === "ended") {
+      this.#ended.add(row.id);
+      this.#liveOfTrial.delete(trial);
+      for (const slot of row.slots)
+        if (this.#holder.get(slot) === row.id) this.#holder.delete(slot);
+      const left = this.#node.processes.of(id);
+      if (left.length > 0)
+        this.#context.broken(
+          "no process outlives its allocation",
+          `${id} has ended, and ${left.length} of its processes live`,
+        );
+      return;
+    }
+    const other = this.#liveOfTrial.get(trial);
+    if (other !== undefined && other !== row.id)
+      this.#context.broken(
+        "a trial has one live allocation",
+        `${trial} has ${other} and ${row.id}`,
+      );
+    this.#liveOfTrial.set(trial, row.id);
+    for (const slot of row.slots) {
+      const holder = this.#holder.get(slot);
+      if (holder !== undefined && holder !== row.id)
+        this.#context.broken(
+          "a slot is granted once",
+          `${slot} to allocations ${holder} and ${row.id}`,
+        );
+      if (!this.#slots.has(slot))
+        this.#context.broken("only slots that exist are granted", `${slot} to ${id}`);
+      this.#holder.set(slot, row.id);
+    }
+  }
+
+  #slotsInAll(): void {
+    if (this.#holder.size > this.#slots.size)
+      this.#context.broken("slots used are at most the slots there are", `${this.#holder.size}`);
+  }
+
+  #checkpoint(row: CheckpointRow): void {
+    const tree = this.#disk.trees.get(row.tree);
+    const missing = tree?.filter(({ hash }) => !this.#disk.blobs.has(hash)) ?? [];
+    if (tree === undefined || missing.length > 0)
+      this.#context.broken(
+        "a checkpoint exists when all its files do",
+        `step ${row.step} of trial row ${row.trial_id}: ${missing.map((entry) => entry.path).join(", ")} missing`,
+      );
+  }
+
+  #trial(row: TrialRow): void {
+    const before = this.#trials.get(row.id);
+    const name = `${row.experiment_id}.${row.number}`;
+    this.#trials.set(row.id, row);
+    const siblings = this.#ofExperiment.get(row.experiment_id) ?? new Map<number, TrialState>();
+    this.#ofExperiment.set(row.experiment_id, siblings.set(row.number, row.core));
+    const { checkpoint, run } = row.core;
+    if (before?.end_reason && row.end_reason !== before.end_reason)
+      this.#context.broken("a trial that is over stays over", `${name}: ${before.end_reason}`);
+    if (before === undefined || run === before.core.run) {
+      if (row.step < (before?.step ?? 0))
+        this.#context.broken(
+          "steps go back only with a restart",
+          `${name}: ${before?.step} to ${row.step}`,
+        );
+      return;
+    }
+    if (run !== before.core.run + 1)
+      this.#context.broken("runs count by one", `${name}: ${before.core.run} to ${run}`);
+    if (row.step !== (checkpoint?.step ?? 0))
+      this.#context.broken("a run starts at its checkpoint", `${name}: at ${row.step}`);
+    if (checkpoint && !this.#disk.trees.has(checkpoint.tree))
+      this.#context.broken(
+        "a run starts from a checkpoint that exists",
+        `${name}: ${checkpoint.tree}`,
+      );
+  }
+
+  /** `said` counts the reports of a program: in order, each once, none between them lost. */
+  #report(row: { trial_id: number; run: number; seq: number }): void {
+    const key = `${row.trial_id} ${row.run}`;
+    const last = this.#lastReport.get(key) ?? { seq: 0, said: 0 };
+    const values = this.#disk.ledger.metrics.get(`${key} ${row.seq}`);
+    const said = this.#said(values);
+    if (row.seq <= last.seq)
+      this.#context.broken("a report is written once", `event ${row.seq} of trial row ${key}`);
+    if (said !== last.said + 1)
+      this.#context.broken(
+        "reports are neither lost nor doubled",
+        `trial row and run ${key}: report ${said} follows ${last.said}`,
+      );
+    this.#lastReport.set(key, { seq: row.seq, said });
+  }
+
+  #said(values: ReadonlyMap<string, number> | undefined): number {
+    for (const [key, value] of values ?? []) {
+      const name = this.#disk.ledger.table("metric_names").get(key.split(" ")[0] ?? "");
+      if (name?.name === "said") return value;
+    }
+    return Number.NaN;
+  }
+
+  #searchEvent(row: { experiment_id: number; seq: number }): void {
+    const last = this.#lastSearchEvent.get(row.experiment_id) ?? 0;
+    if (row.seq !== last + 1)
+      this.#context.broken(
+        "the search's log has no gap",
+        `experiment ${row.experiment_id}: event ${row.seq} after ${last}`,
+      );
+    this.#lastSearchEvent.set(row.experiment_id, row.seq);
+  }
+
+  #experiment(id: number, row: Row): void {
+    const core = row.core as ExperimentCore;
+    const over = this.#over.get(id);
+    if (over !== undefined && core.run !== over)
+      this.#context.broken(
+        "an experiment that is over stays over",
+        `${id}: ${over} to ${core.run}`,
+      );
+    if (isOver(core)) this.#over.set(id, core.run);
+    const stored = this.#disk.ledger
+      .table("experiments")
+      .get(String(id)) as unknown as ExperimentRow;
+    const config = stored.config as unknown as ExperimentConfig;
+    const trials = [...(this.#ofExperiment.get(id)?.values() ?? [])];
+    for (const trial of trials)
+      if (trial.restarts > config.max_restarts)
+        this.#context.broken("max_restarts is a bound", `${id}.${trial.number}: ${trial.restarts}`);
+    const most = config.budget?.trials;
+    if (most != null && trials.length > most)
+      this.#context.broken("no more trials than the budget allows", `${id}: ${trials.length}`);
+    if (core.run !== "active") return;
+    if (config.budget?.steps != null && core.steps >= config.budget.steps)
+      this.#context.broken(
+        "a budget that is reached ends the search",
+        `${id}: ${core.steps} steps`,
+      );
+    if (!trials.some((t) => t.allocation !== null || wantsSlots(t) || (t.userHold && !t.over)))
+      this.#context.broken(
+        "an active experiment has a trial that runs, waits for slots, or is held by a person",
+        `${id}`,
+      );
+  }
+}

@@ -1,0 +1,190 @@
+/** Rules about what is left when everything has come to its end, and what memory and ledger must agree on. */
+import { isDeepStrictEqual } from "node:util";
+import { startSearch, stepSearch } from "../core/search/methods.ts";
+import type { ExperimentConfig } from "../protocol/config/config.ts";
+import type { LiveExperiment } from "../server/live-experiment.ts";
+import { liveFrom } from "../server/load.ts";
+import { ChainWalk } from "../store/chain-walk.ts";
+import type { AllocationRow, ExperimentRow, TrialRow } from "../store/schema.ts";
+import { CHAIN_START } from "../store/write-batch.ts";
+import { type MemoryLedger, type SearchEventRow, stored } from "./memory-ledger.ts";
+import type { SimContext } from "./sim-context.ts";
+import type { SimServer } from "./sim-server.ts";
+
+/** Of an experiment as the server holds it: what has to come back when it is loaded. */
+const essence = ({ x, trials, allocations, searchEvents, lastDecision }: LiveExperiment): unknown =>
+  stored({
+    core: x.core,
+    search: x.search,
+    trials: [...x.trials.values()],
+    live: [...x.live].sort((a, b) => a - b),
+    ids: [...trials],
+    allocations: [...allocations].sort(([a], [b]) => a - b),
+    counts: [searchEvents, lastDecision],
+  });
+
+/** Only to be asked while nothing is being committed. */
+export async function checkMemory(
+  context: SimContext,
+  server: SimServer,
+  ledger: MemoryLedger,
+): Promise<void> {
+  const there = new Map((await ledger.load()).map((row) => [row.row.id, liveFrom(row)]));
+  for (const id of new Set([...there.keys(), ...server.world.experiments.keys()])) {
+    const [kept, loaded] = [server.world.experiments.get(id), there.get(id)];
+    if (kept && loaded && isDeepStrictEqual(essence(kept), essence(loaded))) continue;
+    const difference =
+      kept && loaded ? firstDifference(essence(kept), essence(loaded)) : "only one has it";
+    context.broken("memory and ledger agree", `experiment ${id}: ${difference}`);
+  }
+}
+
+function firstDifference(a: unknown, b: unknown, path = ""): string {
+  if (typeof a !== "object" || typeof b !== "object" || a === null || b === null)
+    return `${path}: ${JSON.stringify(a)} in memory, ${JSON.stringify(b)} in the ledger`;
+  for (const key of new Set([...Object.keys(a), ...Object.keys(b)])) {
+    const [x, y] = [(a as Record<string, unknown>)[key], (b as Record<string, unknown>)[key]];
+    if (!isDeepStrictEqual(x, y)) return firstDifference(x, y, `${path}.${key}`);
+  }
+  return `${path}: the order differs`;
+}
+
+const COUNTED = new Set(["user_error", "out_of_memory", "launch_failed"]);
+
+export class LastRules {
+  readonly #context: SimContext;
+  readonly #ledger: MemoryLedger;
+
+  constructor(context: SimContext, ledger: MemoryLedger) {
+    this.#context = context;
+    this.#ledger = ledger;
+  }
+
+  /** @param accepted allocation → reports that its runner took; null where a disk may have lost some of them */
+  check(keys: readonly string[], accepted: ReadonlyMap<string, number> | null): void {
+    this.#submissions(keys);
+    this.#chain();
+    for (const experiment of this.#ledger.rows<ExperimentRow>("experiments")) {
+      this.#search(experiment);
+      this.#trials(experiment);
+    }
+    if (accepted) this.#reports(accepted);
+  }
+
+  #submissions(keys: readonly string[]): void {
+    const names = this.#ledger.rows<ExperimentRow>("experiments").map((row) => row.config_text);
+    for (const key of keys) {
+      const count = names.filter((name) => name === key).length;
+      if (count !== 1)
+        this.#context.broken("what was submitted is there once", `${key}: ${count} times`);
+    }
+  }
+
+  #chain(): void {
+    const walk = new ChainWalk(CHAIN_START);
+    for (const { seq, hash, entry } of this.#ledger.changes) {
+      const at = entry.at.toISOString();
+      const misfit = walk.take({ ...entry, seq: String(seq), at, hash: hash.toString("hex") });
+      if (misfit) return this.#context.broken("the chain of changes fits", misfit.text);
+    }
+  }
+
+  /** From its log alone: the same answers, and the same state. */
+  #search(experiment: ExperimentRow): void {
+    const spec = experiment.search_spec;
+    let state = startSearch(spec);
+    const log = this.#ledger
+      .rows<SearchEventRow>("search_events")
+      .filter((row) => row.experiment_id === experiment.id)
+      .sort((a, b) => a.seq - b.seq);
+    for (const { event, actions, at_ms: atMs, seq } of log) {
+      const step = stepSearch(spec, state, event, atMs);
+      state = step.state;
+      if (!isDeepStrictEqual(stored(step.actions), stored(actions)))
+        return this.#context.broken(
+          "a search decides the same from its log",
+          `experiment ${experiment.id}, event ${seq}: ${firstDifference(stored(actions), stored(step.actions))}`,
+        );
+    }
+    if (!isDeepStrictEqual(stored(state), stored(experiment.search_state)))
+      this.#context.broken(
+        "a search's saved state is that of its log",
+        `experiment ${experiment.id}: ${firstDifference(stored(experiment.search_state), stored(state))}`,
+      );
+    const exits = new Set(log.flatMap(({ event }) => (event.type === "exit" ? event.trial : [])));
+    const trials = this.#trialsOf(experiment.id);
+    if (exits.size !== trials.length)
+      this.#context.broken(
+        "the search's counts equal the log's",
+        `experiment ${experiment.id}: ${trials.length} trials, ${exits.size} exits heard`,
+      );
+  }
+
+  #trialsOf(experiment: number): TrialRow[] {
+    return this.#ledger.rows<TrialRow>("trials").filter((row) => row.experiment_id === experiment);
+  }
+
+  #trials(experiment: ExperimentRow): void {
+    const { max_restarts: max } = experiment.config as unknown as ExperimentConfig;
+    const allocations = this.#ledger
+      .rows<AllocationRow>("allocations")
+      .filter((row) => row.experiment_id === experiment.id);
+    let steps = 0;
+    for (const trial of this.#trialsOf(experiment.id)) {
+      const name = `${experiment.id}.${trial.number}`;
+      const own = allocations.filter((row) => row.trial_number === trial.number);
+      const failures = own.filter((row) => COUNTED.has(row.end_kind ?? "")).length;
+      const charged = trial.end_reason !== null && COUNTED.has(trial.end_reason);
+      if (charged ? failures !== max + 1 : failures > max + 1)
+        this.#context.broken(
+          "max_restarts is exact",
+          `${name} is ${trial.end_reason} after ${failures} failures; max_restarts is ${max}`,
+        );
+      if (!charged && trial.restarts > failures)
+        this.#context.broken(
+          "only failures are charged",
+          `${name}: ${trial.restarts} of ${failures}`,
+        );
+      if (own.some((row) => row.state !== "ended"))
+        this.#context.broken("what is over holds nothing", `${name} has a live allocation`);
+      if (own.length !== trial.core.run)
+        this.#context.broken(
+          "each run is an allocation",
+          `${name}: ${own.length}, ${trial.core.run}`,
+        );
+      for (const row of own) steps += this.#progress(trial.id, row);
+    }
+    if (steps !== experiment.steps)
+      this.#context.broken(
+        "work is counted once",
+        `experiment ${experiment.id}: ${experiment.steps} steps counted, ${steps} reported`,
+      );
+  }
+
+  #progress(trialId: number, { run, start_step: start }: AllocationRow): number {
+    let last = start;
+    for (const report of this.#ledger.rows<{ trial_id: number; run: number; step: number }>(
+      "reports",
+    ))
+      if (report.trial_id === trialId && report.run === run) last = Math.max(last, report.step);
+    return last - start;
+  }
+
+  #reports(accepted: ReadonlyMap<string, number>): void {
+    const counts = new Map<string, number>();
+    for (const { trial_id: trial, run } of this.#ledger.rows<{ trial_id: number; run: number }>(
+      "reports",
+    ))
+      counts.set(`${trial} ${run}`, (counts.get(`${trial} ${run}`) ?? 0) + 1);
+    for (const [id, count] of accepted) {
+      const [experiment = 0, number = 0, run = 0] = id.split(".").map(Number);
+      const trial = this.#ledger.trial(experiment, number);
+      const found = counts.get(`${trial?.id} ${run}`) ?? 0;
+      if (found !== count)
+        this.#context.broken(
+          "what a runner took arrives",
+          `${id}: ${count} taken, ${found} stored`,
+        );
+    }
+  }
+}

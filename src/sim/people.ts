@@ -1,0 +1,155 @@
+/** People: they submit work and repeat it until it was taken, change their minds, and once all is well wake what sleeps. */
+import type { JsonObject } from "../base/json.ts";
+import { ContrailError } from "../protocol/errors.ts";
+import { toSearch, toSettings } from "../server/translate.ts";
+import type { MemoryLedger } from "./memory-ledger.ts";
+import type { Act, Submission } from "./scenario.ts";
+import type { SimContext } from "./sim-context.ts";
+import type { SimServer } from "./sim-server.ts";
+
+const AGAIN_MS = 700;
+/** How long somebody watches a trial that does nothing before ending it. */
+const PATIENCE_MS = 20_000;
+/** Programs that never end by themselves. */
+const ENDLESS = new Set(["hangs", "never reports"]);
+
+export class People {
+  readonly #context: SimContext;
+  readonly #ledger: MemoryLedger;
+  readonly #server: () => SimServer | null;
+  /** Submissions that were taken. */
+  readonly taken = new Set<string>();
+
+  constructor(context: SimContext, ledger: MemoryLedger, server: () => SimServer | null) {
+    this.#context = context;
+    this.#ledger = ledger;
+    this.#server = server;
+  }
+
+  begin(): void {
+    const { timeline, scenario } = this.#context;
+    for (const submission of scenario.submissions)
+      timeline.at(submission.atMs, () => this.#submit(submission));
+    for (const act of scenario.acts) timeline.at(act.atMs, () => this.#act(act));
+  }
+
+  get done(): boolean {
+    return this.taken.size === this.#context.scenario.submissions.length;
+  }
+
+  /** Follows `createExperiment`: under one key a submission is made once, however often it is sent. */
+  #submit(submission: Submission): void {
+    const { timeline } = this.#context;
+    const server = this.#server();
+    const again = (): void => {
+      timeline.after(AGAIN_MS, () => this.#submit(submission));
+    };
+    if (!server?.ready) return again();
+    if (this.#ledger.table("idempotency").has(`1 ${submission.key}`)) {
+      this.taken.add(submission.key);
+      return;
+    }
+    this.#create(server, submission).then(
+      (id) => {
+        this.#context.trace("person", `${submission.key} is experiment ${id}`);
+        this.taken.add(submission.key);
+      },
+      (error: unknown) => {
+        if (error instanceof ContrailError) again();
+        else this.#context.fail(error);
+      },
+    );
+    // A server that dies answers nobody.
+    timeline.after(10_000, () => {
+      if (!this.taken.has(submission.key) && !server.life.alive) again();
+    });
+  }
+
+  #create(server: SimServer, { key, config, paused }: Submission): Promise<number> {
+    const seed = config.reproducibility.experiment_seed ?? 0;
+    const { search, reason } = toSearch(config, seed);
+    const settings = toSettings(config, search);
+    return server.loop.submit({
+      name: "create experiment",
+      run: (world, turn) => {
+        const live = world.create(
+          turn,
+          {
+            ...{ name: config.name ?? "", description: null, labels: [] },
+            ...{ workspace: "default", project: "default", owner_id: 1, owner: "ada" },
+            ...{ config: config as unknown as JsonObject, config_text: key, data: {}, seed },
+            ...{ code: null, provenance: {}, plan: {}, searcher_reason: reason },
+            ...{ search_spec: search, progress: 0, best_trial: null, best_step: null },
+            ...{ best_objective: null, steps: 0, slot_ms: 0 },
+            ...{ created_at: new Date(turn.nowMs), started_at: null, ended_at: null },
+          },
+          settings,
+          { paused, actor: "ada" },
+        );
+        turn.batch.put(
+          "idempotency",
+          {
+            ...{ user_id: 1, key, request_hash: "", reply: {} },
+            created_at: new Date(turn.nowMs),
+          },
+          "nothing",
+        );
+        return live.id;
+      },
+    });
+  }
+
+  #act({ verb, experiment, trial }: Act): void {
+    const server = this.#server();
+    const lives = [...(server?.world.experiments.values() ?? [])];
+    const live = lives[Math.floor(experiment * lives.length)];
+    if (!server?.ready || !live) return;
+    const numbers = [...live.x.trials.keys()];
+    const number = trial === null ? undefined : numbers[Math.floor(trial * numbers.length)];
+    this.#user(server, verb, live.id, number);
+  }
+
+  #user(server: SimServer, verb: Act["verb"], id: number, trial: number | undefined): void {
+    const whom = trial === undefined ? {} : { trial };
+    this.#context.trace("person", `${verb}s ${trial === undefined ? id : `${id}.${trial}`}`);
+    server.loop
+      .submit({
+        name: verb,
+        run: (world, turn) => {
+          const live = world.experiments.get(id);
+          if (live) world.apply(turn, live, { type: "user", verb, actor: "ada", ...whom });
+        },
+      })
+      .catch((error: unknown) => {
+        if (!(error instanceof ContrailError)) this.#context.fail(error);
+      });
+  }
+
+  /** Wakes whatever was paused, and after a while ends what never will. */
+  heal(): void {
+    const { timeline } = this.#context;
+    timeline.after(PATIENCE_MS, () => this.#endEndless());
+    this.#wake();
+  }
+
+  #wake(): void {
+    const server = this.#server();
+    this.#context.timeline.after(5_000, () => this.#wake());
+    if (!server?.ready) return;
+    for (const live of server.world.experiments.values()) {
+      if (live.x.core.run === "paused") this.#user(server, "activate", live.id, undefined);
+      for (const number of live.x.live)
+        if (live.x.trials.get(number)?.userHold) this.#user(server, "activate", live.id, number);
+    }
+  }
+
+  #endEndless(): void {
+    const server = this.#server();
+    this.#context.timeline.after(PATIENCE_MS, () => this.#endEndless());
+    if (!server?.ready) return;
+    for (const live of server.world.experiments.values())
+      for (const number of live.x.live)
+        if (ENDLESS.has(this.#context.behaviour(`${live.id}.${number}`)))
+          this.#user(server, "kill", live.id, number);
+  }
+}
