@@ -1,5 +1,5 @@
 /** What every measure is handed, and what it gives back. */
-import type { Clock } from "../src/base/clock.ts";
+import { type Clock, sleep } from "../src/base/clock.ts";
 import type { World } from "../src/cli/server-process.ts";
 import type { Figure } from "./figure.ts";
 
@@ -35,3 +35,21 @@ export const figure = (
   note: "",
   ...given,
 });
+
+/** Long enough for the slowest machine; a measure that waits for longer has found a fault, not a figure. */
+const WAIT_MS_MAX = 300_000;
+
+/** Looks again and again. @throws Error when it does not become true */
+export async function until(
+  { clock }: Pick<Bench, "clock">,
+  what: string,
+  holds: () => boolean | Promise<boolean>,
+  everyMs = 20,
+): Promise<void> {
+  const startMs = clock.monotonicMs();
+  while (!(await holds())) {
+    if (clock.monotonicMs() - startMs > WAIT_MS_MAX)
+      throw new Error(`waited ${WAIT_MS_MAX / 1000} s until ${what}`);
+    await sleep(clock, everyMs);
+  }
+}

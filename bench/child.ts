@@ -19,7 +19,13 @@ export async function startChild<T>(options: {
   const { script, args = [], nodeArgs = [] } = options;
   const child: ChildProcess = spawn(
     process.execPath,
-    ["--disable-warning=ExperimentalWarning", ...nodeArgs, script.pathname, ...args],
+    [
+      "--disable-warning=ExperimentalWarning",
+      "--no-deprecation",
+      ...nodeArgs,
+      script.pathname,
+      ...args,
+    ],
     { stdio: ["pipe", "pipe", "inherit"] },
   );
   const gone = once(child, "exit");

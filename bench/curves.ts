@@ -4,7 +4,7 @@
  * it by the same rule in one loop, and answers by bare HTTP.
  */
 import type pg from "pg";
-import { type Bench, figure, type Measure } from "./bench.ts";
+import { type Bench, figure, type Measure, until } from "./bench.ts";
 import { withDatabase } from "./database.ts";
 import { type Figure, quantileOf } from "./figure.ts";
 import { inPairs, type Paired, type Sample } from "./pairs.ts";
@@ -36,7 +36,7 @@ export const curves: Measure = {
         trials: OVERLAID + 1,
         steps: LONG_POINTS * 10,
       });
-      await reportOnce(subject.wire());
+      await reportOnce(bench, subject.wire());
       await withDatabase(subject.dataDir, (client) => fill(client, id, bench));
       const pathOf = (trial: number): string =>
         `/api/v1/trials/${id}.${trial}/metrics?names=loss&points=${POINTS}`;
@@ -54,21 +54,17 @@ export const curves: Measure = {
 };
 
 /** Each trial reports its first step, so that everything but the mass of points has come the usual way. */
-async function reportOnce(wire: Wire): Promise<void> {
-  let left = OVERLAID + 1;
-  await new Promise<void>((resolve, reject) => {
-    const runner = new StubRunner(wire, (allocation) => {
-      allocation.started();
-      allocation.report(1, { loss: 1 });
-      left -= 1;
-      if (left > 0) return;
-      setTimeout(() => {
-        runner.stop();
-        if (runner.failure) reject(runner.failure);
-        else resolve();
-      }, 500);
-    });
+async function reportOnce(bench: Bench, wire: Wire): Promise<void> {
+  let reported = 0;
+  const runner = new StubRunner(wire, (allocation) => {
+    allocation.started();
+    allocation.report(1, { loss: 1 });
+    reported += 1;
   });
+  await until(bench, "all trials have reported", () =>
+    runner.isOver(reported > OVERLAID && runner.isDelivered),
+  );
+  runner.stop();
 }
 
 async function fill(client: pg.Client, experiment: number, bench: Bench): Promise<void> {

@@ -14,6 +14,8 @@ import { number } from "./table.ts";
 import { Wire } from "./wire.ts";
 
 const LIVE = [1, 50, 200];
+/** Its multiples, less their whole part, are as evenly spread as any sequence can be. */
+const GOLDEN_RATIO = 0.618034;
 
 export const decisions: Measure = {
   name: "decisions",
@@ -31,15 +33,16 @@ async function latency(bench: Bench, live: number): Promise<Figure> {
   const floor = await floorServer(bench);
   const floorWire = new Wire(floor.ready.url);
   try {
-    const secondsLong = bench.quick ? 5 : 15;
+    const secondsLong = bench.quick ? 4 : 15;
     const latenciesMs: number[] = [];
     const floorMs: number[] = [];
+    let launched = 0;
     let ended = 0;
     const wire = subject.wire();
     const runner = new StubRunner(wire, (allocation) => {
       allocation.started();
-      // Spread, so that two hundred do not speak at the same moment.
-      const trainMs = 500 + ((allocation.fence * 7919 + ended * 104729) % 1000);
+      // Spread evenly, so that two hundred that start together do not speak together.
+      const trainMs = 500 + ((launched++ * GOLDEN_RATIO * 1000) % 1000);
       clock.after(trainMs, () => {
         const reportedMs = clock.monotonicMs();
         allocation.heard = (orders) => {
@@ -60,11 +63,10 @@ async function latency(bench: Bench, live: number): Promise<Figure> {
     });
     const body = JSON.stringify({ type: "report", step: 1, metrics: { loss: 0.5 } });
     const untilMs = clock.monotonicMs() + secondsLong * 1000;
-    while (clock.monotonicMs() < untilMs && runner.failure === undefined) {
+    while (!runner.isOver(clock.monotonicMs() >= untilMs)) {
       floorMs.push((await floorWire.post("/append", body)).totalMs);
       await sleep(clock, 20);
     }
-    if (runner.failure) throw runner.failure;
     runner.stop();
     const cpuMs = (cpuMsOf(subject.pid) ?? 0) - (cpuBefore ?? 0);
     const p99 = quantileOf(latenciesMs, 0.99);

@@ -9,7 +9,7 @@ import { once } from "node:events";
 import type { IncomingMessage } from "node:http";
 import { join } from "node:path";
 import { sleep } from "../src/base/clock.ts";
-import { type Bench, figure, type Measure } from "./bench.ts";
+import { type Bench, figure, type Measure, until } from "./bench.ts";
 import { withDatabase } from "./database.ts";
 import { type Figure, quantileOf, quartiles } from "./figure.ts";
 import { inPairs, isNoisy, type Sample } from "./pairs.ts";
@@ -26,6 +26,7 @@ import {
 import { number } from "./table.ts";
 import { Wire } from "./wire.ts";
 
+const NODE = [process.execPath, "--disable-warning=ExperimentalWarning"];
 const CLIENTS = 200;
 const LINES_A_SECOND = 10_000;
 const TALKERS = 10;
@@ -40,7 +41,7 @@ export const logs: Measure = {
 
 async function toStorage(bench: Bench): Promise<Figure> {
   const lines = bench.quick ? 20_000 : 40_000;
-  const pipedLines = 1_000_000;
+  const pipedLines = 300_000;
   const subject = await realServer(bench, { slots: 2, dataDir: bench.folder("m9") });
   const file = join(bench.folder("m9-pipe"), "piped");
   try {
@@ -65,7 +66,7 @@ async function toStorage(bench: Bench): Promise<Figure> {
         subjectCpuMs === undefined
           ? ""
           : `${number(subjectCpuMs * 1000)} µs a line (server, database)`,
-      note: `${lines} lines at a go from one program`,
+      note: `${lines} lines at a go from one program, one write a line`,
     });
   } finally {
     await subject.stop();
@@ -74,51 +75,47 @@ async function toStorage(bench: Bench): Promise<Figure> {
 
 /** From the first line's time to the moment when all are in the database. */
 async function stored(bench: Bench, subject: Subject, lines: number): Promise<Sample> {
-  const { clock } = bench;
   const cpuBefore = cpuMsOf(subject.pid);
   const id = await createExperiment(subject.client, {
     name: "m9",
     trials: 1,
-    entrypoint: [
-      process.execPath,
-      "--disable-warning=ExperimentalWarning",
-      program("talker.ts"),
-      String(lines),
-    ],
+    entrypoint: [...NODE, program("talker.ts"), String(lines)],
   });
+  // One more line: the program says how long it took.
+  const all = lines + 1;
   return withDatabase(subject.dataDir, async (client) => {
-    for (;;) {
-      const { rows } = await client.query<{ last: string | null; first_ms: number | null }>(
-        `select max(l.seq) as last, (extract(epoch from min(l.at)) * 1000)::float8 as first_ms
-         from logs l join allocations a on a.id = l.allocation_id
-         where a.experiment_id = $1 and l.seq in (1, (select max(k.seq) from logs k where k.allocation_id = a.id))`,
+    let nowMs = 0;
+    let allocation: number | undefined;
+    await until(bench, "all lines are stored", async () => {
+      const { rows } = await client.query<{ id: number; last: string | null }>(
+        `select a.id, (select l.seq from logs l where l.allocation_id = a.id order by l.seq desc limit 1) as last
+         from allocations a where a.experiment_id = $1`,
         [id],
       );
-      const nowMs = clock.nowMs();
-      const { last = null, first_ms: firstMs = null } = rows[0] ?? {};
-      // One more line: the program says how long it took.
-      if (Number(last) >= lines + 1 && firstMs !== null) {
-        const { rows: counted } = await client.query<{ n: number }>(
-          `select count(*)::int as n from logs l join allocations a on a.id = l.allocation_id where a.experiment_id = $1`,
-          [id],
-        );
-        if (counted[0]?.n !== lines + 1)
-          throw new Error(`${lines + 1} lines were printed, ${counted[0]?.n} are stored`);
-        const cpuAfter = cpuMsOf(subject.pid);
-        const cpuMs =
-          cpuBefore === undefined || cpuAfter === undefined
-            ? undefined
-            : (cpuAfter - cpuBefore) / lines;
-        return { value: (lines / (nowMs - firstMs)) * 1000, cpuMs };
-      }
-      await sleep(clock, 20);
-    }
+      nowMs = bench.clock.nowMs();
+      allocation = rows[0]?.id;
+      return Number(rows[0]?.last) >= all;
+    });
+    const cpuAfter = cpuMsOf(subject.pid);
+    const { rows } = await client.query<{ stored: number; first_ms: number }>(
+      `select count(*)::int as stored, (extract(epoch from min(at)) * 1000)::float8 as first_ms
+       from logs where allocation_id = $1`,
+      [allocation],
+    );
+    const { stored = 0, first_ms: firstMs = 0 } = rows[0] ?? {};
+    if (stored !== all) throw new Error(`${all} lines were printed, ${stored} are stored`);
+    const cpuMs =
+      cpuBefore === undefined || cpuAfter === undefined
+        ? undefined
+        : (cpuAfter - cpuBefore) / lines;
+    return { value: (lines / (nowMs - firstMs)) * 1000, cpuMs };
   });
 }
 
 async function piped({ clock }: Bench, file: string, lines: number): Promise<Sample> {
-  const command = `"$0" --disable-warning=ExperimentalWarning "$1" "$2" | cat > "$3"`;
-  const args = [process.execPath, program("talker.ts"), String(lines), file];
+  // The last argument of the shell is where the pipe ends; the ones before it are the program.
+  const command = 'file=$0; "$@" | cat > "$file"';
+  const args = [file, ...NODE, program("talker.ts"), String(lines)];
   const child = spawn("/bin/sh", ["-c", command, ...args], { stdio: ["ignore", "ignore", "pipe"] });
   let said = "";
   child.stderr.setEncoding("utf8").on("data", (text: string) => {
@@ -149,7 +146,7 @@ async function liveView(bench: Bench): Promise<Figure> {
       allocations.push(allocation);
     });
     const id = await createExperiment(subject.client, { name: "m9", trials: TALKERS, steps: 1e9 });
-    while (allocations.length < TALKERS) await sleep(bench.clock, 20);
+    await until(bench, "all trials run", () => runner.isOver(allocations.length === TALKERS));
     const open = async (target: Wire, path: string): Promise<Reader[]> => {
       const opened = await Promise.all(
         Array.from({ length: CLIENTS }, async () => new Reader(bench, await target.stream(path))),
@@ -201,8 +198,8 @@ async function liveView(bench: Bench): Promise<Figure> {
       ratios.push(quantileOf(mine, 0.95) / quantileOf(theirs, 0.95));
     }
     const linesASecond = await talk.stop();
+    runner.isOver(true);
     runner.stop();
-    if (runner.failure) throw runner.failure;
     const p95 = quantileOf(delays, 0.95);
     return figure({
       measure: "M9",

@@ -7,9 +7,8 @@
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { sleep } from "../src/base/clock.ts";
 import type { Client } from "../src/sdk/client.ts";
-import { type Bench, figure, type Measure } from "./bench.ts";
+import { type Bench, figure, type Measure, until } from "./bench.ts";
 import type { Figure } from "./figure.ts";
 import { quartiles } from "./figure.ts";
 import { inPairs, type Sample } from "./pairs.ts";
@@ -49,8 +48,7 @@ async function againstIdeal(bench: Bench): Promise<Figure> {
     const cpuBefore = cpuMsOf(subject.pid);
     const startMs = clock.monotonicMs();
     const id = await createExperiment(subject.client, { name: "m3", trials });
-    while (exited < trials && runner.failure === undefined) await sleep(clock, 5);
-    if (runner.failure) throw runner.failure;
+    await until(bench, "all stub trials have ended", () => runner.isOver(exited >= trials), 5);
     await untilOver(bench, subject.client, id);
     const tookMs = clock.monotonicMs() - startMs;
     const cpuMs = (cpuMsOf(subject.pid) ?? 0) - (cpuBefore ?? 0);
@@ -133,11 +131,11 @@ async function spawnAll(
   return (clock.monotonicMs() - startMs) / 1000;
 }
 
-async function untilOver({ clock }: Bench, client: Client, id: number): Promise<void> {
-  for (;;) {
+function untilOver(bench: Bench, client: Client, id: number): Promise<void> {
+  return until(bench, `experiment ${id} is over`, async () => {
     const { state, reason, ended_at } = await client.experiment(id);
-    if (state === "completed") return;
-    if (ended_at !== null) throw new Error(`experiment ${id} is ${state}: ${reason}`);
-    await sleep(clock, 20);
-  }
+    if (ended_at !== null && state !== "completed")
+      throw new Error(`experiment ${id} is ${state}: ${reason}`);
+    return ended_at !== null;
+  });
 }

@@ -11,7 +11,8 @@ import { createWriteStream } from "node:fs";
 import { join } from "node:path";
 import { finished } from "node:stream/promises";
 import { sleep } from "../src/base/clock.ts";
-import { type Bench, figure, type Measure } from "./bench.ts";
+import { startServer } from "../src/cli/server-process.ts";
+import { type Bench, figure, type Measure, until } from "./bench.ts";
 import { withDatabase } from "./database.ts";
 import { type Figure, quartiles } from "./figure.ts";
 import { isNoisy } from "./pairs.ts";
@@ -68,14 +69,13 @@ async function fill(bench: Bench, dataDir: string, size: Size, log: string): Pro
       allocation.exited();
     });
     id = await createExperiment(subject.client, { name: "m10", trials: size.trials });
-    while (runner.allocations.size < left || ended < size.trials - left) {
-      if (runner.failure) throw runner.failure;
-      await sleep(bench.clock, 50);
-    }
+    await until(bench, "the trials have been made", () =>
+      runner.isOver(runner.allocations.size >= left && ended >= size.trials - left),
+    );
     await subject.client.changeExperiment(id, "pause");
     // Whoever is still there gives its slots back.
     for (const allocation of runner.allocations.values()) allocation.exited();
-    while (runner.allocations.size > 0) await sleep(bench.clock, 50);
+    await until(bench, "all slots are free", () => runner.isOver(runner.allocations.size === 0));
     runner.stop();
     await withDatabase(dataDir, async (client) => {
       // Older events than all that the search was told: its saved state stands for them.
@@ -211,7 +211,6 @@ async function killed(bench: Bench, dataDir: string, size: Size, log: string): P
   ];
 
   async function restart() {
-    const { startServer } = await import("../src/cli/server-process.ts");
     const server = await startServer({ dataDir, slots: RUNNING, port: 0 }, world);
     return { server, url: server.url, pid: server.pid };
   }
@@ -238,18 +237,17 @@ async function stepsOf({ client }: Subject, id: number): Promise<Map<string, num
 }
 
 /** Waits until every one of the running trials has reported beyond these steps. */
-async function trialsBeyond(
+function trialsBeyond(
   bench: Bench,
   subject: Subject,
   id: number,
   before: ReadonlyMap<string, number>,
 ): Promise<void> {
-  for (;;) {
+  return until(bench, "all running trials report again", async () => {
     const now = await stepsOf(subject, id);
-    if (now.size >= RUNNING && [...now].every(([trial, step]) => step > (before.get(trial) ?? 0)))
-      return;
-    await sleep(bench.clock, 20);
-  }
+    const beyond = [...now].filter(([trial, step]) => step > (before.get(trial) ?? 0));
+    return beyond.length >= RUNNING;
+  });
 }
 
 /** A fresh server with nothing to do. */

@@ -6,8 +6,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { sleep } from "../src/base/clock.ts";
-import { type Bench, figure, type Measure } from "./bench.ts";
+import { type Bench, figure, type Measure, until } from "./bench.ts";
 import { type Figure, quantileOf, quartiles } from "./figure.ts";
 import { isNoisy } from "./pairs.ts";
 import { createExperiment, realServer, type Subject } from "./subjects.ts";
@@ -88,12 +87,9 @@ async function submitted(bench: Bench, { client }: Subject, path: string): Promi
     trials: 1,
     entrypoint: lineThatTells(path),
   });
-  for (;;) {
-    // It reports nothing, so it ends as an error; what counts has happened by then.
-    const { ended_at } = await client.experiment(id);
-    if (ended_at !== null) break;
-    await sleep(bench.clock, 25);
-  }
+  // It reports nothing, so it ends as an error; what counts has happened by then.
+  const isOver = async () => (await client.experiment(id)).ended_at !== null;
+  await until(bench, `experiment ${id} is over`, isOver, 25);
   return Number(readFileSync(path, "utf8")) - startMs;
 }
 

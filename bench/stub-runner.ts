@@ -91,8 +91,15 @@ export class StubRunner {
     void this.#poll().catch((error: Error) => this.#fail(error));
   }
 
-  get failure(): Error | undefined {
-    return this.#failure;
+  /** For whoever waits for something that this runner does. @throws Error when it has failed */
+  isOver(done: boolean): boolean {
+    if (this.#failure !== undefined) throw this.#failure;
+    return done;
+  }
+
+  /** Everything that was sent has been acknowledged. */
+  get isDelivered(): boolean {
+    return !this.#sending;
   }
 
   stop(): void {

@@ -49,7 +49,7 @@ const server = await startServer({
   port: 0,
   databaseUrl: undefined,
   clock: realClock,
-  log: pino({ level: "warn" }, pino.destination({ dest: 2, sync: true })),
+  log: pino({ level: "error" }, pino.destination({ dest: 2, sync: true })),
   engine,
   version: "bench",
   user: "bench",

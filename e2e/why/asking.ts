@@ -8,7 +8,7 @@ export function doing(act: string, more: Record<string, unknown> = {}): object {
   const { hyperparameters = {}, ...rest } = more;
   return {
     name: act,
-    entrypoint: "python3 act.py",
+    entrypoint: ["python3", "act.py"],
     max_restarts: 0,
     hyperparameters: { act, ...(hyperparameters as object) },
     ...rest,

@@ -18,7 +18,7 @@ import { Broken, SimContext } from "./sim-context.ts";
 import { SimNode } from "./sim-node.ts";
 import { type ServerDisk, SimServer } from "./sim-server.ts";
 import { watchSpool } from "./spool-rules.ts";
-import { trueTime } from "./timeline.ts";
+import { EPOCH_MS, setRate, trueTime } from "./timeline.ts";
 import { Trace } from "./trace.ts";
 
 /** After the faults have stopped. */
@@ -115,7 +115,7 @@ export class Simulation {
     timeline.at(scenario.healAtMs + END_MS_MAX, () =>
       this.#context.broken("everything comes to its end", this.#whatIsLeft()),
     );
-    await timeline.run(() => this.#healed && this.#over());
+    await timeline.run(() => this.#over());
     await this.#checkMemory();
     const lossy = faults.nodeLossEveryMs > 0 || faults.diskFullEveryMs > 0;
     const keys = scenario.submissions.map(({ key }) => key);
@@ -255,11 +255,11 @@ export class Simulation {
         skew.offsetMs += sign * random.below(2_000);
         break;
       case 3:
-        skew.frozenAtMs ??= Math.floor(1_700_000_000_000 + this.#context.timeline.nowMs);
+        skew.frozenAtMs ??= Math.floor(EPOCH_MS + this.#context.timeline.nowMs);
         break;
       default:
         skew.frozenAtMs = null;
-        skew.rate = 0.9 + random.unit() * 0.2;
+        setRate(skew, this.#context.timeline.nowMs, 0.9 + random.unit() * 0.2);
     }
     this.#context.trace("clock", JSON.stringify(skew));
   }
@@ -273,7 +273,7 @@ export class Simulation {
     this.#node.disk.full = false;
     for (const skew of [this.#skew, this.#node.skew]) {
       skew.frozenAtMs = null;
-      skew.rate = 1;
+      setRate(skew, this.#context.timeline.nowMs, 1);
     }
     this.#people.heal();
   }

@@ -129,11 +129,27 @@ export interface Skew {
   offsetMs: number;
   /** The wall clock stands still at this reading; null = it goes. */
   frozenAtMs: number | null;
-  /** Milliseconds of its monotonic clock in a true one. */
+  /** Milliseconds of its monotonic clock in a true one; changed by `setRate` alone. */
   rate: number;
+  /** What the monotonic clock showed when the rate was set, and when that was. */
+  monotonicMs: number;
+  setAtMs: number;
 }
 
-export const trueTime = (): Skew => ({ offsetMs: 0, frozenAtMs: null, rate: 1 });
+export const trueTime = (): Skew => ({
+  offsetMs: 0,
+  frozenAtMs: null,
+  rate: 1,
+  monotonicMs: 0,
+  setAtMs: 0,
+});
+
+/** The monotonic clock goes on from where it stands, faster or slower. */
+export function setRate(skew: Skew, nowMs: number, rate: number): void {
+  skew.monotonicMs += (nowMs - skew.setAtMs) * skew.rate;
+  skew.setAtMs = nowMs;
+  skew.rate = rate;
+}
 
 /** The wall clock when a run begins. */
 export const EPOCH_MS = 1_700_000_000_000;
@@ -155,7 +171,8 @@ export class SimClock implements Clock {
   }
 
   monotonicMs(): number {
-    return this.#timeline.nowMs * this.#skew.rate;
+    const { monotonicMs, setAtMs, rate } = this.#skew;
+    return monotonicMs + (this.#timeline.nowMs - setAtMs) * rate;
   }
 
   after(delayMs: number, callback: () => void): () => void {
