@@ -2,8 +2,8 @@
  * `npm run bench [-- NAME…] [--quick] [--json FILE] [--dir DIR] [--profile DIR]`: how fast it is, beside how
  * fast this machine could be. Names and protocol: docs/benchmarks.md.
  *
- * The table goes to stdout, what is being done to stderr; each measure's figures go to
- * bench/results/NAME.json and all of them to bench/results/all.json (or FILE). A figure that misses its aim
+ * The table goes to stdout, what is being done to stderr; all figures go to bench/results/all.json (or FILE)
+ * and each measure's to NAME.json beside it. A figure that misses its aim
  * is a finding and no failure: the exit code says only whether everything could be measured.
  */
 import { randomUUID } from "node:crypto";
@@ -38,7 +38,7 @@ const MEASURES: readonly Measure[] = [
   ready,
   search,
 ];
-const RESULTS = join(import.meta.dirname, "results");
+const ALL_RESULTS = join(import.meta.dirname, "results", "all.json");
 
 function readArguments() {
   const { values, positionals } = parseArgs({
@@ -63,6 +63,7 @@ function readArguments() {
 }
 
 const args = readArguments();
+const results = args.json === undefined ? ALL_RESULTS : resolve(args.json);
 // The disk that is measured. Another user runs PostgreSQL when this one is root, so it must be passable.
 const root = mkdtempSync(join(resolve(args.dir), "contrail-bench-"));
 chmodSync(root, 0o711);
@@ -111,7 +112,7 @@ try {
     try {
       const found = await measure.run(bench);
       figures.push(...found);
-      store(join(RESULTS, `${measure.name}.json`), found);
+      store(join(dirname(results), `${measure.name}.json`), found);
       say(`  ${((realClock.monotonicMs() - startMs) / 1000).toFixed(0)} s`);
     } catch (error) {
       failures.push(`${measure.name}: ${(error as Error).stack ?? error}`);
@@ -121,7 +122,7 @@ try {
 } finally {
   cleanUp();
 }
-store(args.json === undefined ? join(RESULTS, "all.json") : resolve(args.json), figures);
+store(results, figures);
 process.stdout.write(`${figureTable(figures)}\n`);
 for (const failure of failures) process.stdout.write(`not measured: ${failure}\n`);
 process.exit(failures.length > 0 ? 1 : 0);

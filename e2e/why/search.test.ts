@@ -72,6 +72,7 @@ describe("why the search decided so", () => {
 
     const losers = await byEnd(id, "stopped_by_search");
     assert.ok(losers.length >= 6);
+    let waited = 0;
     for (const loser of losers) {
       const answer = await ask.why("trial", loser);
       const reason = because(answer, {
@@ -81,9 +82,10 @@ describe("why the search decided so", () => {
       });
       assert.ok(Number(reason.figures.rank) > Number(reason.figures.passing));
       await ranked(loser, reason);
-      says(answer, { code: "waits_at_rung" });
+      waited += answer.reasons.filter(({ code }) => code === "waits_at_rung").length;
       says(answer, { code: "created", text: /of 9 trials made\./ });
     }
+    assert.ok(waited > 0, "those who came first had to wait for the others");
     because(await ask.why("experiment", id), {
       code: "search_completed",
       text: /All trials are over: 9 ended well\./,

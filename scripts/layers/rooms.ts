@@ -87,6 +87,8 @@ export const rooms: readonly Room[] = [
       "src/store/snapshot",
       // `doctor` asks what the server would find.
       "src/store/postgres/operating-user",
+      // `audit verify --file` walks an export by the same rules, with no server to be trusted.
+      "src/store/chain-walk",
     ],
     testsMayImport: ["src/core/", "src/store/", "src/engines/"],
     packages: ["commander", "yaml"],

@@ -44,7 +44,7 @@ function ofProblems(title: string, problems: readonly Problem[]): Outcome {
 
 /** Fixtures that tests share are named like tests, so that compiler and layers treat them as such. */
 const isTestFile = (path: string): boolean =>
-  /^(?:src|examples|scripts)\/.*\.test\.ts$/.test(path) && !/[-.]fixtures\.test\.ts$/.test(path);
+  /^(?:src|examples|scripts|bench)\/.*\.test\.ts$/.test(path) && !/[-.]fixtures\.test\.ts$/.test(path);
 const isProcess = (path: string): boolean => isTestFile(path) && path.endsWith(".proc.test.ts");
 const isUnit = (path: string): boolean => isTestFile(path) && !isProcess(path);
 const isEndToEnd = (path: string): boolean => /^e2e\/.*\.test\.ts$/.test(path);
@@ -56,7 +56,7 @@ const chosen = (wanted: (path: string) => boolean, filter: readonly string[]): s
 
 async function unitTests(filter: readonly string[]): Promise<Outcome> {
   const files = chosen(isUnit, filter);
-  if (files.length === 0) return noFiles("unit tests (src, examples, scripts)", filter);
+  if (files.length === 0) return noFiles("unit tests (src, examples, scripts, bench)", filter);
   const env = await databaseEnvironment();
   return runNodeTests({ files, env, testTimeoutMs: 2 * MINUTE_MS, timeoutMs: 10 * MINUTE_MS });
 }

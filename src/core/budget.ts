@@ -41,6 +41,8 @@ export function budgetReached(budget: Budget, spent: Spent): string | undefined 
     return `budget reached: ${spent.steps} of ${budget.steps} steps are trained`;
   if (budget.timeMs !== undefined && spent.timeMs >= budget.timeMs)
     return `budget reached: ${seconds(spent.timeMs)} of ${seconds(budget.timeMs)} wall time have passed`;
+  const { slotHours: hoursMax, money, energy } = budget;
+  if (hoursMax === undefined && money === undefined && energy === undefined) return undefined;
   const hours = slotHours(spent.slotMs);
   if (budget.slotHours !== undefined && hours >= budget.slotHours)
     return `budget reached: ${hours.toFixed(3)} of ${budget.slotHours} slot-hours are used`;

@@ -37,7 +37,8 @@ export type RunnerClient = Pick<
 >;
 
 export interface Machine {
-  /** Allocations that are over and delivered. `add` throws what the disk throws. */
+  /** Allocations that are over and delivered. `add` throws what the disk throws, having remembered it until the end of
+   *  this process. */
   readonly ended: { has(id: string): boolean; add(id: string): void };
   /** Ids of the allocations that an earlier runner left here. */
   leftovers(): string[];

@@ -30,6 +30,8 @@ const DEFAULT_LIMITS = { eventsMaxBytes: 1024 ** 3, logsMaxBytes: 64 * 1024 ** 2
 const STOP_GRACE_MS = 5_000;
 const STOP_ENDED_MS = 6_500;
 const STOP_FLUSH_MS = 2_000;
+/** After a disk that took nothing. */
+const NOTE_AGAIN_MS = 5_000;
 
 export class Runner {
   readonly #options: RunnerOptions;
@@ -182,20 +184,25 @@ export class Runner {
   }
 
   #delivered(host: AllocationHost): void {
-    const { machine, say } = this.#options;
-    try {
-      machine.ended.add(host.id);
-    } catch (error) {
-      say(`${host.id}: could not be noted as ended: ${(error as Error).message}`);
-    }
     this.#hosts.delete(host.id);
     this.#list();
+    this.#forget(host.id);
+    if (this.#hosts.size === 0) this.#emptied?.();
+  }
+
+  /** Its folder goes when its end is noted: one of the two has to keep a late order from starting it again. */
+  #forget(id: string): void {
+    const { machine, clock, say } = this.#options;
+    try {
+      machine.ended.add(id);
+    } catch (error) {
+      say(`${id}: could not be noted as ended: ${(error as Error).message}`);
+      clock.after(NOTE_AGAIN_MS, () => this.#forget(id));
+      return;
+    }
     // A folder that cannot be removed now is taken up at the next start.
     machine
-      .forget(host.id)
-      .catch((error: Error) =>
-        say(`${host.id}: its folder could not be removed: ${error.message}`),
-      );
-    if (this.#hosts.size === 0) this.#emptied?.();
+      .forget(id)
+      .catch((error: Error) => say(`${id}: its folder could not be removed: ${error.message}`));
   }
 }

@@ -108,6 +108,9 @@ export function createSegment(files: SpoolFiles, path: string, header: SegmentHe
   return { ...header, path, fd, count: 0, bytes: HEADER_BYTES };
 }
 
+const READ_FIRST_BYTES = 16 * 1024;
+const READ_MAX_BYTES = 1024 * 1024;
+
 export interface OpenedSegment {
   /** Null when the header does not check. */
   readonly segment: Segment | null;
@@ -149,8 +152,8 @@ export function openSegment(files: SpoolFiles, path: string): OpenedSegment {
 function readAll(files: SpoolFiles, fd: number): Buffer {
   const chunks: Buffer[] = [];
   let position = 0;
-  for (;;) {
-    const chunk = Buffer.allocUnsafe(1024 * 1024);
+  for (let size = READ_FIRST_BYTES; ; size = Math.min(2 * size, READ_MAX_BYTES)) {
+    const chunk = Buffer.allocUnsafe(size);
     const got = files.read(fd, chunk, 0, chunk.length, position);
     if (got === 0) return Buffer.concat(chunks);
     chunks.push(chunk.subarray(0, got));

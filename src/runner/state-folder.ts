@@ -99,6 +99,8 @@ function linkPackage(allocations: string, repoRoot: string): void {
 export class EndedList {
   readonly #path: string;
   readonly #ids: Set<string>;
+  /** Known, and not on disk. */
+  readonly #unwritten = new Set<string>();
 
   constructor(path: string) {
     this.#path = path;
@@ -111,11 +113,13 @@ export class EndedList {
     return this.#ids.has(id);
   }
 
-  /** @throws the file system's error; then it is not remembered */
+  /** @throws the file system's error; then only this process remembers it */
   add(id: string): void {
-    if (this.#ids.has(id)) return;
-    appendFileSync(this.#path, `${id}\n`);
+    if (this.#ids.has(id) && !this.#unwritten.has(id)) return;
     this.#ids.add(id);
+    this.#unwritten.add(id);
+    appendFileSync(this.#path, `${id}\n`);
+    this.#unwritten.delete(id);
   }
 }
 

@@ -92,8 +92,7 @@ function readReport(value: Record<string, unknown>): ParsedLine {
   for (const [name, metric] of Object.entries(value.metrics)) {
     const text = isStorableName(name) ? metricText(metric) : null;
     if (text !== null) kept.push(`${JSON.stringify(name)}:${text}`);
-    else if (refused.size < REFUSED_MAX)
-      refused.set(storable(name, NAME_MAX_CHARS) || "(empty)", whatItWas(name, metric));
+    else if (refused.size < REFUSED_MAX) refused.set(shownName(name), whatItWas(name, metric));
   }
   return {
     message: {
@@ -130,14 +129,16 @@ export function metadataFault(metadata: JsonObject): string | null {
     return `metadata of ${Buffer.byteLength(text)} bytes; the limit is ${METADATA_MAX_BYTES}. Put large things into a file of the checkpoint`;
   return everyString(metadata, isStorable)
     ? null
-    : "metadata contains a NUL character or half of a surrogate pair. Encode binary values as base64";
+    : "metadata contains a NUL character, half of a surrogate pair or the name __proto__. Encode binary values as base64";
 }
 
 function everyString(value: Json, test: (text: string) => boolean): boolean {
   if (typeof value === "string") return test(value);
   if (value === null || typeof value !== "object") return true;
   if (Array.isArray(value)) return value.every((item) => everyString(item as Json, test));
-  return Object.entries(value).every(([key, item]) => test(key) && everyString(item as Json, test));
+  return Object.entries(value).every(
+    ([key, item]) => test(key) && key !== "__proto__" && everyString(item as Json, test),
+  );
 }
 
 /** @returns JSON text of the number; null when it is none */
@@ -179,6 +180,10 @@ function jsonOf(value: unknown): string {
 
 const textOf = (value: unknown): string =>
   typeof value === "string" ? value : value === undefined ? "" : jsonOf(value);
+
+/** A name that can stand in a JSON object on the way to the server, which takes no `__proto__`. */
+const shownName = (name: string): string =>
+  name === "__proto__" ? "(__proto__)" : storable(name, NAME_MAX_CHARS) || "(empty)";
 
 const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === "object" && value !== null && !Array.isArray(value);

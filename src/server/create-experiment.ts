@@ -124,7 +124,8 @@ async function create(
             reply: { experiment: live.id, ...reply },
             created_at: new Date(turn.nowMs),
           },
-          "nothing",
+          // An earlier attempt whose commit was still under way when it was looked for: one experiment is enough.
+          "refuse",
         );
       return live.id;
     },

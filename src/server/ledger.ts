@@ -18,12 +18,21 @@ export interface Counters {
   readonly metricNames: readonly { readonly id: number; readonly name: string }[];
 }
 
+/** Another writer has taken the ledger over. Nothing was written, and all that is held in memory may be out of date. */
+export class LedgerMoved extends Error {
+  override name = "LedgerMoved";
+}
+
 export interface Ledger {
-  /** The end of the chain of changes. */
-  readTip(): Promise<ChainTip>;
   /**
-   * Writes all of the batch or nothing. A failure leaves the outcome unknown: only reading tells.
-   * @param tip the end of the chain that the batch builds on @returns its new end, durable
+   * From now on nothing happens here that was begun before: a commit whose answer was lost has happened when this
+   * returns, or never will. Due before anything is read that a later turn builds on, at the start (a commit of the
+   * server before may still be under way) and after every failure. @returns the end of the chain of changes
+   */
+  takeOver(): Promise<ChainTip>;
+  /**
+   * Writes all of the batch or nothing. A failure leaves the outcome unknown until `takeOver`.
+   * @param tip the end of the chain that the batch builds on @returns its new end, durable @throws LedgerMoved
    */
   commit(batch: WriteBatch, tip: ChainTip): Promise<ChainTip>;
   /** @param ids which experiments; absent = all that have not ended */

@@ -22,6 +22,8 @@ export interface LiveAllocation {
   startedAtMs: number | null;
   pid: number | null;
   ordersVersion: number;
+  /** The last version of its orders that is certainly durable: the one that holds if the present turn fails. */
+  ordersBefore: number;
   ordersReason: string;
   /** Highest event of the runner's spool that is durable (or will be with this turn's commit). */
   acked: number;
@@ -87,6 +89,7 @@ function allocationFromRow(row: AllocationRow): LiveAllocation {
     startedAtMs: row.started_at?.getTime() ?? null,
     pid: row.pid,
     ordersVersion: row.orders_version,
+    ordersBefore: row.orders_version,
     ordersReason: row.orders_reason,
     acked: row.acked,
   };

@@ -13,15 +13,15 @@ export async function loadWorld(world: World, ledger: Loads): Promise<void> {
   for (const stored of await ledger.load()) world.adopt(liveFrom(stored));
 }
 
-/** What memory holds of these may be ahead of the database: take what is there. */
+/** What memory holds of these may be ahead of the database: take what is there. @param ids absent = all */
 export async function reloadExperiments(
   world: World,
   ledger: Loads,
-  ids: readonly number[],
+  ids?: readonly number[],
 ): Promise<void> {
   const found = await ledger.load(ids);
   await loadCounters(world, ledger);
-  for (const id of ids) world.release(id);
+  for (const id of ids ?? [...world.experiments.keys()]) world.release(id);
   for (const stored of found) if (stored.row.ended_at === null) world.adopt(liveFrom(stored));
 }
 

@@ -21,16 +21,25 @@ function fail(message: string, error?: unknown): never {
   process.exit(1);
 }
 
+function parsed() {
+  try {
+    return parseArgs({
+      options: {
+        "data-dir": { type: "string" },
+        host: { type: "string", default: "127.0.0.1" },
+        port: { type: "string", default: String(DEFAULT_PORT) },
+        slots: { type: "string" },
+        "allow-remote": { type: "boolean", default: false },
+      },
+    }).values;
+  } catch (error) {
+    // What parseArgs says of a wrong option is said well; a stack would add nothing.
+    return fail((error as Error).message);
+  }
+}
+
 function readArguments() {
-  const { values } = parseArgs({
-    options: {
-      "data-dir": { type: "string" },
-      host: { type: "string", default: "127.0.0.1" },
-      port: { type: "string", default: String(DEFAULT_PORT) },
-      slots: { type: "string" },
-      "allow-remote": { type: "boolean", default: false },
-    },
-  });
+  const values = parsed();
   const dataDir = values["data-dir"];
   if (dataDir === undefined) fail("--data-dir is missing: the folder in which everything is kept");
   const port = whole("--port", values.port, 0, 65535);

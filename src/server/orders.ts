@@ -24,26 +24,33 @@ export interface OrdersContext {
 export const KILL_GRACE_MS = 10_000;
 
 /**
- * Everything newer than `after` that this runner should know, and the version to ask with next time. An
- * allocation whose newest orders are still being committed is left for the next time.
+ * Everything newer than `after` that this runner should know, and the version to ask with next time.
+ *
+ * Orders that are still being committed are left for the next time, and so is everything behind the orders that they
+ * replace, where the runner has not heard those: if the commit fails they hold again under their old version, which
+ * must not have been passed by then.
  */
 export function ordersFor(
   context: OrdersContext,
   runner: string,
   after: number,
 ): { orders: AllocationOrders[]; ordersVersion: number } {
-  const durable = context.world.ordersDurable;
-  const orders: AllocationOrders[] = [];
-  for (const live of context.world.experiments.values())
-    for (const [number, allocation] of live.allocations)
-      if (
-        allocation.runner === runner &&
-        allocation.ordersVersion > after &&
-        allocation.ordersVersion <= durable
-      )
-        orders.push(orderFor(context, live, number, allocation));
+  const { world } = context;
+  const newer: { live: LiveExperiment; number: number; allocation: LiveAllocation }[] = [];
+  let limit = world.ordersDurable;
+  for (const live of world.experiments.values())
+    for (const [number, allocation] of live.allocations) {
+      if (allocation.runner !== runner || allocation.ordersVersion <= after) continue;
+      newer.push({ live, number, allocation });
+      const { ordersVersion, ordersBefore } = allocation;
+      if (ordersVersion > world.ordersDurable && ordersBefore > after)
+        limit = Math.min(limit, ordersBefore - 1);
+    }
+  const orders = newer
+    .filter(({ allocation }) => allocation.ordersVersion <= limit)
+    .map(({ live, number, allocation }) => orderFor(context, live, number, allocation));
   orders.sort((a, b) => a.version - b.version);
-  return { orders, ordersVersion: durable };
+  return { orders, ordersVersion: limit };
 }
 
 /** Ids of all allocations that this runner should have. */

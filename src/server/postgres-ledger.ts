@@ -1,17 +1,35 @@
-/** The ledger in PostgreSQL: one transaction a turn, on a connection that is never used again after a failure. */
+/**
+ * The ledger in PostgreSQL: one transaction a turn, on a connection that is never used again after a failure.
+ *
+ * A connection can break while its commit goes on in the database, and happen a moment after the server has read that
+ * it did not. So turns are numbered in a row that every transaction writes first and `takeOver` writes, too: its
+ * lock makes one wait for the other, and its number lets only one of them through. (A session's lock would
+ * not do: it is gone with the connection, while the transaction lives.)
+ */
 import type pg from "pg";
 import { loadExperiments, type StoredExperiment } from "../store/live-rows.ts";
 import type { ChainTip, WriteBatch } from "../store/write-batch.ts";
-import type { Counters, Ledger } from "./ledger.ts";
+import { type Counters, type Ledger, LedgerMoved } from "./ledger.ts";
+
+const NEXT_TURN = {
+  name: "next_turn",
+  text: "update settings set value = to_jsonb($1::bigint + 1) where key = 'turn' and value = to_jsonb($1::bigint)",
+};
+
+const TAKE_TURN = `insert into settings (key, value) values ('turn', '1') on conflict (key)
+  do update set value = to_jsonb((settings.value #>> '{}')::bigint + 1) returning value`;
 
 export class PostgresLedger implements Ledger {
   readonly #pool: pg.Pool;
+  /** The turn that memory builds on; undefined before it was taken over. */
+  #turn: number | undefined;
 
   constructor(pool: pg.Pool) {
     this.#pool = pool;
   }
 
-  async readTip(): Promise<ChainTip> {
+  async takeOver(): Promise<ChainTip> {
+    this.#turn = await this.#takeTurn();
     const { rows } = await this.#pool.query<{ seq: number; hash: Buffer }>(
       "select seq, hash from changes order by seq desc limit 1",
     );
@@ -20,6 +38,7 @@ export class PostgresLedger implements Ledger {
   }
 
   async commit(batch: WriteBatch, tip: ChainTip): Promise<ChainTip> {
+    const turn = this.#turn ?? (await this.#takeTurn());
     let client: pg.PoolClient | undefined;
     // A connection that breaks says so in an event too, which ends the process where nobody listens.
     const onError = (): void => undefined;
@@ -27,16 +46,27 @@ export class PostgresLedger implements Ledger {
       client = await this.#pool.connect();
       client.on("error", onError);
       await client.query("begin");
+      // First of all: a commit still under way holds this row, and what comes after it must know what it did.
+      const { rowCount } = await client.query({ ...NEXT_TURN, values: [turn] });
+      if (rowCount !== 1)
+        throw new LedgerMoved(`turn ${turn + 1} was written by somebody else in the meantime`);
       const next = await batch.flush(client, tip);
       await client.query("commit");
       client.off("error", onError);
       client.release();
+      this.#turn = turn + 1;
       return next;
     } catch (error) {
       // The connection may be in any state (or the commit's answer lost): never use it again.
       client?.release(true);
       throw error;
     }
+  }
+
+  /** Waits for a commit under way, which holds the row; one that has not come so far will find another number. */
+  async #takeTurn(): Promise<number> {
+    const { rows } = await this.#pool.query<{ value: number }>(TAKE_TURN);
+    return rows[0]?.value ?? 0;
   }
 
   load(ids?: readonly number[]): Promise<StoredExperiment[]> {

@@ -107,6 +107,8 @@ async function start(
     })),
   );
   const ledger = new PostgresLedger(pool);
+  // Before anything is loaded: a commit of the server before may still be under way.
+  const tip = await ledger.takeOver();
   await loadWorld(world, ledger);
 
   let state: "starting" | "ready" | "stopping" = "starting";
@@ -115,7 +117,7 @@ async function start(
   const loop = new DecisionLoop({
     world,
     ledger,
-    tip: await ledger.readTip(),
+    tip,
     nowMs: () => clock.nowMs(),
     reload: (ids) => reloadExperiments(world, ledger, ids),
     onCommitted: ({ runners, trials, experiments }) => {

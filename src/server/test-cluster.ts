@@ -126,7 +126,7 @@ export class TestCluster {
     this.loop = new DecisionLoop({
       world,
       ledger: new PostgresLedger(writePool),
-      tip: await ledger.readTip(),
+      tip: await ledger.takeOver(),
       nowMs: () => this.nowMs,
       reload: (ids) => reloadExperiments(world, ledger, ids),
       onCommitted: (committed) => void this.told.push(committed),

@@ -186,6 +186,8 @@ export class World {
     for (const [number, reason] of effects.ordersChanged) {
       const allocation = live.allocations.get(number);
       if (!allocation) continue;
+      if (allocation.ordersVersion <= this.ordersDurable)
+        allocation.ordersBefore = allocation.ordersVersion;
       allocation.ordersVersion = ++this.ordersVersion;
       turn.ordersVersion = this.ordersVersion;
       allocation.ordersReason = storable(reason);
@@ -326,6 +328,7 @@ export class World {
         startedAtMs: null,
         pid: null,
         ordersVersion: 0,
+        ordersBefore: 0,
         ordersReason: start.reason,
         acked: 0,
       };

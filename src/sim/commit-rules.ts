@@ -182,8 +182,10 @@ export class CommitRules {
       if (trial.restarts > config.max_restarts)
         this.#context.broken("max_restarts is a bound", `${id}.${trial.number}: ${trial.restarts}`);
     const most = config.budget?.trials;
-    if (most != null && trials.length > most)
-      this.#context.broken("no more trials than the budget allows", `${id}: ${trials.length}`);
+    // One whose hyperparameters were impossible is replaced, whatever the budget says.
+    const counted = trials.filter((trial) => trial.over !== "invalid_hyperparameters").length;
+    if (most != null && counted > most)
+      this.#context.broken("no more trials than the budget allows", `${id}: ${counted}`);
     if (core.run !== "active") return;
     if (config.budget?.steps != null && core.steps >= config.budget.steps)
       this.#context.broken(

@@ -3,10 +3,10 @@
  * anybody knowing how. The last is the fault to fear: the rows may be there, may come in a moment, or never.
  */
 import type { Random } from "../base/random.ts";
-import type { Ledger } from "../server/ledger.ts";
+import { type Ledger, LedgerMoved } from "../server/ledger.ts";
 import type { StoredExperiment } from "../store/live-rows.ts";
 import type { BatchContents, ChainTip, WriteBatch } from "../store/write-batch.ts";
-import type { MemoryLedger } from "./memory-ledger.ts";
+import { LedgerRefusal, type MemoryLedger } from "./memory-ledger.ts";
 import { chance } from "./scenario.ts";
 import type { SimContext } from "./sim-context.ts";
 import type { Life } from "./timeline.ts";
@@ -24,6 +24,8 @@ export class InjectedFailure extends Error {
 interface Underway {
   readonly contents: BatchContents;
   readonly tip: ChainTip;
+  /** The turn that it follows. */
+  readonly turn: number;
   applied: boolean;
 }
 
@@ -39,10 +41,8 @@ export class FaultyLedger implements Ledger {
   readonly #random: Random;
   readonly #events: LedgerEvents;
   #underway: Underway | null = null;
-  /** A commit that was given up and may still happen; others wait for it, as its locks make them. */
-  #limbo: Promise<void> = Promise.resolve();
-  /** Memory agrees with what is durable: the last thing that was written was answered. */
-  settled = true;
+  #turn = 0;
+  #settled = true;
 
   constructor(
     memory: MemoryLedger,
@@ -56,13 +56,22 @@ export class FaultyLedger implements Ledger {
     this.#events = of.events;
   }
 
+  /** Memory agrees with what is durable: the last thing that was written was answered, and nobody else wrote. */
+  get settled(): boolean {
+    return this.#settled && this.#turn === this.#memory.turn;
+  }
+
   get busy(): boolean {
     return this.#underway !== null;
   }
 
-  async readTip(): Promise<ChainTip> {
+  async takeOver(): Promise<ChainTip> {
     await this.#read();
-    return this.#memory.readTip();
+    // A commit that has begun is waited for, one that has not will find that it is too late.
+    if (chance(this.#random, 0.5)) await this.#memory.underway;
+    const tip = await this.#memory.takeOver();
+    this.#turn = this.#memory.turn;
+    return tip;
   }
 
   async load(ids?: readonly number[]): Promise<StoredExperiment[]> {
@@ -77,10 +86,9 @@ export class FaultyLedger implements Ledger {
 
   async commit(batch: WriteBatch, tip: ChainTip): Promise<ChainTip> {
     const { faults } = this.#context;
-    await this.#limbo;
-    const underway: Underway = { contents: batch.contents, tip, applied: false };
+    const underway: Underway = { contents: batch.contents, tip, turn: this.#turn, applied: false };
     this.#underway = underway;
-    this.settled = false;
+    this.#settled = false;
     const slow = chance(this.#random, faults.commitSlow) ? 1000 + this.#random.below(4000) : 0;
     await this.#wait(1 + this.#random.below(4) + slow);
     try {
@@ -90,7 +98,8 @@ export class FaultyLedger implements Ledger {
       if (chance(this.#random, faults.commitUnknown)) return this.#unknown(underway);
       const next = this.#apply(underway);
       await this.#wait(this.#random.below(3));
-      this.settled = true;
+      this.#turn += 1;
+      this.#settled = true;
       return next;
     } finally {
       this.#underway = null;
@@ -101,7 +110,10 @@ export class FaultyLedger implements Ledger {
   die(): void {
     const underway = this.#underway;
     this.#underway = null;
-    if (underway && !underway.applied && chance(this.#random, 0.5)) this.#apply(underway);
+    if (!underway || underway.applied) return;
+    const fate = this.#random.below(3);
+    if (fate === 0) this.#tryToApply(underway);
+    else if (fate === 1) this.#later(underway);
   }
 
   #failure(): InjectedFailure {
@@ -116,15 +128,30 @@ export class FaultyLedger implements Ledger {
     const fate = this.#random.below(3);
     this.#context.trace("ledger", `loses a connection in a commit (fate ${fate})`);
     if (fate === 0) this.#apply(underway);
-    else if (fate === 1)
-      this.#limbo = this.#context.timeline.delay(this.#random.below(3000)).then(() => {
-        // Another server may have written meanwhile: then the number of the change is taken.
-        if (underway.tip.seq === this.#memory.tip.seq && this.#life.alive) this.#apply(underway);
-      });
+    else if (fate === 1) this.#later(underway);
     throw new InjectedFailure("08006", "connection lost during commit");
   }
 
+  /** It still happens, unless another turn has come before it. */
+  #later(underway: Underway): void {
+    const { timeline } = this.#context;
+    this.#memory.underway = timeline
+      .delay(this.#random.below(3000))
+      .then(() => this.#tryToApply(underway));
+  }
+
+  /** Nobody is there any more to hear of a refusal. */
+  #tryToApply(underway: Underway): void {
+    try {
+      this.#apply(underway);
+    } catch (error) {
+      if (!(error instanceof LedgerMoved || error instanceof LedgerRefusal)) throw error;
+    }
+  }
+
+  /** @throws LedgerMoved */
   #apply(underway: Underway): ChainTip {
+    if (this.#memory.turn !== underway.turn) throw new LedgerMoved("a turn came in between");
     const next = this.#memory.apply(underway.contents, underway.tip);
     underway.applied = true;
     this.#events.committed(underway.contents);

@@ -63,6 +63,10 @@ export class MemoryLedger implements Ledger {
   /** By trial, run, and number of the event: metrics of a report. */
   readonly metrics = new Map<string, Map<string, number>>();
   readonly changes: LinkedChange[] = [];
+  /** Counts what was applied, and takings over. */
+  turn = 0;
+  /** A commit that nobody waits for any more, and that may still happen. */
+  underway: Promise<void> = Promise.resolve();
   readonly #unique = new Map<string, string>();
   readonly #owner: string;
 
@@ -84,7 +88,8 @@ export class MemoryLedger implements Ledger {
     return this.changes.at(-1) ?? CHAIN_START;
   }
 
-  async readTip(): Promise<ChainTip> {
+  async takeOver(): Promise<ChainTip> {
+    this.turn += 1;
     const { seq, hash } = this.tip;
     return { seq, hash };
   }
@@ -99,6 +104,7 @@ export class MemoryLedger implements Ledger {
     if (contents.changes.length > 0 && tip.seq !== this.tip.seq)
       throw new LedgerRefusal("23505", `change ${tip.seq + 1} is there already or comes too early`);
     this.#check(contents);
+    this.turn += 1;
     for (const { table, keys, rows, onConflict } of contents.tables)
       for (const row of rows) this.#put(table, keys, row, onConflict);
     const experiments = this.table("experiments");
@@ -128,6 +134,8 @@ export class MemoryLedger implements Ledger {
       for (const row of rows) {
         const primary = keyOf(keys, row);
         if (onConflict === "nothing" && there.has(primary)) continue;
+        if (onConflict === "refuse" && there.has(primary))
+          throw new LedgerRefusal("23505", `${table}: ${primary} is there already`);
         for (const unique of UNIQUE[table] ?? []) {
           const holder = this.#unique.get(`${table} ${keyOf(unique, row)}`);
           if (holder !== undefined && holder !== primary && onConflict === "update")

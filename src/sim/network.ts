@@ -4,6 +4,7 @@
  */
 import { keyed, type Random } from "../base/random.ts";
 import { ContrailError } from "../protocol/errors.ts";
+import type { OrdersReply } from "../protocol/runner-wire.ts";
 import type { RunnerClient } from "../runner/machine.ts";
 import {
   type RequestOptions,
@@ -37,6 +38,17 @@ export class Network {
     this.#context = context;
     this.#server = server;
     this.#random = keyed(context.scenario.seed, "network");
+  }
+
+  /** For the trace: what the runner learns of what it is to do. */
+  heard(what: string, { orders, ordersVersion, all }: OrdersReply): void {
+    if (!this.#context.tracing || (orders.length === 0 && !all)) return;
+    const texts = orders.map((order) => {
+      const how = order.kill ? "kill" : (order.yield ?? `train to ${order.target}`);
+      return `${order.id} ${how}${order.launch ? ", launch" : ""} (${order.version})`;
+    });
+    const named = all ? `; all: ${all.join(" ")}` : "";
+    this.#context.trace("heard", `${what}: ${texts.join("; ")} up to ${ordersVersion}${named}`);
   }
 
   /** A server has died: whoever waits for it hears so from its kernel. */
@@ -141,13 +153,15 @@ export class SimClient implements RunnerClient {
     const { path, body } = options;
     const text = body === undefined ? "" : body.toString();
     const [, name, query] = /\/runners\/[^/]+\/(\w+)(?:\?(.*))?$/.exec(path) ?? [];
-    return this.#network.send<unknown>(this.#from, options, async (server) => {
+    const reply = await this.#network.send<unknown>(this.#from, options, async (server) => {
       if (name === "sync") return copy(await server.sync(this.runnerId, text));
       if (name === "logs") return server.logs(text);
       const asked = new URLSearchParams(query);
       const numbers = [Number(asked.get("after")), Number(asked.get("wait_ms"))] as const;
       return copy(await server.orders(this.runnerId, ...numbers));
     });
+    if (name !== "logs") this.#network.heard(`${name} ${query ?? ""}`, reply as OrdersReply);
+    return reply;
   }
 
   missingBlobs(hashes: readonly string[]): Promise<string[]> {

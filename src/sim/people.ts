@@ -9,7 +9,7 @@ import type { SimServer } from "./sim-server.ts";
 
 const AGAIN_MS = 700;
 /** How long somebody watches a trial that does nothing before ending it. */
-const PATIENCE_MS = 20_000;
+const PATIENCE_MS = 6_000;
 /** Programs that never end by themselves. */
 const ENDLESS = new Set(["hangs", "never reports"]);
 
@@ -92,7 +92,7 @@ export class People {
             ...{ user_id: 1, key, request_hash: "", reply: {} },
             created_at: new Date(turn.nowMs),
           },
-          "nothing",
+          "refuse",
         );
         return live.id;
       },
@@ -117,7 +117,9 @@ export class People {
         name: verb,
         run: (world, turn) => {
           const live = world.experiments.get(id);
-          if (live) world.apply(turn, live, { type: "user", verb, actor: "ada", ...whom });
+          // What somebody saw may have been taken back with the turn that made it.
+          if (live && (trial === undefined || live.x.trials.has(trial)))
+            world.apply(turn, live, { type: "user", verb, actor: "ada", ...whom });
         },
       })
       .catch((error: unknown) => {
@@ -134,7 +136,7 @@ export class People {
 
   #wake(): void {
     const server = this.#server();
-    this.#context.timeline.after(5_000, () => this.#wake());
+    this.#context.timeline.after(3_000, () => this.#wake());
     if (!server?.ready) return;
     for (const live of server.world.experiments.values()) {
       if (live.x.core.run === "paused") this.#user(server, "activate", live.id, undefined);

@@ -108,7 +108,7 @@ export interface Scenario {
 export function drawScenario(seed: number): Scenario {
   const random = keyed(seed, "scenario");
   const slots = 1 + random.below(8);
-  const healAtMs = 15_000 + random.below(75_000);
+  const healAtMs = 8_000 + random.below(42_000);
   const experiments = 1 + random.below(random.below(4) + 1);
   const submissions = Array.from({ length: experiments }, (_, index) =>
     drawSubmission(keyed(seed, "submission", index), index, { slots, untilMs: healAtMs / 2 }),
@@ -124,7 +124,7 @@ export function drawScenario(seed: number): Scenario {
     acts: acts.sort((a, b) => a.atMs - b.atMs),
     faults: drawFaults(random),
     healAtMs,
-    stepMs: 100 + random.below(1400),
+    stepMs: 100 + random.below(900),
     checkpointEverySteps: random.below(4),
     strangeness: chance(random, 0.3) ? 0 : random.unit() * 0.7,
     strange,

@@ -115,6 +115,8 @@ class SimMachine implements Machine {
   readonly #life: Life;
   readonly #clock: SimClock;
   readonly #client: SimClient;
+  /** What this runner knows to have ended, whether the disk took it or not. */
+  readonly #endedHere = new Set<string>();
 
   constructor(node: SimNode, life: Life, clock: SimClock, client: SimClient) {
     this.#node = node;
@@ -126,8 +128,9 @@ class SimMachine implements Machine {
   get ended() {
     const { disk } = this.#node;
     return {
-      has: (id: string) => disk.ended.has(id),
+      has: (id: string) => disk.ended.has(id) || this.#endedHere.has(id),
       add: (id: string) => {
+        this.#endedHere.add(id);
         disk.need();
         disk.ended.add(id);
       },

@@ -15,6 +15,7 @@ import {
   syncRequest,
   type TreeEntry,
 } from "../protocol/runner-wire.ts";
+import { LedgerMoved } from "../server/ledger.ts";
 import { loadWorld, reloadExperiments } from "../server/load.ts";
 import { DecisionLoop } from "../server/loops/decision-loop.ts";
 import { startTickLoop } from "../server/loops/tick-loop.ts";
@@ -25,7 +26,7 @@ import { toLaunchSettings } from "../server/translate.ts";
 import { needsTicks, type SlotInfo, World } from "../server/world.ts";
 import { canonicalTree } from "../store/snapshot.ts";
 import { FaultyLedger, InjectedFailure, type LedgerEvents } from "./faulty-ledger.ts";
-import type { MemoryLedger } from "./memory-ledger.ts";
+import { LedgerRefusal, type MemoryLedger } from "./memory-ledger.ts";
 import type { SimContext } from "./sim-context.ts";
 import { type Life, SimClock, type Skew } from "./timeline.ts";
 
@@ -81,11 +82,12 @@ export class SimServer {
   async start(): Promise<void> {
     const { context } = this.#parts;
     const { world, ledger } = this;
+    const tip = await ledger.takeOver();
     await loadWorld(world, ledger);
     const loop = new DecisionLoop({
       world,
       ledger,
-      tip: await ledger.readTip(),
+      tip,
       nowMs: () => this.#clock.nowMs(),
       reload: (ids) => reloadExperiments(world, ledger, ids),
       onCommitted: ({ runners }) => this.#waiters.wake(runners),
@@ -124,9 +126,10 @@ export class SimServer {
     context.trace("server", `${what} failed: ${(error as Error).message}`);
     let cause = error;
     while (cause instanceof ContrailError && cause.cause !== undefined) cause = cause.cause;
-    // A commit that was given up may have happened after all: then the next one finds its number taken.
-    const refused = (cause as { code?: unknown } | null)?.code === "23505";
-    if (!(cause instanceof InjectedFailure) && !refused) context.fail(cause);
+    // The second of two attempts at one submission, of which the first was still under way.
+    const repeated = cause instanceof LedgerRefusal && cause.message.startsWith("idempotency");
+    const expected = cause instanceof InjectedFailure || cause instanceof LedgerMoved || repeated;
+    if (!expected) context.fail(cause);
   }
 
   // ---- what runners ask ------------------------------------------------------------------------

@@ -98,15 +98,7 @@ export class Simulation {
 
   async play(): Promise<void> {
     const { timeline, scenario, faults } = this.#context;
-    this.#context.trace(
-      "seed",
-      `${scenario.seed}: ${scenario.slots} slots, ${scenario.submissions.map((s) => s.config.searcher.name ?? "default").join(" ")}, faults ${
-        Object.entries(faults)
-          .filter(([, value]) => value > 0)
-          .map(([name, value]) => `${name} ${Math.round(value * 100) / 100}`)
-          .join(", ") || "none"
-      }, strange ${scenario.strangeness > 0 ? scenario.strange.join(", ") : "none"}`,
-    );
+    if (this.#context.tracing) this.#context.trace("seed", describe(scenario));
     this.#startServer();
     this.#node.start();
     this.#people.begin();
@@ -213,7 +205,7 @@ export class Simulation {
       });
     });
     // What memory holds is looked at now and then, and always before it is lost.
-    this.#every(this.#context.scenario.healAtMs / 6, () => void this.#checkMemory());
+    this.#every(this.#context.scenario.healAtMs / 3, () => void this.#checkMemory());
   }
 
   /** Again and again, about every so often, until the faults stop. */
@@ -277,4 +269,13 @@ export class Simulation {
     }
     this.#people.heal();
   }
+}
+
+function describe({ seed, slots, submissions, faults, strangeness, strange }: Scenario): string {
+  const methods = submissions.map(({ config }) => config.searcher.name ?? "default").join(" ");
+  const mix = Object.entries(faults)
+    .filter(([, value]) => value > 0)
+    .map(([name, value]) => `${name} ${Math.round(value * 100) / 100}`);
+  const programs = strangeness > 0 ? strange.join(", ") : "all as they should be";
+  return `${seed}: ${slots} slots; ${methods}; faults: ${mix.join(", ") || "none"}; programs: ${programs}`;
 }

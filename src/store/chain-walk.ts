@@ -9,6 +9,8 @@
  */
 import { type ChainTip, linkHash } from "./write-batch.ts";
 
+export { CHAIN_START } from "./write-batch.ts";
+
 /** A change as it is stored, every field as exact text: what was tampered with may be no valid number or time. */
 export interface ChainRow {
   readonly seq: string;

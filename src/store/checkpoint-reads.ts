@@ -13,8 +13,16 @@ export interface CheckpointsFilter {
   readonly trial?: number | undefined;
   readonly metric: string;
   readonly tree?: string | undefined;
-  readonly offset: number;
+  readonly after?: CheckpointPlace | undefined;
   readonly limit: number;
+}
+
+/** Where a page ended. */
+export interface CheckpointPlace {
+  readonly number: number;
+  readonly step: number;
+  readonly run: number;
+  readonly tree: string;
 }
 
 /** By trial, then newest step first. */
@@ -29,8 +37,15 @@ export async function listCheckpoints(
         order by m.seq desc limit 1) as objective
      from checkpoints c join trials t on t.id = c.trial_id
      where t.experiment_id = $1 and ($2::int is null or t.number = $2)
-     order by t.number, c.step desc, c.run desc, c.tree offset $4 limit $5`,
-    [filter.experiment, filter.trial ?? null, filter.metric, filter.offset, filter.limit],
+       and ($4::text is null or c.tree = $4)
+       and ($5::int is null or t.number > $5 or (t.number = $5 and
+         (c.step < $6::bigint or (c.step = $6 and (c.run < $7::int or (c.run = $7 and c.tree > $8))))))
+     order by t.number, c.step desc, c.run desc, c.tree limit $9`,
+    [
+      ...[filter.experiment, filter.trial ?? null, filter.metric, filter.tree ?? null],
+      ...[filter.after?.number ?? null, filter.after?.step ?? null, filter.after?.run ?? null],
+      ...[filter.after?.tree ?? "", filter.limit],
+    ],
   );
   return rows;
 }

@@ -60,11 +60,16 @@ export async function addDataset(
 /** By name, newest version first. */
 export async function listDatasets(
   pool: pg.Pool,
-  page: { after: number; limit: number },
+  page: {
+    readonly after?: { readonly name: string; readonly version: number } | undefined;
+    readonly limit: number;
+  },
 ): Promise<DatasetRow[]> {
   const { rows } = await pool.query<DatasetRow>(
-    "select * from datasets order by name, version desc offset $1 limit $2",
-    [page.after, page.limit],
+    `select * from datasets
+     where $1::text is null or name > $1 or (name = $1 and version < $2::int)
+     order by name, version desc limit $3`,
+    [page.after?.name ?? null, page.after?.version ?? null, page.limit],
   );
   return rows;
 }

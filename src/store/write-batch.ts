@@ -41,8 +41,8 @@ export const CHAIN_START: ChainTip = { seq: 0, hash: Buffer.alloc(32) };
 export type Row = Readonly<Record<string, unknown>>;
 export type TableName = keyof Database;
 
-/** What to do when the key is there already. */
-export type OnConflict = "nothing" | "update";
+/** What to do when the key is there already; refuse = the whole batch fails. */
+export type OnConflict = "nothing" | "update" | "refuse";
 
 export interface MetricPoint {
   readonly trial: number;
@@ -327,14 +327,16 @@ function populate(
   const columns = Object.keys(first);
   const updates = columns.filter((column) => !keys.includes(column));
   const conflict =
-    onConflict === "nothing" || updates.length === 0
-      ? "do nothing"
-      : `(${keys.join(", ")}) do update set ${updates.map((c) => `${c} = excluded.${c}`).join(", ")}`;
+    onConflict === "refuse"
+      ? ""
+      : onConflict === "nothing" || updates.length === 0
+        ? "on conflict do nothing"
+        : `on conflict (${keys.join(", ")}) do update set ${updates.map((c) => `${c} = excluded.${c}`).join(", ")}`;
   const statement = {
     name: `populate_${table}`,
     text: `insert into ${table} (${columns.join(", ")})
       select ${columns.join(", ")} from json_populate_recordset(null::${table}, $1::json)
-      on conflict ${conflict}`,
+      ${conflict}`,
     values: [stringifyExact(rows)],
   };
   return [statement];

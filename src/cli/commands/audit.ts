@@ -2,8 +2,13 @@
 import { readFile } from "node:fs/promises";
 import { parseId } from "../../base/ids.ts";
 import type { AuditChange, AuditVerdict } from "../../protocol/api.ts";
-import { type Anchor, type ChainRow, ChainWalk, type Misfit } from "../../store/chain-walk.ts";
-import { CHAIN_START } from "../../store/write-batch.ts";
+import {
+  type Anchor,
+  CHAIN_START,
+  type ChainRow,
+  ChainWalk,
+  type Misfit,
+} from "../../store/chain-walk.ts";
 import type { Cli } from "../cli.ts";
 import { CliError, EXIT, usageError } from "../exit-code.ts";
 import { count, plural } from "../figures.ts";

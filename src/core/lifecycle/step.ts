@@ -199,12 +199,17 @@ class Step {
   }
 
   #checkBudget(): void {
-    const { core, spec } = this.#x;
+    const x = this.#x;
+    const { core, spec } = x;
     if (core.ending !== null || core.run !== "active" || core.startedAtMs === null) return;
+    const now = this.#now;
     const text = budgetReached(spec.budget, {
       steps: core.steps,
-      timeMs: this.#now - core.startedAtMs,
-      slotMs: core.slotMs + runningSlotMs(this.#x, this.#now),
+      timeMs: now - core.startedAtMs,
+      // A walk over all trials that live: only for those who ask.
+      get slotMs() {
+        return core.slotMs + runningSlotMs(x, now);
+      },
     });
     if (text === undefined) return;
     this.#endExperiment("completed", text, "budget");

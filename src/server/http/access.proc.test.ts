@@ -33,6 +33,8 @@ const filled = ({ url }: Route, id = "1.1", runner = "local"): string =>
     .replace(":hash", HASH)
     .replace(":runner", runner)
     .replace(":token", "ab12")
+    .replace(":seq", "1")
+    .replace("/why/:kind/:id", `/why/trial/${id}`)
     .replace(":id", id);
 
 describe("access", () => {

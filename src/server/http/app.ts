@@ -68,6 +68,9 @@ export async function buildApp(options: AppOptions): Promise<App> {
     logController: new LogController({ disableRequestLogging: true }),
     exposeHeadRoutes: false,
     bodyLimit: BODY_BYTES_MAX,
+    // `__proto__` is refused. `constructor` is a name like any other: schemas build their values anew, and nothing
+    // here merges what was sent into anything.
+    onConstructorPoisoning: "ignore",
     genReqId: () => randomUUID(),
     routerOptions: { maxParamLength: 200 },
     requestTimeout: 0,

@@ -9,7 +9,7 @@ import { requireBlobs } from "../create-experiment.ts";
 import { recordIn } from "../recorded.ts";
 import { type App, LARGE_BODY_BYTES_MAX, person } from "./app.ts";
 import type { RouteContext } from "./context.ts";
-import { cursorNumber } from "./cursor.ts";
+import { datasetCursor, datasetPlace } from "./cursor.ts";
 
 const hash = z.string().regex(/^[0-9a-f]{64}$/, "64 lower-case hexadecimal digits");
 const params = z.object({ hash });
@@ -125,11 +125,13 @@ export function blobRoutes(app: App, context: RouteContext): void {
     },
     async (request) => {
       const { cursor, limit } = request.query;
-      const after = cursor === undefined ? 0 : cursorNumber(cursor);
+      const after = cursor === undefined ? undefined : datasetPlace(cursor);
       const rows = await listDatasets(context.readPool, { after, limit: limit + 1 });
+      const items = rows.slice(0, limit);
+      const last = items.at(-1);
       return {
-        items: rows.slice(0, limit).map(datasetView),
-        next_cursor: rows.length > limit ? String(after + limit) : null,
+        items: items.map(datasetView),
+        next_cursor: rows.length > limit && last ? datasetCursor(last) : null,
       };
     },
   );

@@ -1,12 +1,17 @@
 /** Cursors of keyset pages, as text: what a page ended with. */
+import { isBlobHash } from "../../base/ids.ts";
 import { ContrailError } from "../../protocol/errors.ts";
+import type { CheckpointPlace } from "../../store/checkpoint-reads.ts";
 
 const ID_MAX = 2 ** 31 - 1;
 
-/** @param max what the number is compared with in the database can be no larger */
-export function cursorNumber(cursor: string, max = ID_MAX): number {
-  const value = Number(cursor);
-  if (!/^[0-9]{1,15}$/.test(cursor) || value > max) throw badCursor(cursor);
+/**
+ * @param max what the number is compared with in the database can be no larger
+ * @param whole the cursor that it is a part of
+ */
+export function cursorNumber(part: string, max = ID_MAX, whole = part): number {
+  const value = Number(part);
+  if (!/^[0-9]{1,15}$/.test(part) || value > max) throw badCursor(whole);
   return value;
 }
 
@@ -14,7 +19,31 @@ export function cursorPair(cursor: string): { key: number; number: number } {
   const [key = "", number = ""] = cursor.split("_");
   const value = Number(key);
   if (key === "" || Number.isNaN(value)) throw badCursor(cursor);
-  return { key: value, number: cursorNumber(number) };
+  return { key: value, number: cursorNumber(number, ID_MAX, cursor) };
+}
+
+/** A page of checkpoints ended with this one. */
+export const checkpointCursor = (place: CheckpointPlace): string =>
+  [place.number, place.step, place.run, place.tree].join("_");
+
+export function checkpointPlace(cursor: string): CheckpointPlace {
+  const [number = "", step = "", run = "", tree = ""] = cursor.split("_");
+  if (!isBlobHash(tree)) throw badCursor(cursor);
+  return {
+    number: cursorNumber(number, ID_MAX, cursor),
+    step: cursorNumber(step, Number.MAX_SAFE_INTEGER, cursor),
+    run: cursorNumber(run, ID_MAX, cursor),
+    tree,
+  };
+}
+
+export const datasetCursor = (last: { name: string; version: number }): string =>
+  `${last.name}@${last.version}`;
+
+export function datasetPlace(cursor: string): { name: string; version: number } {
+  const [name = "", version = ""] = cursor.split("@");
+  if (!/^[a-z0-9._-]+$/.test(name)) throw badCursor(cursor);
+  return { name, version: cursorNumber(version, ID_MAX, cursor) };
 }
 
 export const badCursor = (cursor: string): ContrailError =>

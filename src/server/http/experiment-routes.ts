@@ -14,7 +14,7 @@ import { createExperiment } from "../create-experiment.ts";
 import { checkpointView, experimentView, rungView, trialView } from "../views.ts";
 import { type App, LARGE_BODY_BYTES_MAX, person } from "./app.ts";
 import { noExperiment, type RouteContext } from "./context.ts";
-import { cursorNumber, cursorPair } from "./cursor.ts";
+import { checkpointCursor, checkpointPlace, cursorNumber, cursorPair } from "./cursor.ts";
 import { metricOf } from "./metric-of.ts";
 import { waitReasons } from "./wait-reasons.ts";
 
@@ -212,17 +212,17 @@ export function experimentRoutes(app: App, context: RouteContext): void {
     async (request) => {
       const { id } = request.params;
       const { cursor, limit } = request.query;
-      const offset = cursor === undefined ? 0 : cursorNumber(cursor);
-      const metric = await metricOf(context, id);
       const rows = await listCheckpoints(readPool, {
         experiment: id,
-        metric,
-        offset,
+        metric: await metricOf(context, id),
+        after: cursor === undefined ? undefined : checkpointPlace(cursor),
         limit: limit + 1,
       });
+      const items = rows.slice(0, limit);
+      const last = items.at(-1);
       return {
-        items: rows.slice(0, limit).map(checkpointView),
-        next_cursor: rows.length > limit ? String(offset + limit) : null,
+        items: items.map(checkpointView),
+        next_cursor: rows.length > limit && last ? checkpointCursor(last) : null,
       };
     },
   );

@@ -177,7 +177,9 @@ function makeRequest(random: Random, { method, url }: Route, server: TestServer)
   const param = (name: string): string => {
     if (random.below(3) === 0) return encodeURIComponent(pick(random, TEXTS).toWellFormed());
     if (random.below(8) === 0) return pick(random, TEXTS).replace(/[^\x21-\x7e]|[#?]/g, "");
-    const good: Record<string, string> = { hash: HASH, runner: "local", token: "ab" };
+    const good: Record<string, string> = { hash: HASH, runner: "local", token: "ab", seq: "1" };
+    if (name === "kind")
+      return pick(random, ["experiment", "searcher", "trial", "allocation", "slot"]);
     return good[name] ?? (url.includes("/trials") || random.below(2) === 0 ? "1.1" : "1");
   };
   const query = Array.from({ length: random.below(4) }, () => {

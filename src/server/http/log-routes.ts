@@ -184,10 +184,10 @@ function cursorOf(subject: Subject, row: LogRow): string {
 function placeOf(subject: Subject, cursor: string): LogPlace {
   if (subject.trial === undefined)
     return { position: cursorNumber(cursor, Number.MAX_SAFE_INTEGER) };
-  const [allocation = "", seq = ""] = cursor.split("-");
-  if (!/^[0-9]+-[0-9]+$/.test(cursor)) throw badCursor(cursor);
+  const [allocation = "", seq = "", ...rest] = cursor.split("-");
+  if (rest.length > 0) throw badCursor(cursor);
   return {
-    allocation: cursorNumber(allocation),
-    seq: cursorNumber(seq, Number.MAX_SAFE_INTEGER),
+    allocation: cursorNumber(allocation, undefined, cursor),
+    seq: cursorNumber(seq, Number.MAX_SAFE_INTEGER, cursor),
   };
 }

@@ -82,7 +82,8 @@ function look(context: RouteContext, id: number, numbers: readonly number[]) {
 /** The last state, from the database: the experiment is over and no longer in memory. */
 async function sendFinal(context: RouteContext, id: number, stream: EventStream): Promise<void> {
   const row = await readExperiment(context.readPool, id);
-  if (!row) return;
+  // Gone from memory for another reason (the server stops): no end is claimed, the reader comes back.
+  if (!row?.ended_at) return;
   let after: { key: number; number: number } | undefined;
   for (;;) {
     const trials = await listTrials(context.readPool, {

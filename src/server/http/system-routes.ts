@@ -181,8 +181,13 @@ export function systemRoutes(app: App, context: RouteContext): void {
     },
   );
 
-  app.get("/openapi.json", { config: { access: ["read"] }, schema: { tags } }, async () =>
-    app.swagger(),
+  app.get(
+    "/openapi.json",
+    {
+      config: { access: ["read"] },
+      schema: { response: { 200: z.looseObject({ openapi: z.string() }) }, tags },
+    },
+    async () => app.swagger(),
   );
 }
 

@@ -12,7 +12,7 @@ import type { TrialRow } from "../../store/schema.ts";
 import { checkpointView, logView, trialDetailView, trialView, unitOf } from "../views.ts";
 import { type App, person } from "./app.ts";
 import { noTrial, type RouteContext, trialKey } from "./context.ts";
-import { cursorNumber } from "./cursor.ts";
+import { checkpointCursor, checkpointPlace } from "./cursor.ts";
 import { metricOf } from "./metric-of.ts";
 import { waitReasons } from "./wait-reasons.ts";
 
@@ -108,17 +108,18 @@ export function trialRoutes(app: App, context: RouteContext): void {
     async (request) => {
       const row = await find(request.params.id);
       const { cursor, limit } = request.query;
-      const offset = cursor === undefined ? 0 : cursorNumber(cursor);
       const rows = await listCheckpoints(readPool, {
         experiment: row.experiment_id,
         trial: row.number,
         metric: await metricOf(context, row.experiment_id),
-        offset,
+        after: cursor === undefined ? undefined : checkpointPlace(cursor),
         limit: limit + 1,
       });
+      const items = rows.slice(0, limit);
+      const last = items.at(-1);
       return {
-        items: rows.slice(0, limit).map(checkpointView),
-        next_cursor: rows.length > limit ? String(offset + limit) : null,
+        items: items.map(checkpointView),
+        next_cursor: rows.length > limit && last ? checkpointCursor(last) : null,
       };
     },
   );
@@ -143,8 +144,7 @@ export function trialRoutes(app: App, context: RouteContext): void {
         });
       const tree = JSON.parse(await text(opened.stream));
       const metric = await metricOf(context, place.experiment);
-      const rows = await listCheckpoints(readPool, { ...place, metric, offset: 0, limit: 1000 });
-      const row = rows.find((r) => r.tree === id);
+      const [row] = await listCheckpoints(readPool, { ...place, metric, tree: id, limit: 1 });
       if (!row) throw new ContrailError("not_found", `there is no checkpoint ${id}`);
       return { ...checkpointView(row), tree };
     },

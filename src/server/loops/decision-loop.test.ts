@@ -22,7 +22,7 @@ class Bench {
     this.loop = new DecisionLoop({
       world: this.world,
       ledger: {
-        readTip: async () => {
+        takeOver: async () => {
           this.log.push("read tip");
           return CHAIN_START;
         },
@@ -39,7 +39,7 @@ class Bench {
       },
       tip: CHAIN_START,
       nowMs: () => 1000,
-      reload: async (ids) => void this.log.push(`reload ${ids.join(" ")}`),
+      reload: async (ids) => void this.log.push(`reload ${ids?.join(" ") ?? "all"}`),
       onCommitted: (committed) => void this.told.push(committed),
       onFailure: (what) => void this.log.push(`failure: ${what}`),
     });

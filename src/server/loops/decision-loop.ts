@@ -16,7 +16,7 @@ import { AssertionFailed } from "../../base/assert.ts";
 import { isOver } from "../../core/lifecycle/experiment.ts";
 import { ContrailError } from "../../protocol/errors.ts";
 import type { ChainTip } from "../../store/write-batch.ts";
-import type { Ledger } from "../ledger.ts";
+import { type Ledger, LedgerMoved } from "../ledger.ts";
 import { Turn, type World } from "../world.ts";
 
 const COMMANDS_PER_TURN_MAX = 256;
@@ -66,11 +66,11 @@ export interface Committed {
 
 export interface DecisionLoopOptions {
   readonly world: World;
-  readonly ledger: Pick<Ledger, "readTip" | "commit">;
+  readonly ledger: Pick<Ledger, "takeOver" | "commit">;
   readonly tip: ChainTip;
   readonly nowMs: () => number;
-  /** Loads the named experiments (and what is counted over all) anew into the world, after a failure. */
-  readonly reload: (ids: readonly number[]) => Promise<void>;
+  /** Loads the named experiments, or all (and what is counted over all) anew into the world, after a failure. */
+  readonly reload: (ids?: readonly number[]) => Promise<void>;
   readonly onCommitted: (committed: Committed) => void;
   readonly onFailure: (what: string, error: unknown) => void;
 }
@@ -87,6 +87,8 @@ export class DecisionLoop {
   /** Memory may be ahead of the database: in these experiments, and in what is counted over all of them. */
   readonly #stale = new Set<number>();
   #ahead = false;
+  /** The database has moved on without us, nobody knows where. */
+  #behind = false;
 
   constructor(options: DecisionLoopOptions) {
     this.#options = options;
@@ -179,18 +181,20 @@ export class DecisionLoop {
   async #recover(): Promise<void> {
     if (!this.#ahead) return;
     const { ledger, reload, world, onCommitted } = this.#options;
-    const ids = [...this.#stale];
-    this.#tip = await ledger.readTip();
-    await reload(ids);
+    const ids = this.#behind ? [...world.experiments.keys()] : [...this.#stale];
+    this.#tip = await ledger.takeOver();
+    await reload(this.#behind ? undefined : ids);
+    const reloaded = new Set(this.#behind ? [...ids, ...world.experiments.keys()] : ids);
     this.#ahead = false;
+    this.#behind = false;
     this.#stale.clear();
     // Where a commit's answer was lost it may have happened, and nobody has been told.
-    const found = ids.flatMap((id) => world.experiments.get(id) ?? []);
+    const found = [...reloaded].flatMap((id) => world.experiments.get(id) ?? []);
     const runners = found.flatMap((live) => [...live.allocations.values()].map((a) => a.runner));
     onCommitted({
       runners: new Set(runners),
       trials: new Map(found.map((live) => [live.id, new Set(live.trials.keys())])),
-      experiments: new Set(ids),
+      experiments: reloaded,
     });
   }
 
@@ -217,6 +221,7 @@ export class DecisionLoop {
       if (!turn.batch.empty) this.#tip = await this.#options.ledger.commit(turn.batch, this.#tip);
     } catch (error) {
       this.#noteAhead(turn);
+      this.#behind ||= error instanceof LedgerMoved;
       throw error;
     }
     world.ordersDurable = Math.max(world.ordersDurable, turn.ordersVersion);
@@ -255,6 +260,8 @@ export class DecisionLoop {
   }
 }
 
+const UNIQUE_VIOLATION = "23505";
+
 /** Did the database refuse the data itself (SQLSTATE classes 22, 23, 42)? Then repeating it is useless. */
 function isRefusedData(error: unknown): boolean {
   const code = (error as { code?: unknown } | null)?.code;
@@ -266,6 +273,10 @@ function commitFailure(error: unknown): ContrailError {
   const code = (error as { code?: unknown } | null)?.code;
   if (code === "53100" || code === "ENOSPC")
     return new ContrailError("disk_full", "the database has no room left on its disk", {
+      cause: error,
+    });
+  if (code === UNIQUE_VIOLATION)
+    return new ContrailError("unavailable", "the same was written by another request just now", {
       cause: error,
     });
   if (isRefusedData(error))

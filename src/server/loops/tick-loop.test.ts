@@ -13,7 +13,7 @@ function bench(fails: boolean) {
   const loop = new DecisionLoop({
     world,
     ledger: {
-      readTip: async () => CHAIN_START,
+      takeOver: async () => CHAIN_START,
       commit: async () => CHAIN_START,
     },
     tip: CHAIN_START,

@@ -1,6 +1,7 @@
 /** Why an experiment is in its state, and why its searcher is the one it is. Pure. */
 import { toWire } from "../../base/json.ts";
 import type { Why, WhyReason } from "../../protocol/api.ts";
+import { codeOf } from "./codes.ts";
 import type { ChangeFact, ExperimentFacts } from "./facts.ts";
 import { moment, plural, reasonOf, sentence, shown, waitReason } from "./sentences.ts";
 
@@ -104,12 +105,12 @@ function endReason(
     by === "budget"
       ? "budget_reached"
       : by === "search"
-        ? `search_${f.state}`
+        ? codeOf("search", f.state)
         : decided?.cause.startsWith("killed")
           ? "killed"
           : f.state === "canceled"
             ? "canceled"
-            : `state_${f.state}`;
+            : "as_stored";
   const who = by === "search" || by === "budget" || by === "contrail" ? "" : ` by ${by}`;
   const word =
     f.state === "error" ? "ended in error" : `was ${code === "killed" ? "killed" : f.state}${who}`;

@@ -3,10 +3,11 @@ import { type Json, toWire } from "../../base/json.ts";
 import { describeWait } from "../../core/schedule/plan.ts";
 import type { Standing } from "../../core/search/search.ts";
 import type { WhyReason } from "../../protocol/api.ts";
+import type { WhyCode } from "./codes.ts";
 import type { ChangeFact, HolderFact, WaitFact } from "./facts.ts";
 
 export function reasonOf(
-  code: string,
+  code: WhyCode,
   text: string,
   from: {
     /** Events of the log that it rests on; the last one dates it. */
@@ -48,6 +49,10 @@ export function lasting(fromMs: number, toMs: number): string {
 
 /** 2026-11-23 09:24:30 UTC */
 export const moment = (at: string): string => `${at.slice(0, 19).replace("T", " ")} UTC`;
+
+/** A search without a length trains to the largest number there is: for people that is no number. */
+export const targetWords = (target: number | null): string =>
+  target === null || target >= Number.MAX_SAFE_INTEGER ? "its own end" : `step ${target}`;
 
 /** A sentence ends in a full stop, once. */
 export const sentence = (text: string): string => (/[.!?]$/.test(text) ? text : `${text}.`);

@@ -1,7 +1,16 @@
 /** Why a slot is held, or free; and why an allocation was granted and ended. Pure. */
 import type { Why, WhyReason } from "../../protocol/api.ts";
+import { codeOf } from "./codes.ts";
 import type { AllocationFact, ChangeFact, SlotFacts, TrialFacts } from "./facts.ts";
-import { lasting, moment, plural, reasonOf, sentence, waitReason } from "./sentences.ts";
+import {
+  lasting,
+  moment,
+  plural,
+  reasonOf,
+  sentence,
+  targetWords,
+  waitReason,
+} from "./sentences.ts";
 import { answerTrial, endWords } from "./trial-answer.ts";
 
 export function answerSlot(f: SlotFacts): Why {
@@ -79,7 +88,7 @@ export function answerAllocation(f: TrialFacts, allocation: AllocationFact): Why
 function end(f: TrialFacts, id: string, a: AllocationFact): WhyReason {
   const slots = a.slots.join(" ");
   if (a.endedAt === null || a.end === null) {
-    const to = f.target === null ? "to its own end" : `to step ${f.target}`;
+    const to = `to ${targetWords(f.target)}`;
     const leaving = a.yield !== null || a.kill;
     return reasonOf(
       leaving ? "leaving" : a.state === "assigned" ? "starting" : "running",
@@ -93,7 +102,7 @@ function end(f: TrialFacts, id: string, a: AllocationFact): WhyReason {
   const asked = a.end === "paused" || a.end === "stopped" || a.end === "killed";
   const why = asked ? ` It was told to: ${sentence(a.ordersReason)}` : "";
   return reasonOf(
-    `ended_${a.end}`,
+    codeOf("ended", a.end),
     `Allocation ${id} on ${slots} ended after ${lasting(Date.parse(a.createdAt), Date.parse(a.endedAt))} with ${endWords(a)}: ${sentence(a.reason)}${why}${sent}`,
     {
       changes: [endChange(f, a)],

@@ -1,0 +1,53 @@
+/** The benchmark as a program: that it measures something and says so in both ways. No figure is judged. */
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import { promisify } from "node:util";
+import type { Figure } from "./figure.ts";
+
+const run = (...args: string[]) =>
+  promisify(execFile)(process.execPath, [
+    "--disable-warning=ExperimentalWarning",
+    join(import.meta.dirname, "main.ts"),
+    ...args,
+  ]);
+
+test("one measure, quickly: the table on stdout and the same figures in files", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "contrail-bench-test-"));
+  try {
+    const json = join(folder, "figures.json");
+    const { stdout } = await run("report", "--quick", "--json", json, "--dir", folder);
+    const [head = "", ...rows] = stdout.split("\n");
+    assert.match(head, /figure +value \[quartiles\] +floor +ratio \[quartiles\] +aim +met$/);
+    const { figures, node, quick } = JSON.parse(readFileSync(json, "utf8")) as {
+      figures: Figure[];
+      node: string;
+      quick: boolean;
+    };
+    assert.deepEqual([node, quick], [process.version, true]);
+    assert.ok(figures.length > 0);
+    for (const [at, figure] of figures.entries()) {
+      assert.equal(figure.measure, "report");
+      assert.ok(rows[at]?.includes(figure.what), `row ${at} is not about ${figure.what}`);
+      const { low, median, high, count } = figure.value;
+      for (const number of [low, median, high]) assert.ok(Number.isFinite(number));
+      assert.ok(count > 0);
+    }
+    assert.match(stdout, /^[0-9]+ of [0-9]+ aims met/m);
+    // Beside the combined file one for the measure; what was measured in has been removed.
+    assert.deepEqual(readdirSync(folder).sort(), ["figures.json", "report.json"]);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+});
+
+test("a name that does not exist is answered with those that do", async () => {
+  await assert.rejects(run("M99"), (error: { code?: number; stderr?: string }) => {
+    assert.equal(error.code, 2);
+    assert.match(error.stderr ?? "", /no measure m99\. There are: M3, M4,/i);
+    return true;
+  });
+});

@@ -1,0 +1,233 @@
+/** Server-sent events: from the first state to the end, over cuts, and beside readers that do not read (row F11). */
+import assert from "node:assert/strict";
+import { connect, type Socket } from "node:net";
+import { describe, test } from "node:test";
+import type { Experiment, LogEntry, Rung, StreamEvent, Trial } from "../../protocol/api.ts";
+import { parseEvents, type ServerSentEvent } from "../../sdk/sse.ts";
+import { RANDOM_CONFIG, type TestServer, testServer } from "./test-server.ts";
+
+async function submit(server: TestServer): Promise<[first: string, second: string]> {
+  const { experiment } = await server.client.createExperiment({
+    config: RANDOM_CONFIG,
+    code: null,
+  });
+  assert.ok(experiment);
+  return [`${experiment.id}.1.1`, `${experiment.id}.2.1`];
+}
+
+/** Everything that one connection says, until `enough` or its end. */
+async function listen(
+  server: TestServer,
+  path: string,
+  options: { lastEventId?: string; enough?: (event: ServerSentEvent) => boolean } = {},
+): Promise<ServerSentEvent[]> {
+  const abort = new AbortController();
+  const response = await fetch(`${server.url}/api/v1${path}`, {
+    headers: {
+      authorization: `Bearer ${server.token}`,
+      ...(options.lastEventId === undefined ? {} : { "last-event-id": options.lastEventId }),
+    },
+    signal: abort.signal,
+  });
+  assert.equal(response.headers.get("content-type"), "text/event-stream; charset=utf-8");
+  assert.ok(response.body);
+  const events: ServerSentEvent[] = [];
+  for await (const event of parseEvents(response.body)) {
+    events.push(event);
+    if (options.enough?.(event)) break;
+  }
+  abort.abort();
+  return events;
+}
+
+/** Asks for a stream and then does not read it. */
+function stuckReader(server: TestServer, path: string): Promise<Socket> {
+  const { hostname, port } = new URL(server.url);
+  return new Promise((resolve, reject) => {
+    const socket = connect(Number(port), hostname, () => {
+      socket.write(
+        `GET /api/v1${path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${server.token}\r\n\r\n`,
+      );
+      // The head of the answer, and nothing after it.
+      socket.once("data", () => {
+        socket.pause();
+        resolve(socket);
+      });
+    });
+    socket.once("error", reject);
+  });
+}
+
+describe("the stream of an experiment", () => {
+  test("begins with everything, goes on with what changes, and ends with the end", async () => {
+    await using server = await testServer();
+    const [first, second] = await submit(server);
+    const events: StreamEvent[] = [];
+    let seenAll = (): void => undefined;
+    const initial = new Promise<void>((resolve) => {
+      seenAll = resolve;
+    });
+    const following = (async () => {
+      for await (const event of server.client.experimentStream(1)) {
+        events.push(event);
+        if (event.event === "experiment") seenAll();
+      }
+    })();
+    await initial;
+    const kinds = events.map(({ event }) => event);
+    assert.deepEqual(kinds, ["trials", "rungs", "experiment"]);
+    const [trials, , experiment] = events.map(({ data }) => data) as [Trial[], Rung[], Experiment];
+    assert.deepEqual(
+      trials.map(({ id, state }) => [id, state]),
+      [
+        ["1.1", "starting"],
+        ["1.2", "starting"],
+      ],
+    );
+    const [listed] = (await server.client.experiments()).items;
+    assert.deepEqual(experiment, { ...listed, spent: experiment.spent });
+    for (const id of [first, second]) {
+      await server.runner.started(id);
+      await server.runner.report(id, 4, { loss: id === first ? 0.5 : 0.25 });
+      await server.runner.tell(id, { type: "waiting", step: 4 });
+      await server.runner.exited(id, 0, { yielded: true });
+    }
+    await following;
+    const last = events.at(-1);
+    assert.ok(last?.event === "end" && last.data.state === "completed");
+    const latest = new Map(
+      events.flatMap((e) => (e.event === "trials" ? e.data.map((t) => [t.id, t] as const) : [])),
+    );
+    for (const trial of (await server.client.experimentTrials(1)).items)
+      assert.deepEqual(latest.get(trial.id), trial, "what was heard last is what is so");
+    const rungs = events.filter((e) => e.event === "rungs").at(-1);
+    assert.deepEqual(rungs?.data, await server.client.rungs(1));
+    assert.deepEqual(last.data.best, { trial: "1.2", step: 4, objective: 0.25 });
+  });
+
+  test("of one that is over gives the last state and ends at once; of none it is refused", async () => {
+    await using server = await testServer();
+    await submit(server);
+    await server.client.changeExperiment(1, "kill");
+    for (const id of ["1.1.1", "1.2.1"])
+      await server.runner.exited(id, 0, { signalsSent: ["SIGTERM"] });
+    const events = await listen(server, "/experiments/1/stream");
+    assert.deepEqual(
+      events.map(({ event }) => event),
+      ["trials", "rungs", "experiment", "end"],
+    );
+    assert.equal((await server.call("GET", "/api/v1/experiments/2/stream")).status, 404);
+  });
+
+  test("ends when the server stops, without claiming an end", async () => {
+    const server = await testServer();
+    await submit(server);
+    const begun = Promise.withResolvers<void>();
+    const listening = listen(server, "/experiments/1/stream", {
+      enough: () => {
+        begun.resolve();
+        return false;
+      },
+    }).then(
+      (events) => events.map(({ event }) => event),
+      // A connection that is cut in the middle is as good an ending.
+      (error: Error) => [error.message],
+    );
+    await begun.promise;
+    await server.stop();
+    assert.ok(!(await listening).includes("end"));
+  });
+});
+
+describe("the stream of logs", () => {
+  const LINES = 3_000;
+  const textsOf = (events: readonly ServerSentEvent[]): string[] =>
+    events
+      .filter(({ event }) => event === "log")
+      .flatMap(({ data }) => (JSON.parse(data) as LogEntry[]).map(({ text }) => text));
+  const expected = Array.from({ length: LINES }, (_, i) => `line ${i}`);
+
+  async function printAll(server: TestServer, id: string): Promise<void> {
+    for (let i = 0; i < LINES; i += 250)
+      await server.runner.print(id, ...expected.slice(i, i + 250));
+  }
+
+  test("goes on after Last-Event-ID without a gap or a repetition, however often it is cut", async () => {
+    await using server = await testServer();
+    const [id] = await submit(server);
+    await server.runner.started(id);
+    const printing = printAll(server, id).then(() => server.runner.exited(id, 0));
+    const heard: string[] = [];
+    let lastEventId: string | undefined;
+    for (let cuts = 0; ; cuts++) {
+      assert.ok(cuts < 1000);
+      const events = await listen(server, "/trials/1.1/logs/stream", {
+        ...(lastEventId === undefined ? {} : { lastEventId }),
+        enough: () => true,
+      });
+      heard.push(...textsOf(events));
+      lastEventId = events.at(-1)?.id || lastEventId;
+      if (events.at(-1)?.event === "end") break;
+    }
+    await printing;
+    assert.deepEqual(heard, expected);
+    for (const bad of ["x", "1", "1-2-3", "99999999999-1"]) {
+      const answer = await server.call("GET", "/api/v1/trials/1.1/logs/stream", {
+        headers: { "last-event-id": bad },
+      });
+      assert.equal(answer.status, 400, bad);
+    }
+    const tail = await listen(server, "/trials/1.1/logs/stream?tail=3");
+    assert.deepEqual(textsOf(tail), expected.slice(-3));
+    const some = await listen(server, "/trials/1.1/logs/stream?contains=99&stream=stdout&rank=0");
+    assert.deepEqual(
+      textsOf(some),
+      expected.filter((line) => line.includes("99")),
+    );
+  });
+
+  test("is not held up by readers that do not read, who miss nothing when they do", async () => {
+    await using server = await testServer();
+    const [id] = await submit(server);
+    await server.runner.started(id);
+    const path = "/trials/1.1/logs/stream";
+    const stuck = await Promise.all(Array.from({ length: 10 }, () => stuckReader(server, path)));
+    const big = (i: number): string => `${i} ${"x".repeat(60_000)}`;
+    const reader = listen(server, path);
+    // Far more than sockets and pipes hold: ten of them stand full while this goes through.
+    for (let i = 0; i < 400; i += 20)
+      await server.runner.print(id, ...Array.from({ length: 20 }, (_, k) => big(i + k)));
+    await server.runner.exited(id, 0);
+    const texts = textsOf(await reader);
+    assert.equal(texts.length, 400);
+    assert.ok(texts.every((text, i) => text === big(i)));
+    const one = stuck.pop() as Socket;
+    const late: string[] = [];
+    for await (const { event, data } of parseEvents(unchunked(one))) {
+      if (event === "log") late.push(...(JSON.parse(data) as LogEntry[]).map(({ text }) => text));
+      if (event === "end") break;
+    }
+    assert.deepEqual(
+      late.map((text) => text.length),
+      texts.map((text) => text.length),
+    );
+    for (const socket of [one, ...stuck]) socket.destroy();
+  });
+});
+
+/** The body of a chunked answer whose head has been read. */
+async function* unchunked(socket: Socket): AsyncGenerator<Uint8Array> {
+  let rest = Buffer.alloc(0);
+  for await (const bytes of socket) {
+    rest = Buffer.concat([rest, bytes as Buffer]);
+    for (;;) {
+      const line = rest.indexOf("\r\n");
+      if (line === -1) break;
+      const length = Number.parseInt(rest.toString("latin1", 0, line), 16);
+      if (rest.length < line + 2 + length + 2) break;
+      if (length === 0) return;
+      yield rest.subarray(line + 2, line + 2 + length);
+      rest = rest.subarray(line + 2 + length + 2);
+    }
+  }
+}

@@ -1,0 +1,279 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import type { Standing } from "../../core/search/search.ts";
+import type { AllocationFact, ChangeFact, DecisionFact, TrialFacts } from "./facts.ts";
+import { answerTrial } from "./trial-answer.ts";
+
+const NOW = Date.UTC(2026, 10, 23, 12);
+const at = (seconds: number): string => new Date(NOW - 100_000 + seconds * 1000).toISOString();
+const change = (seq: number, actor: string, what: string, cause: string): ChangeFact => ({
+  ...{ seq, actor, what, cause },
+  at: at(seq),
+});
+const standing: Standing = {
+  ...{ bracket: 0, rung: 1, step: 3, objective: 0.41, rank: 5, of: 6, passing: 2, threshold: 0.62 },
+  competitors: [
+    { trial: 1, objective: 0.81 },
+    { trial: 3, objective: 0.62 },
+    { trial: 7, objective: 0.41 },
+  ],
+};
+const allocation = (run: number, more: Partial<AllocationFact> = {}): AllocationFact => ({
+  ...{ run, slots: ["cpu:0"], state: "ended", startStep: 0, restored: false, yield: null },
+  ...{ kill: false, ordersReason: "free", end: "finished", exitCode: 0, signal: null },
+  ...{ signalsSent: [], outOfMemory: null, reason: "over", createdAt: at(2), endedAt: at(9) },
+  ...more,
+});
+const facts = (more: Partial<TrialFacts>): TrialFacts => ({
+  ...{ id: "3.7", experiment: 3, state: "queued", endReason: null, reason: "as stored" },
+  ...{ step: 3, target: 9, restarts: 0, maxRestarts: 5, checkpointStep: 3 },
+  ...{ unit: "epochs", metric: "accuracy", smallerIsBetter: false },
+  ...{ held: { byPerson: false, byExperiment: false }, wait: null, holders: [], draining: false },
+  ...{ rung: null, lastLines: [], nowMs: NOW },
+  ...{ changes: [], experimentChanges: [], decisions: [], allocations: [] },
+  ...more,
+});
+const created = change(1, "search", "create", "One of the first: 7 of 9 trials made.");
+const decision = (what: DecisionFact["what"], code: string, text: string): DecisionFact => ({
+  ...{ what, code, text, target: 9 },
+  standing: what === "create" ? null : standing,
+});
+const first = (more: Partial<TrialFacts>) => {
+  const reason = answerTrial(facts(more)).reasons[0];
+  assert.ok(reason);
+  return reason;
+};
+
+describe("the first reason explains the state", () => {
+  const stop = (code: string, endReason = "stopped_by_search") =>
+    first({
+      ...{ state: "completed", endReason },
+      changes: [
+        created,
+        change(5, "search", "stop", "why"),
+        change(6, "search", "stopping", "why"),
+      ],
+      decisions: [decision("stop", code, "why")],
+    });
+
+  test("stopped by the search: rung, rank, threshold, competitors", () => {
+    const reason = stop("below_threshold");
+    assert.equal(
+      reason.text,
+      "Trial 3.7 was stopped by the search at rung 1 of bracket 0: it ranked 5 of 6 at step 3 with 0.41; " +
+        "the best 2 could go on, the last of them with 0.62. It was compared with 3.1 (0.81), 3.3 (0.62).",
+    );
+    assert.deepEqual(
+      [reason.code, reason.actor, reason.events],
+      ["stopped_below_threshold", "search", [5]],
+    );
+    assert.equal(stop("rung_closed").code, "stopped_rung_closed");
+    assert.equal(stop("straggler").code, "stopped_straggler");
+    assert.equal(stop("reached_end", "finished").code, "reached_end");
+  });
+
+  test("a threshold that nobody has, and a NaN, are said as what they are", () => {
+    const { threshold: _, ...none } = { ...standing, objective: Number.NaN, passing: 0 };
+    const reason = first({
+      state: "waiting",
+      changes: [change(5, "search", "pause", "why")],
+      decisions: [{ ...decision("pause", "waiting_for_rung", "why"), standing: none }],
+      rung: { step: 3, rank: 8, of: 8 },
+    });
+    assert.match(
+      reason.text,
+      /at step 3 with NaN; nobody could go on yet\. Now it ranks 8 of the 8/,
+    );
+    assert.deepEqual([reason.figures.objective, reason.figures.threshold], ["NaN", null]);
+  });
+
+  test("queued: what the scheduler says of this moment", () => {
+    const wait = { position: 2, waiting: 3, needs: 1 };
+    const holders = [{ slot: "cpu:0", allocation: "3.1.1", since: at(88) }];
+    const reason = (code: object) =>
+      first({ wait: { ...wait, reason: code as never }, holders, changes: [created] });
+    assert.equal(
+      reason({ code: "no_free_slot", needed: 1, free: 0, total: 1 }).text,
+      "Trial 3.7 waits for slots: it needs 1, and 0 of 1 are free. It has place 2 of 3 in the queue. cpu:0 is held by 3.1.1 (for 12 s).",
+    );
+    assert.match(
+      reason({ code: "behind", ahead: "2.1", aheadNeeds: 4 }).text,
+      /behind 2\.1, which needs 4 slots/,
+    );
+    assert.match(
+      reason({ code: "slots_max", max: 1, held: 1 }).text,
+      /may hold 1 slot \(resources.max_slots\)/,
+    );
+    assert.equal(first({}).code, "about_to_start");
+    assert.equal(first({ draining: true }).code, "server_stopping");
+  });
+
+  test("queued after a failure: which attempt is next, and what went wrong", () => {
+    const failure = change(
+      8,
+      "contrail",
+      "restarting",
+      "its program ended with exit code 1; restart 2 of 5 from the beginning",
+    );
+    const reason = first({
+      wait: { reason: { code: "backoff", untilMs: NOW + 1500 }, position: 1, waiting: 1, needs: 1 },
+      changes: [created, failure],
+      restarts: 2,
+    });
+    assert.match(
+      reason.text,
+      /waits 1\.5 s before the next attempt\. its program ended with exit code 1; restart 2 of 5/,
+    );
+    assert.deepEqual([reason.events, reason.figures.restart], [[8], 2]);
+  });
+
+  test("paused: by whom, or with its experiment, or from the start", () => {
+    const paused = change(8, "ada", "paused", "paused by ada");
+    const held = { byPerson: true, byExperiment: true };
+    assert.match(
+      first({ state: "paused", held, changes: [paused] }).text,
+      /was paused by ada at 2026-11-23 11:58:28 UTC/,
+    );
+    const experiment = [change(0, "bob", "created", "submitted")];
+    assert.match(
+      first({ state: "paused", experimentChanges: experiment }).text,
+      /submitted paused by bob and never activated/,
+    );
+    const later = [
+      ...experiment,
+      change(2, "bob", "active", "x"),
+      change(9, "cyd", "paused", "paused by cyd"),
+    ];
+    assert.match(
+      first({ state: "paused", experimentChanges: later }).text,
+      /experiment 3 was paused by cyd/,
+    );
+  });
+
+  test("pausing: the latest of those who asked, whoever paused before", () => {
+    const reason = first({
+      state: "pausing",
+      changes: [
+        change(3, "ada", "paused", "paused by ada"),
+        change(4, "scheduler", "granted cpu:0", "cpu:0 free, first in the queue"),
+      ],
+      experimentChanges: [change(7, "bob", "paused", "paused by bob")],
+      allocations: [
+        allocation(2, {
+          state: "running",
+          yield: "pause",
+          endedAt: null,
+          ordersReason: "the experiment was paused by bob",
+        }),
+      ],
+    });
+    assert.deepEqual([reason.code, reason.actor, reason.events], ["pausing", "bob", [7]]);
+  });
+
+  test("killed: by whom, and what its processes did about it", () => {
+    const killing = change(8, "ada", "killing", "the experiment was killed by ada");
+    const over = { state: "canceled", endReason: "killed_by_user", changes: [created, killing] };
+    const sent = allocation(1, {
+      signalsSent: ["SIGTERM", "SIGKILL"],
+      signal: "SIGKILL",
+      exitCode: null,
+    });
+    assert.match(
+      first({ ...over, allocations: [sent] }).text,
+      /killed by ada at .* \(the experiment was killed by ada\)\. Its processes got SIGTERM, then SIGKILL and ended with SIGKILL\./,
+    );
+    const before = allocation(1, { endedAt: at(5) });
+    assert.match(first({ ...over, allocations: [before] }).text, /It had no processes then\./);
+  });
+
+  test("failed: exit code or signal, restarts used", () => {
+    const reason = first({
+      ...{ state: "error", endReason: "user_error", restarts: 2, maxRestarts: 2 },
+      changes: [
+        change(8, "runner", "allocation ended: user_error", "its program ended with exit code 3"),
+        change(
+          8.5,
+          "contrail",
+          "user_error",
+          "its program ended with exit code 3; max_restarts (2) are used up",
+        ),
+      ],
+      allocations: [allocation(3, { exitCode: 3, end: "user_error" })],
+    });
+    assert.match(
+      reason.text,
+      /failed in allocation 3\.7\.3 on cpu:0, at step 3: .* exit code 3; max_restarts \(2\) are used up\./,
+    );
+    assert.deepEqual([reason.figures.exit_code, reason.figures.restarts], [3, 2]);
+  });
+
+  test("what no rule knows is told as it is stored", () => {
+    assert.equal(
+      first({ state: "canceled", endReason: "experiment_ended" }).text,
+      "Trial 3.7 is canceled: as stored.",
+    );
+    assert.equal(first({ state: "waiting" }).text, "Trial 3.7 is waiting: as stored.");
+  });
+});
+
+describe("how it came there", () => {
+  const grant = (seq: number, slots: string) =>
+    change(seq, "scheduler", `granted ${slots}`, `${slots} free, first in the queue`);
+  const story = facts({
+    state: "running",
+    changes: [
+      created,
+      grant(2, "cpu:0"),
+      change(3, "runner", "allocation ended: node_lost", "its runner was lost"),
+      grant(4, "cpu:1"),
+      change(5, "search", "pause", "wait"),
+      change(6, "runner", "allocation ended: paused", "it gave its slots back as asked"),
+      change(7, "search", "train", "go on"),
+      grant(9, "cpu:0"),
+    ],
+    decisions: [
+      decision("create", "initial", created.cause),
+      decision("pause", "waiting_for_rung", "wait"),
+      decision("train", "promoted", "go on"),
+    ],
+    allocations: [
+      allocation(1),
+      allocation(2, { slots: ["cpu:1"] }),
+      allocation(3, { restored: true, startStep: 3, state: "running", endedAt: null }),
+    ],
+  });
+
+  test("each decision once, oldest first, what explains the state in front", () => {
+    const { reasons } = answerTrial(story);
+    assert.deepEqual(
+      reasons.map(({ code, events }) => [code, events[0]]),
+      [
+        ["placed", 9],
+        ["created", 1],
+        ["placed", 2],
+        ["node_lost", 3],
+        ["placed", 4],
+        ["waits_at_rung", 5],
+        ["promoted", 7],
+      ],
+    );
+    assert.equal(
+      reasons[0]?.text,
+      "Placed on cpu:0 as allocation 3.7.3: cpu:0 free, first in the queue. It had waited 2.0 s. It went on from its checkpoint at step 3.",
+    );
+    assert.match(
+      reasons[4]?.text ?? "",
+      /as allocation 3\.7\.2: .* waited 1\.0 s\. It began again at step 0/,
+    );
+  });
+
+  test("a long one is shortened in its middle, and says so", () => {
+    const many = Array.from({ length: 60 }, (_, i) =>
+      change(10 + i, "contrail", "restarting", `restart ${i}`),
+    );
+    const { reasons } = answerTrial({ ...story, changes: [created, ...many] });
+    assert.deepEqual([reasons[1]?.code, reasons[2]?.code], ["created", "left_out"]);
+    assert.match(reasons[2]?.text ?? "", /^37 steps of its history are left out/);
+    assert.equal(reasons.at(-1)?.text, "Retried: restart 59.");
+  });
+});
