@@ -120,6 +120,42 @@ describe("a trial that fails", { concurrency: 4 }, () => {
     assert.match(second.reason, /reported were: los, accuracy/);
   });
 
+  test("not for names and values that no JSON or database holds: those are refused by name", async () => {
+    const it = shared();
+    const program = `import json, math, os, socket
+import contrail
+trial = contrail.init()
+for step in trial.steps():
+    trial.report(step, loss=1 / step, nan=math.nan, inf=math.inf, minus=-math.inf, zero=-0.0, odd=2.0**53)
+    # What a client written by hand may send.
+    raw = socket.socket(socket.AF_UNIX)
+    raw.connect(os.environ["CONTRAIL_SOCKET"])
+    def send(**message):
+        raw.sendall(json.dumps(message).encode() + b"\\n")
+    send(type="hello", rank=0, sdk="by hand")
+    raw.recv(65536)
+    send(type="report", step=step, metrics={"__proto__": 1, "constructor": 2, "text": "12", "none": None})
+    raw.close()
+`;
+    const code = await it.codeFolder({ "odd.py": program });
+    const searcher = { name: "random", max_length: { epochs: 3 }, max_trials: 1 };
+    const { id } = await it.submit(curveSearch(searcher, { entrypoint: "python3 odd.py" }), code);
+    assert.equal((await it.ended(id)).state, "completed");
+    const trial = await it.client.trial(`${id}.1`);
+    assert.deepEqual(Object.keys(trial.refused_metrics).sort(), ["(__proto__)", "none", "text"]);
+    const shown = async (name: string) =>
+      (await it.series(trial.id, name)).map(([, value]) => value);
+    for (const [name, value] of [
+      ["nan", "NaN"],
+      ["inf", "Infinity"],
+      ["minus", "-Infinity"],
+      ["zero", 0],
+      ["odd", 2 ** 53],
+      ["constructor", 2],
+    ] as const)
+      assert.deepEqual(await shown(name), [value, value, value], name);
+  });
+
   test("by hyperparameters that cannot work: it is replaced, within a bound", async () => {
     const it = shared();
     const program = `import * as contrail from "contrail";

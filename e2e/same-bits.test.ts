@@ -15,11 +15,11 @@ describe("a trial that is paused", () => {
       const searcher = { max_trials: 9, max_concurrent_trials: 2 };
       const asha = { ...searcher, name: "asha", divisor: 3, num_rungs: 3 };
       const raced = await it.submit(
-        curveSearch({ ...asha, max_length: { epochs: 9 } }, { entrypoint }),
+        curveSearch({ ...asha, max_length: { epochs: 9 } }, { entrypoint, byNumber: true }),
         code,
       );
       const random = { ...searcher, name: "random", max_length: { epochs: 3 } };
-      const whole = await it.submit(curveSearch(random, { entrypoint }), code);
+      const whole = await it.submit(curveSearch(random, { entrypoint, byNumber: true }), code);
       await it.ended(raced.id);
       await it.ended(whole.id);
       const unpaused = new Map(

@@ -324,11 +324,14 @@ function read(path: string): string {
 
 /** A search over curve.ts; `more` replaces and adds fields. */
 export function curveSearch(searcher: object, more: Record<string, unknown> = {}): object {
-  const { environment, delayMs = 0, ...rest } = more;
+  const { environment, delayMs = 0, byNumber = false, ...rest } = more;
   return {
     name: "curve",
     entrypoint: "node curve.ts",
-    hyperparameters: { rate: { type: "double", minval: 0.01, maxval: 0.5 }, delay_ms: delayMs },
+    hyperparameters: {
+      rate: { type: "double", minval: 0.01, maxval: 0.5 },
+      ...{ delay_ms: delayMs, by_number: byNumber },
+    },
     searcher: { metric: "loss", smaller_is_better: true, ...searcher },
     reproducibility: { experiment_seed: 7 },
     environment: { environment_variables: environment ?? {} },

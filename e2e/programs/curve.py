@@ -8,7 +8,8 @@ import time
 
 import contrail
 
-trial = contrail.init(params={"rate": 0.1, "delay_ms": 0})
+trial = contrail.init(params={"rate": 0.1, "delay_ms": 0, "by_number": False})
+handicap = int(trial.id.split(".")[1]) ** 2 if trial.params["by_number"] else 1
 state = {"step": 0, "loss": 1.0, "digest": str(trial.seed)}
 
 
@@ -30,5 +31,5 @@ for step in trial.steps(restore=restore):
     state["step"] = step
     print("step", step)
     print("note", step, file=sys.stderr)
-    trial.report(step, loss=state["loss"])
+    trial.report(step, loss=handicap * state["loss"])
     trial.checkpoint(step, save)

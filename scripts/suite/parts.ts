@@ -44,7 +44,8 @@ function ofProblems(title: string, problems: readonly Problem[]): Outcome {
 
 /** Fixtures that tests share are named like tests, so that compiler and layers treat them as such. */
 const isTestFile = (path: string): boolean =>
-  /^(?:src|examples|scripts|bench)\/.*\.test\.ts$/.test(path) && !/[-.]fixtures\.test\.ts$/.test(path);
+  /^(?:src|examples|scripts|bench)\/.*\.test\.ts$/.test(path) &&
+  !/[-.]fixtures\.test\.ts$/.test(path);
 const isProcess = (path: string): boolean => isTestFile(path) && path.endsWith(".proc.test.ts");
 const isUnit = (path: string): boolean => isTestFile(path) && !isProcess(path);
 const isEndToEnd = (path: string): boolean => /^e2e\/.*\.test\.ts$/.test(path);

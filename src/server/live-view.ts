@@ -8,7 +8,7 @@ import { runningSlotMs } from "../core/lifecycle/experiment.ts";
 import { trialStateName } from "../core/lifecycle/trial.ts";
 import type { Experiment, Trial } from "../protocol/api.ts";
 import type { ExperimentSummaryRow } from "../store/experiment-reads.ts";
-import { experimentUpdate, trialRow } from "../store/live-rows.ts";
+import { experimentUpdate, trialFacts } from "../store/live-rows.ts";
 import type { TrialRow } from "../store/schema.ts";
 import type { LiveExperiment } from "./live-experiment.ts";
 import { experimentView, trialView } from "./views.ts";
@@ -24,7 +24,7 @@ export function liveTrialView(
   const trial = live.x.trials.get(number);
   const own = live.trials.get(number);
   if (!trial || !own) return undefined;
-  const row = trialRow({ id: live.id, core: live.x.core }, trial, own);
+  const row = trialFacts({ id: live.id, core: live.x.core }, trial, own.id);
   return trialView(
     {
       ...row,

@@ -312,35 +312,43 @@ export class World {
 
   /** Plans and grants until nothing more can start. Cheap when nothing is free. */
   schedule(turn: Turn): void {
-    if (this.draining || this.holders.size >= this.slots.length) return;
-    for (const start of this.plan(turn.nowMs).starts) {
-      const live = this.experiments.get(start.task.group);
-      const trial = live?.x.trials.get(start.task.number);
-      assert(live && trial && wantsSlots(trial), "the plan is of this very turn");
-      const allocation: LiveAllocation = {
-        id: this.nextAllocation++,
-        run: trial.run + 1,
-        runner: LOCAL_RUNNER,
-        slots: start.slots,
-        startStep: trial.checkpoint?.step ?? 0,
-        restoreTree: trial.checkpoint?.tree ?? null,
-        createdAtMs: turn.nowMs,
-        startedAtMs: null,
-        pid: null,
-        ordersVersion: 0,
-        ordersBefore: 0,
-        ordersReason: start.reason,
-        acked: 0,
-      };
-      live.allocations.set(trial.number, allocation);
-      this.#hold(live.id, trial.number, allocation);
-      this.apply(turn, live, {
-        type: "granted",
-        trial: trial.number,
-        slots: start.slots,
-        reason: start.reason,
-      });
+    let again = true;
+    while (again && !this.draining && this.holders.size < this.slots.length) {
+      again = false;
+      for (const start of this.plan(turn.nowMs).starts) again = !this.#grant(turn, start) || again;
     }
+  }
+
+  /** @returns false where it is not wanted any more: the grant before it has let its experiment reach its budget */
+  #grant(turn: Turn, start: Plan["starts"][number]): boolean {
+    const live = this.experiments.get(start.task.group);
+    const trial = live?.x.trials.get(start.task.number);
+    assert(live && trial, "the plan is of this very turn");
+    if (live.x.core.run !== "active" || !wantsSlots(trial)) return false;
+    const allocation: LiveAllocation = {
+      id: this.nextAllocation++,
+      run: trial.run + 1,
+      runner: LOCAL_RUNNER,
+      slots: start.slots,
+      startStep: trial.checkpoint?.step ?? 0,
+      restoreTree: trial.checkpoint?.tree ?? null,
+      createdAtMs: turn.nowMs,
+      startedAtMs: null,
+      pid: null,
+      ordersVersion: 0,
+      ordersBefore: 0,
+      ordersReason: start.reason,
+      acked: 0,
+    };
+    live.allocations.set(trial.number, allocation);
+    this.#hold(live.id, trial.number, allocation);
+    this.apply(turn, live, {
+      type: "granted",
+      trial: trial.number,
+      slots: start.slots,
+      reason: start.reason,
+    });
+    return true;
   }
 
   // ---- closing a turn --------------------------------------------------------------------------

@@ -19,7 +19,10 @@ const essence = ({ x, trials, allocations, searchEvents, lastDecision }: LiveExp
     trials: [...x.trials.values()],
     live: [...x.live].sort((a, b) => a - b),
     ids: [...trials],
-    allocations: [...allocations].sort(([a], [b]) => a - b),
+    // Of what a failed turn would leave, memory alone keeps count.
+    allocations: [...allocations]
+      .map(([number, allocation]) => [number, { ...allocation, ordersBefore: 0 }] as const)
+      .sort(([a], [b]) => a - b),
     counts: [searchEvents, lastDecision],
   });
 
@@ -63,7 +66,7 @@ export class LastRules {
   /** @param accepted allocation → reports that its runner took; null where a disk may have lost some of them */
   check(keys: readonly string[], accepted: ReadonlyMap<string, number> | null): void {
     this.#submissions(keys);
-    this.#chain();
+    if (this.#context.thorough) this.#chain();
     for (const experiment of this.#ledger.rows<ExperimentRow>("experiments")) {
       this.#search(experiment);
       this.#trials(experiment);

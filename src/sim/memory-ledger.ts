@@ -3,7 +3,8 @@
  * the same keys and the same rules for rows that are there already. `ledger-contract.proc.test.ts` plays one
  * script on both and compares what they give back.
  *
- * What is written is copied as JSON would carry it, so that no later change of a live object can reach it.
+ * What the server goes on changing (the state of a search, of an experiment) is copied when it is written; everything is
+ * copied as JSON would carry it when it is read.
  */
 
 import type { ParsedId } from "../base/ids.ts";
@@ -101,12 +102,17 @@ export class MemoryLedger implements Ledger {
   /** @throws LedgerRefusal, having changed nothing */
   apply(contents: BatchContents, tip: ChainTip): ChainTip {
     if (contents.works > 0) throw new Error("a ledger in memory cannot run statements");
-    if (contents.changes.length > 0 && tip.seq !== this.tip.seq)
+    const { seq: last, hash: lastHash } = this.tip;
+    if (contents.changes.length > 0 && (tip.seq !== last || !lastHash.equals(tip.hash)))
       throw new LedgerRefusal("23505", `change ${tip.seq + 1} is there already or comes too early`);
     this.#check(contents);
     this.turn += 1;
     for (const { table, keys, rows, onConflict } of contents.tables)
-      for (const row of rows) this.#put(table, keys, row, onConflict);
+      for (const row of rows) {
+        // The state as it was made; it goes on in memory.
+        const kept = table === "experiments" ? (stored(row) as Row) : row;
+        this.#put(table, keys, kept, onConflict);
+      }
     const experiments = this.table("experiments");
     for (const [id, columns] of contents.experimentUpdates)
       this.#replace(experiments, String(id), columns);
@@ -166,8 +172,7 @@ export class MemoryLedger implements Ledger {
       if (onConflict === "nothing" && this.#unique.has(other)) return;
       this.#unique.set(other, key);
     }
-    const copy = stored(row) as Row;
-    table.set(key, there === undefined ? copy : { ...there, ...copy });
+    table.set(key, there === undefined ? row : { ...there, ...row });
   }
 
   #replace(table: Table, key: string, columns: Row): void {

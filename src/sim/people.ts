@@ -9,7 +9,7 @@ import type { SimServer } from "./sim-server.ts";
 
 const AGAIN_MS = 700;
 /** How long somebody watches a trial that does nothing before ending it. */
-const PATIENCE_MS = 6_000;
+const PATIENCE_MS = 3_000;
 /** Programs that never end by themselves. */
 const ENDLESS = new Set(["hangs", "never reports"]);
 
@@ -136,7 +136,7 @@ export class People {
 
   #wake(): void {
     const server = this.#server();
-    this.#context.timeline.after(3_000, () => this.#wake());
+    this.#context.timeline.after(2_000, () => this.#wake());
     if (!server?.ready) return;
     for (const live of server.world.experiments.values()) {
       if (live.x.core.run === "paused") this.#user(server, "activate", live.id, undefined);

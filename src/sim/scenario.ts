@@ -108,7 +108,7 @@ export interface Scenario {
 export function drawScenario(seed: number): Scenario {
   const random = keyed(seed, "scenario");
   const slots = 1 + random.below(8);
-  const healAtMs = 8_000 + random.below(42_000);
+  const healAtMs = 4_000 + random.below(chance(random, 0.2) ? 40_000 : 14_000);
   const experiments = 1 + random.below(random.below(4) + 1);
   const submissions = Array.from({ length: experiments }, (_, index) =>
     drawSubmission(keyed(seed, "submission", index), index, { slots, untilMs: healAtMs / 2 }),
@@ -124,7 +124,7 @@ export function drawScenario(seed: number): Scenario {
     acts: acts.sort((a, b) => a.atMs - b.atMs),
     faults: drawFaults(random),
     healAtMs,
-    stepMs: 100 + random.below(900),
+    stepMs: 50 + random.below(500),
     checkpointEverySteps: random.below(4),
     strangeness: chance(random, 0.3) ? 0 : random.unit() * 0.7,
     strange,
@@ -148,13 +148,13 @@ function drawFaults(random: Random): Faults {
     replyLost: share(0.3),
     doubled: share(0.4),
     late: share(0.3),
-    serverCrashEveryMs: every(1_500, 30_000),
-    runnerCrashEveryMs: every(4_000, 40_000),
-    processDeathEveryMs: every(2_000, 30_000),
-    nodeLossEveryMs: chance(random, 0.4) ? every(10_000, 60_000) : 0,
-    partitionEveryMs: every(5_000, 40_000),
-    clockEveryMs: every(2_000, 20_000),
-    diskFullEveryMs: every(5_000, 30_000),
+    serverCrashEveryMs: every(1_000, 12_000),
+    runnerCrashEveryMs: every(2_000, 16_000),
+    processDeathEveryMs: every(1_000, 12_000),
+    nodeLossEveryMs: chance(random, 0.4) ? every(4_000, 25_000) : 0,
+    partitionEveryMs: every(2_000, 16_000),
+    clockEveryMs: every(1_000, 8_000),
+    diskFullEveryMs: every(2_000, 12_000),
     commitFails: share(0.15),
     commitUnknown: share(0.15),
     commitRefused: chance(random, 0.2) ? share(0.05) : 0,
@@ -200,7 +200,7 @@ function drawSubmission(
   const config = drawConfig(random, index, slots);
   return {
     key: `submission ${index}`,
-    atMs: index === 0 ? 100 : random.below(untilMs),
+    atMs: index === 0 ? 20 : random.below(untilMs),
     config,
     paused: chance(random, 0.1),
   };
@@ -250,14 +250,14 @@ function drawBudget(random: Random): Record<string, unknown> {
 function drawSearcher(random: Random): Record<string, unknown> {
   const name = pick(random, METHODS) ?? null;
   const byTime = chance(random, 0.15) && name !== "single";
-  const length = 1 + random.below(9);
+  const length = 1 + random.below(chance(random, 0.2) ? 12 : 5);
   const common = {
     ...(name === null ? {} : { name }),
     metric: "loss",
     smaller_is_better: chance(random, 0.8),
     ...(byTime ? { max_time: length, time_metric: "time" } : { max_length: { epochs: length } }),
   };
-  const many = { max_trials: 1 + random.below(9) };
+  const many = { max_trials: 1 + random.below(chance(random, 0.2) ? 12 : 6) };
   const concurrent = { max_concurrent_trials: random.below(5) };
   switch (name) {
     case "single":

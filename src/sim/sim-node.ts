@@ -31,12 +31,14 @@ const NO_BYTES = new Blob([]);
 export const folderOf = (id: string): string => `allocations/${id}`;
 const idOf = (folder: string): string => folder.slice("allocations/".length);
 
+const sha256 = (text: string): string => createHash("sha256").update(text).digest("hex");
+const FROZEN = sha256("frozen");
+
 /** The files of a checkpoint: one that changes at every step, one that never does. */
 export function treeOf(content: string): Tree {
-  const hash = (text: string): string => createHash("sha256").update(text).digest("hex");
   return [
-    { path: "frozen", size: 100, hash: hash("frozen"), executable: false },
-    { path: "model", size: 1000, hash: hash(content), executable: false },
+    { path: "frozen", size: 100, hash: FROZEN, executable: false },
+    { path: "model", size: 1000, hash: sha256(content), executable: false },
   ];
 }
 

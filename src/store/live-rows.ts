@@ -37,15 +37,28 @@ export function trialRow(
   trial: TrialState,
   own: { readonly id: number; readonly refused: Readonly<Record<string, string>> },
 ) {
-  const { hyperparameters, ...core } = trial;
+  const { hyperparameters: _hyperparameters, ...core } = trial;
   return {
-    id: own.id,
+    ...trialFacts(experiment, trial, own.id),
+    core: storableJson(core),
+    refused_metrics: storableJson(own.refused),
+  };
+}
+
+/** The columns that are shown; those that hold whole documents cost more than all of these. */
+export function trialFacts(
+  experiment: { readonly id: number; readonly core: ExperimentCore },
+  trial: TrialState,
+  id: number,
+) {
+  return {
+    id,
     experiment_id: experiment.id,
     number: trial.number,
     state: trialStateName(trial, experiment.core.run === "paused"),
     end_reason: trial.over,
     reason: storable(trial.reason),
-    hyperparameters,
+    hyperparameters: trial.hyperparameters,
     seed: trial.seed,
     bracket: trial.bracket,
     target: trial.target,
@@ -54,9 +67,7 @@ export function trialRow(
     best_step: trial.best?.step ?? null,
     best_objective: measured(trial.best?.value),
     restarts: trial.restarts,
-    core: storableJson(core),
     slot_ms: Math.round(trial.slotMs),
-    refused_metrics: storableJson(own.refused),
     created_at: new Date(trial.createdAtMs),
     started_at: date(trial.startedAtMs),
     ended_at: date(trial.endedAtMs),

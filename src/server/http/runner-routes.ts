@@ -91,18 +91,27 @@ export function runnerRoutes(app: App, context: RouteContext): void {
       const { runner } = request.params;
       const { after, wait_ms: waitMs } = request.query;
       const answer = () => ordersFor(context.orders, runner, after);
+      // Also that our versions are behind the runner's, which then asks for everything anew.
+      const isNews = (found: ReturnType<typeof answer>): boolean =>
+        found.orders.length > 0 || found.ordersVersion < after;
       let found = answer();
-      if (found.orders.length === 0 && after > 0 && waitMs > 0) {
+      if (!isNews(found) && after > 0 && waitMs > 0) {
         await new Promise<void>((resolve) => {
           const cancelTimer = clock.after(waitMs, resolve);
-          const cancelWait = waiters.wait(runner, resolve);
-          reply.raw.once("close", resolve);
+          // Most of what wakes a runner it has said itself. An empty answer to that would cost it a pause, and
+          // the next order would wait for the end of it.
+          const look = (): void => {
+            if (isNews(answer())) resolve();
+            else cancelWait = waiters.wait(runner, look);
+          };
+          let cancelWait = waiters.wait(runner, look);
           void Promise.resolve().then(() => {
-            if (answer().orders.length > 0) resolve();
+            if (isNews(answer())) resolve();
           });
           reply.raw.once("close", () => {
             cancelTimer();
             cancelWait();
+            resolve();
           });
         });
         found = answer();

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { reviveExact } from "../../base/json.ts";
+import { wantsSlots } from "../../core/lifecycle/trial.ts";
 import { searchRungs } from "../../core/search/methods.ts";
 import * as api from "../../protocol/api.ts";
 import { listTrials, readExperiment } from "../../store/experiment-reads.ts";
@@ -29,6 +30,8 @@ export function streamRoutes(app: App, context: RouteContext): void {
     },
   );
 }
+
+const NO_REASONS: ReadonlyMap<string, string> = new Map();
 
 /** Everything once, then what changed, then `end`. */
 async function followExperiment(
@@ -69,7 +72,12 @@ async function followExperiment(
 function look(context: RouteContext, id: number, numbers: readonly number[]) {
   const live = context.world.experiments.get(id);
   if (!live) return undefined;
-  const reasons = waitReasons(context);
+  // A plan over the whole queue: most news is of trials that wait for nothing.
+  const waits = numbers.some((number) => {
+    const trial = live.x.trials.get(number);
+    return trial !== undefined && wantsSlots(trial);
+  });
+  const reasons = waits ? waitReasons(context) : NO_REASONS;
   return {
     trials: numbers
       .map((number) => liveTrialView(live, number, reasons.get(`${id}.${number}`)))

@@ -1,0 +1,71 @@
+/** Two hundred runs of the simulator, and that a run is a function of its seed. */
+import assert from "node:assert/strict";
+import { availableParallelism } from "node:os";
+import { test } from "node:test";
+import { drawScenario } from "./scenario.ts";
+import { runSeeds } from "./seed-runs.ts";
+import { simulate } from "./simulation.ts";
+import { Trace } from "./trace.ts";
+
+test("two hundred seeds break no rule", async () => {
+  const broken: string[] = [];
+  let commits = 0;
+  const done = await runSeeds({
+    ...{ first: 1, count: 200, threads: Math.min(2, availableParallelism()) },
+    onOutcome: (outcome) => {
+      commits += outcome.commits;
+      if (outcome.broken)
+        broken.push(`npm run sim -- --seed ${outcome.seed}: ${outcome.broken.message}`);
+      return false;
+    },
+  });
+  assert.deepEqual(broken, []);
+  assert.equal(done, 200);
+  assert.ok(commits > 4000, `${commits} commits: the runs have become empty`);
+});
+
+test("the same seed gives the same trace, whatever ran before it", async () => {
+  const first = await simulate(11, new Trace(null));
+  await simulate(12);
+  const second = await simulate(11, new Trace(null));
+  const other = await simulate(12, new Trace(null));
+  assert.deepEqual(second, first);
+  assert.match(first.hash, /^[0-9a-f]{64}$/);
+  assert.notEqual(other.hash, first.hash);
+});
+
+test("a trace changes nothing but that it is there", async () => {
+  const silent = await simulate(21);
+  const traced = await simulate(21, new Trace(null));
+  assert.deepEqual({ ...traced, hash: "" }, silent);
+});
+
+test("seeds differ in cluster, work and what goes wrong", () => {
+  const scenarios = Array.from({ length: 200 }, (_, seed) => drawScenario(seed));
+  const different = (of: (scenario: ReturnType<typeof drawScenario>) => unknown) =>
+    new Set(scenarios.map((scenario) => JSON.stringify(of(scenario)))).size;
+  assert.equal(
+    different(({ slots }) => slots),
+    8,
+  );
+  assert.equal(
+    different(({ submissions }) => submissions.length),
+    4,
+  );
+  const methods = new Set(
+    scenarios.flatMap(({ submissions }) => submissions.map(({ config }) => config.searcher.name)),
+  );
+  assert.deepEqual([...methods].map(String).sort(), [
+    "adaptive_asha",
+    "asha",
+    "grid",
+    "hyperband",
+    "null",
+    "random",
+    "single",
+  ]);
+  for (const name of Object.keys(scenarios[0]?.faults ?? {})) {
+    const on = scenarios.filter(({ faults }) => faults[name as keyof typeof faults] > 0).length;
+    assert.ok(on > 5 && on < 195, `${name} is on in ${on} of 200`);
+  }
+});
