@@ -161,6 +161,9 @@ const slowParts: readonly Part[] = [
       return oneByOne(files, 2, limits);
     },
   },
+  { name: "python", title: "Python SDK", hasFiles: false, run: pythonTests },
+  { name: "pytorch", title: "PyTorch helper and example", hasFiles: false, run: torchTests },
+  // After PyTorch, whose environment the examples train in.
   {
     name: "e2e",
     title: "end-to-end tests",
@@ -171,8 +174,6 @@ const slowParts: readonly Part[] = [
       return oneByOne(files, 1, { testTimeoutMs: 10 * MINUTE_MS, timeoutMs: 15 * MINUTE_MS });
     },
   },
-  { name: "python", title: "Python SDK", hasFiles: false, run: pythonTests },
-  { name: "pytorch", title: "PyTorch helper and example", hasFiles: false, run: torchTests },
 ];
 
 const generated: Part = {

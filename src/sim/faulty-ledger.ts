@@ -90,7 +90,7 @@ export class FaultyLedger implements Ledger {
     this.#underway = underway;
     this.#settled = false;
     const slow = chance(this.#random, faults.commitSlow) ? 1000 + this.#random.below(4000) : 0;
-    await this.#wait(1 + this.#random.below(4) + slow);
+    await this.#wait(1 + this.#random.below(4 + faults.commitMsMax) + slow);
     try {
       if (chance(this.#random, faults.commitFails)) throw this.#failure();
       if (chance(this.#random, faults.commitRefused))

@@ -27,6 +27,8 @@ export interface Faults {
   readonly commitUnknown: number;
   readonly commitRefused: number;
   readonly commitSlow: number;
+  /** Most that any commit takes beyond what it must. */
+  readonly commitMsMax: number;
   readonly readFails: number;
   /** Of starting a rank; chance. */
   readonly spawnFails: number;
@@ -48,6 +50,7 @@ export const PEACE: Faults = {
   commitUnknown: 0,
   commitRefused: 0,
   commitSlow: 0,
+  commitMsMax: 0,
   readFails: 0,
   spawnFails: 0,
 };
@@ -113,8 +116,9 @@ export function drawScenario(seed: number): Scenario {
   const submissions = Array.from({ length: experiments }, (_, index) =>
     drawSubmission(keyed(seed, "submission", index), index, { slots, untilMs: healAtMs / 2 }),
   );
-  const acts = Array.from({ length: chance(random, 0.6) ? random.below(10) : 0 }, () =>
-    drawAct(random, healAtMs),
+  const acts = Array.from(
+    { length: chance(random, 0.6) ? random.below(chance(random, 0.3) ? 30 : 10) : 0 },
+    () => drawAct(random, healAtMs),
   );
   const strange = BEHAVIOURS.slice(1).filter(() => chance(random, 0.4));
   return {
@@ -159,6 +163,7 @@ function drawFaults(random: Random): Faults {
     commitUnknown: share(0.15),
     commitRefused: chance(random, 0.2) ? share(0.05) : 0,
     commitSlow: share(0.2),
+    commitMsMax: Math.ceil(share(600)),
     readFails: share(0.2),
     spawnFails: chance(random, 0.3) ? share(0.2) : 0,
   };

@@ -205,7 +205,7 @@ export class Simulation {
       });
     });
     // What memory holds is looked at now and then, and always before it is lost.
-    this.#every(this.#context.scenario.healAtMs / 3, () => void this.#checkMemory());
+    this.#every(this.#context.scenario.healAtMs / 2, () => void this.#checkMemory());
   }
 
   /** Again and again, about every so often, until the faults stop. */
