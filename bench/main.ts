@@ -7,11 +7,13 @@
  * is a finding and no failure: the exit code says only whether everything could be measured.
  */
 import { randomUUID } from "node:crypto";
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { availableParallelism, tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { realClock } from "../src/base/real-clock.ts";
+import { isServerProcess, readNote } from "../src/cli/server-process.ts";
+import { stopRunner } from "../src/engines/local/local-engine.ts";
 import type { Bench, Measure } from "./bench.ts";
 import { curves } from "./curves.ts";
 import { decisions } from "./decisions.ts";
@@ -67,13 +69,22 @@ const results = args.json === undefined ? ALL_RESULTS : resolve(args.json);
 // The disk that is measured. Another user runs PostgreSQL when this one is root, so it must be passable.
 const root = mkdtempSync(join(resolve(args.dir), "contrail-bench-"));
 chmodSync(root, 0o711);
-const cleanUp = (): void => rmSync(root, { recursive: true, force: true, maxRetries: 5 });
 for (const signal of ["SIGINT", "SIGTERM"] as const)
-  process.once(signal, () => {
-    // Servers of ours end with their stdin, the database with its server.
-    cleanUp();
-    process.exit(130);
-  });
+  process.once(signal, () => void cleanUp().finally(() => process.exit(130)));
+
+/**
+ * Each measure stops what it started. After a failure or Ctrl-C something may be left: servers and runners are
+ * found by the notes in their folders; a database ends with its server, a stub server with its stdin.
+ */
+async function cleanUp(): Promise<void> {
+  for (const name of readdirSync(root)) {
+    const dataDir = join(root, name);
+    const pid = readNote(dataDir)?.pid;
+    if (pid !== undefined && isServerProcess(pid)) process.kill(pid, "SIGKILL");
+    await stopRunner(dataDir, realClock);
+  }
+  rmSync(root, { recursive: true, force: true, maxRetries: 5 });
+}
 
 const say = (text: string): void => void process.stderr.write(`${text}\n`);
 const profileDir = args.profile === undefined ? undefined : resolve(args.profile);
@@ -120,7 +131,7 @@ try {
     }
   }
 } finally {
-  cleanUp();
+  await cleanUp();
 }
 store(results, figures);
 process.stdout.write(`${figureTable(figures)}\n`);

@@ -5,7 +5,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
-import { stopServer } from "../src/cli/server-process.ts";
 import { silentLog } from "../src/store/log.ts";
 import { startPostgres } from "../src/store/postgres/postgres.ts";
 import { type Bench, figure, type Measure } from "./bench.ts";
@@ -57,11 +56,17 @@ async function compare(
   });
 }
 
-/** As a person does it, in a process of its own. @returns seconds until the command has ended */
-async function up({ clock, world }: Bench, dataDir: string): Promise<number> {
-  const startMs = clock.monotonicMs();
-  const args = ["--disable-warning=ExperimentalWarning", CLI, "up"];
-  args.push("--data-dir", dataDir, "--port", "0", "--slots", "2");
+/** As a person does it. @returns seconds until the command has ended */
+async function up(bench: Bench, dataDir: string): Promise<number> {
+  const startMs = bench.clock.monotonicMs();
+  await contrail(bench, dataDir, "up", "--port", "0", "--slots", "2");
+  const tookS = (bench.clock.monotonicMs() - startMs) / 1000;
+  await contrail(bench, dataDir, "down");
+  return tookS;
+}
+
+async function contrail({ world }: Bench, dataDir: string, ...command: string[]): Promise<void> {
+  const args = ["--disable-warning=ExperimentalWarning", CLI, ...command, "--data-dir", dataDir];
   // Signing in writes a file; not into the home of whoever runs this.
   const env = { ...world.env, XDG_CONFIG_HOME: join(dataDir, "config"), HOME: dataDir };
   const child = spawn(process.execPath, args, { stdio: ["ignore", "ignore", "pipe"], env });
@@ -70,10 +75,7 @@ async function up({ clock, world }: Bench, dataDir: string): Promise<number> {
     said += text;
   });
   const [code] = await once(child, "exit");
-  if (code !== 0) throw new Error(`up ended with ${code}: ${said}`);
-  const tookS = (clock.monotonicMs() - startMs) / 1000;
-  await stopServer({ dataDir, trials: "stop", token: undefined, force: true }, world);
-  return tookS;
+  if (code !== 0) throw new Error(`${command.join(" ")} ended with ${code}: ${said}`);
 }
 
 async function bareDatabase({ clock }: Bench, dataDir: string): Promise<number> {

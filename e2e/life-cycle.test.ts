@@ -20,7 +20,7 @@ const TRIAL_ORDERS: Readonly<Record<string, Readonly<Record<Verb, readonly strin
   queued: { pause: ["paused"], activate: ["queued"], cancel: ["canceled"], kill: ["canceled"] },
   running: { pause: ["paused"], activate: ["running"], cancel: ["canceled"], kill: ["canceled"] },
   paused: { pause: ["paused"], activate: ["running"], cancel: ["canceled"], kill: ["canceled"] },
-  waiting: { pause: ["waiting"], activate: ["waiting"], cancel: ["canceled"], kill: ["canceled"] },
+  waiting: { pause: ["paused"], activate: ["waiting"], cancel: ["canceled"], kill: ["canceled"] },
   ended: { pause: ["conflict"], activate: ["conflict"], cancel: ["canceled"], kill: ["canceled"] },
 };
 

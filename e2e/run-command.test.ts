@@ -59,6 +59,27 @@ describe("contrail run", () => {
     assert.deepEqual(trial.last_lines, ["last words"]);
   });
 
+  test("a script's own number of steps is its end where nobody else sets a length", async () => {
+    const it = shared();
+    const loop =
+      "for step in trial.steps():\n    trial.report(step, loss=1 / step)\nprint('done')\n";
+    for (const [call, last] of [
+      ["contrail.init(steps=3)", 3],
+      ["contrail.init()", 1],
+    ] as const) {
+      const code = await it.codeFolder({ "t.py": `import contrail\ntrial = ${call}\n${loop}` });
+      const run = await it.contrail(["run", "--", "python3", "t.py"], { cwd: code });
+      assert.equal(run.code, 0, run.stderr);
+      assert.match(run.stderr, new RegExp(`sets no length; training to step ${last} `));
+      const [experiment] = (await it.client.experiments({ limit: 1 })).items;
+      const trial = await it.client.trial(`${experiment?.id}.1`);
+      assert.deepEqual(
+        [trial.step, trial.target, trial.end_reason, experiment?.state],
+        [last, null, "finished", "completed"],
+      );
+    }
+  });
+
   test("a program that is killed from elsewhere stays on record as killed", async () => {
     const it = shared();
     const running = it.contrail([

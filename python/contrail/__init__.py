@@ -53,9 +53,10 @@ def init(
     """Finds out for whom this process trains, and returns its trial.
 
     ``params`` are used when running alone, and under the platform for names that the experiment does not
-    declare. ``seed`` (else 0), ``data``, ``steps`` (else 1; CONTRAIL_STEPS overrides it), ``resume`` (go
-    on from the latest folder in ``checkpoints``) count only when running alone. A checkpoint on offer is
-    taken when the last one is older than ``checkpoint_interval_s``.
+    declare. ``steps`` (else 1; CONTRAIL_STEPS overrides it) is where the loop ends when running alone, or in
+    an experiment that sets no length. ``seed`` (else 0), ``data``, ``resume`` (go on from the latest folder
+    in ``checkpoints``) count only when running alone. A checkpoint on offer is taken when the last one is
+    older than ``checkpoint_interval_s``.
 
     Raises TrialError runner_unreachable, environment_invalid, option_invalid. A socket that is named but
     does not answer is an error, not a reason to run alone: hours of training that nobody records are
@@ -65,19 +66,22 @@ def init(
     if not (isinstance(checkpoint_interval_s, (int, float)) and checkpoint_interval_s >= 0):
         expected = "a number of seconds from 0 on"
         raise _option_invalid("checkpoint_interval_s", checkpoint_interval_s, expected)
+
+    def own_end() -> int:
+        _check_count("steps", steps)
+        return _first(_count("CONTRAIL_STEPS"), steps, 1)
+
     platform: Platform
     path = os.environ.get("CONTRAIL_SOCKET")
     if path:
-        platform = connect_runner(path, _count("CONTRAIL_RANK") or 0)
+        platform = connect_runner(path, _count("CONTRAIL_RANK") or 0, own_end)
     else:
-        for name, value in (("seed", seed), ("steps", steps)):
-            if value is not None and not (type(value) is int and value >= 0):
-                raise _option_invalid(name, value, _WHOLE)
+        _check_count("seed", seed)
         platform = StandalonePlatform(
             params=filled(_object("CONTRAIL_PARAMS"), defaults),
             seed=_first(_count("CONTRAIL_SEED"), seed, 0),
             data=filled(_object("CONTRAIL_DATA_PATHS"), data or {}),
-            steps=_first(_count("CONTRAIL_STEPS"), steps, 1),
+            steps=own_end(),
             resume=resume,
             checkpoints=Path(checkpoints),
         )
@@ -86,6 +90,11 @@ def init(
 
 def _first(*values: Optional[int]) -> int:
     return next(value for value in values if value is not None)
+
+
+def _check_count(name: str, value: object) -> None:
+    if value is not None and not (type(value) is int and value >= 0):
+        raise _option_invalid(name, value, _WHOLE)
 
 
 def _option_invalid(name: str, value: object, expected: str) -> TrialError:

@@ -33,8 +33,9 @@ WELCOME_TIMEOUT_S = 60.0
 _READ_BYTES = 65536
 
 
-def connect_runner(path: str, rank: int) -> "RunnerPlatform":
-    """Says hello and waits for the welcome. Raises TrialError runner_unreachable."""
+def connect_runner(path: str, rank: int, own_end: Callable[[], int] = lambda: 1) -> "RunnerPlatform":
+    """Says hello and waits for the welcome. ``own_end`` gives the step to train to where the experiment
+    sets no length; it is asked only then. Raises TrialError runner_unreachable, and what it raises."""
     if not hasattr(socket, "AF_UNIX"):
         raise _unreachable(path, "this Python has no Unix sockets")
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -43,7 +44,9 @@ def connect_runner(path: str, rank: int) -> "RunnerPlatform":
     except OSError as cause:
         sock.close()
         raise _unreachable(path, str(cause)) from cause
-    return RunnerPlatform(sock, path, rank)
+    platform = RunnerPlatform(sock, path, rank)
+    platform.end_by_itself(own_end)
+    return platform
 
 
 def _unreachable(path: str, cause: str) -> TrialError:
@@ -63,6 +66,8 @@ class RunnerPlatform(Platform):
         self._goodbye = False
         self._dropped_reports = 0
         self._welcome: Optional[Dict[str, Any]] = None
+        # Where the program ends by itself, because nobody else says how far to train.
+        self._own_end: Optional[int] = None
         self._checkpointed: Dict[int, Optional[str]] = {}
         self._say({"type": "hello", "rank": rank, "sdk": "python/" + __version__})
         self._until(lambda: self._welcome is not None, WELCOME_TIMEOUT_S)
@@ -72,6 +77,23 @@ class RunnerPlatform(Platform):
             raise _unreachable(path, "it closed the connection" if self._gone else slow)
         self.session = _session(self._welcome)
         atexit.register(self._leave)
+
+    def end_by_itself(self, own_end: Callable[[], int]) -> None:
+        """As alone: without a length the script's own number of steps is the end, and it says so."""
+        if self._welcome is None or self._welcome.get("openEnded") is not True:
+            return
+        self._own_end = own_end()
+        self.orders = self._heeded(self.orders)
+        if self.session.rank == 0:
+            warn(
+                "the experiment sets no length; training to step %d (searcher.max_length, or "
+                "CONTRAIL_STEPS, or init's steps change the end)" % self._own_end
+            )
+
+    def _heeded(self, orders: Orders) -> Orders:
+        if self._own_end is None or orders.target is not None:
+            return orders
+        return Orders(self._own_end, orders.yield_, orders.reason)
 
     def report(self, step: int, metrics: Metrics) -> None:
         if self._backlog_bytes > BACKLOG_MAX_BYTES:
@@ -89,6 +111,9 @@ class RunnerPlatform(Platform):
         return self._checkpointed.pop(step, "the runner went away")
 
     def wait(self, step: int) -> bool:
+        if self._own_end is not None and step >= self._own_end == self.orders.target:
+            self.orders = Orders(step, "stop", "all steps are done")
+            return True
         if not self.orders.answers(step):
             self._say({"type": "wait", "step": step})
             self._until(lambda: self.orders.answers(step))
@@ -183,7 +208,7 @@ class RunnerPlatform(Platform):
                 self.orders = _orders(message["orders"])
                 self._welcome = message
             elif kind == "orders":
-                self.orders = _orders(message)
+                self.orders = self._heeded(_orders(message))
             elif kind == "checkpointed":
                 self._checkpointed[message["step"]] = message["error"]
             # Anything else comes from a newer runner and is not for us.

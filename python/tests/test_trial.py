@@ -50,6 +50,27 @@ class Loop(unittest.TestCase):
             )
             self.assertEqual((Path(runner.kept[0][1]) / "model").read_text(), "weights")
 
+    def test_without_a_length_it_ends_where_it_would_alone(self) -> None:
+        for steps, environment, last in ((3, {}, 3), (3, {"CONTRAIL_STEPS": "2"}, 2), (None, {}, 1)):
+            with mock.patch.dict(os.environ, environment), FakeRunner(
+                go_to(None), welcome={"openEnded": True}
+            ) as runner, connected(runner, steps=steps) as (trial, stderr):
+                self.assertEqual(list(trial.steps(save=save)), list(range(1, last + 1)))
+                runner.until(lambda: runner.story[-1:] == ["bye"])
+                self.assertEqual(runner.story, ["checkpoint %d" % last, "bye"])
+                said = "contrail: the experiment sets no length; training to step %d " % last
+                self.assertEqual(stderr.getvalue().count(said), 1)
+
+    def test_a_target_of_none_elsewhere_means_until_told(self) -> None:
+        stop = lambda m: yield_now("stop") if m["step"] == 4 else None  # noqa: E731
+        with FakeRunner(go_to(None), on_report=stop) as runner:
+            with connected(runner, steps=2) as (trial, stderr):
+                last = 0
+                for last in trial.steps():
+                    trial.report(last, loss=1)
+                self.assertGreaterEqual(last, 4)
+                self.assertEqual(stderr.getvalue(), "")
+
     def test_knows_its_facts(self) -> None:
         welcome = {"params": {"lr": 0.1, "net": {"width": 8}}, "data": {"names": "/data/names"}}
         with FakeRunner(go_to(1), welcome=welcome) as runner, connected(runner) as (trial, _):

@@ -8,7 +8,7 @@
 import { dirname } from "node:path";
 import type { Clock } from "../base/clock.ts";
 import { Client } from "../sdk/client.ts";
-import { findServer, type Target } from "./credentials.ts";
+import { checkToken, credentialsPath, findServer, type Target } from "./credentials.ts";
 import { inert, inertJson, inertPainted } from "./inert.ts";
 import { NO_PAINT, type Paint, paintFor } from "./paint.ts";
 import { type Progress, SILENT, startProgress } from "./progress.ts";
@@ -38,6 +38,8 @@ export interface Host {
     command: string,
     args: readonly string[],
   ) => Promise<{ readonly code: number; readonly stdout: string } | undefined>;
+  /** True when stdin is a pipe or a file with something in it: input that somebody means to be read. */
+  readonly stdinHasInput?: () => boolean;
   /** One line from stdin without showing it; undefined at the end of input. */
   readonly readSecret: (question: string) => Promise<string | undefined>;
 }
@@ -76,6 +78,8 @@ export class Cli {
 
   client(target: { url: string; token?: string | undefined } = this.target()): Client {
     const { clock, newKey, fetch } = this.host;
+    const fromEnv = target.token !== undefined && target.token === this.host.env.CONTRAIL_TOKEN;
+    checkToken(target.token, fromEnv ? "CONTRAIL_TOKEN" : credentialsPath(this.host.env));
     return new Client({
       url: target.url,
       token: target.token,
@@ -109,6 +113,11 @@ export class Cli {
   next(...commands: readonly string[]): void {
     if (this.json) return;
     for (const command of commands) this.out(this.paint.dim(`next: ${this.self} ${command}`));
+  }
+
+  /** A remark for people, on stderr. */
+  note(text: string): void {
+    if (!this.json) this.err(this.errPaint.dim(`note: ${text}`));
   }
 
   /** With --json stderr is for one problem document, so nothing is said there meanwhile. */

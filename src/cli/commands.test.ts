@@ -169,6 +169,48 @@ test("refusals of the server become exit codes", async () => {
   }
 });
 
+test("a token that is none is refused before anything is sent, and shown nowhere", async () => {
+  for (const secret of ["cu_se cret", "cu_secret\n", "cu_s\u00e9cret", "x".repeat(301)]) {
+    bench.server.requests.length = 0;
+    const env = {
+      CONTRAIL_TOKEN: secret,
+      CONTRAIL_CONFIG_DIR: "/nonexistent",
+      CONTRAIL_DEBUG: "1",
+    };
+    const ran = await run(["slot", "list"], { url: bench.server.url, host: { env } });
+    assert.equal(ran.code, 4);
+    assert.match(ran.err, /The token in CONTRAIL_TOKEN is not one/);
+    assert.ok(!(ran.out + ran.err).includes(secret.slice(0, 4)), ran.err);
+    assert.equal(bench.server.requests.length, 0);
+  }
+});
+
+test("`token create` into a pipe writes the token alone", async () => {
+  const ran = await bench.cli("token", "create", "ci");
+  assert.equal(ran.out, "cu_secret\n");
+  assert.match(ran.err, /token ab12 "ci"[\s\S]*next: contrail token list/);
+  assert.doesNotMatch(ran.err, /cu_secret/);
+});
+
+test("what cannot be is said in a sentence", async () => {
+  const cases: [string[], number, RegExp][] = [
+    [["config", "lint", bench.folder], 2, /is a folder; a configuration is a file/],
+    [["data", "add", "Bad Name", bench.config], 2, /"Bad Name" cannot be[\s\S]*bad-name/],
+  ];
+  for (const [args, code, message] of cases) {
+    const ran = await bench.cli(...args);
+    assert.equal(ran.code, code);
+    assert.match(ran.err, message);
+  }
+  bench.server.answer(
+    "GET /slots",
+    (_, response) => void response.writeHead(404).end("<h1>Not here</h1>"),
+  );
+  const foreign = await bench.cli("slot", "list");
+  assert.equal(foreign.code, 5);
+  assert.match(foreign.err, /This is no Contrail server/);
+});
+
 test("no server known, none there", async () => {
   const unknown = await run(["slot", "list"]);
   assert.equal(unknown.code, 5);

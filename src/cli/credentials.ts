@@ -106,6 +106,20 @@ export function findServer(env: Env, option: string | undefined): Target {
   return { url, token, from };
 }
 
+/**
+ * What goes into a header must be made for it. Checked before anything is sent, and never shown: the library
+ * that sends would quote a bad value in its complaint.
+ * @param from where it came from, for the message
+ */
+export function checkToken(token: string | undefined, from: string): void {
+  if (token === undefined || /^[\x21-\x7e]{1,300}$/.test(token)) return;
+  throw new CliError(
+    "malformed_token",
+    `The token in ${from} is not one: it must be 1 to 300 printable characters without spaces or line breaks.`,
+    { hint: "Copy it again; `contrail token create NAME` makes a new one.", exitCode: 4 },
+  );
+}
+
 /** The address without a trailing slash. @throws CliError when it is not an http(s) address */
 export function normalUrl(text: string, fromEnv = false): string {
   const url = URL.canParse(text) ? new URL(text) : undefined;

@@ -2,6 +2,7 @@
 import type { Argument, Command, Option } from "commander";
 import type { Host } from "./cli.ts";
 import { EXIT_MEANINGS } from "./exit-code.ts";
+import { PASSED_VARIABLES } from "./passed-environment.ts";
 
 /** Rendering runs no command, so the tree is made for a host that does nothing. */
 const SILENT_SINK = { write() {}, isTTY: false, columns: 80, rows: 24 };
@@ -37,6 +38,10 @@ const CUSTOMS = `
 - **Colours** only on a terminal; \`NO_COLOR\` turns them off, \`FORCE_COLOR\` on.
 - **Text from elsewhere** (names, logs) is shown inert: control characters stand as \`\\x1b\`, \`\\u202e\` and the like.
   \`--json\` has the exact text, \`logs --raw\` the exact bytes.
+- **\`run\`** gives the program a copy of the folder (what it writes there is not kept), no stdin, and of the shell's
+  variables ${PASSED_VARIABLES.map((name) => `\`${name}\``).join(", ")}
+  and those of \`--env\`. They are stored with the experiment; names that speak of a token, key, secret or password
+  pass only with \`--env\`.
 - **\`CONTRAIL_DATA_DIR\`** is the default data folder of \`up\`, \`down\` and \`doctor\`; \`CONTRAIL_DEBUG=1\` adds the place
   in the source to an error.
 `;
@@ -104,7 +109,7 @@ function exitCodes(): string {
     "| --- | --- |",
     ...rows,
     "",
-    "`run` ends with the exit code of the program that it ran; 128 + n when signal n ended it.",
+    "`run` ends with the exit code of the program that it ran; 128 + n when signal n ended it, 127 and 126 when there is no such program or it may not be run.",
   ].join("\n");
 }
 

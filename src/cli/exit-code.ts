@@ -26,7 +26,7 @@ export const EXIT_MEANINGS: readonly (readonly [number, string])[] = [
     "There is no such experiment, trial, checkpoint or file, or it is not yours to see.",
   ],
   [EXIT.notAllowed, "Not signed in, or the token does not cover this."],
-  [EXIT.unreachable, "No server answers, or it is starting, stopping or overloaded."],
+  [EXIT.unreachable, "No Contrail server answers, or it is starting, stopping or overloaded."],
   [EXIT.notCompleted, "The experiment that was waited for ended, but did not complete."],
   [EXIT.interrupted, "Interrupted with Ctrl-C. What runs on the server goes on."],
   [EXIT.pipeClosed, "The program that read the output closed it."],
@@ -73,7 +73,7 @@ export interface Failure {
 /** Turns whatever was thrown into what is printed and returned. */
 export function failureOf(error: unknown): Failure {
   if (error instanceof RemoteError)
-    return { problem: error.toProblem(), exitCode: exitCodeOf(error) };
+    return { problem: problemOf(error), exitCode: exitCodeOf(error) };
   if (error instanceof CliError)
     return {
       exitCode: error.exitCode,
@@ -132,7 +132,15 @@ function local(code: string, detail: string, hint: string): Problem {
   };
 }
 
+/** Another program at the address is the likeliest reason, so it comes first. A gateway's own page is none. */
+function problemOf(error: RemoteError): Problem {
+  const problem = error.toProblem();
+  if (error.code !== "not_contrail" || error.status >= 500) return problem;
+  return { ...problem, detail: `This is no Contrail server: ${problem.detail}` };
+}
+
 function exitCodeOf(error: RemoteError): number {
+  if (error.code === "not_contrail") return EXIT.unreachable;
   if (error.status === 404) return EXIT.notFound;
   if (error.status === 401 || error.status === 403) return EXIT.notAllowed;
   if (error.status === 0 || error.status === 502 || error.status === 503 || error.status === 504)

@@ -1,5 +1,6 @@
 /** One experiment, whole: what it is, how far, the best trial, planned against actual. Pure. */
 import type { Experiment, Rung, Trial, TrialDetail } from "../protocol/api.ts";
+import { completedText, type Endings } from "./endings.ts";
 import {
   ago,
   bytes,
@@ -13,9 +14,9 @@ import {
 } from "./figures.ts";
 import { inert } from "./inert.ts";
 import { type Paint, paintState } from "./paint.ts";
-import { planAgainstActual, savedLine } from "./plan-view.ts";
+import { lengthOf, planAgainstActual, savedLine } from "./plan-view.ts";
 import { type Cell, facts, table } from "./table.ts";
-import { measureOf, rungTable } from "./watch-view.ts";
+import { measureOf, rungTable, searcherText, stepOf } from "./watch-view.ts";
 
 export interface Look {
   readonly paint: Paint;
@@ -40,10 +41,10 @@ export function experimentRows(items: readonly Experiment[], look: Look): string
       { head: "progress", align: "right" },
       { head: "trials", align: "right" },
       { head: "best", align: "right" },
-      { head: "metric", flexible: true },
-      { head: "searcher" },
-      { head: "owner" },
-      { head: "created" },
+      { head: "metric", flexible: true, drop: 2 },
+      { head: "searcher", drop: 3 },
+      { head: "owner", drop: 4 },
+      { head: "created", drop: 1 },
     ],
     items.map((item) => [
       item.id,
@@ -66,13 +67,17 @@ export function experimentLines(
   best: Trial | null,
   rungs: readonly Rung[],
   look: Look,
+  endings: Endings | null = null,
 ): string[] {
   const { paint } = look;
   const { searcher, trials, spent, unit } = experiment;
-  const direction = searcher.smaller_is_better ? "smaller is better" : "larger is better";
   const states = (["running", "queued", "paused", "completed", "canceled", "error"] as const)
     .filter((state) => trials[state] > 0)
-    .map((state) => `${trials[state]} ${state}`);
+    .map((state) =>
+      state === "completed"
+        ? completedText(trials.completed, endings)
+        : `${trials[state]} ${state === "error" ? "errored" : state}`,
+    );
   const lines = [
     `${paint.bold(`experiment ${experiment.id}`)}  ${inert(experiment.name)}`,
     ...facts(
@@ -87,7 +92,7 @@ export function experimentLines(
         ["ended", experiment.ended_at === null ? undefined : moment(experiment.ended_at)],
         ["code", experiment.code === null ? "none" : shortHash(experiment.code)],
         ["seed", experiment.seed],
-        ["searcher", `${searcher.name} on ${searcher.metric} (${direction})`],
+        ["searcher", searcherText(searcher)],
         ["chosen because", searcher.reason],
         ["progress", `${Math.floor(experiment.progress * 100)} %`],
         ["trials", `${trials.total}${states.length > 0 ? `: ${states.join(", ")}` : ""}`],
@@ -123,16 +128,16 @@ export function trialRows(
       { head: "trial" },
       { head: "state" },
       { head: unit, align: "right" },
-      { head: metric, align: "right" },
+      { head: metric, align: "right", flexible: true, drop: 1 },
       { head: "best", align: "right" },
-      { head: "restarts", align: "right" },
+      { head: "restarts", align: "right", drop: 2 },
       { head: "why", flexible: true },
       { head: "hyperparameters", flexible: true },
     ],
     items.map((trial) => [
       trial.id,
       stateCell(look.paint, trial.state),
-      trial.target === null ? trial.step : `${trial.step}/${trial.target}`,
+      stepOf(trial),
       measured(trial.objective),
       measured(trial.best?.objective),
       trial.restarts,
@@ -153,7 +158,7 @@ export function trialLines(trial: TrialDetail, look: Look): string[] {
         ["state", stateCell(paint, trial.state)],
         ["because", trial.reason],
         ["ended", trial.end_reason ?? undefined],
-        ["step", trial.target === null ? trial.step : `${trial.step} of ${trial.target}`],
+        ["step", lengthOf(trial.target) === null ? trial.step : `${trial.step} of ${trial.target}`],
         ["objective", trial.objective === null ? undefined : measured(trial.objective)],
         [
           "best",
@@ -217,9 +222,9 @@ function allocationLines(trial: TrialDetail, look: Look): string[] {
     [
       { head: "allocation" },
       { head: "state" },
-      { head: "from step", align: "right" },
-      { head: "slots", flexible: true },
-      { head: "started" },
+      { head: "from step", align: "right", drop: 2 },
+      { head: "slots", flexible: true, drop: 1 },
+      { head: "started", drop: 3 },
       { head: "time", align: "right" },
       { head: "exit" },
       { head: "why", flexible: true },
@@ -258,9 +263,9 @@ export function checkpointRows(
     [
       { head: "checkpoint" },
       { head: "objective", align: "right" },
-      { head: "files", align: "right" },
-      { head: "size", align: "right" },
-      { head: "created" },
+      { head: "files", align: "right", drop: 3 },
+      { head: "size", align: "right", drop: 1 },
+      { head: "created", drop: 2 },
       { head: "id" },
     ],
     items.map((item) => [

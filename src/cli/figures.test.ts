@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import fc from "fast-check";
 import {
   ago,
   aligned,
@@ -21,8 +22,11 @@ check<number | "NaN" | "-Infinity" | null, string>("measured numbers", (value) =
   [0.8622674, "0.8623"],
   [12, "12"],
   [0, "0"],
-  [-0.00012345, "-0.000123"],
+  [-0.00012346, "-0.0001235"],
   [1e-9, "1e-9"],
+  [2.53e-10, "2.53e-10"],
+  [7.17e-5, "7.17e-5"],
+  [1e100, "1e+100"],
   [1234567.8, "1.23e+6"],
   [1234.5678, "1235"],
   [1e21, "1e+21"],
@@ -81,6 +85,31 @@ check("hyperparameters in a line", hyperparametersLine, [
     'e="" list=[1,"a"] none=null text="two words"',
   ],
 ]);
+
+test("a number is never shown as another one", () => {
+  // Every exponent alike: of random doubles most would be huge or tiny.
+  const double = fc
+    .tuple(fc.double({ min: 1, max: 10, noNaN: true }), fc.integer({ min: -324, max: 308 }))
+    .map(([mantissa, exponent]) => Number(`${mantissa}e${exponent}`))
+    .filter(Number.isFinite);
+  const near = (value: number, shown: string): void =>
+    assert.ok(
+      Math.abs(Number(shown) - value) <= 0.01 * Math.abs(value),
+      `${value} is shown as ${shown}`,
+    );
+  fc.assert(
+    fc.property(fc.oneof(double, fc.double({ noNaN: true, noDefaultInfinity: true })), (value) => {
+      for (const signed of [value, -value]) {
+        near(signed, measured(signed));
+        near(signed, measured(signed, 3));
+        near(signed, aligned(signed));
+        assert.ok(measured(signed).length <= 24);
+      }
+    }),
+    { seed: 1, numRuns: 3000 },
+  );
+  near(Number.MAX_VALUE, measured(Number.MAX_VALUE));
+});
 
 test("numbers and their nouns agree", () => {
   assert.equal(plural(1, "trial"), "1 trial");

@@ -7,16 +7,21 @@ export function measured(value: WireNumber | null | undefined, digits = 4): stri
   if (typeof value !== "number") return value;
   if (Number.isInteger(value) && Math.abs(value) < 1e9) return String(value);
   const magnitude = Math.abs(value);
-  if (magnitude >= 1e-3 && magnitude < 1e6) return String(Number(value.toPrecision(digits)));
-  return value.toPrecision(Math.min(digits, 3)).replace(/\.?0+(?=e|$)/, "");
+  if (magnitude >= 1000 && magnitude < 1e6) return String(Math.round(value));
+  if (magnitude >= 1e-4 && magnitude < 1e6) return String(Number(value.toPrecision(digits)));
+  // Zeros go from the end of the mantissa only: those of the exponent are the number's size.
+  const short = value.toExponential(2).replace(/\.?0+e/, "e");
+  // The largest doubles round up to what no double can hold.
+  return Number.isFinite(Number(short)) ? short : String(value);
 }
 
 /** A figure of a column that is compared down the page: always `digits` significant digits. */
 export function aligned(value: WireNumber | null | undefined, digits = 4): string {
   if (typeof value !== "number") return value ?? "-";
   const magnitude = Math.abs(value);
-  if (value === 0 || (magnitude >= 1e-3 && magnitude < 1)) return value.toFixed(digits);
-  return magnitude >= 1e6 || magnitude < 1e-3 ? measured(value, digits) : value.toPrecision(digits);
+  // Below a hundredth the fixed places would leave too few digits to tell two trials apart.
+  if (value === 0 || (magnitude >= 1e-2 && magnitude < 1)) return value.toFixed(digits);
+  return magnitude >= 1 && magnitude < 1000 ? value.toPrecision(digits) : measured(value, digits);
 }
 
 export const count = (value: number): string => value.toLocaleString("en-US");

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { CONTENT, CONTENT_HASH, cliBench } from "./test-bench.ts";
 import { run } from "./test-host.ts";
-import { aCheckpoint, aLog, HASH } from "./test-things.ts";
+import { aCheckpoint, aLog, aTrialDetail, HASH } from "./test-things.ts";
 
 const bench = cliBench();
 
@@ -38,6 +38,12 @@ test("logs: marks, times, filters, raw bytes", async () => {
     bench.server.requests[0]?.query.toString(),
     "rank=1&stream=stdout&contains=x&limit=1000",
   );
+  const [allocation] = aTrialDetail().allocations;
+  const allocations = [allocation, { ...allocation, id: "3.2.2", run: 2 }];
+  bench.server.answer("GET /trials/3.2", { ...aTrialDetail(), allocations });
+  const absent = await bench.cli("logs", "3.2.9");
+  assert.equal(absent.code, 3);
+  assert.match(absent.err, /no allocation 3\.2\.9[\s\S]*last one of trial 3\.2 is 3\.2\.2/);
   const second = await bench.cli("logs", "3.2.2");
   assert.equal(second.out, "second run\n");
   const raw = await bench.cli("logs", "3.2", "--raw");
@@ -118,4 +124,5 @@ test("Ctrl-C while following ends with 130 and says how to go on", async () => {
   const ran = await waiting;
   assert.equal(ran.code, 130);
   assert.match(ran.out, /next: contrail experiment cancel 3/);
+  assert.match(ran.err, /It goes on;/);
 });

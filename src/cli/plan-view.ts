@@ -9,8 +9,16 @@ interface Look {
   readonly width: number;
 }
 
-/** null = the search sets no length. */
-const range = (min: number | null, max: number | null): string | null => {
+/** Whether a trial's entry of a rung is a report: one that failed or was ended before has none, said as NaN. */
+export const cameTo = ({ objective, outcome }: Rung["entries"][number]): boolean =>
+  objective !== null && !(outcome === "failed" && objective === "NaN");
+
+/** null = no length is set: the search has none, or a trial goes on and on. */
+export const lengthOf = (steps: number | null): number | null =>
+  steps === null || steps >= Number.MAX_SAFE_INTEGER ? null : steps;
+
+const range = (from: number | null, to: number | null): string | null => {
+  const [min, max] = [lengthOf(from), lengthOf(to)];
   if (min === null || max === null) return null;
   return min === max ? count(min) : `${count(min)} to ${count(max)}`;
 };
@@ -37,7 +45,7 @@ export function planLines(plan: Plan, reason: string, unit: string, look: Look):
     const rows = plan.rungs.map((rung) => [
       ...(several ? [rung.bracket] : []),
       rung.rung,
-      rung.step === null ? "to its end" : count(rung.step),
+      lengthOf(rung.step) === null ? "to its end" : count(rung.step ?? 0),
       count(rung.trials),
       { text: bar(rung.trials / most, 24), paint: paint.cyan },
     ]);
@@ -58,24 +66,42 @@ export const bar = (share: number, columns: number): string =>
 
 /** Steps of the same search without early stopping; null where that makes no difference. */
 function fullCost(plan: Plan): number | null {
-  const { steps_without_early_stopping: full, steps_max: max } = plan;
+  const full = lengthOf(plan.steps_without_early_stopping);
+  const max = lengthOf(plan.steps_max);
   return full !== null && max !== null && full > max ? full : null;
 }
 
-/** What early stopping saved, in steps of the same search without it; null where nothing can be said. */
+/** How a search ended that did not come to its own end; null for one that did. */
+function cutShort({ state, reason, trials }: Experiment): string | null {
+  if (state === "canceled") return "before it was canceled";
+  if (state === "error") return "before it failed";
+  if (state !== "completed") return "so far";
+  if (reason.startsWith("budget reached")) return "before its budget ended it";
+  // What failed trials did not train was saved by nobody.
+  if (trials.error > 0) return `with ${plural(trials.error, "trial")} that failed`;
+  return null;
+}
+
+/**
+ * What early stopping saved, in steps of the same search without it; null where nothing can be said: only a
+ * search that came to its own end has saved what it did not train.
+ */
 export function savedByStopping(experiment: Experiment): { steps: number; share: number } | null {
   const full = fullCost(experiment.plan);
-  if (full === null || experiment.spent.steps >= full) return null;
+  if (full === null || experiment.spent.steps >= full || cutShort(experiment) !== null) return null;
   const left = full - experiment.spent.steps;
   return { steps: left, share: left / full };
 }
 
-/** One sentence on the saving; "" where there is none to report. */
+/** One sentence on what was trained and saved; "" where there is nothing to compare with. */
 export function savedLine(experiment: Experiment): string {
   const saved = savedByStopping(experiment);
   const full = fullCost(experiment.plan);
-  if (saved === null || full === null) return "";
+  const short = cutShort(experiment);
   const { spent, unit } = experiment;
+  if (full !== null && short !== null)
+    return `${count(spent.steps)} ${unit} trained ${short}; all of it without early stopping would be ${count(full)}`;
+  if (saved === null || full === null) return "";
   return (
     `${count(spent.steps)} ${unit} trained instead of ${count(full)}: ` +
     `early stopping saved ${count(saved.steps)} (${Math.round(saved.share * 100)} %)`
@@ -98,9 +124,9 @@ export function planAgainstActual(
     for (const planned of plan.rungs) {
       const actual = rungs.find((r) => r.bracket === planned.bracket && r.rung === planned.rung);
       rows.push([
-        `${several ? `bracket ${planned.bracket} ` : ""}rung ${planned.rung} (${planned.step === null ? "to its end" : steps(planned.step, unit)})`,
+        `${several ? `bracket ${planned.bracket} ` : ""}rung ${planned.rung} (${lengthOf(planned.step) === null ? "to its end" : steps(planned.step ?? 0, unit)})`,
         count(planned.trials),
-        count(actual?.entries.length ?? 0),
+        count(actual?.entries.filter(cameTo).length ?? 0),
       ]);
     }
   rows.push(["slot time", null, duration(spent.slot_seconds)]);

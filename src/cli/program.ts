@@ -7,6 +7,7 @@ import { Command, Option } from "commander";
 import type { Verb } from "../sdk/client.ts";
 import { VERSION } from "../sdk/version.ts";
 import { Cli, type Host } from "./cli.ts";
+import { PASSED_VARIABLES } from "./passed-environment.ts";
 
 /** What a command gets, and the exit code that it gives. */
 export type Run = (work: (cli: Cli) => Promise<number>) => Promise<void>;
@@ -130,9 +131,18 @@ function addRun(program: Command, run: Run): void {
     .option("--restarts <n>", "start it again this often when it fails", "0")
     .option("-d, --detach", "do not wait for it")
     .option("--raw", "its output byte for byte, control sequences included")
+    .option(
+      "-e, --env <variable...>",
+      "a variable for it, NAME as it is here or NAME=VALUE; stored with the experiment, so no secrets",
+    )
+    .option("--no-stdin", "run it although there is input on stdin, which it does not get")
     .addHelpText(
       "after",
-      "\nThe program sees its folder as it was at the start: a later edit does not reach it.",
+      `
+The program sees a copy of its folder as it was at the start: a later edit does not reach it, and files
+that it writes there are not kept; write to an absolute path to keep them. It gets no stdin.
+Of this shell's variables it gets ${PASSED_VARIABLES.join(", ")}
+and what --env names, but none whose name speaks of a token, key, secret or password.`,
     )
     .action((words: string[], options) =>
       run(async (cli) => (await import("./commands/run.ts")).run(cli, words, options)),

@@ -4,6 +4,7 @@
  */
 import { execFile } from "node:child_process";
 import { randomUUID } from "node:crypto";
+import { fstatSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { Writable } from "node:stream";
 import { realClock } from "../base/real-clock.ts";
@@ -67,7 +68,18 @@ export function realHost({ whenOutputCloses }: RealHostOptions): Host {
     },
     capture,
     readSecret,
+    stdinHasInput,
   };
+}
+
+/** A socket is no sign of it: programs that start others leave an idle one there. */
+function stdinHasInput(): boolean {
+  try {
+    const stat = fstatSync(0);
+    return stat.isFIFO() || (stat.isFile() && stat.size > 0);
+  } catch {
+    return false;
+  }
 }
 
 const CAPTURE_MS_MAX = 5_000;

@@ -9,6 +9,7 @@
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { closeSync, mkdirSync, openSync, readFileSync, statSync } from "node:fs";
+import { createServer } from "node:net";
 import { homedir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -111,7 +112,13 @@ export async function startServer(options: StartOptions, world: World): Promise<
   const dataDir = resolve(options.dataDir);
   const running = await findReady(dataDir, world, options.signal);
   if (running !== undefined) return running;
-  mkdirSync(dataDir, { recursive: true, mode: process.getuid?.() === 0 ? 0o711 : 0o700 });
+  if (!(await portIsFree(options.host ?? "127.0.0.1", options.port ?? 0))) {
+    // Two `up` at once: the other one may have it by now.
+    const other = await findReady(dataDir, world, options.signal);
+    if (other !== undefined) return other;
+    throw portTaken(options.port ?? 0);
+  }
+  makeFolder(dataDir, process.getuid?.() === 0 ? 0o711 : 0o700);
   const logPath = serverLogPath(dataDir);
   const logFd = options.foreground === true ? undefined : openSync(logPath, "a", 0o600);
   const logStart = logFd === undefined ? 0 : statSync(logPath).size;
@@ -146,6 +153,46 @@ export async function startServer(options: StartOptions, world: World): Promise<
     );
   }
 }
+
+/**
+ * Makes a folder and those above it. Not `mkdir` with `recursive`: where the system answers "no such file" to
+ * making a folder, as below /proc, that one tries for ever.
+ */
+function makeFolder(path: string, mode: number): void {
+  const stat = statSync(path, { throwIfNoEntry: false });
+  if (stat?.isDirectory()) return;
+  const refused = (why: string, cause?: unknown): CliError =>
+    new CliError("bad_data_dir", `The data folder cannot be made: ${path} ${why}.`, {
+      hint: "Name another: --data-dir DIR",
+      cause,
+    });
+  if (stat !== undefined) throw refused("is not a folder");
+  if (dirname(path) !== path) makeFolder(dirname(path), mode);
+  try {
+    mkdirSync(path, { mode });
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (code === "EEXIST") return makeFolder(path, mode);
+    if (code === "EACCES" || code === "EPERM") throw error;
+    throw refused(code === "ENOENT" ? "is where the system makes no folders" : message, error);
+  }
+}
+
+/** Asked before a database is started for a server that could not listen. */
+function portIsFree(host: string, port: number): Promise<boolean> {
+  if (port === 0) return Promise.resolve(true);
+  return new Promise((done) => {
+    const probe = createServer();
+    // Any other trouble is for the server to tell: it knows more.
+    probe.once("error", (error: NodeJS.ErrnoException) => done(error.code !== "EADDRINUSE"));
+    probe.listen({ host, port, exclusive: true }, () => probe.close(() => done(true)));
+  });
+}
+
+const portTaken = (port: number): CliError =>
+  new CliError("port_taken", `Something else listens on port ${port} already.`, {
+    hint: `Choose another, such as --port ${port < 65_535 ? port + 1 : port - 1}, or any that is free: --port 0`,
+  });
 
 /** A server that did not come up leaves nothing behind. */
 async function endChild(child: ChildProcess, ended: Promise<number>, clock: Clock): Promise<void> {

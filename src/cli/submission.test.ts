@@ -4,8 +4,8 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { cliBench } from "./test-bench.ts";
-import { events, problem } from "./test-host.ts";
-import { aDetail, anExperiment, aTrialDetail } from "./test-things.ts";
+import { events, problem, run } from "./test-host.ts";
+import { aDetail, anExperiment, aPlan, aTrial, aTrialDetail } from "./test-things.ts";
 
 const bench = cliBench();
 
@@ -145,6 +145,123 @@ test("`wait` and `create -f` end with 6 when it did not complete", async () => {
     assert.equal((await bench.cli(...args)).code, 6, args.join(" "));
   const json = await bench.cli("experiment", "wait", "3", "--json");
   assert.equal(JSON.parse(json.out).state, "error");
+});
+
+test("failed trials are told with their commonest reason and its last lines", async () => {
+  const failed = (number: number, reason: string) =>
+    aTrial({ id: `3.${number}`, number, state: "error", end_reason: "user_error", reason });
+  const one = "its program ended with exit code 1; max_restarts (0) are used up";
+  const trials = [failed(1, "other"), failed(2, one), failed(3, one)];
+  const counts = {
+    total: 4,
+    queued: 0,
+    running: 0,
+    paused: 0,
+    completed: 1,
+    canceled: 0,
+    error: 3,
+  };
+  const experiment = aDetail({ state: "error", reason: "3 errored", best: null, trials: counts });
+  const finished = aTrial({ id: "3.4", number: 4, state: "completed", end_reason: "finished" });
+  bench.server.answer("GET /experiments/3", experiment);
+  bench.server.answer("GET /experiments/3/trials", {
+    items: [...trials, finished],
+    next_cursor: null,
+  });
+  bench.server.answer(
+    "GET /trials/3.2",
+    aTrialDetail({ last_lines: ["Traceback", "KeyError: x"] }),
+  );
+  bench.server.answer("GET /experiments/3/stream", (_, response) =>
+    events(response, [
+      ["experiment", experiment],
+      ["end", experiment],
+    ]),
+  );
+  for (const args of [
+    ["experiment", "show", "3"],
+    ["experiment", "wait", "3"],
+    ["experiment", "create", bench.config, "-f"],
+  ]) {
+    const { out } = await bench.cli(...args);
+    assert.match(
+      out,
+      /2 of 4 trials errored: its program ended with exit code 1 \(trial 3\.2\)\nlast lines of its output:\n {2}Traceback\n {2}KeyError: x\n/,
+    );
+    assert.match(out, /4: 1 trained to the end, 3 errored/);
+  }
+});
+
+test("a program that is not there ends `run` as a shell would", async () => {
+  for (const [reason, code] of [
+    ["entrypoint: there is no program nosuch on the PATH of the runner", 127],
+    ["entrypoint: /x is not executable", 126],
+  ] as const) {
+    bench.server.answer("GET /experiments/3", aDetail({ state: "error" }));
+    const trial = { state: "error" as const, end_reason: "launch_failed" as const, reason };
+    bench.server.answer("GET /trials/3.2", aTrialDetail({ ...trial, allocations: [] }));
+    const ran = await bench.cli("run", "--no-code", "--", "nosuch");
+    assert.equal(ran.code, code);
+    assert.ok(ran.err.includes(`failed: ${reason}`), ran.err);
+  }
+});
+
+test("`run` passes on listed variables and those that are named, and no others", async () => {
+  const env = {
+    CONTRAIL_CONFIG_DIR: bench.fresh(),
+    PATH: "/opt/venv/bin:/bin",
+    CONDA_PREFIX: "/c",
+    CONDA_API_TOKEN: "hidden-1",
+    AWS_SECRET_ACCESS_KEY: "hidden-2",
+    EXTRA: "passed",
+  };
+  const args = ["run", "--no-code", "-d", "-e", "EXTRA", "LR=a=b", "--", "true"];
+  const ran = await run(args, { url: bench.server.url, host: { cwd: bench.folder, env } });
+  assert.equal(ran.code, 0, ran.err);
+  const sent = bench.server.requests.find(({ path }) => path === "/experiments");
+  const body = sent?.body.toString() ?? "";
+  assert.deepEqual(JSON.parse(JSON.parse(body).config).environment, {
+    environment_variables: {
+      PATH: "/opt/venv/bin:/bin",
+      CONDA_PREFIX: "/c",
+      EXTRA: "passed",
+      LR: "a=b",
+    },
+  });
+  assert.doesNotMatch(body, /hidden|cu_test/);
+  const unset = await bench.cli("run", "--no-code", "-e", "NOWHERE", "--", "true");
+  assert.equal(unset.code, 2);
+});
+
+test("`run` refuses input that the program would not get", async () => {
+  const host = { cwd: bench.folder, stdinHasInput: () => true };
+  const refused = await run(["run", "--no-code", "--", "cat"], { url: bench.server.url, host });
+  assert.equal(refused.code, 2);
+  assert.match(refused.err, /input on stdin[\s\S]*--no-stdin/);
+  assert.equal(bench.server.requests.length, 0);
+  const args = ["run", "--no-code", "--no-stdin", "-d", "--", "cat"];
+  assert.equal((await run(args, { url: bench.server.url, host })).code, 0);
+});
+
+test("what comes next is what can be done", async () => {
+  bench.server.answer("POST /experiments", (_, response) =>
+    response.end(
+      JSON.stringify({
+        experiment: anExperiment({ state: "paused" }),
+        plan: aPlan,
+        searcher_reason: "",
+        warnings: [],
+      }),
+    ),
+  );
+  const paused = await bench.cli("experiment", "create", bench.config, "--paused");
+  assert.match(paused.out, /next: contrail experiment activate 3/);
+  assert.doesNotMatch(paused.out, /experiment wait/);
+  assert.match(paused.err, /no folder was given: the program finds no files/);
+  bench.server.answer("GET /experiments/3", aDetail({ state: "completed" }));
+  assert.match((await bench.cli("experiment", "show", "3")).out, /download 3\.2@best/);
+  bench.server.answer("GET /trials/3.2", aTrialDetail({ checkpoint: null }));
+  assert.doesNotMatch((await bench.cli("experiment", "show", "3")).out, /checkpoint download/);
 });
 
 test("`wait --timeout` gives up and says that the experiment goes on", async () => {

@@ -30,6 +30,24 @@ test("on a narrow terminal the flexible column gives way", () => {
   ]);
 });
 
+test("columns that may be left out are, the least important first, and numbers stay whole", () => {
+  const wide = [
+    { head: "id" },
+    { head: "a long name of a metric", align: "right", flexible: true },
+    { head: "owner", drop: 2 },
+    { head: "created", drop: 1 },
+  ] as const;
+  const cells = [["3.1", "0.00007168", "somebody", "3 h ago"]];
+  const at = (width: number): string[] => table(wide, cells, { width });
+  assert.deepEqual(at(60)[1], "3.1               0.00007168  somebody  3 h ago");
+  assert.deepEqual(at(34), [
+    "id   a long na…  owner     created",
+    "3.1  0.00007168  somebody  3 h ago",
+  ]);
+  assert.deepEqual(at(24), ["id   a long na…  created", "3.1  0.00007168  3 h ago"]);
+  assert.deepEqual(at(10)[1], "3.1  0.00007168");
+});
+
 test("every row fits as long as the flexible columns can give", () => {
   const wide = [{ head: "a", flexible: true }, { head: "b", flexible: true }, { head: "c" }];
   const long = [

@@ -9,8 +9,10 @@ import { columnsOf, cut, inert, pad } from "./inert.ts";
 export interface Column {
   readonly head: string;
   readonly align?: "left" | "right";
-  /** May be cut to make a row fit. */
+  /** May be cut to make a row fit; of a column of numbers (align right) only the head, never a number. */
   readonly flexible?: boolean;
+  /** May be left out when a row does not fit otherwise: the highest first. */
+  readonly drop?: number;
 }
 export type Cell =
   | string
@@ -24,16 +26,20 @@ const FLEXIBLE_COLUMNS_MIN = 8;
 
 /** @param width columns of the terminal; Infinity = cut nothing */
 export function table(
-  columns: readonly Column[],
-  rows: readonly (readonly Cell[])[],
+  allColumns: readonly Column[],
+  allRows: readonly (readonly Cell[])[],
   options: { readonly width: number; readonly headPaint?: (text: string) => string },
 ): string[] {
+  const { columns, rows } = chosen(allColumns, allRows, options.width);
   const heads = columns.map((column) => inert(column.head));
   const texts = rows.map((row) => columns.map((_, i) => textOf(row[i])));
-  const widths = columns.map((_, i) =>
-    texts.reduce((most, row) => Math.max(most, columnsOf(row[i] ?? "")), columnsOf(heads[i] ?? "")),
+  const content = columns.map((_, i) => contentColumns(rows, i));
+  const widths = content.map((most, i) => Math.max(most, columnsOf(heads[i] ?? "")));
+  fit(
+    columns.map((column, i) => least(column, content[i] ?? 0)),
+    widths,
+    options.width,
   );
-  fit(columns, widths, options.width);
   const line = (cells: readonly string[], paints: readonly ((text: string) => string)[]): string =>
     cells
       .map((cell, i) => {
@@ -60,22 +66,60 @@ export function table(
   ];
 }
 
-/** Takes columns from the widest flexible one until the row fits or nothing more can give way. */
-function fit(columns: readonly Column[], widths: number[], width: number): void {
-  const total = (): number =>
-    widths.reduce((sum, w) => sum + w, 0) + GAP.length * (widths.length - 1);
-  for (let over = total() - width; over > 0; over = total() - width) {
+const contentColumns = (rows: readonly (readonly Cell[])[], i: number): number =>
+  rows.reduce((most, row) => Math.max(most, columnsOf(textOf(row[i]))), 0);
+
+/** How narrow a column may become; undefined where it keeps its width. A number cut is another number. */
+function least(column: Column, content: number): number | undefined {
+  if (!column.flexible) return undefined;
+  return column.align === "right" ? Math.max(FLEXIBLE_COLUMNS_MIN, content) : FLEXIBLE_COLUMNS_MIN;
+}
+
+const rowColumns = (widths: readonly number[]): number =>
+  widths.reduce((sum, w) => sum + w, 0) + GAP.length * (widths.length - 1);
+
+/** Leaves out droppable columns until the others fit, however narrow those that give way become. */
+function chosen(
+  columns: readonly Column[],
+  rows: readonly (readonly Cell[])[],
+  width: number,
+): { columns: readonly Column[]; rows: readonly (readonly Cell[])[] } {
+  const narrowest = columns.map((column, i) => {
+    const content = contentColumns(rows, i);
+    const natural = Math.max(content, columnsOf(inert(column.head)));
+    return Math.min(natural, least(column, content) ?? natural);
+  });
+  const kept = new Set(columns.keys());
+  while (rowColumns([...kept].map((i) => narrowest[i] ?? 0)) > width) {
+    const next = [...kept]
+      .filter((i) => columns[i]?.drop !== undefined)
+      .toSorted((a, b) => (columns[b]?.drop ?? 0) - (columns[a]?.drop ?? 0))[0];
+    if (next === undefined) break;
+    kept.delete(next);
+  }
+  if (kept.size === columns.length) return { columns, rows };
+  return {
+    columns: columns.filter((_, i) => kept.has(i)),
+    rows: rows.map((row) => columns.flatMap((_, i) => (kept.has(i) ? [row[i]] : []))),
+  };
+}
+
+/** Takes columns from the widest that may give way until the row fits or nothing more can. */
+function fit(leasts: readonly (number | undefined)[], widths: number[], width: number): void {
+  for (let over = rowColumns(widths) - width; over > 0; over = rowColumns(widths) - width) {
     let widest = -1;
-    for (const [i, column] of columns.entries())
-      if (column.flexible && (widest === -1 || (widths[i] ?? 0) > (widths[widest] ?? 0)))
+    for (const [i, min] of leasts.entries()) {
+      const has = widths[i] ?? 0;
+      if (min !== undefined && has > min && (widest === -1 || has > (widths[widest] ?? 0)))
         widest = i;
+    }
+    if (widest === -1) return;
     const has = widths[widest] ?? 0;
-    if (widest === -1 || has <= FLEXIBLE_COLUMNS_MIN) return;
     const runnerUp = Math.max(
-      FLEXIBLE_COLUMNS_MIN,
-      ...widths.filter((_, i) => i !== widest && columns[i]?.flexible),
+      0,
+      ...widths.filter((w, i) => i !== widest && leasts[i] !== undefined && w > (leasts[i] ?? 0)),
     );
-    widths[widest] = Math.max(has - over, Math.min(runnerUp, has - 1), FLEXIBLE_COLUMNS_MIN);
+    widths[widest] = Math.max(has - over, Math.min(runnerUp, has - 1), leasts[widest] ?? 0);
   }
 }
 

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
@@ -104,6 +105,19 @@ test("`down` leaves no process, and a second one has nothing to do", async () =>
   assert.equal(JSON.parse(first.out).stopped, true);
   assert.equal(isServerProcess(before), false);
   assert.equal(JSON.parse((await contrail(["down", "--json"])).out).stopped, false);
+});
+
+test("a folder where none can be made and a port that is taken are said at once", async () => {
+  const nowhere = await contrail(["up", "--data-dir", "/proc/no-folder/x", "--port", "0"]);
+  assert.equal(nowhere.code, 1);
+  assert.match(nowhere.err, /data folder cannot be made[\s\S]*--data-dir/);
+  const holder = createServer();
+  await new Promise<void>((done) => holder.listen(0, "127.0.0.1", done));
+  const { port } = holder.address() as AddressInfo;
+  const taken = await contrail(["up", "--data-dir", join(folder, "other"), "--port", String(port)]);
+  await new Promise((done) => holder.close(done));
+  assert.equal(taken.code, 1);
+  assert.match(taken.err, new RegExp(`port ${port} already[\\s\\S]*--port 0`));
 });
 
 test("a server that cannot start says why", async () => {

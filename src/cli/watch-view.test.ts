@@ -7,6 +7,8 @@ import { anExperiment, aTrial, someRungs } from "./test-things.ts";
 import {
   compareObjective,
   NOTHING_YET,
+  rungTable,
+  stepOf,
   visibleColumns,
   type WatchLook,
   watchLines,
@@ -57,7 +59,8 @@ test("the whole view of a search at work", () => {
     "experiment 3  digits  active",
     "asha on accuracy, larger is better",
     "█████████████░░░░░░░░░░░░░░░░░░░  42 %  20 s, about 28 s left",
-    "trials 1 over, 2 running, 5 of at most 9 · epochs 14 of at most 45 · slots 2 of 2",
+    "trials 5 of at most 9: 2 running, 1 queued, 1 paused, 1 ended",
+    "epochs 14 of at most 45 · slots 2 of 2",
     "",
     "rungs",
     "rung  epochs  came  promoted  waiting  stopped  done  accuracy  best trial",
@@ -74,10 +77,69 @@ test("the whole view of a search at work", () => {
   ]);
 });
 
+test("who failed or was ended before a report did not come to a rung", () => {
+  const entry = (trial: string, objective: number | "NaN", outcome: "failed" | "stopped") => ({
+    trial,
+    objective,
+    outcome,
+  });
+  const rung = { bracket: 0, rung: 0, step: 1, expected: 3 };
+  const none = { ...rung, entries: [entry("3.1", "NaN", "failed"), entry("3.2", "NaN", "failed")] };
+  const some = { ...none, entries: [...none.entries, entry("3.3", 7.17e-5, "stopped")] };
+  const rows = (entries: typeof none): string[] | undefined =>
+    rungTable([entries], { metric: "loss", smallerIsBetter: true, unit: "epochs" }, look)[1]
+      ?.trim()
+      .split(/\s+/);
+  assert.deepEqual(rows(none), ["0", "1", "0/3", "·", "·", "·", "·", "2", "·", "·"]);
+  assert.deepEqual(rows(some), ["0", "1", "1/3", "·", "·", "1", "·", "2", "7.17e-5", "3.3"]);
+});
+
+test("80 columns hold the rungs of several brackets, and a number is never cut", () => {
+  const rungs = [0, 1].map((bracket) => ({
+    bracket,
+    rung: 0,
+    step: 100,
+    expected: 27,
+    entries: [
+      { trial: "12.101", objective: 0.0000717, outcome: "promoted" as const },
+      { trial: "12.102", objective: "NaN" as const, outcome: "failed" as const },
+    ],
+  }));
+  const measure = { metric: "validation_loss_of_all", smallerIsBetter: true, unit: "epochs" };
+  const lines = rungTable(rungs, measure, { ...look, width: 79 });
+  for (const line of lines) assert.ok(visibleColumns(line) <= 79, line);
+  assert.match(lines[1] ?? "", / 7\.17e-5 /);
+});
+
+test("the time left is not guessed at the end, nor when the pace is not known", () => {
+  const at = (progress: number, more: object = {}): string =>
+    watchLines(watchStep(state, { event: "experiment", data: anExperiment({ progress }) }), {
+      ...look,
+      ...more,
+    })[2] ?? "";
+  assert.match(at(0.5), /left/);
+  assert.doesNotMatch(at(0.97), /left/);
+  assert.doesNotMatch(at(0.5, { paceKnown: false }), /left/);
+  assert.doesNotMatch(at(0.5, { trouble: "away" }), /left/);
+});
+
+test("a single run without a metric is judged by nothing, and without a length it has none", () => {
+  const single = { name: "single", metric: "", smaller_is_better: true, reason: "" };
+  const data = anExperiment({ searcher: single });
+  assert.equal(watchLines(watchStep(state, { event: "experiment", data }), look)[1], "single");
+  const endless = Number.MAX_SAFE_INTEGER;
+  assert.equal(stepOf({ step: 4, target: endless }), 4);
+  const [rung] = someRungs;
+  const measure = { metric: "loss", smallerIsBetter: true, unit: "steps" };
+  const [, row] = rungTable([{ ...rung!, step: endless }], measure, look);
+  assert.match(row ?? "", /^ +0 +- /);
+  assert.deepEqual(rungTable(someRungs, { ...measure, metric: "" }, look), []);
+});
+
 test("the same in one line", () => {
   assert.equal(
     watchSummary(state, NOW),
-    "experiment 3 active: 42 % · 5 trials (2 running, 1 paused, 1 queued) · epochs 14 of at most 45 · best accuracy 0.8125 (trial 3.2 after 3 epochs) · 20 s, about 28 s left",
+    "experiment 3 active: 42 % · 5 trials (2 running, 1 queued, 1 paused, 1 ended) · epochs 14 of at most 45 · best accuracy 0.8125 (trial 3.2 after 3 epochs) · 20 s, about 28 s left",
   );
 });
 

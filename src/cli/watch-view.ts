@@ -4,9 +4,18 @@
  * rung, which are the best so far, what do the others wait for. `watch.ts` brings it to a terminal.
  */
 import type { Experiment, Rung, StreamEvent, Trial } from "../protocol/api.ts";
-import { aligned, count, duration, hyperparametersLine, measured, steps } from "./figures.ts";
+import {
+  aligned,
+  count,
+  duration,
+  hyperparametersLine,
+  measured,
+  plural,
+  steps,
+} from "./figures.ts";
 import { columnsOf, cut, cutPainted, inert } from "./inert.ts";
 import { type Paint, paintState } from "./paint.ts";
+import { cameTo, lengthOf } from "./plan-view.ts";
 import { type Cell, type Column, table } from "./table.ts";
 
 export interface WatchState {
@@ -49,6 +58,8 @@ export interface WatchLook {
   readonly paint: Paint;
   /** Slots of the server; null while unknown. */
   readonly slots: number | null;
+  /** False while the pace is not known: after the server was away. */
+  readonly paceKnown?: boolean;
   /** Said in place of the waiting line while the connection is down. */
   readonly trouble?: string | undefined;
 }
@@ -74,42 +85,66 @@ export function watchLines(state: WatchState, look: WatchLook): string[] {
 function headLines(experiment: Experiment, state: WatchState, look: WatchLook): string[] {
   const { paint, width } = look;
   const { searcher, plan, spent, trials, unit } = experiment;
-  const better = searcher.smaller_is_better ? "smaller is better" : "larger is better";
   const title = cut(
     `experiment ${experiment.id}  ${inert(experiment.name)}  ${experiment.state}`,
     width,
   );
-  const how = cut(`${inert(searcher.name)} on ${inert(searcher.metric)}, ${better}`, width);
+  const how = cut(`${inert(searcherText(searcher))}`, width);
   const held = [...state.trials.values()].filter((t) => HOLDING.has(t.state)).length;
   const slots = held * plan.slots_per_trial;
   const share = Math.max(0, Math.min(1, experiment.progress));
   const columns = Math.max(8, Math.min(32, width - 48));
   const filled = Math.round(share * columns);
-  const time = timeText(experiment, look.nowMs);
-  const done = trials.completed + trials.canceled + trials.error;
+  const time = timeText(
+    experiment,
+    look.nowMs,
+    look.paceKnown !== false && look.trouble === undefined,
+  );
+  const most = lengthOf(plan.steps_max);
   const figures = [
-    `trials ${done} over, ${trials.running} running, ${trials.total} of at most ${plan.trials_max}`,
-    `${unit} ${count(spent.steps)}${plan.steps_max === null ? "" : ` of at most ${count(plan.steps_max)}`}`,
-    look.slots === null ? `slots ${slots}` : `slots ${slots} of ${look.slots}`,
-  ].join(" · ");
+    `trials ${trials.total} of at most ${plan.trials_max}: ${trialCounts(trials)}`,
+    [
+      `${unit} ${count(spent.steps)}${most === null ? "" : ` of at most ${count(most)}`}`,
+      look.slots === null ? `slots ${slots}` : `slots ${slots} of ${look.slots}`,
+    ].join(" · "),
+  ];
   return [
     paint.bold(title),
     paint.dim(how),
     `${paint.cyan("█".repeat(filled))}${paint.dim("░".repeat(columns - filled))} ${String(Math.floor(share * 100)).padStart(3)} %  ${cut(time, Math.max(0, width - columns - 8))}`,
-    cut(figures, width),
+    ...figures.map((line) => cut(line, width)),
   ];
 }
 
+/** Every trial is in exactly one of these, so that the counts add up. */
+const trialCounts = (trials: Experiment["trials"]): string =>
+  [
+    [trials.running, "running"],
+    [trials.queued, "queued"],
+    [trials.paused, "paused"],
+    [trials.completed + trials.canceled + trials.error, "ended"],
+  ]
+    .filter(([n]) => n !== 0)
+    .map(([n, word]) => `${n} ${word}`)
+    .join(", ") || "none";
+
+/** `asha on accuracy, larger is better`; a single run without a metric is judged by nothing. */
+export function searcherText(searcher: Experiment["searcher"]): string {
+  if (searcher.metric === "") return searcher.name;
+  const better = searcher.smaller_is_better ? "smaller is better" : "larger is better";
+  return `${searcher.name} on ${searcher.metric}, ${better}`;
+}
+
 /** An estimate is given where it can be near: not at the start, and not for the last stragglers. */
-function timeText(experiment: Experiment, nowMs: number): string {
+function timeText(experiment: Experiment, nowMs: number, paceKnown = true): string {
   if (experiment.started_at === null) return "not started";
   const began = Date.parse(experiment.started_at);
   const end = experiment.ended_at === null ? nowMs : Date.parse(experiment.ended_at);
   const seconds = Math.max(0, (end - began) / 1000);
   const share = experiment.progress;
   if (experiment.ended_at !== null) return `took ${duration(seconds)}`;
-  if (experiment.state !== "active" || share < 0.05 || share > 0.95 || seconds < 5)
-    return duration(seconds);
+  const steady = paceKnown && experiment.state === "active" && share >= 0.05 && share < 0.97;
+  if (!steady || seconds < 5) return duration(seconds);
   return `${duration(seconds)}, about ${duration((seconds * (1 - share)) / share)} left`;
 }
 
@@ -147,13 +182,20 @@ export function rungTable(
   { metric, smallerIsBetter, unit }: Measure,
   look: Pick<WatchLook, "paint" | "width">,
 ): string[] {
-  if (rungs.length === 0) return [];
+  // Without a metric nothing is compared at a rung.
+  if (rungs.length === 0 || metric === "") return [];
   const several = new Set(rungs.map((rung) => rung.bracket)).size > 1;
   const failures = rungs.some((rung) => rung.entries.some((e) => e.outcome === "failed"));
   const right = (head: string): Column => ({ head, align: "right" });
   const columns: Column[] = [
     ...(several ? [right("bracket")] : []),
-    ...["rung", unit, "came", "promoted", "waiting", "stopped", "done"].map(right),
+    ...["rung", unit, "came"].map(right),
+    // Narrow terminals first lose the columns that say nothing yet.
+    ...(["promoted", "waiting", "stopped", "finished"] as const).map((outcome, i): Column => {
+      const none = rungs.every((rung) => rung.entries.every((e) => e.outcome !== outcome));
+      const head = outcome === "finished" ? "done" : outcome;
+      return { head, align: "right", drop: none ? 20 + i : [11, 13, 12, 10][i]! };
+    }),
     ...(failures ? [right("failed")] : []),
     { head: metric, align: "right", flexible: true },
     { head: "best trial" },
@@ -164,14 +206,15 @@ export function rungTable(
       const text = n === 0 ? "·" : String(n);
       return { text, paint: n === 0 ? look.paint.dim : paintState(look.paint, outcome) };
     };
-    const best = rung.entries.toSorted((a, b) =>
+    const came = rung.entries.filter(cameTo);
+    const best = came.toSorted((a, b) =>
       compareObjective(a.objective, b.objective, smallerIsBetter),
     )[0];
     return [
       ...(several ? [rung.bracket] : []),
       rung.rung,
-      count(rung.step),
-      rung.expected === null ? rung.entries.length : `${rung.entries.length}/${rung.expected}`,
+      lengthOf(rung.step) === null ? "-" : count(rung.step ?? 0),
+      rung.expected === null ? came.length : `${came.length}/${rung.expected}`,
       ...["promoted", "waiting", "stopped", "finished"].map(outcomes),
       ...(failures ? [outcomes("failed")] : []),
       best === undefined ? "·" : aligned(best.objective),
@@ -180,6 +223,10 @@ export function rungTable(
   });
   return table(columns, rows, { width: look.width, headPaint: look.paint.dim });
 }
+
+/** `4/9`: the step a trial has reached, of where the search wants it. */
+export const stepOf = ({ step, target }: Pick<Trial, "step" | "target">): string | number =>
+  lengthOf(target) === null ? step : `${step}/${target}`;
 
 /** The best trials by their best objective. */
 export function bestTable(
@@ -201,7 +248,7 @@ export function bestTable(
     trial.id,
     { text: trial.state, paint: paintState(look.paint, trial.state) },
     aligned(trial.best?.objective),
-    trial.target === null ? trial.step : `${trial.step}/${trial.target}`,
+    stepOf(trial),
     hyperparametersLine(trial.hyperparameters),
   ]);
   const columns: Column[] = [
@@ -228,31 +275,31 @@ function lastLine(state: WatchState, look: WatchLook): string[] {
 
 /** Best first; NaN and what is missing last, whatever the direction. */
 export function compareObjective(
-  a: number | string | undefined,
-  b: number | string | undefined,
+  a: number | string | null | undefined,
+  b: number | string | null | undefined,
   smallerIsBetter: boolean,
 ): number {
-  const x = a === undefined ? Number.NaN : Number(a);
-  const y = b === undefined ? Number.NaN : Number(b);
+  const x = a == null ? Number.NaN : Number(a);
+  const y = b == null ? Number.NaN : Number(b);
   if (Number.isNaN(x) || Number.isNaN(y)) return Number(Number.isNaN(x)) - Number(Number.isNaN(y));
   if (x === y) return 0;
   return (smallerIsBetter ? x < y : x > y) ? -1 : 1;
 }
 
 /** The same in one line, for logs and pipes. */
-export function watchSummary(state: WatchState, nowMs: number): string {
+export function watchSummary(state: WatchState, nowMs: number, paceKnown = true): string {
   const { experiment } = state;
   if (experiment === null) return "connecting …";
   const { trials, spent, plan, unit, best, searcher } = experiment;
   const parts = [
     `${Math.floor(experiment.progress * 100)} %`,
-    `${trials.total} trials (${trials.running} running, ${trials.paused} paused, ${trials.queued} queued)`,
-    `${unit} ${spent.steps}${plan.steps_max === null ? "" : ` of at most ${plan.steps_max}`}`,
+    `${plural(trials.total, "trial")} (${trialCounts(trials)})`,
+    `${unit} ${spent.steps}${lengthOf(plan.steps_max) === null ? "" : ` of at most ${plan.steps_max}`}`,
     best === null
       ? "nothing measured yet"
       : `best ${inert(searcher.metric)} ${measured(best.objective)} (trial ${best.trial} after ${steps(best.step, unit)})`,
   ];
-  return `experiment ${experiment.id} ${experiment.state}: ${parts.join(" · ")} · ${timeText(experiment, nowMs)}`;
+  return `experiment ${experiment.id} ${experiment.state}: ${parts.join(" · ")} · ${timeText(experiment, nowMs, paceKnown)}`;
 }
 
 /** Lines of a view never wrap: used by tests and by the terminal before it counts rows. */

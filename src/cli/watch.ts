@@ -26,6 +26,8 @@ const DRAW_MS = 250;
 /** The time and the estimate move even when nothing else does. */
 const CLOCK_MS = 1_000;
 const LINE_MS = 5_000;
+/** How long after a cut the time left is not guessed: what happened meanwhile arrives in one leap. */
+const PACE_UNKNOWN_MS = 30_000;
 
 /** @returns the experiment when it is over; null when the signal came first */
 export async function watchExperiment(options: WatchOptions): Promise<Experiment | null> {
@@ -69,6 +71,9 @@ function viewFor(options: WatchOptions): View {
 function lineView({ sink, clock }: WatchOptions): View {
   let saidMs = Number.NEGATIVE_INFINITY;
   let said = "";
+  let cutMs = Number.NEGATIVE_INFINITY;
+  const summary = (state: WatchState): string =>
+    watchSummary(state, clock.nowMs(), clock.monotonicMs() - cutMs > PACE_UNKNOWN_MS);
   const say = (text: string, always: boolean): void => {
     const nowMs = clock.monotonicMs();
     if (text === said || (!always && nowMs - saidMs < LINE_MS)) return;
@@ -80,11 +85,14 @@ function lineView({ sink, clock }: WatchOptions): View {
     event(event, state) {
       // The first words wait until the trials are known, or they would say nothing.
       if (state.experiment !== null && event.event !== "experiment" && event.event !== "end")
-        say(watchSummary(state, clock.nowMs()), false);
+        say(summary(state), false);
     },
-    trouble: (text) => say(text, false),
+    trouble(text) {
+      cutMs = clock.monotonicMs();
+      say(text, false);
+    },
     close(state) {
-      if (state.over) say(watchSummary(state, clock.nowMs()), true);
+      if (state.over) say(summary(state), true);
     },
   };
 }
@@ -93,6 +101,7 @@ function terminalView({ sink, clock, paint, client }: WatchOptions): View {
   let state: WatchState = NOTHING_YET;
   let slots: number | null = null;
   let trouble: string | undefined;
+  let cutMs = Number.NEGATIVE_INFINITY;
   let drawnLines = 0;
   let drawnMs = Number.NEGATIVE_INFINITY;
   let cancel: () => void = () => {};
@@ -112,6 +121,7 @@ function terminalView({ sink, clock, paint, client }: WatchOptions): View {
       paint,
       slots,
       trouble,
+      paceKnown: clock.monotonicMs() - cutMs > PACE_UNKNOWN_MS,
     });
     const up = drawnLines === 0 ? "" : `\x1b[${Math.min(drawnLines, rows - 1)}A\r`;
     sink.write(`${up}${lines.map((line) => `${line}\x1b[K\n`).join("")}\x1b[J`);
@@ -131,6 +141,7 @@ function terminalView({ sink, clock, paint, client }: WatchOptions): View {
     },
     trouble(text) {
       trouble = text;
+      cutMs = clock.monotonicMs();
       schedule(0);
     },
     close(last) {

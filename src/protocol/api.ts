@@ -115,12 +115,12 @@ export const standing = z.object({
 export const rung = z.object({
   bracket: count,
   rung: count,
-  step: count,
+  step: count.nullable(), // null in the one rung of a search without a length
   expected: count.nullable(),
   entries: z.array(
     z.object({
       trial: z.string(),
-      objective: wireNumber,
+      objective: wireNumber.nullable(), // null: it ended on the way here and never reported as far
       outcome: z.enum(["waiting", "promoted", "stopped", "finished", "failed"]),
     }),
   ),
@@ -426,10 +426,10 @@ export const dataset = z.object({
   created_at: time,
 });
 export type Dataset = z.infer<typeof dataset>;
-export const createDatasetRequest = z.strictObject({
-  name: z.string().regex(/^[a-z0-9][a-z0-9._-]{0,127}$/),
-  tree,
-});
+const datasetName = z
+  .string()
+  .regex(/^[a-z0-9][a-z0-9._-]{0,127}$/, "must be 1 to 128 of a-z 0-9 . _ -, a-z or 0-9 first");
+export const createDatasetRequest = z.strictObject({ name: datasetName, tree });
 /** `created` is false when this very content is a version already. */
 export const createDatasetReply = dataset.extend({ created: z.boolean() });
 export type CreateDatasetReply = z.infer<typeof createDatasetReply>;

@@ -203,6 +203,8 @@ export const launchSpec = z.object({
   params: z.record(z.string(), z.json()),
   seed: z.int(),
   unit: z.string(),
+  /** Nothing says how far to train, and nothing will: the program's own number of steps decides. Absent = false. */
+  openEnded: z.boolean().optional(),
   restore: z.strictObject({ step: count, tree: blobHash }).nullable(),
   /** Allocation token for the training code. */
   token: z.string(),

@@ -65,6 +65,11 @@ export type ToTrial =
       readonly data: JsonObject;
       /** The unit's name, e.g. "epochs"; for messages only. */
       readonly unit: string;
+      /**
+       * True: the search sets no length and never will, so a target of null means that the program ends by itself
+       * when it has trained as many steps as it asks for itself. Absent: false.
+       */
+      readonly openEnded?: boolean;
       /** Make new checkpoint folders below this one (same file system as the runner's spool). */
       readonly checkpointDir: string;
       /** Start from here when present: the folder is read-only and holds what was saved at `step`. */

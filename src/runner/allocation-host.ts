@@ -12,7 +12,7 @@ import {
   newAllocation,
   stepAllocation,
 } from "./allocation.ts";
-import type { Machine, RunnerClient } from "./machine.ts";
+import type { HostPlace, Machine, RunnerClient } from "./machine.ts";
 import { json, Outbox } from "./outbox.ts";
 import type { TrialMessage } from "./trial-message.ts";
 import type { PreparedWorkspace } from "./workspace.ts";
@@ -29,13 +29,6 @@ export interface HostDeps {
   /** Every process is gone and the server has heard everything. */
   readonly delivered: (host: AllocationHost) => void;
   readonly say: (text: string) => void;
-}
-
-export interface HostPlace {
-  readonly id: string;
-  readonly fence: number;
-  readonly folder: string;
-  readonly socketPath: string;
 }
 
 export class AllocationHost {
@@ -179,6 +172,7 @@ export class AllocationHost {
       ...{ type: "welcome", experiment, trial, allocation, seed, rank, unit, size: ranks },
       params: launch.params as Extract<ToTrial, { type: "welcome" }>["params"],
       data: prepared.data,
+      ...(launch.openEnded === true ? { openEnded: true } : {}),
       checkpointDir: this.outbox.keeper.checkpoints,
       restore: prepared.restore,
       orders: this.#orders(),

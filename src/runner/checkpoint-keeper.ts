@@ -11,15 +11,9 @@ import type { Clock } from "../base/clock.ts";
 import type { JsonObject } from "../base/json.ts";
 import type { Tree } from "../protocol/runner-wire.ts";
 import { Backoff } from "./backoff.ts";
-import { type KeptFiles, KeptFolder } from "./kept-files.ts";
+import { type KeptCheckpoint, type KeptFiles, KeptFolder } from "./kept-files.ts";
 import { type ServerClient, ServerFailure } from "./server-client.ts";
 import { metadataFault } from "./trial-message.ts";
-
-export interface KeptCheckpoint {
-  readonly step: number;
-  readonly metadata: JsonObject;
-  readonly atMs: number;
-}
 
 export interface CheckpointEvents {
   /** Exactly one of `stored` and `lost` follows, unless the runner ends before. */

@@ -5,10 +5,16 @@
 import { openAsBlob } from "node:fs";
 import { lstat, mkdir, readdir, readFile, realpath, rename, rm } from "node:fs/promises";
 import { join, sep } from "node:path";
+import type { JsonObject } from "../base/json.ts";
 import { writePrivate } from "../engines/runner-record.ts";
 import type { Tree } from "../protocol/runner-wire.ts";
 import { removeCheckout, scanFolder } from "../store/snapshot.ts";
-import type { KeptCheckpoint } from "./checkpoint-keeper.ts";
+
+export interface KeptCheckpoint {
+  readonly step: number;
+  readonly metadata: JsonObject;
+  readonly atMs: number;
+}
 
 /** A folder as it is to be sent: its list of files is a blob, too, under `hash`. */
 export interface ScannedCheckpoint {

@@ -10,7 +10,6 @@ import { identify, machineBoot } from "../engines/process-identity.ts";
 import type { LaunchSpec } from "../protocol/runner-wire.ts";
 import { TRIAL_ENV } from "../protocol/trial-socket.ts";
 import { removeCheckout } from "../store/snapshot.ts";
-import type { HostPlace } from "./allocation-host.ts";
 import { BlobCache } from "./blob-cache.ts";
 import { CheckpointKeeper, type CheckpointKeeperOptions } from "./checkpoint-keeper.ts";
 import type { Guardian } from "./guardian.ts";
@@ -35,6 +34,14 @@ export type RunnerClient = Pick<
   ServerClient,
   "runnerId" | "json" | "missingBlobs" | "putBlob" | "close"
 >;
+
+/** Where an allocation lives on its node. */
+export interface HostPlace {
+  readonly id: string;
+  readonly fence: number;
+  readonly folder: string;
+  readonly socketPath: string;
+}
 
 export interface Machine {
   /** Allocations that are over and delivered. `add` throws what the disk throws, having remembered it until the end of

@@ -3,7 +3,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSy
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { FakeRunner, goTo, surroundings } from "./fake-runner.ts";
+import { FakeRunner, goTo, surroundings, yieldNow } from "./fake-runner.ts";
 import { init } from "./init.ts";
 import { TrialError } from "./trial-errors.ts";
 
@@ -89,6 +89,46 @@ test("alone, one step is trained unless more are asked for", async () => {
   const seen: number[] = [];
   for await (const step of trial.steps()) seen.push(step);
   assert.deepEqual(seen, [1]);
+});
+
+test("in an experiment without a length the script ends where it would alone, once it is all told", async () => {
+  const ends: [Parameters<typeof init>[0], Record<string, string>, number[]][] = [
+    [{ steps: 3 }, {}, [1, 2, 3]],
+    [{ steps: 3 }, { CONTRAIL_STEPS: "2" }, [1, 2]],
+    [{}, {}, [1]],
+  ];
+  for (const [options, environment, expected] of ends) {
+    await using runner = await FakeRunner.start({
+      orders: goTo(null),
+      welcome: { openEnded: true },
+    });
+    const around = surroundings({ CONTRAIL_SOCKET: runner.socketPath, ...environment });
+    const trial = await init(options, around);
+    const seen: number[] = [];
+    for await (const step of trial.steps({ save: (to) => writeFileSync(join(to, "w"), "1") }))
+      seen.push(step);
+    await runner.until(() => runner.story.at(-1) === "bye");
+    assert.deepEqual(seen, expected);
+    assert.deepEqual(runner.story, [`checkpoint ${expected.at(-1)}`, "bye"], "and asks nobody");
+    assert.equal(around.warned.length, 1);
+    assert.match(around.warned[0]!, new RegExp(`no length; training to step ${expected.at(-1)} `));
+  }
+});
+
+test("a target of null in any other experiment means until told, whatever steps says", async () => {
+  await using runner = await FakeRunner.start({
+    orders: goTo(null),
+    onReport: ({ step }) => (step === 4 ? yieldNow("stop") : undefined),
+  });
+  const around = surroundings({ CONTRAIL_SOCKET: runner.socketPath, CONTRAIL_STEPS: "1" });
+  const trial = await init({ steps: 2 }, around);
+  let last = 0;
+  for await (const step of trial.steps()) {
+    trial.report(step, { loss: 1 });
+    last = step;
+  }
+  assert.ok(last >= 4, `it ended at ${last}`);
+  assert.deepEqual(around.warned, []);
 });
 
 test("what cannot be meant is refused with its name and value", async () => {

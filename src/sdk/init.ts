@@ -25,7 +25,8 @@ export interface InitOptions<Params> {
   readonly seed?: number;
   /** Running alone: what `trial.data` holds. */
   readonly data?: JsonObject;
-  /** Running alone: train to this step, else 1. CONTRAIL_STEPS overrides it. */
+  /** Train to this step, else 1, when running alone or in an experiment that sets no length. CONTRAIL_STEPS
+   *  overrides it. */
   readonly steps?: number;
   /** Running alone: go on from the latest folder in `checkpoints`. */
   readonly resume?: boolean;
@@ -75,26 +76,32 @@ async function connect<Params>(
   { environment, print, warn }: Surroundings,
 ): Promise<Platform> {
   const socket = environment[TRIAL_ENV.socket];
+  const ownEnd = (): number => {
+    checkCount("steps", options.steps);
+    return countFrom(environment, "CONTRAIL_STEPS") ?? options.steps ?? 1;
+  };
   if (socket) {
     const rank = countFrom(environment, TRIAL_ENV.rank) ?? 0;
-    return connectRunner(socket, rank, warn);
+    return connectRunner(socket, { rank, warn, ownEnd });
   }
-  const given = { seed: options.seed, steps: options.steps };
-  for (const [name, value] of Object.entries(given))
-    if (value !== undefined && !(Number.isSafeInteger(value) && value >= 0))
-      throw optionInvalid(name, value, "a whole number from 0 on");
+  checkCount("seed", options.seed);
   return new StandalonePlatform(
     {
       params: filled(objectFrom(environment, TRIAL_ENV.params) ?? {}, defaults),
       seed: countFrom(environment, TRIAL_ENV.seed) ?? options.seed ?? 0,
       data: filled(objectFrom(environment, TRIAL_ENV.data) ?? {}, options.data ?? {}),
-      steps: countFrom(environment, "CONTRAIL_STEPS") ?? options.steps ?? 1,
+      steps: ownEnd(),
       resume: options.resume ?? false,
       checkpoints: options.checkpoints ?? "checkpoints",
     },
     print,
     warn,
   );
+}
+
+function checkCount(name: string, value: unknown): void {
+  if (value !== undefined && !(Number.isSafeInteger(value) && (value as number) >= 0))
+    throw optionInvalid(name, value, "a whole number from 0 on");
 }
 
 const optionInvalid = (name: string, value: unknown, expected: string): TrialError =>

@@ -22,8 +22,15 @@ const BACKLOG_MAX_BYTES = 16 * 1024 * 1024;
 const FLUSH_TIMEOUT_MS = 5_000;
 const WELCOME_TIMEOUT_MS = 60_000;
 
-/** Says hello and waits for the welcome. @throws TrialError runner_unreachable */
-export async function connectRunner(path: string, rank: number, warn: Warn): Promise<Platform> {
+/**
+ * Says hello and waits for the welcome.
+ * @param ownEnd the step to train to where the experiment sets no length; asked for only then
+ * @throws TrialError runner_unreachable, and what `ownEnd` throws
+ */
+export async function connectRunner(
+  path: string,
+  { rank, warn, ownEnd }: { rank: number; warn: Warn; ownEnd: () => number },
+): Promise<Platform> {
   const socket = connect(path);
   try {
     await once(socket, "connect");
@@ -32,6 +39,7 @@ export async function connectRunner(path: string, rank: number, warn: Warn): Pro
   }
   const platform = new RunnerPlatform(socket, warn);
   await platform.greet(path, rank);
+  platform.endByItself(ownEnd);
   return platform;
 }
 
@@ -43,6 +51,8 @@ class RunnerPlatform implements Platform {
   readonly #warn: Warn;
   #welcome: Welcome | null = null;
   #orders: Orders | null = null;
+  /** Where the program ends by itself, because nobody else says how far to train. */
+  #ownEnd: number | null = null;
   /** Answers to checkpoints that nobody has fetched yet, by step. */
   readonly #checkpointed = new Map<number, string | null>();
   /** Called after every message and at the end of the connection. */
@@ -79,7 +89,20 @@ class RunnerPlatform implements Platform {
   }
 
   get orders(): Orders {
-    return this.#orders!;
+    const orders = this.#orders!;
+    if (this.#ownEnd === null || orders.target !== null) return orders;
+    return { ...orders, target: this.#ownEnd };
+  }
+
+  /** As alone: without a length the script's own number of steps is the end, and it says so. */
+  endByItself(ownEnd: () => number): void {
+    const { openEnded, rank } = this.#welcome!;
+    if (openEnded !== true) return;
+    this.#ownEnd = ownEnd();
+    if (rank === 0)
+      this.#warn(
+        `the experiment sets no length; training to step ${this.#ownEnd} (searcher.max_length, or CONTRAIL_STEPS, or init's steps change the end)`,
+      );
   }
 
   report(step: number, metrics: { readonly [name: string]: unknown }): void {
@@ -98,6 +121,10 @@ class RunnerPlatform implements Platform {
   }
 
   async wait(step: number): Promise<boolean> {
+    if (this.#ownEnd !== null && this.#orders!.target === null && step >= this.#ownEnd) {
+      this.#orders = { target: step, yield: "stop", reason: "all steps are done" };
+      return true;
+    }
     const answered = () => {
       const { target, yield: yielding } = this.orders;
       return target === null || target > step || yielding !== null;

@@ -247,6 +247,7 @@ export class Access {
       throw new ContrailError(
         "invalid_request",
         `the password has ${password.length} characters; the least is ${PASSWORD_LENGTH_MIN}`,
+        { hint: `Choose one of at least ${PASSWORD_LENGTH_MIN} characters.` },
       );
     const hash = await hashPassword(password);
     await this.#options.record("set a password", async (client) => {

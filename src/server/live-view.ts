@@ -19,7 +19,7 @@ const numberOrNull = (value: number | string | null): number | null =>
 export function liveTrialView(
   live: LiveExperiment,
   number: number,
-  reason?: string,
+  { nowMs, reason }: { nowMs: number; reason: string | undefined },
 ): Trial | undefined {
   const trial = live.x.trials.get(number);
   const own = live.trials.get(number);
@@ -33,6 +33,7 @@ export function liveTrialView(
       core: trial,
     } as unknown as TrialRow,
     reason,
+    { nowMs, slotsPerTrial: live.x.spec.slotsPerTrial },
   );
 }
 

@@ -3,6 +3,7 @@
  * what is news. Built from the world on request, so there is nothing to lose and nothing to get out of step.
  */
 import type { Json, JsonObject } from "../base/json.ts";
+import { UNBOUNDED_STEPS } from "../core/search/search.ts";
 import type { AllocationOrders, LaunchSpec } from "../protocol/runner-wire.ts";
 import type { LiveAllocation, LiveExperiment } from "./live-experiment.ts";
 import type { World } from "./world.ts";
@@ -104,6 +105,7 @@ function launchSpec(
     params: (trial?.hyperparameters ?? {}) as LaunchSpec["params"],
     seed: trial?.seed ?? 0,
     unit: live.unit,
+    ...(isOpenEnded(live) ? { openEnded: true } : {}),
     restore:
       allocation.restoreTree === null
         ? null
@@ -113,6 +115,10 @@ function launchSpec(
     yieldGraceMs: settings.yieldGraceMs,
   };
 }
+
+/** Has nobody said how far to train? Where a metric tells the time, the search will stop the trial. */
+const isOpenEnded = ({ x: { spec } }: LiveExperiment): boolean =>
+  spec.timeMetric === null && spec.search.method.stepsMax >= UNBOUNDED_STEPS;
 
 /** The record also knows the name of the dataset; the program is told what lies in its folder. */
 function dataOf(resolved: JsonObject): LaunchSpec["data"] {

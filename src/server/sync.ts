@@ -46,11 +46,16 @@ export function applySync(
     const found = findLive(world, id);
     if (found && found.allocation.run === fence) {
       const rows = new RowsOf(world, turn, { id, trial: found.trialRowId, run: fence }, treeName);
-      acked[id] = readStream(events, found.allocation.acked, (event) => {
-        found.allocation.acked = event.seq;
+      const take = (event: RunnerEvent) => {
         noteLive(turn, found, event, rows);
         world.apply(turn, found.live, toCore(event, found.number, fence, treeName));
+      };
+      acked[id] = readStream(events, found.allocation.acked, (event) => {
+        found.allocation.acked = event.seq;
+        take(event);
       });
+      const last = events.at(-1);
+      if (last?.type === "exited" && isUnheardExit(found, last)) take(last);
       if (!found.live.allocations.has(found.number)) gone.push(id);
       continue;
     }
@@ -66,6 +71,13 @@ export function applySync(
   }
   return { acked, gone };
 }
+
+/**
+ * An exit under a number that was heard before, of an allocation that lives, was not heard: a runner died with records
+ * that no disk had taken, its successor used their numbers again, and then a late request of the dead one came first.
+ */
+const isUnheardExit = ({ live, number, allocation }: Found, exit: RunnerEvent): boolean =>
+  exit.seq <= allocation.acked && live.allocations.get(number) === allocation;
 
 /** Calls `take` for each event that is new, in order. @returns the number up to which all is taken */
 function readStream(

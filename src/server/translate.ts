@@ -7,7 +7,7 @@ import { type Budget, trialsAllowed } from "../core/budget.ts";
 import type { ExperimentSpec } from "../core/lifecycle/experiment.ts";
 import { asManyRungsAsFit, chooseMethod } from "../core/search/default-method.ts";
 import { preview } from "../core/search/preview.ts";
-import type { MethodSpec, SearchSpec } from "../core/search/search.ts";
+import { type MethodSpec, type SearchSpec, UNBOUNDED_STEPS } from "../core/search/search.ts";
 import { gridOf } from "../core/space/grid.ts";
 import type { Space } from "../core/space/space.ts";
 import type { Plan } from "../protocol/api.ts";
@@ -17,8 +17,7 @@ import type { ShellSettings } from "./live-experiment.ts";
 import type { LaunchSettings } from "./orders.ts";
 import { unitOf } from "./views.ts";
 
-/** The length of a search that sets none: its trials train until their program is done. */
-export const UNBOUNDED_STEPS = Number.MAX_SAFE_INTEGER;
+export { UNBOUNDED_STEPS };
 
 /** Of a configuration that asks for one run and has nothing to compare. */
 const PLAIN_RUN_REASON =

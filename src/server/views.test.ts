@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { stringifyExact } from "../base/json.ts";
+import { UNBOUNDED_STEPS } from "../core/search/search.ts";
 import type { TrialRow } from "../store/schema.ts";
-import { logView, standingView, trialDetailView } from "./views.ts";
+import { logView, rungView, standingView, trialDetailView, trialView } from "./views.ts";
 
 const AT = new Date(0);
 const ROW = {
@@ -55,6 +56,21 @@ test("a standing with values that JSON has no numbers for comes back from the da
     ["NaN", "Infinity", [{ trial: "3.7", objective: "-Infinity" }]],
   );
   assert.deepEqual([detail.id, detail.objective, detail.slot_seconds], ["3.2", "NaN", 1.5]);
+});
+
+test("the time of a running allocation counts for its trial while it runs", () => {
+  const core = { checkpoint: null, allocation: { sinceMs: 10_000 } };
+  const row = { ...ROW, core } as unknown as TrialRow;
+  const meter = { nowMs: 12_500, slotsPerTrial: 2 };
+  assert.equal(trialView(row, undefined, meter).slot_seconds, 6.5);
+  assert.equal(trialView(row, undefined, { ...meter, nowMs: 9000 }).slot_seconds, 1.5);
+  assert.equal(trialView(row).slot_seconds, 1.5);
+});
+
+test("a rung without a step and a trial that never came to it show neither number nor NaN", () => {
+  const entries = [{ trial: 2, objective: null, outcome: "failed" as const }];
+  const view = rungView(3, { bracket: 0, rung: 0, step: UNBOUNDED_STEPS, expected: 1, entries });
+  assert.deepEqual([view.step, view.entries[0]?.objective], [null, null]);
 });
 
 test("output that is not UTF-8 is shown as well as can be, with its bytes beside it", () => {

@@ -92,8 +92,17 @@ export function unitOf(config: ExperimentConfig): string {
   return Object.keys(searcher.max_length ?? { steps: 0 })[0] ?? "steps";
 }
 
-/** @param reason for a queued trial what the scheduler says it waits for */
-export function trialView(row: TrialRow, reason?: string): api.Trial {
+/** What counts the time of a trial that holds slots now. */
+export interface SlotMeter {
+  readonly nowMs: number;
+  readonly slotsPerTrial: number;
+}
+
+/**
+ * @param reason for a queued trial what the scheduler says it waits for
+ * @param meter where its experiment lives: what its allocation has used so far is counted in
+ */
+export function trialView(row: TrialRow, reason?: string, meter?: SlotMeter): api.Trial {
   const id = `${row.experiment_id}.${row.number}`;
   return {
     id,
@@ -117,20 +126,25 @@ export function trialView(row: TrialRow, reason?: string): api.Trial {
         ? null
         : { id: row.core.checkpoint.tree, step: row.core.checkpoint.step },
     restarts: row.restarts,
-    slot_seconds: row.slot_ms / 1000,
+    slot_seconds: (row.slot_ms + runningMs(row, meter)) / 1000,
     created_at: iso(row.created_at),
     started_at: isoOrNull(row.started_at),
     ended_at: isoOrNull(row.ended_at),
   };
 }
 
+function runningMs({ core: { allocation } }: TrialRow, meter: SlotMeter | undefined): number {
+  if (!allocation || !meter) return 0;
+  return Math.max(0, meter.nowMs - allocation.sinceMs) * meter.slotsPerTrial;
+}
+
 export function trialDetailView(
   row: TrialRow,
   extras: TrialExtras,
-  more: { reason?: string; lastLines: readonly string[] },
+  more: { reason?: string; meter?: SlotMeter | undefined; lastLines: readonly string[] },
 ): api.TrialDetail {
   return {
-    ...trialView(row, more.reason),
+    ...trialView(row, more.reason, more.meter),
     allocations: extras.allocations.map(allocationView),
     decisions: extras.decisions.map((decision) => ({
       at: iso(decision.at),
@@ -187,11 +201,11 @@ export function rungView(experiment: number, rung: RungView): api.Rung {
   return {
     bracket: rung.bracket,
     rung: rung.rung,
-    step: rung.step,
+    step: limitOrNull(rung.step),
     expected: rung.expected ?? null,
     entries: rung.entries.map((entry) => ({
       trial: `${experiment}.${entry.trial}`,
-      objective: toWire(entry.objective),
+      objective: wireOrNull(entry.objective),
       outcome: entry.outcome,
     })),
   };

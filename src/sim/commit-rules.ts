@@ -16,7 +16,11 @@ export class CommitRules {
   readonly #disk: ServerDisk;
   readonly #node: SimNode;
   readonly #slots: ReadonlySet<string>;
-  readonly #ended = new Set<number>();
+  /** Allocation → the commit in which it ended. */
+  readonly #ended = new Map<number, number>();
+  #commit = 0;
+  /** Reports of allocations that had ended before: kept, and counted nowhere. By trial row, run and event. */
+  readonly late = new Set<string>();
   readonly #liveOfTrial = new Map<string, number>();
   readonly #holder = new Map<string, number>();
   readonly #trials = new Map<number, TrialRow>();
@@ -36,6 +40,7 @@ export class CommitRules {
   }
 
   check(contents: BatchContents): void {
+    this.#commit += 1;
     const rows = <T>(name: TableName): readonly T[] =>
       (contents.tables.find((t) => t.table === name)?.rows ?? []) as unknown as readonly T[];
     for (const row of rows<AllocationRow>("allocations")) this.#allocation(row);
@@ -55,7 +60,7 @@ export class CommitRules {
     if (this.#ended.has(row.id))
       return this.#context.broken("an allocation ends once", `${id} was written after its end`);
     if (row.state === "ended") {
-      this.#ended.add(row.id);
+      this.#ended.set(row.id, this.#commit);
       this.#liveOfTrial.delete(trial);
       for (const slot of row.slots)
         if (this.#holder.get(slot) === row.id) this.#holder.delete(slot);
@@ -136,14 +141,28 @@ export class CommitRules {
     const last = this.#lastReport.get(key) ?? { seq: 0, said: 0 };
     const values = this.#disk.ledger.metrics.get(`${key} ${row.seq}`);
     const said = this.#said(values);
+    const late = this.#hadEnded(row);
+    if (late && row.seq > last.seq) this.late.add(`${key} ${row.seq}`);
+    // What is sent again of one that is over finds its rows there, and decides nothing.
+    if (row.seq <= last.seq && late) return;
     if (row.seq <= last.seq)
       this.#context.broken("a report is written once", `event ${row.seq} of trial row ${key}`);
+    // A late word of a runner that died before its disk had taken it: kept, though what came before is lost.
+    if (said > last.said && late) return;
     if (said !== last.said + 1)
       this.#context.broken(
         "reports are neither lost nor doubled",
         `trial row and run ${key}: report ${said} follows ${last.said}`,
       );
     this.#lastReport.set(key, { seq: row.seq, said });
+  }
+
+  #hadEnded({ trial_id: id, run }: { trial_id: number; run: number }): boolean {
+    const trial = this.#trials.get(id);
+    if (!trial) return false;
+    const { experiment_id: experiment, number } = trial;
+    const row = this.#disk.ledger.allocation({ experiment, trial: number, run });
+    return row !== undefined && (this.#ended.get(row.id) ?? this.#commit) < this.#commit;
   }
 
   #said(values: ReadonlyMap<string, number> | undefined): number {

@@ -52,15 +52,25 @@ function firstDifference(a: unknown, b: unknown, path = ""): string {
   return `${path}: the order differs`;
 }
 
+interface ReportRow {
+  readonly trial_id: number;
+  readonly run: number;
+  readonly seq: number;
+  readonly step: number;
+}
+
 const COUNTED = new Set(["user_error", "out_of_memory", "launch_failed"]);
 
 export class LastRules {
   readonly #context: SimContext;
   readonly #ledger: MemoryLedger;
+  readonly #late: ReadonlySet<string>;
 
-  constructor(context: SimContext, ledger: MemoryLedger) {
+  /** @param late reports that came when their allocation had ended, by trial row, run and event */
+  constructor(context: SimContext, ledger: MemoryLedger, late: ReadonlySet<string>) {
     this.#context = context;
     this.#ledger = ledger;
+    this.#late = late;
   }
 
   /** @param accepted allocation → reports that its runner took; null where a disk may have lost some of them */
@@ -166,10 +176,13 @@ export class LastRules {
 
   #progress(trialId: number, { run, start_step: start }: AllocationRow): number {
     let last = start;
-    for (const report of this.#ledger.rows<{ trial_id: number; run: number; step: number }>(
-      "reports",
-    ))
-      if (report.trial_id === trialId && report.run === run) last = Math.max(last, report.step);
+    for (const report of this.#ledger.rows<ReportRow>("reports"))
+      if (
+        report.trial_id === trialId &&
+        report.run === run &&
+        !this.#late.has(`${trialId} ${run} ${report.seq}`)
+      )
+        last = Math.max(last, report.step);
     return last - start;
   }
 

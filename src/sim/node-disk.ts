@@ -4,7 +4,7 @@
  * loses the ends of files that were not flushed, as the spool expects.
  */
 import type { Random } from "../base/random.ts";
-import type { KeptCheckpoint } from "../runner/checkpoint-keeper.ts";
+import type { KeptCheckpoint } from "../runner/kept-files.ts";
 import type { SpoolFiles } from "../runner/spool-segment.ts";
 import type { LaunchNote } from "../runner/state-folder.ts";
 

@@ -111,7 +111,7 @@ export interface Scenario {
 export function drawScenario(seed: number): Scenario {
   const random = keyed(seed, "scenario");
   const slots = 1 + random.below(8);
-  const healAtMs = 4_000 + random.below(chance(random, 0.2) ? 40_000 : 14_000);
+  const healAtMs = 4_000 + random.below(chance(random, 0.1) ? 40_000 : 10_000);
   const experiments = 1 + random.below(random.below(4) + 1);
   const submissions = Array.from({ length: experiments }, (_, index) =>
     drawSubmission(keyed(seed, "submission", index), index, { slots, untilMs: healAtMs / 2 }),
@@ -128,7 +128,7 @@ export function drawScenario(seed: number): Scenario {
     acts: acts.sort((a, b) => a.atMs - b.atMs),
     faults: drawFaults(random),
     healAtMs,
-    stepMs: 50 + random.below(500),
+    stepMs: 50 + random.below(400),
     checkpointEverySteps: random.below(4),
     strangeness: chance(random, 0.3) ? 0 : random.unit() * 0.7,
     strange,
@@ -255,14 +255,14 @@ function drawBudget(random: Random): Record<string, unknown> {
 function drawSearcher(random: Random): Record<string, unknown> {
   const name = pick(random, METHODS) ?? null;
   const byTime = chance(random, 0.15) && name !== "single";
-  const length = 1 + random.below(chance(random, 0.2) ? 12 : 5);
+  const length = 1 + random.below(chance(random, 0.1) ? 12 : 4);
   const common = {
     ...(name === null ? {} : { name }),
     metric: "loss",
     smaller_is_better: chance(random, 0.8),
     ...(byTime ? { max_time: length, time_metric: "time" } : { max_length: { epochs: length } }),
   };
-  const many = { max_trials: 1 + random.below(chance(random, 0.2) ? 12 : 6) };
+  const many = { max_trials: 1 + random.below(chance(random, 0.15) ? 12 : 5) };
   const concurrent = { max_concurrent_trials: random.below(5) };
   switch (name) {
     case "single":

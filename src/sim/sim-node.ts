@@ -8,7 +8,6 @@
 import { createHash } from "node:crypto";
 import { keyed, type Random } from "../base/random.ts";
 import type { LaunchSpec, Tree } from "../protocol/runner-wire.ts";
-import type { Orders } from "../protocol/trial-socket.ts";
 import { CheckpointKeeper, type CheckpointKeeperOptions } from "../runner/checkpoint-keeper.ts";
 import type { KeptFiles } from "../runner/kept-files.ts";
 import type { Machine } from "../runner/machine.ts";
@@ -23,9 +22,9 @@ import { ProcessTable } from "./process-table.ts";
 import { chance } from "./scenario.ts";
 import type { SimContext } from "./sim-context.ts";
 import { SimRanks } from "./sim-ranks.ts";
+import { SimSocket } from "./sim-socket.ts";
 import { type Life, SimClock, trueTime } from "./timeline.ts";
 
-const MESSAGE_MS = 1;
 const NO_BYTES = new Blob([]);
 
 export const folderOf = (id: string): string => `allocations/${id}`;
@@ -40,75 +39,6 @@ export function treeOf(content: string): Tree {
     { path: "frozen", size: 100, hash: FROZEN, executable: false },
     { path: "model", size: 1000, hash: sha256(content), executable: false },
   ];
-}
-
-/** One allocation's socket. Messages arrive in order, one after the other, while it is not paused. */
-export class SimSocket {
-  readonly events: TrialSocketEvents;
-  readonly #context: SimContext;
-  readonly #life: Life;
-  readonly #waiting: (() => void)[] = [];
-  #paused = false;
-  #closed = false;
-  #draining: (() => void)[] = [];
-  /** The program at the other end. */
-  onOrders: (orders: Orders) => void = () => undefined;
-
-  constructor(context: SimContext, life: Life, events: TrialSocketEvents) {
-    this.#context = context;
-    this.#life = life;
-    this.events = events;
-  }
-
-  async listen(): Promise<void> {}
-
-  get open(): boolean {
-    return this.#life.alive && !this.#closed;
-  }
-
-  /** From the program. */
-  deliver(message: () => void): void {
-    if (!this.open) return;
-    this.#waiting.push(message);
-    this.#context.timeline.after(MESSAGE_MS, () => this.#pump());
-  }
-
-  push(orders: Orders): void {
-    const heard = { ...orders };
-    this.#context.timeline.after(MESSAGE_MS, () => {
-      if (this.open) this.onOrders(heard);
-    });
-  }
-
-  pause(): void {
-    this.#paused = true;
-  }
-
-  resume(): void {
-    this.#paused = false;
-    this.#context.timeline.after(0, () => this.#pump());
-  }
-
-  drained(): Promise<void> {
-    if (this.#waiting.length === 0) return Promise.resolve();
-    return new Promise((resolve) => {
-      this.#draining.push(resolve);
-    });
-  }
-
-  close(): void {
-    this.#closed = true;
-  }
-
-  #pump(): void {
-    while (this.open && !this.#paused) {
-      const next = this.#waiting.shift();
-      if (next === undefined) break;
-      next();
-    }
-    if (this.#waiting.length > 0) return;
-    for (const drained of this.#draining.splice(0)) drained();
-  }
 }
 
 /** What one runner process can do to the node. Dies with it. */

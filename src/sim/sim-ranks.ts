@@ -2,11 +2,21 @@
 import { keyed, type Random } from "../base/random.ts";
 import type { LaunchSpec } from "../protocol/runner-wire.ts";
 import type { RankSetOptions, StartedRanks } from "../runner/rank-set.ts";
-import type { SimProcess } from "./process-table.ts";
+import type { NodeDisk } from "./node-disk.ts";
+import type { ProcessTable, SimProcess } from "./process-table.ts";
 import { chance } from "./scenario.ts";
-import type { SimNode } from "./sim-node.ts";
+import type { SimContext } from "./sim-context.ts";
+import type { SimSocket } from "./sim-socket.ts";
 import type { Life, SimClock } from "./timeline.ts";
 import { Training } from "./training.ts";
+
+/** What it needs of the node it is on. */
+export interface RanksNode {
+  readonly context: SimContext;
+  readonly disk: NodeDisk;
+  readonly processes: ProcessTable;
+  readonly sockets: ReadonlyMap<string, SimSocket>;
+}
 
 export interface SimRanksOptions extends Omit<RankSetOptions, "clock" | "starter" | "oom"> {
   /** The runner's. */
@@ -21,7 +31,7 @@ const LOOK_MAX_MS = 1_000;
 const SIGNAL_MS_MAX = 20;
 
 export class SimRanks {
-  readonly #node: SimNode;
+  readonly #node: RanksNode;
   readonly #options: SimRanksOptions;
   readonly #random: Random;
   readonly #ranks: SimProcess[] = [];
@@ -33,7 +43,7 @@ export class SimRanks {
   #printed: (() => void)[] = [];
   #swept = false;
 
-  constructor(node: SimNode, options: SimRanksOptions) {
+  constructor(node: RanksNode, options: SimRanksOptions) {
     this.#node = node;
     this.#options = options;
     this.#random = keyed(node.context.scenario.seed, "ranks", options.folder);

@@ -1,6 +1,5 @@
 /** The rule about acknowledgements: whatever a spool is told to forget can be read at the server. */
 import { parseId } from "../base/ids.ts";
-import type { RunnerEvent } from "../protocol/runner-wire.ts";
 import type { SpoolStream } from "../runner/spool.ts";
 import type { MemoryLedger } from "./memory-ledger.ts";
 import type { SimContext } from "./sim-context.ts";
@@ -19,33 +18,39 @@ export function watchSpool(
     const count = Math.min(seq, spool.lastSeq) - spool.ackedSeq;
     if (count > 0) {
       const { first, payloads } = spool.peek(Number.MAX_SAFE_INTEGER, count);
+      // Numbers of the spool's own count, which the events carry, too.
       for (const [index, payload] of payloads.entries())
-        check(context, ledger, allocation, {
-          ...(JSON.parse(payload.toString("utf8")) as RunnerEvent),
-          seq: first + index,
-        });
+        check(context, ledger, { allocation, seq: first + index, payload });
     }
     ack(seq);
   };
 }
 
+const REPORT = Buffer.from('{"type":"report"');
+const EXITED = Buffer.from('{"type":"exited"');
+const begins = (payload: Buffer, text: Buffer): boolean =>
+  payload.compare(text, 0, text.length, 0, text.length) === 0;
+
 function check(
   context: SimContext,
   ledger: MemoryLedger,
-  allocation: string,
-  event: RunnerEvent,
+  of: { readonly allocation: string; readonly seq: number; readonly payload: Buffer },
 ): void {
+  const { allocation, seq, payload } = of;
   const id = parseId(allocation);
   const row = id && ledger.allocation(id);
   const trial = id?.trial === undefined ? undefined : ledger.trial(id.experiment, id.trial);
-  const what = `${event.type} ${event.seq} of ${allocation}`;
-  if (!row || !trial) return context.broken(RULE, `${what}: no such allocation`);
-  if (row.acked < event.seq)
-    return context.broken(RULE, `${what}: the ledger has events up to ${row.acked}`);
-  if (event.type === "report") {
-    const found = ledger.table("reports").get(`${trial.id} ${row.run} ${event.seq}`);
-    if (found?.step !== event.step) context.broken(RULE, `${what}: not in the ledger`);
+  const broken = (why: string) =>
+    context.broken(
+      RULE,
+      `event ${seq} of ${allocation} (${payload.toString("utf8", 0, 60)}…): ${why}`,
+    );
+  if (!row || !trial) return broken("no such allocation");
+  if (row.acked < seq) return broken(`the ledger has events up to ${row.acked}`);
+  if (begins(payload, REPORT)) {
+    const found = ledger.table("reports").get(`${trial.id} ${row.run} ${seq}`);
+    const { step } = JSON.parse(payload.toString("utf8")) as { step: number };
+    if (found?.step !== step) broken("it is not in the ledger");
   }
-  if (event.type === "exited" && row.state !== "ended")
-    context.broken(RULE, `${what}: the ledger has it ${row.state}`);
+  if (begins(payload, EXITED) && row.state !== "ended") broken(`the ledger has it ${row.state}`);
 }

@@ -28,6 +28,7 @@ export interface TrainingNode {
 }
 
 const BOOT_MS = 200;
+const PRINT_EVERY_STEPS = 3;
 /** Programs without a helper train this many steps and end. */
 const DEAF_STEPS = 5;
 
@@ -171,7 +172,7 @@ export class Training {
     // `said` counts the reports of this allocation: by it a lost or doubled one is known.
     const metrics = `{${objective}"time":${this.#step + 0.5},"said":${this.#said}}`;
     this.#node.send({ type: "report", step: this.#step, metrics, refused: null });
-    this.#node.print(`step ${this.#step}\n`);
+    if (this.#step % PRINT_EVERY_STEPS === 1) this.#node.print(`step ${this.#step}\n`);
   }
 
   /** A program that knows nothing of us. */

@@ -119,7 +119,15 @@ test("a newer database and a changed old file are refused before anything happen
     "0002-count.sql": two["0002-count.sql"],
     "0003-more.sql": "create table more (id int);",
   });
-  await assert.rejects(migrate(database.pool, { folder: changed }), { code: "changed" });
+  await assert.rejects(migrate(database.pool, { folder: changed }), (error: MigrationError) => {
+    assert.equal(error.code, "changed");
+    assert.match(
+      error.message,
+      /made by another build of Contrail .*0001-things\.sql.* --data-dir/,
+    );
+    assert.doesNotMatch(error.message, /\n/);
+    return true;
+  });
   assert.deepEqual((await database.pool.query("select to_regclass('more') as more")).rows, [
     { more: null },
   ]);

@@ -144,13 +144,14 @@ function checkHistory(migrations: readonly Migration[], applied: readonly Applie
       return [`${row.number} (${row.name}) is out of order`];
     if (known.checksum === row.checksum) return [];
     return [
-      `${row.name} is not what was applied as ${row.number} (${known.name} now): its text changed`,
+      `migration ${row.number} of the database, ${row.name}, is not ${known.name} as this build has it`,
     ];
   });
   if (faults.length === 0) return;
   throw new MigrationError(
     "changed",
-    `applied migrations must stay as they are:\n  ${faults.join("\n  ")}\nRestore the files and put the change into a new one. Nothing was changed.`,
+    "this data folder or database was made by another build of Contrail (before its release the schema may change): " +
+      `${faults.join("; ")}. Open it with that build, or choose another --data-dir or database. Nothing was changed.`,
   );
 }
 

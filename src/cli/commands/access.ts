@@ -62,13 +62,17 @@ export async function createToken(
   const scope = choiceOf("--scope", options.scope ?? "user", ["user", "read"]);
   const days = wholeOf("--days", options.days ?? "90", 1, 3650);
   const token = await cli.client().createToken({ name, scope, lifetime_s: days * 86_400 });
-  cli.show(token, () => [
-    token.token,
-    cli.paint.dim(
-      `token ${inert(token.id)} "${inert(token.name)}", scope ${token.scope}, until ${moment(token.expires_at)}. It is shown this once.`,
-    ),
-  ]);
-  cli.next("token list", `token revoke ${token.id}`);
+  const about = `token ${inert(token.id)} "${inert(token.name)}", scope ${token.scope}, until ${moment(token.expires_at)}. It is shown this once.`;
+  const next = ["token list", `token revoke ${token.id}`];
+  if (cli.json || cli.host.stdout.isTTY) {
+    cli.show(token, () => [token.token, cli.paint.dim(about)]);
+    cli.next(...next);
+    return EXIT.ok;
+  }
+  // Into a file or a variable goes the token and nothing else.
+  cli.out(token.token);
+  cli.err(about);
+  for (const command of next) cli.err(`next: ${cli.self} ${command}`);
   return EXIT.ok;
 }
 
@@ -82,7 +86,7 @@ export async function listTokens(cli: Cli, options: ListOptions): Promise<number
         { head: "id" },
         { head: "name", flexible: true },
         { head: "scope" },
-        { head: "created" },
+        { head: "created", drop: 1 },
         { head: "last used" },
         { head: "expires" },
       ],

@@ -96,10 +96,10 @@ function changeTable(cli: Cli, items: readonly AuditChange[]): string[] {
   return table(
     [
       { head: "event", align: "right" },
-      { head: "time (UTC)" },
-      { head: "actor" },
+      { head: "time (UTC)", drop: 1 },
+      { head: "actor", flexible: true },
       { head: "subject" },
-      { head: "what" },
+      { head: "what", flexible: true },
       { head: "cause", flexible: true },
     ],
     items.map((item) => [

@@ -1,14 +1,19 @@
 /** `contrail config lint FILE`: every fault of a configuration at once, without a server. */
-import { readFileSync } from "node:fs";
+import { readFileSync, statSync } from "node:fs";
 import { resolve } from "node:path";
 import { type Cli, createCommand, shellWord } from "../cli.ts";
-import { EXIT } from "../exit-code.ts";
+import { EXIT, usageError } from "../exit-code.ts";
 import { plural } from "../figures.ts";
 import { issueLines } from "../problem-view.ts";
 
 export async function lint(cli: Cli, files: readonly string[]): Promise<number> {
   const { readConfig } = await import("../../protocol/config/config.ts");
   const results = files.map((file) => {
+    if (statSync(resolve(cli.host.cwd, file)).isDirectory())
+      throw usageError(
+        `${file} is a folder; a configuration is a file.`,
+        `Name the file in it: config lint ${shellWord(`${file.replace(/\/+$/, "")}/config.yaml`)}`,
+      );
     const reading = readConfig(readFileSync(resolve(cli.host.cwd, file), "utf8"));
     const issues = reading.ok ? [] : reading.issues;
     return { file, ok: reading.ok, issues, warnings: reading.warnings };

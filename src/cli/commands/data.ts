@@ -4,7 +4,7 @@ import { basename, dirname, resolve } from "node:path";
 import type { CreateDatasetReply } from "../../protocol/api.ts";
 import type { Client } from "../../sdk/client.ts";
 import type { Cli } from "../cli.ts";
-import { EXIT } from "../exit-code.ts";
+import { EXIT, usageError } from "../exit-code.ts";
 import { shortHash } from "../experiment-view.ts";
 import { ago, bytes, count, plural } from "../figures.ts";
 import { gather, type ListOptions, limitOf } from "../listing.ts";
@@ -16,6 +16,11 @@ import { scan, upload } from "../upload.ts";
 const DATA_LIMITS = { bytesMax: 1024 ** 4, filesMax: 100_000 };
 
 export async function add(cli: Cli, name: string, path: string): Promise<number> {
+  if (!DATASET_NAME.test(name))
+    throw usageError(
+      `"${name}" cannot be the name of a dataset: it is 1 to 128 small letters, digits, dots, hyphens and underscores, and begins with a letter or digit.`,
+      `Call it, for example, ${suggested(name)}.`,
+    );
   const client = cli.client();
   const full = resolve(cli.host.cwd, path);
   const dataset = await cli.during(`adding ${name}`, (progress) =>
@@ -28,6 +33,19 @@ export async function add(cli: Cli, name: string, path: string): Promise<number>
   cli.next("data list");
   return EXIT.ok;
 }
+
+/** As the server has it. */
+const DATASET_NAME = /^[a-z0-9][a-z0-9._-]{0,127}$/;
+
+const suggested = (name: string): string => {
+  const close = name.toLowerCase().replace(/[^a-z0-9._-]+/g, "-");
+  return (
+    close
+      .replace(/^[^a-z0-9]+/, "")
+      .slice(0, 128)
+      .replace(/-+$/, "") || "my-data"
+  );
+};
 
 /** Registers a folder, or one file as a folder with that file in it. */
 export async function addDataset(

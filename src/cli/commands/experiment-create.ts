@@ -35,6 +35,10 @@ export async function create(
     throw usageError("--follow and --dry-run exclude each other.", "Leave one of them out.");
   const text = configText(cli, file, options.name);
   const client = cli.client();
+  if (folder === undefined)
+    cli.note(
+      `no folder was given: the program finds no files. To give it one: ${cli.self} ${createCommand(file)}`,
+    );
   const reply = await cli.during("submitting", async (progress) => {
     try {
       return await submit(
@@ -154,7 +158,8 @@ async function report(
     return EXIT.ok;
   }
   if (!following) {
-    cli.next(`experiment wait ${experiment.id}`, ...nextOf(experiment).slice(1));
+    if (experiment.state === "paused") cli.next(...nextOf(experiment));
+    else cli.next(`experiment wait ${experiment.id}`, ...nextOf(experiment).slice(1));
     return EXIT.ok;
   }
   if (experiment.state === "paused")

@@ -1,7 +1,9 @@
 /** `contrail experiment list|show|pause|activate|cancel|kill|wait`. */
-import type { Experiment } from "../../protocol/api.ts";
+import type { Experiment, Rung, Trial, TrialDetail } from "../../protocol/api.ts";
+import type { Client } from "../../sdk/client.ts";
 import { experimentState } from "../api-words.ts";
 import type { Cli } from "../cli.ts";
+import { endingsOf, failureLines } from "../endings.ts";
 import { CliError, EXIT } from "../exit-code.ts";
 import { experimentLines, experimentRows } from "../experiment-view.ts";
 import { gather, type ListOptions, limitOf } from "../listing.ts";
@@ -38,11 +40,35 @@ export async function show(cli: Cli, id: string): Promise<number> {
   const client = cli.client();
   const [experiment, rungs] = await Promise.all([client.experiment(number), client.rungs(number)]);
   const best = experiment.best === null ? null : await client.trial(experiment.best.trial);
-  cli.show({ ...experiment, rungs, best_trial: best }, () =>
-    experimentLines(experiment, best, rungs, lookOf(cli)),
-  );
-  cli.next(...nextOf(experiment));
+  if (cli.json) cli.show({ ...experiment, rungs, best_trial: best }, () => []);
+  else for (const line of await wholeLines(cli, client, experiment, best, rungs)) cli.out(line);
+  cli.next(...nextOf(experiment, best));
   return EXIT.ok;
+}
+
+/** More trials than this are not read only to count how they ended. */
+const TRIALS_READ_MAX = 5_000;
+
+/** Everything about it, with how its trials ended and what failed. */
+async function wholeLines(
+  cli: Cli,
+  client: Client,
+  experiment: Experiment,
+  best: TrialDetail | null,
+  rungs: readonly Rung[],
+): Promise<string[]> {
+  const { id, trials } = experiment;
+  const known = trials.completed + trials.error > 0 && trials.total <= TRIALS_READ_MAX;
+  const endings = known
+    ? endingsOf(
+        (await gather((query) => client.experimentTrials(id, query), TRIALS_READ_MAX)).items,
+      )
+    : null;
+  const lines = experimentLines(experiment, best, rungs, lookOf(cli), endings);
+  const failure = endings?.failure ?? null;
+  if (failure === null) return lines;
+  const failed = await client.trial(failure.trial).catch(() => null);
+  return [...lines, "", ...failureLines(failure, failed, cli.paint)];
 }
 
 export const lookOf = (cli: Cli) => ({
@@ -52,7 +78,7 @@ export const lookOf = (cli: Cli) => ({
 });
 
 /** What one would do with an experiment in this state. */
-export function nextOf(experiment: Experiment): string[] {
+export function nextOf(experiment: Experiment, bestTrial: Trial | null = null): string[] {
   const { id, state, best } = experiment;
   switch (state) {
     case "active":
@@ -65,7 +91,13 @@ export function nextOf(experiment: Experiment): string[] {
     default:
       return best === null
         ? [`trial list ${id}`]
-        : [`trial show ${best.trial}`, `checkpoint download ${best.trial}@best --to best-${id}`];
+        : [
+            `trial show ${best.trial}`,
+            // Nothing to download where its program saved nothing.
+            ...(bestTrial === null || bestTrial.checkpoint === null
+              ? []
+              : [`checkpoint download ${best.trial}@best --to best-${id}`]),
+          ];
   }
 }
 
@@ -145,6 +177,7 @@ export async function follow(
           exitCode: EXIT.notCompleted,
         },
       );
+    if (!cli.json) cli.err(`It goes on; only the view has ended.`);
     cli.next(`experiment wait ${id}`, `experiment cancel ${id}`);
     return EXIT.interrupted;
   }
@@ -153,8 +186,9 @@ export async function follow(
     const rungs = await client.rungs(id);
     const best = ended.best === null ? null : await client.trial(ended.best.trial);
     if (options.quiet !== true)
-      for (const line of ["", ...experimentLines(ended, best, rungs, lookOf(cli))]) cli.out(line);
-    cli.next(...nextOf(ended));
+      for (const line of ["", ...(await wholeLines(cli, client, ended, best, rungs))])
+        cli.out(line);
+    cli.next(...nextOf(ended, best));
   }
   return ended.state === "completed" ? EXIT.ok : EXIT.notCompleted;
 }

@@ -1,10 +1,10 @@
 /** `contrail logs ID`, `experiment logs`, `trial logs`: what programs wrote, now or live. */
 import { parseId } from "../../base/ids.ts";
 import type { LogEntry } from "../../protocol/api.ts";
-import type { Page, PageQuery } from "../../sdk/client.ts";
+import type { Client, Page, PageQuery } from "../../sdk/client.ts";
 import { eachItem } from "../../sdk/client.ts";
 import type { Cli } from "../cli.ts";
-import { EXIT, usageError } from "../exit-code.ts";
+import { CliError, EXIT, usageError } from "../exit-code.ts";
 import { LogWriter, rawBytes } from "../log-view.ts";
 import { choiceOf, wholeOf } from "../values.ts";
 
@@ -29,6 +29,7 @@ export async function logs(cli: Cli, id: string, options: LogsOptions): Promise<
   const { experiment, trial: number, run } = parsed;
   const client = cli.client();
   const trial = number === undefined ? undefined : `${experiment}.${number}`;
+  if (trial !== undefined && run !== undefined) await requireRun(client, trial, run);
   const filter = {
     rank: options.rank === undefined ? undefined : wholeOf("--rank", options.rank, 0, 100_000),
     stream:
@@ -67,6 +68,20 @@ export async function logs(cli: Cli, id: string, options: LogsOptions): Promise<
   print.end();
   if (!print.any && !cli.json) cli.err("Nothing was written.");
   return EXIT.ok;
+}
+
+/** Without it a mistyped run would look like one that wrote nothing. */
+async function requireRun(client: Client, trial: string, run: number): Promise<void> {
+  const { allocations } = await client.trial(trial);
+  if (allocations.some((allocation) => allocation.run === run)) return;
+  const last = allocations.at(-1);
+  throw new CliError("not_found", `There is no allocation ${trial}.${run}.`, {
+    hint:
+      last === undefined
+        ? `Trial ${trial} has had none yet: \`contrail trial show ${trial}\``
+        : `The last one of trial ${trial} is ${last.id}; \`contrail trial show ${trial}\` lists them.`,
+    exitCode: EXIT.notFound,
+  });
 }
 
 export interface LogPrinter {

@@ -12,11 +12,11 @@ export async function slots(cli: Cli): Promise<number> {
     ...table(
       [
         { head: "slot" },
-        { head: "kind" },
-        { head: "node" },
+        { head: "kind", drop: 2 },
+        { head: "node", flexible: true },
         { head: "device", flexible: true },
         { head: "held by" },
-        { head: "since" },
+        { head: "since", drop: 1 },
       ],
       items.map((slot) => [
         slot.id,
@@ -43,12 +43,12 @@ export async function jobs(cli: Cli): Promise<number> {
       [
         { head: "experiment", align: "right" },
         { head: "name", flexible: true },
-        { head: "owner" },
+        { head: "owner", drop: 1 },
         { head: "priority", align: "right" },
         { head: "running", align: "right" },
         { head: "queued", align: "right" },
         { head: "slots", align: "right" },
-        { head: "submitted" },
+        { head: "submitted", drop: 2 },
       ],
       items.map((job) => [
         job.experiment,

@@ -8,11 +8,13 @@ import type { TrialDetail } from "../../protocol/api.ts";
 import type { Client } from "../../sdk/client.ts";
 import type { Cli } from "../cli.ts";
 import { shellWord } from "../cli.ts";
+import { failureText } from "../endings.ts";
 import { EXIT, usageError } from "../exit-code.ts";
 import { duration } from "../figures.ts";
 import { inert } from "../inert.ts";
 import { LogWriter, rawBytes } from "../log-view.ts";
 import { NO_PAINT } from "../paint.ts";
+import { passedEnvironment } from "../passed-environment.ts";
 import { wholeOf } from "../values.ts";
 import { submit } from "./experiment-create.ts";
 
@@ -27,6 +29,9 @@ export interface RunOptions {
   readonly restarts?: string;
   readonly detach?: boolean;
   readonly raw?: boolean;
+  readonly env?: readonly string[];
+  /** commander's form of --no-stdin. */
+  readonly stdin?: boolean;
 }
 
 export async function run(
@@ -39,8 +44,14 @@ export async function run(
       "There is no command to run.",
       "Write it after two dashes: run -- python3 train.py",
     );
+  if (options.stdin !== false && cli.host.stdinHasInput?.() === true)
+    throw usageError(
+      "There is input on stdin, and the program would not get it: it runs beside the server, not in this shell.",
+      "Put it into a file of the folder and name that file; or add --no-stdin to run without it.",
+    );
   const client = cli.client();
-  const text = JSON.stringify(configFor(command, options), null, 2);
+  const environment = passedEnvironment(cli.host.env, options.env ?? []);
+  const text = JSON.stringify(configFor(command, options, environment), null, 2);
   const folder = options.code === false ? undefined : resolve(cli.host.cwd, options.dir ?? ".");
   const { experiment } = await cli.during("submitting", (progress) =>
     submit(cli, client, { text, folder }, progress),
@@ -53,6 +64,9 @@ export async function run(
     cli.next(`logs -f ${experiment.id}`, `experiment wait ${experiment.id}`);
     return EXIT.ok;
   }
+  cli.note(
+    `it runs in ${options.code === false ? "an empty folder" : "a copy of this folder"}: files that it writes there are not kept; write to an absolute path to keep them. It gets no stdin.`,
+  );
   if (cli.json) cli.item({ experiment }, () => []);
   else cli.err(cli.errPaint.dim(`experiment ${experiment.id}: ${inert(experiment.name)}`));
   const whole = await followOutput(cli, client, experiment.id, options.raw === true);
@@ -64,7 +78,11 @@ export async function run(
   return await end(cli, client, experiment.id);
 }
 
-function configFor(command: readonly string[], options: RunOptions): Record<string, unknown> {
+function configFor(
+  command: readonly string[],
+  options: RunOptions,
+  environment: { [name: string]: string },
+): Record<string, unknown> {
   const words = command.map(shellWord).join(" ").replace(/\s+/g, " ");
   const data = Object.fromEntries((options.data ?? []).map(dataOption));
   return {
@@ -74,6 +92,9 @@ function configFor(command: readonly string[], options: RunOptions): Record<stri
     max_restarts: wholeOf("--restarts", options.restarts ?? "0", 0, 10_000),
     resources: { slots_per_trial: wholeOf("--slots", options.slots ?? "1", 1, 1024) },
     ...(Object.keys(data).length === 0 ? {} : { data }),
+    ...(Object.keys(environment).length === 0
+      ? {}
+      : { environment: { environment_variables: environment } }),
     ...(options.label === undefined ? {} : { labels: [...options.label] }),
   };
 }
@@ -138,14 +159,23 @@ async function end(cli: Cli, client: Client, id: number): Promise<number> {
       `experiment ${id} ${experiment.state} after ${took}: ${inert(experiment.reason)}`,
     ),
   );
+  if (trial?.state === "error" && !experiment.reason.includes(failureText(trial)))
+    cli.err(`${cli.errPaint.red("failed:")} ${inert(failureText(trial))} (trial ${trial.id})`);
   for (const next of [`experiment show ${id}`, `logs ${id}`])
     cli.err(cli.errPaint.dim(`next: ${cli.self} ${next}`));
   return exitCode;
 }
 
-/** The program's own exit code; 128 + the signal's number, as a shell has it; else 1 when it failed. */
+/** As a shell says that there is no such program, or that it may not be run. */
+const SHELL_EXIT = { notFound: 127, notExecutable: 126 } as const;
+
+/** The program's own exit code; 127 and 126 when it could not be started; 128 + the signal's number, as a shell has it; else 1 when it failed. */
 export function exitOf(completed: boolean, trial: TrialDetail | undefined): number {
   const last = trial?.allocations.at(-1);
+  if (trial?.end_reason === "launch_failed")
+    return /is not executable|EACCES/.test(trial.reason)
+      ? SHELL_EXIT.notExecutable
+      : SHELL_EXIT.notFound;
   if (last?.signal != null) return 128 + (constants.signals[last.signal as NodeJS.Signals] ?? 0);
   if (last?.exit_code != null && (last.exit_code !== 0 || completed)) return last.exit_code;
   return completed ? EXIT.ok : EXIT.failed;

@@ -7,12 +7,15 @@
  * what has to be written in that one transaction and what to tell runners afterwards; they are facts
  * about the new state, so performing them twice does no harm.
  *
+ * Long because every event is answered in this one file: what a person, the search and a runner may each do to the
+ * same trial has to be read side by side. Rules that need no more than trials to look at stand outside.
+ *
  * The search hears only of trials by number and only what it can judge by: objectives and ends.
  */
 import { assert, unreachable } from "../../base/assert.ts";
 import { budgetReached } from "../budget.ts";
 import { searchProgress, searchWantsTicks, stepSearch } from "../search/methods.ts";
-import type { SearchAction, SearchEvent } from "../search/search.ts";
+import { type SearchAction, type SearchEvent, UNBOUNDED_STEPS } from "../search/search.ts";
 import {
   type Effects,
   type Experiment,
@@ -22,10 +25,12 @@ import {
   runningSlotMs,
   type TrialDecision,
 } from "./experiment.ts";
+import { lastFailure, programNeverWorked } from "./program-faults.ts";
 import {
   type AllocationEnd,
   classifyEnd,
   type EndReason,
+  endStateName,
   newTrial,
   type ProcessesEnd,
   retryDelayMs,
@@ -58,6 +63,8 @@ class Step {
   readonly #changes: Effects["changes"][number][] = [];
   readonly #decisions: TrialDecision[] = [];
   readonly #toSearch: SearchEvent[] = [];
+  /** Has a trial ended in error in this step? */
+  #failedNow = false;
 
   constructor(experiment: Experiment, nowMs: number) {
     this.#x = experiment;
@@ -105,6 +112,7 @@ class Step {
 
   /** Runs the search until it has nothing more to say, then looks whether anything has come to its end. */
   settle(): void {
+    this.#checkProgram();
     this.#letSearchDecide();
     this.#checkBudget();
     // It hears of those whom the budget has ended, too.
@@ -179,6 +187,7 @@ class Step {
         const killed = verb === "kill";
         const text = `${killed ? "killed" : "canceled"} by ${actor}`;
         this.#endExperiment("canceled", text, actor);
+        if (killed) this.#hardenEnd(text, actor);
         for (const trial of this.#liveTrials())
           this.#end(
             trial,
@@ -198,6 +207,17 @@ class Step {
     this.#setRun("stopping", actor, text);
   }
 
+  /** A cancel that a person turns into a kill is a kill from then on; any other end keeps its reason. */
+  #hardenEnd(text: string, actor: string): void {
+    const { ending } = this.#x.core;
+    if (ending?.outcome !== "canceled" || ending.text === text) return;
+    for (const trial of this.#liveTrials()) {
+      if (trial.ending?.kill === true) continue;
+      ending.text = text;
+      return this.#setRun("stopping", actor, text);
+    }
+  }
+
   #checkBudget(): void {
     const x = this.#x;
     const { core, spec } = x;
@@ -215,6 +235,17 @@ class Step {
     this.#endExperiment("completed", text, "budget");
     for (const trial of this.#liveTrials())
       this.#end(trial, "budget_reached", false, text, "budget");
+  }
+
+  /** Looked at before the search answers a failure with another trial of the same program. */
+  #checkProgram(): void {
+    const { core, trials } = this.#x;
+    if (core.ending !== null || core.steps > 0 || !this.#failedNow) return;
+    const text = programNeverWorked(trials.values(), this.#now);
+    if (text === undefined) return;
+    this.#endExperiment("error", text, "contrail");
+    for (const trial of this.#liveTrials())
+      this.#end(trial, "experiment_ended", false, text, "contrail");
   }
 
   #checkEnd(): void {
@@ -245,7 +276,9 @@ class Step {
       case "activate":
         if (!trial.userHold) return;
         trial.userHold = false;
-        trial.reason = `activated by ${actor}`;
+        trial.reason = trial.searchHold
+          ? `activated by ${actor}; it waits at its rung for the search`
+          : `activated by ${actor}`;
         this.#say(actor, number, "activated", trial.reason);
         this.#trials.add(number);
         return;
@@ -278,11 +311,9 @@ class Step {
   #end(trial: TrialState, reason: EndReason, kill: boolean, text: string, actor: string): void {
     if (trial.over !== null) return;
     if (trial.ending === null || (kill && !trial.ending.kill)) {
-      trial.ending = {
-        reason: trial.ending?.reason ?? reason,
-        kill,
-        text: trial.ending?.text ?? text,
-      };
+      // Whoever kills takes the end upon himself; any other hard end keeps the first reason.
+      const first = reason === "killed_by_user" ? null : trial.ending;
+      trial.ending = { reason: first?.reason ?? reason, kill, text: first?.text ?? text };
       trial.reason = text;
       this.#say(actor, trial.number, kill ? "killing" : "stopping", text);
       this.#trials.add(trial.number);
@@ -297,6 +328,7 @@ class Step {
 
   #over(trial: TrialState, reason: EndReason, text: string): void {
     trial.over = reason;
+    this.#failedNow ||= endStateName(reason) === "error";
     trial.reason = text;
     trial.endedAtMs = this.#now;
     this.#x.live.delete(trial.number);
@@ -547,8 +579,11 @@ class Step {
   #perform(action: SearchAction): void {
     if (action.type === "create") return this.#create(action);
     if (action.type === "finish") {
-      const outcome = action.outcome === "errored" ? "error" : action.outcome;
-      return this.#endExperiment(outcome, action.cause.text, "search");
+      if (action.outcome !== "errored")
+        return this.#endExperiment(action.outcome, action.cause.text, "search");
+      const last = lastFailure(this.#x.trials.values());
+      const text = last ? `${action.cause.text} The last: ${last}` : action.cause.text;
+      return this.#endExperiment("error", text, "search");
     }
     const trial = this.#x.trials.get(action.trial);
     assert(trial, `the search spoke of trial ${action.trial}, which does not exist`);
@@ -558,7 +593,7 @@ class Step {
     this.#say("search", trial.number, action.type, action.cause.text);
     switch (action.type) {
       case "train":
-        trial.target = this.#x.spec.timeMetric === null ? action.target : null;
+        trial.target = this.#targetOf(action.target);
         trial.searchHold = false;
         trial.reason = action.cause.text;
         if (trial.allocation === null) this.#slotsForSearch("yielded", trial.number);
@@ -566,7 +601,7 @@ class Step {
         return;
       case "pause":
         trial.searchHold = true;
-        trial.reason = action.cause.text;
+        if (!trial.userHold) trial.reason = action.cause.text;
         return this.#yield(trial, "pause", action.cause.text);
       case "stop":
         return this.#end(trial, stopReason(action.cause), false, action.cause.text, "search");
@@ -575,7 +610,7 @@ class Step {
 
   #create(action: Extract<SearchAction, { type: "create" }>): void {
     assert(!this.#x.trials.has(action.trial), `trial ${action.trial} exists already`);
-    const target = this.#x.spec.timeMetric === null ? action.target : null;
+    const target = this.#targetOf(action.target);
     const trial = newTrial({ ...action, number: action.trial, target }, this.#now);
     this.#x.trials.set(action.trial, { ...trial, reason: action.cause.text });
     this.#x.live.add(action.trial);
@@ -583,6 +618,11 @@ class Step {
     this.#trials.add(action.trial);
     this.#slotsForSearch("yielded", action.trial);
     this.#say("search", action.trial, "create", action.cause.text);
+  }
+
+  /** In the steps that the program counts; null where it can't know: time decides, or nothing was asked. */
+  #targetOf(target: number): number | null {
+    return this.#x.spec.timeMetric === null && target < UNBOUNDED_STEPS ? target : null;
   }
 
   #say(actor: string, trial: number | undefined, what: string, cause: string): void {

@@ -137,8 +137,10 @@ export function trialStateName(trial: TrialState, experimentPaused: boolean): Tr
     if (trial.allocation.yield !== null || trial.allocation.kill) return "pausing";
     return trial.allocation.phase === "assigned" ? "starting" : "running";
   }
+  // A person's word stands above the search's: nothing that it decides starts this trial again.
+  if (trial.userHold) return "paused";
   if (trial.searchHold) return "waiting";
-  return trial.userHold || experimentPaused ? "paused" : "queued";
+  return experimentPaused ? "paused" : "queued";
 }
 
 export function endStateName(reason: EndReason): "completed" | "canceled" | "error" {

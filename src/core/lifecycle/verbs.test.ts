@@ -90,13 +90,13 @@ const TRIAL_TABLE: Readonly<Record<string, readonly [string, string, string, str
     "canceled → canceled",
   ],
   "pausing at a rung": [
-    "pausing → waiting",
+    "pausing → paused",
     "pausing → waiting",
     "stopping → canceled",
     "stopping → canceled",
   ],
   "waiting at a rung": [
-    "waiting → waiting",
+    "paused → paused",
     "waiting → waiting",
     "canceled → canceled",
     "canceled → canceled",
@@ -249,6 +249,38 @@ test("an experiment: every verb in every state", () => {
       assert.equal(got, EXPERIMENT_TABLE[state]?.[i], `${verb} while ${state}`);
       if (play.x.core.endedAtMs !== null) assert.equal(play.x.live.size, 0);
     }
+});
+
+test("who kills what was canceled is named as its end; hearing it again is no news", () => {
+  for (const whole of [false, true]) {
+    const play = new Play(specWith(ashaSearch())).run();
+    const of = whole ? undefined : 1;
+    play.user("cancel", of);
+    const { changes } = play.user("kill", of);
+    assert.ok(changes.some(({ cause }) => cause.includes("killed by ada")));
+    assert.deepEqual(play.user("kill", of).changes, []);
+    play.obey();
+    assert.equal(play.trial().over, "killed_by_user");
+    assert.match(play.trial().reason, /killed by ada/);
+    if (whole)
+      assert.deepEqual([play.x.core.run, play.x.core.reason], ["canceled", "killed by ada"]);
+  }
+  const stopped = new Play(specWith(randomSearch(1))).run();
+  stopped.report(9, 0.5);
+  stopped.user("kill", 1);
+  stopped.obey();
+  assert.equal(stopped.trial().over, "killed_by_user", "and so is what the search had stopped");
+});
+
+test("who is paused at a rung by a person is paused, and goes back to waiting when activated", () => {
+  const play = new Play(specWith(ashaSearch())).run();
+  play.report(3, 0.5);
+  play.exit(YIELDED);
+  play.user("pause", 1);
+  assert.deepEqual([play.state(), play.trial().reason], ["paused", "paused by ada"]);
+  play.user("activate", 1);
+  assert.equal(play.state(), "waiting");
+  assert.match(play.trial().reason, /activated by ada; it waits at its rung/);
 });
 
 test("who changed it, and why, stands with each change", () => {

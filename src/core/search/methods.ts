@@ -115,14 +115,13 @@ export function searchRungs(spec: SearchSpec, state: SearchState): RungView[] {
       rung,
       step: steps[rung] as number,
       expected: expected[rung] as number,
-      entries: order.map((number) => {
+      entries: order.flatMap((number) => {
         const trial = trialOf(state, number);
-        const top = rung === steps.length - 1;
-        return {
-          trial: number,
-          objective: objectiveAt(trial, rung),
-          outcome: outcomeAt(trial, rung, top),
-        };
+        const outcome = outcomeAt(trial, rung, rung === steps.length - 1);
+        const reported = trial.measured[rung] !== undefined;
+        // Who failed on the way counts for the halving rule and is shown as such; who was stopped never came.
+        if (!reported && outcome !== "failed") return [];
+        return [{ trial: number, objective: reported ? objectiveAt(trial, rung) : null, outcome }];
       }),
     }));
   });

@@ -222,10 +222,12 @@ function checkState({ state, spec }: Player): void {
   for (const { entries } of searchRungs(spec, state)) {
     const value = (x: number): number =>
       !Number.isFinite(x) ? Number.POSITIVE_INFINITY : spec.smallerIsBetter ? x : -x;
-    const alive = entries.filter((entry) => entry.outcome !== "failed");
-    const sorted = alive.every(
-      (entry, i) => i === 0 || value(alive[i - 1]?.objective ?? 0) <= value(entry.objective),
+    for (const { objective, outcome } of entries)
+      assert.ok(objective !== null || outcome === "failed", "nobody is shown who never came");
+    const alive = entries.flatMap(({ objective, outcome }) =>
+      objective === null || outcome === "failed" ? [] : [value(objective)],
     );
+    const sorted = alive.every((x, i) => i === 0 || (alive[i - 1] ?? 0) <= x);
     assert.ok(sorted, "a rung is out of order");
   }
 }

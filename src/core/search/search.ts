@@ -169,7 +169,8 @@ export interface RungView {
   readonly expected?: number;
   readonly entries: readonly {
     readonly trial: number;
-    readonly objective: number;
+    /** null: it ended on the way here and never reported as far. */
+    readonly objective: number | null;
     /** What became of the trial here. */
     readonly outcome: "waiting" | "promoted" | "stopped" | "finished" | "failed";
   }[];
@@ -193,3 +194,7 @@ export interface SearchMethod<S> {
   rungs(spec: SearchSpec, state: S): readonly RungView[];
   readonly wantsTicks: boolean;
 }
+
+/** The length of a search that sets none: its trials train until their program is done. People and programs never see
+ *  the number; they are told that there is no limit. */
+export const UNBOUNDED_STEPS = Number.MAX_SAFE_INTEGER;

@@ -46,8 +46,8 @@ test("the last trial of a rung has three times the median of the others, and not
       [1, "promoted"],
       [2, "promoted"],
       [3, "stopped"],
-      [4, "stopped"],
     ],
+    "trial 4 counted for the rule and never came",
   );
 });
 

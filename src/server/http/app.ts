@@ -132,7 +132,8 @@ function refuseEncodings(request: FastifyRequest): void {
 
 function sendProblem(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const failure = toContrailError(error);
-  if (failure.code === "internal") request.log.error({ err: error }, failure.message);
+  if (failure.code === "internal")
+    request.log.error({ err: error, instance: request.id }, failure.message);
   // A runner says nothing that it should not: a refusal of it is a fault of ours.
   else if (failure.status >= 500 || request.caller?.kind === "runner")
     request.log.warn({ path: pathOf(request) }, failure.message);

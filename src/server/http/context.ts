@@ -8,6 +8,7 @@ import type { Access } from "../access.ts";
 import type { DecisionLoop } from "../loops/decision-loop.ts";
 import type { OrdersContext, OrderWaiters } from "../orders.ts";
 import type { Subscribers } from "../subscribers.ts";
+import type { SlotMeter } from "../views.ts";
 import type { World } from "../world.ts";
 
 export interface RouteContext {
@@ -27,6 +28,15 @@ export interface RouteContext {
   readonly startedAtMs: number;
   /** Ends the server in good order; called once the answer is on its way. */
   readonly shutdown: (trials: "stop" | "keep") => void;
+}
+
+/** For the time of an experiment's running trials; undefined once it has ended, when nothing runs. */
+export function slotMeter(
+  { world, clock }: Pick<RouteContext, "world" | "clock">,
+  experiment: number,
+): SlotMeter | undefined {
+  const live = world.experiments.get(experiment);
+  return live && { nowMs: clock.nowMs(), slotsPerTrial: live.x.spec.slotsPerTrial };
 }
 
 /** `3.12` → its two numbers. @throws ContrailError not_found for anything else */

@@ -2,7 +2,6 @@ import { z } from "zod";
 import { reviveExact } from "../../base/json.ts";
 import { searchRungs } from "../../core/search/methods.ts";
 import * as api from "../../protocol/api.ts";
-import { ContrailError } from "../../protocol/errors.ts";
 import { listCheckpoints } from "../../store/checkpoint-reads.ts";
 import {
   listChanges,
@@ -13,9 +12,10 @@ import {
 import { createExperiment } from "../create-experiment.ts";
 import { checkpointView, experimentView, rungView, trialView } from "../views.ts";
 import { type App, LARGE_BODY_BYTES_MAX, person } from "./app.ts";
-import { noExperiment, type RouteContext } from "./context.ts";
+import { noExperiment, type RouteContext, slotMeter } from "./context.ts";
 import { checkpointCursor, checkpointPlace, cursorNumber, cursorPair } from "./cursor.ts";
 import { metricOf } from "./metric-of.ts";
+import { refuseOnExperiment } from "./refused-verbs.ts";
 import { waitReasons } from "./wait-reasons.ts";
 
 const params = z.object({ id: api.experimentIdParam });
@@ -112,16 +112,11 @@ export function experimentRoutes(app: App, context: RouteContext): void {
           name: `${verb} experiment`,
           run: (w, turn) => {
             const live = w.experiments.get(id);
+            refuseOnExperiment(verb, id, live, before.state);
             if (live) w.apply(turn, live, { type: "user", verb, actor });
           },
         });
-        const after = await view(id);
-        if ((verb === "activate" || verb === "pause") && before.ended_at !== null)
-          throw new ContrailError(
-            "conflict",
-            `experiment ${id} is ${before.state}; only one that has not ended can be ${verb === "pause" ? "paused" : "activated"}`,
-          );
-        return after;
+        return view(id);
       },
     );
 
@@ -152,10 +147,11 @@ export function experimentRoutes(app: App, context: RouteContext): void {
         limit: limit + 1,
       });
       const reasons = waitReasons(context);
+      const meter = slotMeter(context, id);
       const kept = rows.slice(0, limit);
       const last = kept.at(-1);
       return {
-        items: kept.map((row) => trialView(row, reasons.get(`${id}.${row.number}`))),
+        items: kept.map((row) => trialView(row, reasons.get(`${id}.${row.number}`), meter)),
         next_cursor: rows.length > limit && last ? `${last.sort_key}_${last.number}` : null,
       };
     },

@@ -78,12 +78,15 @@ function look(context: RouteContext, id: number, numbers: readonly number[]) {
     return trial !== undefined && wantsSlots(trial);
   });
   const reasons = waits ? waitReasons(context) : NO_REASONS;
+  const nowMs = context.clock.nowMs();
   return {
     trials: numbers
-      .map((number) => liveTrialView(live, number, reasons.get(`${id}.${number}`)))
+      .map((number) =>
+        liveTrialView(live, number, { nowMs, reason: reasons.get(`${id}.${number}`) }),
+      )
       .filter((trial) => trial !== undefined),
     rungs: searchRungs(live.x.spec.search, live.x.search).map((r) => rungView(id, r)),
-    experiment: liveExperimentView(live, context.clock.nowMs()),
+    experiment: liveExperimentView(live, nowMs),
   };
 }
 

@@ -126,7 +126,9 @@ export function systemRoutes(app: App, context: RouteContext): void {
     },
     async (request, reply) => {
       if (!(await access.revokeToken(person(request), request.params.token)))
-        throw new ContrailError("not_found", `you have no token ${request.params.token}`);
+        throw new ContrailError("not_found", `you have no token ${request.params.token}`, {
+          hint: "List your tokens: contrail token list.",
+        });
       return reply.status(204).send(null);
     },
   );

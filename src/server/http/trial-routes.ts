@@ -11,9 +11,10 @@ import { readBuckets, readPoints, type SeriesFilter } from "../../store/metric-r
 import type { TrialRow } from "../../store/schema.ts";
 import { checkpointView, logView, trialDetailView, trialView, unitOf } from "../views.ts";
 import { type App, person } from "./app.ts";
-import { noTrial, type RouteContext, trialKey } from "./context.ts";
+import { noTrial, type RouteContext, slotMeter, trialKey } from "./context.ts";
 import { checkpointCursor, checkpointPlace } from "./cursor.ts";
 import { metricOf } from "./metric-of.ts";
+import { refuseOnTrial } from "./refused-verbs.ts";
 import { waitReasons } from "./wait-reasons.ts";
 
 const params = z.object({ id: api.trialIdParam });
@@ -51,6 +52,7 @@ export function trialRoutes(app: App, context: RouteContext): void {
       const reason = waitReasons(context).get(request.params.id);
       return trialDetailView(row, extras, {
         ...(reason === undefined ? {} : { reason }),
+        meter: slotMeter(context, row.experiment_id),
         lastLines: lines.map((line) => logView(row.experiment_id, line).text),
       });
     },
@@ -66,22 +68,18 @@ export function trialRoutes(app: App, context: RouteContext): void {
       async (request) => {
         const { id } = request.params;
         const { experiment, number } = trialKey(id);
-        const before = await find(id);
-        if ((verb === "activate" || verb === "pause") && before.ended_at !== null)
-          throw new ContrailError(
-            "conflict",
-            `trial ${id} is over (${before.end_reason}); only one that is not can be ${verb === "pause" ? "paused" : "activated"}`,
-          );
+        const before = { id, state: (await find(id)).state };
         const actor = person(request).name;
         await loop.submit({
           name: `${verb} trial`,
           run: (w, turn) => {
             const live = w.experiments.get(experiment);
+            refuseOnTrial(verb, number, live, before);
             if (live?.x.trials.has(number))
               w.apply(turn, live, { type: "user", verb, trial: number, actor });
           },
         });
-        return trialView(await find(id));
+        return trialView(await find(id), undefined, slotMeter(context, experiment));
       },
     );
 

@@ -3,6 +3,7 @@ import { test } from "node:test";
 import { AssertionFailed } from "../../base/assert.ts";
 import { ContrailError } from "../../protocol/errors.ts";
 import { CHAIN_START, type WriteBatch } from "../../store/write-batch.ts";
+import { LedgerMoved } from "../ledger.ts";
 import { World } from "../world.ts";
 import { type Command, type Committed, DecisionLoop } from "./decision-loop.ts";
 
@@ -159,6 +160,34 @@ test("a mistake of ours while a turn is closed is called that, and undone", asyn
   bench.world.finish = () => undefined;
   assert.deepEqual(answers(await bench.submit(bench.command("b"))), ["b done"]);
   assert.ok(bench.log.includes("reload 7"));
+});
+
+test("only a database that is away is worth another try; a mistake of ours is called that", async () => {
+  const coded = (code: string) => Object.assign(new Error("x"), { code });
+  const table: [unknown, string][] = [
+    [coded("08006"), "unavailable"],
+    [coded("53300"), "unavailable"],
+    [coded("57P01"), "unavailable"],
+    [coded("40001"), "unavailable"],
+    [coded("ECONNRESET"), "unavailable"],
+    [coded("EPIPE"), "unavailable"],
+    [new Error("Connection terminated unexpectedly"), "unavailable"],
+    [new Error("timeout exceeded when trying to connect"), "unavailable"],
+    [new LedgerMoved("turn 7 was written by somebody else"), "unavailable"],
+    [
+      new Error("A query must have either text or a name. Supplying neither is unsupported."),
+      "internal",
+    ],
+    [new TypeError("Client was passed a null or undefined query"), "internal"],
+    [new RangeError("connection 7 is out of range"), "internal"],
+    [coded("42601"), "internal"],
+    [coded("XX000"), "internal"],
+  ];
+  for (const [error, answer] of table) {
+    const bench = new Bench();
+    bench.outcomes.push(error);
+    assert.deepEqual(answers(await bench.submit(bench.command("a"))), [answer], String(error));
+  }
 });
 
 test("a full disk has its own answer", async () => {

@@ -283,9 +283,24 @@ function commitFailure(error: unknown): ContrailError {
     return new ContrailError("internal", "the database refused the data of this request", {
       cause: error,
     });
-  if (error instanceof AssertionFailed || error instanceof TypeError)
-    return new ContrailError("internal", "a turn failed by a mistake of the server", {
-      cause: error,
-    });
-  return new ContrailError("unavailable", "the database could not be written", { cause: error });
+  if (isAway(error))
+    return new ContrailError("unavailable", "the database could not be written", { cause: error });
+  return new ContrailError("internal", "a turn failed by a mistake of the server", {
+    cause: error,
+  });
+}
+
+/**
+ * Is it the way to the database, or the database's own trouble, so that the same request may go through later? SQLSTATE
+ * classes 08 (connection), 40 (rolled back for another's sake), 53 (resources), 57 (operator, shutdown), and those of
+ * a database that is being handed over; codes of sockets; and what the client says without any code.
+ */
+function isAway(error: unknown): boolean {
+  if (error instanceof LedgerMoved) return true;
+  if (error instanceof AssertionFailed || !(error instanceof Error)) return false;
+  const { code } = error as { code?: unknown };
+  if (typeof code === "string")
+    return /^((08|40|53|57)[0-9A-Z]{3}|25006|25P0[34]|55P03|E[A-Z_]+)$/.test(code);
+  if (error.constructor !== Error) return error instanceof AggregateError;
+  return /connection|timeout|not queryable|pool after calling end/i.test(error.message);
 }

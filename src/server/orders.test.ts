@@ -1,0 +1,59 @@
+/** What a runner is told while a turn is being committed, and what the scheduler makes of a budget that a grant reaches. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { worldWith } from "./orders-fixtures.test.ts";
+import { Turn } from "./world.ts";
+
+test("orders whose successor is being committed are not passed over", () => {
+  const { world, create, heard } = worldWith();
+  const first = new Turn(1000);
+  const live = create(first);
+  world.schedule(first);
+  world.ordersDurable = first.ordersVersion;
+  assert.deepEqual(heard(0).ids, ["1.1.1", "1.2.1"]);
+
+  // While this turn is under way nobody knows which orders of 1.1 will hold.
+  const second = new Turn(2000);
+  world.apply(second, live, { type: "user", verb: "pause", trial: 1, actor: "ada" });
+  const now = heard(0);
+  assert.ok(!now.ids.includes("1.1.1"));
+  const before = live.allocations.get(1)?.ordersBefore ?? 0;
+  assert.ok(now.ordersVersion < before, "it has to be asked for again");
+  // Whoever has heard the old ones hears of the rest.
+  assert.equal(heard(before).ordersVersion, world.ordersDurable);
+
+  world.ordersDurable = second.ordersVersion;
+  assert.ok(heard(now.ordersVersion).ids.includes("1.1.1"));
+});
+
+test("a grant that lets its experiment reach its budget ends the rest of the plan", () => {
+  const { world, create } = worldWith({ budget: { time: 1 } });
+  const first = new Turn(1000);
+  create(first);
+  const second = new Turn(60_000);
+  world.schedule(second);
+  const live = world.experiments.get(1);
+  assert.equal(live?.allocations.size, 1);
+  assert.equal(live?.x.core.run, "stopping");
+  assert.equal(world.holders.size, 1);
+});
+
+test("a program is told that nobody will say how far to train only where that is so", () => {
+  const length = { name: "single", metric: "loss", max_length: 4 };
+  const time = { name: "single", metric: "loss", time_metric: "seconds", max_time: 60 };
+  const table = [
+    [{ name: "single", metric: "loss" }, null, true],
+    [{ name: "single" }, null, true],
+    [length, 4, undefined],
+    [time, null, undefined],
+  ] as const;
+  for (const [searcher, target, openEnded] of table) {
+    const { world, create, heard } = worldWith({ searcher, hyperparameters: {} });
+    const turn = new Turn(1000);
+    create(turn);
+    world.schedule(turn);
+    world.ordersDurable = turn.ordersVersion;
+    const [order] = heard(0).orders;
+    assert.deepEqual([order?.target, order?.launch?.openEnded], [target, openEnded]);
+  }
+});
