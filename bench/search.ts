@@ -7,7 +7,7 @@ export const search: Measure = {
   name: "search",
   title: "search quality at equal training steps",
   async run(bench: Bench) {
-    const { againstRandom, seeds } = await searchQuality(bench.quick ? 5 : 20);
+    const { againstRandom, seeds } = await searchQuality(bench.quick ? 3 : 20);
     const methods = Map.groupBy(againstRandom, ({ method }) => method);
     return [...methods].map(([method, rows]) => ofMethod(method, rows, seeds));
   },

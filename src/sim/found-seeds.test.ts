@@ -9,8 +9,8 @@ import { simulate } from "./simulation.ts";
 const FOUND: readonly (readonly [seed: number, what: string])[] = [
   [166, "a commit whose connection had broken happened after the server had read that it did not"],
   [19, "orders were passed over, because newer ones were being committed and failed"],
-  [193, "an allocation was started again, because a full disk did not take that it had ended"],
-  [797, "a grant that reached the budget left grants of the same plan that could not be made"],
+  [327, "an allocation was started again, because a full disk did not take that it had ended"],
+  [3000, "a grant that reached the budget left grants of the same plan that could not be made"],
   [5678, "late words of a runner that was dead used up the number of an exit"],
 ];
 

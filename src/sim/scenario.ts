@@ -228,7 +228,7 @@ function drawConfig(random: Random, index: number, slots: number): ExperimentCon
       rate: { type: "log", base: 10, minval: -4, maxval: -1, count: 3 },
       kind: { type: "categorical", vals: ["a", "b"] },
     },
-    ...(chance(random, 0.25) ? { budget: drawBudget(random) } : {}),
+    ...(chance(random, 0.35) ? { budget: drawBudget(random) } : {}),
     searcher: drawSearcher(random),
   };
   const reading = checkConfigValue(document);
@@ -244,7 +244,7 @@ function drawBudget(random: Random): Record<string, unknown> {
     case 0:
       return { steps: 1 + random.below(30) };
     case 1:
-      return { time: 5 + random.below(60) };
+      return { time: 1 + random.below(15) };
     case 2:
       return { slot_hours: (1 + random.below(60)) / 3600 };
     default:
