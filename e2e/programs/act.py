@@ -8,7 +8,10 @@ import time
 
 import contrail
 
-trial = contrail.init(params={"act": "train", "x": 0.5, "delay_ms": 0, "until": 0})
+# Where the search sets no length the act decides when it has trained enough.
+trial = contrail.init(
+    params={"act": "train", "x": 0.5, "delay_ms": 0, "until": 0}, steps=1_000_000
+)
 act, *words = trial.params["act"].split()
 start = {"step": 0}
 
