@@ -136,6 +136,21 @@ test("without an objective a trial is done when it has trained as far as it was 
   assert.equal(play.trial().over, "finished");
 });
 
+test("under a time metric a trial that never names its objective ends when it has used up its time", () => {
+  const search = ashaSearch();
+  const play = new Play(specWith(search, { timeMetric: "time" })).run();
+  play.reportMetrics(3, { Loss: 1, time: search.stepsMax - 0.5 });
+  assert.equal(play.trial().ending, null, "it may still come");
+  play.reportMetrics(4, { Loss: 1, time: search.stepsMax });
+  assert.equal(play.trial().allocation?.kill, true);
+  play.obey();
+  assert.equal(play.trial().over, "objective_missing");
+  assert.match(
+    play.trial().reason,
+    /"loss" .searcher.metric. was not reported by step 4; reported were: Loss, time/,
+  );
+});
+
 test("the time metric is the resource: no target in steps, and it must be there and be a number", () => {
   const make = () => new Play(specWith(ashaSearch(), { timeMetric: "constructor" })).run();
   const good = make();

@@ -406,7 +406,8 @@ class Step {
     for (const name of Object.keys(metrics))
       if (trial.metricNames.length < 32 && !trial.metricNames.includes(name))
         trial.metricNames.push(name);
-    if (spec.objective === null || !Object.hasOwn(metrics, spec.objective)) return;
+    if (spec.objective === null) return;
+    if (!Object.hasOwn(metrics, spec.objective)) return this.#endIfMute(trial, step, metrics);
     const value = metrics[spec.objective] as number;
     let resource = step;
     if (spec.timeMetric !== null) {
@@ -429,6 +430,16 @@ class Step {
         step: resource,
         objective: value,
       });
+  }
+
+  /** Without a target nobody asks such a trial to wait, so its own clock tells when it should have spoken. */
+  #endIfMute(trial: TrialState, step: number, metrics: Readonly<Record<string, number>>): void {
+    const { objective, timeMetric, search } = this.#x.spec;
+    if (objective === null || timeMetric === null || trial.objective !== null) return;
+    const time = Object.hasOwn(metrics, timeMetric) ? (metrics[timeMetric] as number) : 0;
+    if (!(time >= search.method.stepsMax)) return;
+    const text = missingText(objective, "searcher.metric", step, trial.metricNames);
+    this.#end(trial, "objective_missing", true, text, "contrail");
   }
 
   #noteBest(trial: TrialState, step: number, value: number): void {
