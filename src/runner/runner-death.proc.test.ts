@@ -37,9 +37,16 @@ afterEach(async () => {
 
 const log = () => readFileSync(runnerFiles(bench.folder).log, "utf8");
 
-/** Resolves when none of the allocations' processes run any more. */
+/**
+ * Waits for the end of the killed runner and of everything that it ran. The kernel ends its children while the runner
+ * itself is still being taken down, so that either may be seen to live a moment longer than the other.
+ */
 async function untilNoneLeft(ids: readonly string[], withinMs: number): Promise<void> {
   const deadline = performance.now() + withinMs;
+  while (engine.observe(bench.folder).state === "alive") {
+    assert.ok(performance.now() < deadline, `the killed runner still lives after ${withinMs} ms`);
+    await new Promise(setImmediate);
+  }
   for (const id of ids)
     for (;;) {
       const left = await findProcesses({
