@@ -115,7 +115,7 @@ class Trial:
         """Offers a checkpoint of ``step``: ``save(path)`` writes it into a new, empty folder.
 
         Inside the loop it is decided when the body is over: taken when the step is the target, when a
-        pause was ordered, or when the last one is older than the interval; else it costs nothing.
+        pause or a stop was ordered, or when the last one is older than the interval; else it costs nothing.
         Outside the loop it is decided at once; with ``always`` it is taken at once.
         Raises TrialError step_invalid, checkpoint_step_mismatch, checkpoint_empty, and what save raises.
         """
@@ -181,12 +181,12 @@ class Trial:
             at_target = orders.target is not None and step >= orders.target
             # Ranks must leave the loop together, and only at a target do all hear the same answer.
             heeds = self.size == 1 or at_target
-            if orders.yield_ == "stop" and heeds:
-                return False
+            # Also before a stop: the order may overtake the last step's checkpoint, the trial's result.
             if self._due(step):
                 self._take(step)
-            if orders.yield_ == "pause" and heeds:
-                self._warn_unless_saved(step)
+            if orders.yield_ is not None and heeds:
+                if orders.yield_ == "pause":
+                    self._warn_unless_saved(step)
                 return False
             if not at_target:
                 return True
@@ -198,8 +198,8 @@ class Trial:
             return False
         orders = self._platform.orders
         at_target = orders.target is not None and step >= orders.target
-        pausing = orders.yield_ == "pause" and (self.size == 1 or at_target)
-        return at_target or pausing or self._monotonic_s() - self._saved_at_s >= self._interval_s
+        leaving = orders.yield_ is not None and (self.size == 1 or at_target)
+        return at_target or leaving or self._monotonic_s() - self._saved_at_s >= self._interval_s
 
     def _take(self, step: int) -> None:
         """Saves and hands over. A folder that the platform cannot keep is a warning: the model in memory

@@ -94,16 +94,18 @@ class Loop(unittest.TestCase):
             self.assertEqual([step for step, _, _ in runner.kept], [3])
             self.assertEqual((Path(runner.kept[0][1]) / "model").read_text(), "3")
 
-    def test_a_stop_in_the_middle_ends_without_a_checkpoint(self) -> None:
-        stop = lambda m: yield_now("stop")  # noqa: E731
-        with FakeRunner(go_to(100), on_report=stop) as runner, connected(runner) as (trial, _):
-            seen = []
-            for step in trial.steps(save=save):
-                seen.append(step)
-                trial.report(step, loss=0)
-                while not trial.should_stop:
-                    pass
-            self.assertEqual((seen, runner.kept), ([1], []))
+    def test_a_stop_ends_with_a_checkpoint_even_if_it_overtakes_that_of_the_target(self) -> None:
+        for target in (100, 1):
+            stop = lambda m: yield_now("stop", target)  # noqa: B023, E731
+            with FakeRunner(go_to(target), on_report=stop) as runner:
+                with connected(runner) as (trial, _):
+                    seen = []
+                    for step in trial.steps(save=save):
+                        seen.append(step)
+                        trial.report(step, loss=0)
+                        while not trial.should_stop:
+                            pass
+                    self.assertEqual((seen, [step for step, _, _ in runner.kept]), ([1], [1]))
 
     def test_a_pause_before_any_step_changes_nothing(self) -> None:
         welcome = {"restore": {"step": 4, "path": "/nowhere"}}

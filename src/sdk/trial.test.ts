@@ -103,18 +103,27 @@ test("a pause in the middle is taken when the body is over, with a checkpoint of
   assert.equal(readFileSync(join(runner.kept[0]!.path, "model"), "utf8"), "3");
 });
 
-test("a stop in the middle ends the loop without a checkpoint", async () => {
-  const { runner, trial } = await begin({ orders: goTo(100), onReport: () => yieldNow("stop") });
-  await using _ = runner;
-  const seen: number[] = [];
-  for await (const step of trial.steps({ save })) {
-    seen.push(step);
-    trial.report(step, { loss: 0 });
-    while (!trial.shouldStop) await turn();
-  }
-  assert.deepEqual(seen, [1]);
-  assert.equal(runner.kept.length, 0);
-});
+for (const [where, target] of [
+  ["in the middle", 100],
+  ["that overtakes the target's checkpoint", 1],
+] as const)
+  test(`a stop ${where} ends the loop with a checkpoint`, async () => {
+    const onReport = () => yieldNow("stop", target);
+    const { runner, trial } = await begin({ orders: goTo(target), onReport });
+    await using _ = runner;
+    const seen: number[] = [];
+    for await (const step of trial.steps({ save })) {
+      seen.push(step);
+      trial.report(step, { loss: 0 });
+      while (!trial.shouldStop) await turn();
+    }
+    assert.deepEqual(seen, [1]);
+    await runner.until(() => runner.story.at(-1) === "bye");
+    assert.deepEqual(
+      runner.kept.map((k) => k.step),
+      [1],
+    );
+  });
 
 test("a pause before any step changes nothing: no step, no checkpoint, goodbye", async () => {
   const restore = { step: 4, path: "/nowhere" };

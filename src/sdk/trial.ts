@@ -103,8 +103,8 @@ export class Trial<Params = JsonObject> {
 
   /**
    * Offers a checkpoint of `step`. Inside the loop it is decided when the body is over: taken when the
-   * step is the target, when a pause was ordered, or when the last one is older than the interval; else
-   * it costs nothing. Outside the loop it is decided at once; with `always` it is taken at once.
+   * step is the target, when a pause or a stop was ordered, or when the last one is older than the interval;
+   * else it costs nothing. Outside the loop it is decided at once; with `always` it is taken at once.
    * @throws TrialError step_invalid, checkpoint_step_mismatch, checkpoint_empty; and whatever `save` throws
    */
   async checkpoint(step: number, save: Save, options: CheckpointOptions = {}): Promise<void> {
@@ -165,10 +165,10 @@ export class Trial<Params = JsonObject> {
       await this.#platform.turn();
       const { target, yield: yielding } = this.#platform.orders;
       const atTarget = target !== null && step >= target;
-      if (yielding === "stop" && this.#heeds(atTarget)) return false;
+      // Also before a stop: the order may overtake the last step's checkpoint, which is the trial's result.
       if (this.#due(step)) await this.#take(step);
-      if (yielding === "pause" && this.#heeds(atTarget)) {
-        this.#warnUnlessSaved(step);
+      if (yielding !== null && this.#heeds(atTarget)) {
+        if (yielding === "pause") this.#warnUnlessSaved(step);
         return false;
       }
       if (!atTarget) return true;
@@ -186,8 +186,8 @@ export class Trial<Params = JsonObject> {
     const { target, yield: yielding } = this.#platform.orders;
     const atTarget = target !== null && step >= target;
     const ageMs = this.#host.monotonicMs() - this.#savedAtMs;
-    const pausing = yielding === "pause" && this.#heeds(atTarget);
-    return atTarget || pausing || ageMs >= this.#host.checkpointIntervalMs;
+    const leaving = yielding !== null && this.#heeds(atTarget);
+    return atTarget || leaving || ageMs >= this.#host.checkpointIntervalMs;
   }
 
   /** Saves and hands over. A folder that the platform cannot keep is a warning: the model in memory is

@@ -98,10 +98,9 @@ export class Training {
       const { target, yield: yielding } = this.#orders;
       const atTarget = target !== null && this.#step >= target;
       const heeds = this.#launch.ranks === 1 || atTarget;
-      if (yielding === "stop" && heeds) return false;
-      if (this.#due(atTarget, yielding === "pause" && heeds)) await this.#save();
-      if (!this.#life.alive) return false;
-      if (yielding === "pause" && heeds) return false;
+      const leaving = yielding !== null && heeds;
+      if (this.#due(atTarget, leaving)) await this.#save();
+      if (!this.#life.alive || leaving) return false;
       if (!atTarget) return true;
       this.#node.send({ type: "wait", step: this.#step });
       await this.#answer();
@@ -109,10 +108,10 @@ export class Training {
     }
   }
 
-  #due(atTarget: boolean, pausing: boolean): boolean {
+  #due(atTarget: boolean, leaving: boolean): boolean {
     if (this.#step <= this.#savedStep || this.#plan.behaviour === "saves nothing") return false;
     const every = this.#node.scenario.checkpointEverySteps;
-    return atTarget || pausing || (every > 0 && this.#step - this.#savedStep >= every);
+    return atTarget || leaving || (every > 0 && this.#step - this.#savedStep >= every);
   }
 
   async #save(): Promise<void> {
