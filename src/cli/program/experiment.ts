@@ -1,0 +1,59 @@
+/** `experiment …`. */
+import { type Command, Option } from "commander";
+import { listOptions, logOptions, type Run, VERBS } from "./shared.ts";
+
+export function addExperiment(program: Command, run: Run): void {
+  const load = () => import("../commands/experiment.ts");
+  const noun = program
+    .command("experiment")
+    .alias("e")
+    .description("experiments: one declared piece of work each");
+  noun
+    .command("create")
+    .description("submit a configuration, with the folder that holds the code")
+    .argument("<config>", "the configuration (YAML)")
+    .argument("[dir]", "the folder that is recorded as the code; without it there is none")
+    .option("-f, --follow", "show the search live until it is over")
+    .option("--paused", "make it, but start nothing yet")
+    .option("--dry-run", "only check and show the plan")
+    .addOption(new Option("--plan", "the same as --dry-run"))
+    .option("--name <name>", "replaces the name in the configuration")
+    .action((config: string, dir: string | undefined, options) =>
+      run(async (cli) =>
+        (await import("../commands/experiment-create.ts")).create(cli, config, dir, options),
+      ),
+    );
+  listOptions(noun.command("list").alias("ls").description("list experiments, the newest first"))
+    .option("--state <state>", "only those in this state")
+    .option("--label <label>", "only those with this label")
+    .action((options) => run(async (cli) => (await load()).list(cli, options)));
+  noun
+    .command("show")
+    .description("one experiment: state, best trial, rungs, planned against actual")
+    .argument("<experiment>", "its number")
+    .action((id: string) => run(async (cli) => (await load()).show(cli, id)));
+  noun
+    .command("wait")
+    .description("show it live until it is over; exit code 6 when it did not complete")
+    .argument("<experiment>", "its number")
+    .option("--timeout <seconds>", "give up after this long (exit code 6)")
+    .option("-q, --quiet", "show nothing meanwhile")
+    .action((id: string, options) => run(async (cli) => (await load()).wait(cli, id, options)));
+  logOptions(
+    noun
+      .command("logs")
+      .description("what all its trials wrote")
+      .argument("<experiment>", "its number"),
+  ).action((id: string, options) =>
+    run(async (cli) => {
+      const { experimentOf } = await import("../values.ts");
+      return (await import("../commands/logs.ts")).logs(cli, String(experimentOf(id)), options);
+    }),
+  );
+  for (const [verb, what] of VERBS)
+    noun
+      .command(verb)
+      .description(what)
+      .argument("<experiment...>", "one or more numbers")
+      .action((ids: string[]) => run(async (cli) => (await load()).change(cli, verb, ids)));
+}

@@ -1,0 +1,35 @@
+/** `up` and `down`. */
+import type { Command } from "commander";
+import type { Cli } from "../cli.ts";
+import type { Run } from "./shared.ts";
+
+export function addServer(program: Command, run: Run): void {
+  const load = () => import("../commands/server.ts");
+  const local = (work: (cli: Cli) => Promise<number>) =>
+    run(async (cli) => {
+      (await load()).refuseServerOption(program.opts<{ server?: string }>().server);
+      return await work(cli);
+    });
+  program
+    .command("up")
+    .description("start the server on this machine and sign in to it")
+    .option(
+      "--data-dir <dir>",
+      "where it keeps everything (default: CONTRAIL_DATA_DIR; /var/lib/contrail for root; ~/.local/share/contrail)",
+    )
+    .option("--port <port>", "where it listens; 0 = any free port", "4747")
+    .option("--host <address>", "the address it listens at (default: loopback only)")
+    .option("--allow-remote", "let --host be an address that other machines reach, without TLS")
+    .option("--slots <n>", "offer this many slots (default: the GPUs, or one slot a core)")
+    .option("--foreground", "stay in the terminal until the server ends")
+    .action((options) => local(async (cli) => (await load()).up(cli, options)));
+  program
+    .command("down")
+    .description("stop the server on this machine, and the training under it")
+    .option(
+      "--data-dir <dir>",
+      "the data folder of the server to stop (default: the current one's)",
+    )
+    .option("--keep-trials", "let training go on; the next `up` takes it over")
+    .action((options) => local(async (cli) => (await load()).down(cli, options)));
+}

@@ -1,0 +1,46 @@
+/** Slots, the queue, datasets. */
+import { z } from "zod";
+import { tree } from "../runner-wire.ts";
+import { count, hash, time } from "./common.ts";
+
+export const slot = z.object({
+  id: z.string(),
+  kind: z.enum(["gpu", "cpu"]),
+  node: z.string(),
+  description: z.string(),
+  /** The allocation that holds it. */
+  allocation: z.string().nullable(),
+  since: time.nullable(),
+});
+export type Slot = z.infer<typeof slot>;
+
+export const job = z.object({
+  experiment: z.int(),
+  name: z.string(),
+  owner: z.string(),
+  priority: z.int(),
+  submitted_at: time,
+  running: count,
+  queued: count,
+  slots_held: count,
+  /** For each trial that waits, what it waits for, in queue order (at most 20). */
+  waiting: z.array(z.object({ trial: z.string(), reason: z.string() })),
+});
+export type Job = z.infer<typeof job>;
+
+export const dataset = z.object({
+  name: z.string(),
+  version: count,
+  snapshot: hash,
+  files: count,
+  bytes: count,
+  created_at: time,
+});
+export type Dataset = z.infer<typeof dataset>;
+const datasetName = z
+  .string()
+  .regex(/^[a-z0-9][a-z0-9._-]{0,127}$/, "must be 1 to 128 of a-z 0-9 . _ -, a-z or 0-9 first");
+export const createDatasetRequest = z.strictObject({ name: datasetName, tree });
+/** `created` is false when this very content is a version already. */
+export const createDatasetReply = dataset.extend({ created: z.boolean() });
+export type CreateDatasetReply = z.infer<typeof createDatasetReply>;

@@ -1,0 +1,85 @@
+/** What trials leave behind: metrics, lines of output, checkpoints. */
+import { z } from "zod";
+import { tree, wireNumber } from "../runner-wire.ts";
+import { count, RANK_MAX, text, time } from "./common.ts";
+
+export const metricsQuery = z.strictObject({
+  /** Comma-separated; absent = all. */
+  names: text(4096).optional(),
+  from_step: z.coerce.number().int().min(0).optional(),
+  to_step: z.coerce.number().int().min(0).optional(),
+  /** Thin each series to at most this many points (min, max, mean, last per bucket of steps). */
+  points: z.coerce.number().int().min(1).max(10_000).optional(),
+  /** Also what an earlier allocation reported past the checkpoint that a later one started from. */
+  superseded: z.stringbool().default(false),
+});
+
+export const series = z.object({
+  name: z.string(),
+  /** All points in storage, superseded ones left out. */
+  total: count,
+  /** True when the points are buckets rather than reports. */
+  thinned: z.boolean(),
+  points: z.array(
+    z.object({
+      step: count,
+      value: wireNumber,
+      run: count,
+      /** Of the bucket, when thinned. */
+      min: wireNumber.optional(),
+      max: wireNumber.optional(),
+      mean: wireNumber.optional(),
+      superseded: z.boolean().optional(),
+    }),
+  ),
+});
+export const metricsReply = z.object({
+  trial: z.string(),
+  unit: z.string(),
+  series: z.array(series),
+});
+export type MetricsReply = z.infer<typeof metricsReply>;
+
+export const logsQuery = z.strictObject({
+  cursor: z.string().max(512).optional(),
+  limit: z.coerce.number().int().min(1).max(10_000).default(1000),
+  /** The last N lines instead of the first. */
+  tail: z.coerce.number().int().min(1).max(10_000).optional(),
+  rank: z.coerce.number().int().min(0).max(RANK_MAX).optional(),
+  stream: z.enum(["stdout", "stderr"]).optional(),
+  /** Lines that contain this text. */
+  contains: z.string().min(1).max(200).optional(),
+});
+
+export const logEntry = z.object({
+  /** Position in the stream; give it back as `cursor` to go on after it. */
+  cursor: z.string(),
+  trial: z.string(),
+  run: count,
+  at: time,
+  rank: count,
+  stream: z.enum(["stdout", "stderr"]),
+  /** Shown form: invalid UTF-8 replaced. */
+  text: z.string(),
+  /** Base64 of the bytes as written, only where `text` could not show them exactly. */
+  bytes: z.string().optional(),
+  complete: z.boolean(),
+});
+export type LogEntry = z.infer<typeof logEntry>;
+
+export const checkpoint = z.object({
+  /** The hash of its tree. */
+  id: z.string(),
+  trial: z.string(),
+  run: count,
+  step: count,
+  created_at: time,
+  files: count,
+  bytes: count,
+  metadata: z.record(z.string(), z.json()),
+  /** The searcher's metric at the same step, where there is one. */
+  objective: wireNumber.nullable(),
+});
+export type Checkpoint = z.infer<typeof checkpoint>;
+export const checkpointDetail = checkpoint.extend({ tree });
+export type CheckpointDetail = z.infer<typeof checkpointDetail>;

@@ -1,0 +1,76 @@
+/** Trials and their allocations. */
+import { z } from "zod";
+import { wireNumber } from "../runner-wire.ts";
+import { count, pageQuery, time } from "./common.ts";
+import { standing } from "./plan.ts";
+import { allocationEnd, endReason, trialState } from "./state.ts";
+
+export const allocation = z.object({
+  id: z.string(),
+  run: count,
+  /** Slots granted, e.g. cpu:0. */
+  slots: z.array(z.string()),
+  state: z.enum(["assigned", "running", "ended"]),
+  /** Steps before this one come from the checkpoint that it started from. */
+  start_step: count,
+  created_at: time,
+  started_at: time.nullable(),
+  ended_at: time.nullable(),
+  end: allocationEnd.nullable(),
+  /** As the kernel gave it. */
+  exit_code: z.int().nullable(),
+  signal: z.string().nullable(),
+  reason: z.string(),
+});
+
+export const trial = z.object({
+  id: z.string(),
+  experiment: z.int(),
+  number: count,
+  state: trialState,
+  reason: z.string(),
+  end_reason: endReason.nullable(),
+  hyperparameters: z.record(z.string(), z.json()),
+  seed: z.int(),
+  bracket: count,
+  /** Where the search wants it to train to; null = on and on. */
+  target: count.nullable(),
+  /** The last step reported. */
+  step: count,
+  objective: wireNumber.nullable(),
+  best: z.object({ step: count, objective: wireNumber }).nullable(),
+  checkpoint: z.object({ id: z.string(), step: count }).nullable(),
+  restarts: count,
+  slot_seconds: z.number(),
+  created_at: time,
+  started_at: time.nullable(),
+  ended_at: time.nullable(),
+});
+export type Trial = z.infer<typeof trial>;
+
+export const trialDetail = trial.extend({
+  allocations: z.array(allocation),
+  /** The search's and the scheduler's decisions about it, oldest first. */
+  decisions: z.array(
+    z.object({
+      at: time,
+      what: z.enum(["create", "train", "pause", "stop"]),
+      target: count.nullable(),
+      code: z.string(),
+      text: z.string(),
+      standing: standing.nullable(),
+    }),
+  ),
+  /** Metric names whose values were refused because they were not numbers: name → what they were. */
+  refused_metrics: z.record(z.string(), z.string()),
+  metric_names: z.array(z.string()),
+  /** The last lines of its output when it failed. */
+  last_lines: z.array(z.string()),
+});
+export type TrialDetail = z.infer<typeof trialDetail>;
+
+export const trialsQuery = pageQuery.extend({
+  state: trialState.optional(),
+  /** `best`: by the objective, best first, those without one last. */
+  order: z.enum(["number", "best"]).default("number"),
+});
