@@ -83,7 +83,11 @@ function readTree(
   options: ReadOptions,
 ): ConfigReading<DraftConfig> {
   const { config, faults, warnings } = check(plain(tree), options);
-  const all = [...textFaults, ...faults];
+  // What stands at a place that could not be read is a stand-in: nothing true can be said of it.
+  const unread = new Set(
+    textFaults.filter(({ code }) => code === "unstorable").map(({ path }) => renderPath(path)),
+  );
+  const all = [...textFaults, ...faults.filter(({ path }) => !unread.has(renderPath(path)))];
   const notes = placed(warnings, "warning", tree, locate);
   if (all.length === 0 && config) return { ok: true, config, warnings: notes };
   return { ok: false, issues: placed(all, "error", tree, locate), warnings: notes };
@@ -165,6 +169,9 @@ function readSpaceBlock(block: Json | undefined, grid: boolean): SpaceReading {
   return { space: { type: "nested", children: [] }, varies: false, faults: [fault], warnings: [] };
 }
 
+/** `model_def:MNistTrial`: what Determined imports as a class, and a shell takes for an odd command. */
+const TRIAL_CLASS = /^[A-Za-z_][\w.]*:[A-Za-z_]\w*$/;
+
 /** Rules between fields, on the raw values: each looks only at what is well-formed. */
 function betweenBlocks(fields: JsonObject, options: ReadOptions): Fault[] {
   const faults: Fault[] = [];
@@ -176,6 +183,15 @@ function betweenBlocks(fields: JsonObject, options: ReadOptions): Fault[] {
       suggestion: "entrypoint",
       message:
         ".entrypoint is missing; an experiment needs the command that trains. Try entrypoint: python3 train.py.",
+    });
+  }
+  if (typeof fields.entrypoint === "string" && TRIAL_CLASS.test(fields.entrypoint.trim())) {
+    faults.push({
+      code: "not_served",
+      path: ["entrypoint"],
+      value: fields.entrypoint,
+      limit: "a command",
+      message: `.entrypoint is ${show(fields.entrypoint)}, which names a trial class of Determined; classes are not served. Give the command that trains, such as python3 train.py.`,
     });
   }
   for (const [has, lacks] of [

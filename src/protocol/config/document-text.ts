@@ -44,12 +44,13 @@ export const QUIRKS = `## Decided differently from Determined
 | An explicit \`version: 0\` is refused as an unknown field. | 0 and 1 are both accepted; the resolved file says 1. |
 | A grid's rule "count is needed" also applies where no searcher is named. | It applies to \`searcher.name: grid\` alone. |
 | An empty \`vals\` list passes, and the search has nothing to draw. | Refused. |
-| An empty grid creates no trial and ends. | Refused. |
+| An empty grid creates no trial and ends. | A grid without hyperparameters is refused; one of constants alone is one trial, with a warning. |
 | \`max_time\` may be 0 or negative, \`bracket_rungs\` anything. | Both are bounded below by 1. |
-| More brackets than trials push the sum above \`max_trials\`. | Refused. |
+| More brackets than trials push the sum above \`max_trials\`. | A \`bracket_rungs\` longer than \`max_trials\` is refused. |
 | \`max_time\` without \`time_metric\` is found out later. | The two go together; beside them \`max_length\` has no effect, and a warning says so. |
 | A variable without \`=\` in \`environment_variables\` brought an agent down. | Refused. |
 | \`random\` and \`grid\` may leave the length to the program. | The search says how long a trial trains, so a length is required; only \`single\` may leave it out. |
 | \`stop_once\` is deprecated and every search stops. | \`asha\` and \`adaptive_asha\` promote by default; \`stop_once: true\` stops. \`async_halving\` stops. |
+| \`entrypoint: module:Class\` starts a trial class. | Refused: an entrypoint is a command. |
 | Very wide ranges and powers beyond floating point are found out by the training code. | Refused. |
 `;

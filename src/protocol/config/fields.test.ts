@@ -42,6 +42,12 @@ table("the file as a whole", [
     ],
   ],
   ["1e400", run("data: {a: 1e400}\n"), [["2:11", ".data.a is 1e400", "finite"]]],
+  ["a number that cannot be read, once", run("max_restarts: 1e400\n"), [["2:15", "finite"]]],
+  [
+    "the tighter of two bounds that a number breaks",
+    run("max_restarts: 1e30\n"),
+    [["2:15", "at most 10000"]],
+  ],
   [
     "2^53+1",
     run("data: {a: 9007199254740993, b: 9007199254740991}\n"),
@@ -151,9 +157,14 @@ table("fields", [
     [["2:39", '"1A"', "letters, digits and underscores"]],
   ],
   [
-    "a variable that is a list",
+    "variables for each kind of device",
     run("environment: {environment_variables: {cuda: [A=1]}}\n"),
-    [["2:45", ".cuda", "must be text"]],
+    [["2:45", ".cuda", "(cpu, cuda, rocm) is not served yet", "one list of NAME=VALUE"]],
+  ],
+  [
+    "a trial class of Determined",
+    "entrypoint: model_def:MNistTrial\n",
+    [["1:13", '"model_def:MNistTrial"', "trial class", "python3 train.py"]],
   ],
   [
     "a variable that is a fraction",

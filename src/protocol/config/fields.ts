@@ -71,8 +71,10 @@ const environmentVariables = z
         .record(
           z.string().regex(ENVIRONMENT_NAME, nameRule),
           z.union([z.string(), z.int(), z.boolean()], {
-            error:
-              "text, a whole number, true or false (quote other numbers: their spelling is kept as text only)",
+            error: ({ input }) =>
+              Array.isArray(input)
+                ? "one value; a list for each kind of device (cpu, cuda, rocm) is not served yet: give one list of NAME=VALUE for all"
+                : "text, a whole number, true or false (quote other numbers: their spelling is kept as text only)",
           }),
         )
         .transform((map) =>

@@ -39,8 +39,18 @@ export function shape<S extends z.ZodType>(
   const result = schema.safeParse(value);
   if (result.success) return { value: result.data, faults: [] };
   return {
-    faults: result.error.issues.flatMap((finding) => explain(finding, schema, value, context)),
+    faults: tightest(result.error.issues).flatMap((finding) =>
+      explain(finding, schema, value, context),
+    ),
   };
+}
+
+/** Of several bounds that one value breaks on one side the last: zod asks a whole number's own bound first. */
+function tightest(findings: readonly Finding[]): Finding[] {
+  const isRange = ({ code }: Finding): boolean => code === "too_small" || code === "too_big";
+  const place = ({ code, path }: Finding): string => JSON.stringify([code, path]);
+  const last = new Map(findings.map((finding) => [place(finding), finding]));
+  return findings.filter((finding) => !isRange(finding) || last.get(place(finding)) === finding);
 }
 
 function explain(
