@@ -18,11 +18,16 @@ function readLogLine(line: string): LogLine {
       pid?: number;
       level?: number;
     };
-    const parts = new Set([msg, err?.message].filter((part) => typeof part === "string"));
-    return { text: [...parts].join(": ") || line, pid, level: level ?? 30 };
+    return { text: once(msg, err?.message) || line, pid, level: level ?? 30 };
   } catch {
     return { text: line, pid: undefined, level: 30 };
   }
+}
+
+/** A message and its error's in one: the logger writes the causes behind the error, which the message often has said. */
+function once(message = "", error = ""): string {
+  const rest = error.startsWith(message) ? error.slice(message.length).replace(/^: /, "") : error;
+  return [message, message.includes(rest) ? "" : rest].filter((part) => part !== "").join(": ");
 }
 
 function readLog(path: string, from: number): LogLine[] {

@@ -252,7 +252,11 @@ async function openStore(
   closers.push(() => database.close());
   await lockWriter(database.pool, options, closers);
   const applied = await migrate(database.pool, { log });
-  if (applied.length > 0) log.info({ migrations: applied }, `applied ${applied.length} migrations`);
+  if (applied.length > 0)
+    log.info(
+      { migrations: applied },
+      `applied ${applied.length} migration${applied.length === 1 ? "" : "s"}`,
+    );
   return database;
 }
 
