@@ -266,14 +266,15 @@ function sayNext(demo: Demo, experiment: number, trial: string, seconds: number)
   const { dataDir, keep } = demo.options;
   const shown = shownFolder(demo.host.cwd, dataDir);
   demo.say("", `${duration(seconds)} in all. The record stays in ${shown}; ask it:`);
-  const up = keep ? [] : [`up --data-dir ${shellWord(shown)}`];
+  const folder = `--data-dir ${shellWord(shown)}`;
   demo.cli.next(
-    ...up,
+    ...(keep ? [] : [`up ${folder}`]),
     `experiment show ${experiment}`,
     `trial show ${trial}`,
     `trial list ${experiment} --best`,
     `checkpoint download ${trial}@best --to best-${experiment}`,
-    "down",
+    // Named, because CONTRAIL_DATA_DIR may name another one.
+    `down ${folder}`,
   );
 }
 

@@ -192,7 +192,7 @@ export function standingView(experiment: number, standing: Standing): z.infer<ty
     threshold: standing.threshold === undefined ? null : toWire(standing.threshold),
     competitors: standing.competitors.map((competitor) => ({
       trial: `${experiment}.${competitor.trial}`,
-      objective: toWire(competitor.objective),
+      objective: wireOrNull(competitor.objective),
     })),
   };
 }

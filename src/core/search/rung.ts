@@ -112,8 +112,9 @@ export function standingOf(
     of: order.length,
     passing,
     ...(lastPassing === undefined ? {} : { threshold: objectiveOf(lastPassing) }),
-    competitors: order
-      .slice(from, from + shown)
-      .map((other) => ({ trial: other, objective: objectiveOf(other) })),
+    competitors: order.slice(from, from + shown).map((other) => {
+      const reported = trialOf(field.state, other).measured[rung] !== undefined;
+      return { trial: other, objective: reported ? objectiveOf(other) : null };
+    }),
   };
 }

@@ -237,6 +237,16 @@ test("a trial that errors on the way counts as an arrival behind everyone and is
     ],
   );
   assert.equal(player.trials.size, 5, "each got a successor");
+  const promoted = player.log.find((action) => action.type === "train");
+  assert.deepEqual(
+    promoted?.cause.standing?.competitors,
+    [
+      { trial: 3, objective: 7 },
+      { trial: 1, objective: null },
+      { trial: 2, objective: null },
+    ],
+    "who never came has no value, which is something else than NaN",
+  );
 });
 
 test("a waiting trial that is cancelled gives its place to the next", () => {

@@ -157,7 +157,11 @@ export interface Standing {
   /** The objective of the last rank that may go on; undefined while nobody may. */
   readonly threshold?: number;
   /** The field at that moment, best first, at most 64 around the threshold. */
-  readonly competitors: readonly { readonly trial: number; readonly objective: number }[];
+  readonly competitors: readonly {
+    readonly trial: number;
+    /** null: it ended on the way here and never reported as far. */
+    readonly objective: number | null;
+  }[];
 }
 
 /** One rung as shown to people. */

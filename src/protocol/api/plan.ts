@@ -12,7 +12,12 @@ export const standing = z.object({
   of: count,
   passing: count,
   threshold: wireNumber.nullable(),
-  competitors: z.array(z.object({ trial: z.string(), objective: wireNumber })),
+  competitors: z.array(
+    z.object({
+      trial: z.string(),
+      objective: wireNumber.nullable(), // null: it ended on the way here and never reported as far
+    }),
+  ),
 });
 
 export const rung = z.object({

@@ -75,7 +75,10 @@ export function competitorWords(experiment: number, own: number, s: Standing): s
   if (others.length === 0) return "";
   const words = others
     .slice(0, COMPETITORS_SHOWN)
-    .map(({ trial, objective }) => `${experiment}.${trial} (${shown(objective)})`);
+    .map(
+      ({ trial, objective }) =>
+        `${experiment}.${trial} (${objective === null ? "never came so far" : shown(objective)})`,
+    );
   const more = others.length - COMPETITORS_SHOWN;
   return ` It was compared with ${words.join(", ")}${more > 0 ? ` and ${more} more` : ""}.`;
 }
@@ -92,7 +95,7 @@ export function standingFigures(s: Standing): Record<string, Json> {
     threshold: s.threshold === undefined ? null : toWire(s.threshold),
     competitors: s.competitors.map(({ trial, objective }) => ({
       trial,
-      objective: toWire(objective),
+      objective: objective === null ? null : toWire(objective),
     })),
   };
 }

@@ -87,6 +87,25 @@ describe("the first reason explains the state", () => {
     assert.deepEqual([reason.figures.objective, reason.figures.threshold], ["NaN", null]);
   });
 
+  test("who failed on the way is said to have failed, not to have measured NaN", () => {
+    const competitors = [
+      { trial: 1, objective: Number.NaN },
+      { trial: 3, objective: null },
+    ];
+    const reason = first({
+      state: "waiting",
+      changes: [change(5, "search", "pause", "why")],
+      decisions: [
+        { ...decision("pause", "waiting_for_rung", "why"), standing: { ...standing, competitors } },
+      ],
+    });
+    assert.match(reason.text, /compared with 3\.1 \(NaN\), 3\.3 \(never came so far\)\./);
+    assert.deepEqual(reason.figures.competitors, [
+      { trial: 1, objective: "NaN" },
+      { trial: 3, objective: null },
+    ]);
+  });
+
   test("queued: what the scheduler says of this moment", () => {
     const wait = { position: 2, waiting: 3, needs: 1 };
     const holders = [{ slot: "cpu:0", allocation: "3.1.1", since: at(88) }];
