@@ -4,6 +4,7 @@ import { test } from "node:test";
 import { experimentState, trialState } from "./api-words.ts";
 import { cliDocument } from "./document.ts";
 import { EXIT, EXIT_MEANINGS } from "./exit-code.ts";
+import { run } from "./test-host.ts";
 
 const text = await cliDocument();
 
@@ -55,4 +56,15 @@ test("starting loads no schemas, no parser and no command: it has to be quick", 
     /\/src\/(?:store|core|server|protocol|cli\/commands)\//.test(name),
   );
   assert.deepEqual(rooms, []);
+});
+
+test("help takes a whole command, and shows the help of that one", async () => {
+  for (const words of ["experiment create", "e create", "trial show", "up", "experiment"]) {
+    const asked = await run(["help", ...words.split(" ")]);
+    const flagged = await run([...words.split(" "), "--help"]);
+    assert.equal(asked.code, 0, words);
+    assert.equal(asked.out, flagged.out, words);
+    assert.match(asked.out, /^Usage: contrail /);
+  }
+  assert.match((await run(["help", "experiment", "create"])).out, /--dry-run/);
 });

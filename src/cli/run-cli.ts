@@ -14,7 +14,7 @@ import { makeProgram } from "./program.ts";
 export async function runCli(args: readonly string[], host: Host): Promise<number> {
   const program = makeProgram(host);
   try {
-    await program.command.parseAsync(args, { from: "user" });
+    await program.command.parseAsync(helpWords(args), { from: "user" });
     return program.exitCode() ?? EXIT.ok;
   } catch (error) {
     if (error instanceof CommanderError && error.exitCode === 0) return EXIT.ok;
@@ -23,6 +23,12 @@ export async function runCli(args: readonly string[], host: Host): Promise<numbe
     const json = program.cli()?.json ?? wantsJson(args);
     return printFailure(asUsage(error, args), host, json);
   }
+}
+
+/** `help experiment create` is `experiment create --help`; commander's own help command takes one word. */
+function helpWords(args: readonly string[]): readonly string[] {
+  const [first, ...words] = args;
+  return first === "help" && words.length > 1 ? [...words, "--help"] : args;
 }
 
 function wantsJson(args: readonly string[]): boolean {

@@ -40,6 +40,7 @@ test("names that no store can hold are refused, and shown in a form that it can"
     `{"":1,"a\\u0000b":2,"\\ud800":3,"${long}":4,"__proto__":5,"é":6}`,
   );
   assert.equal(metrics, '{"é":6}');
+  assert.match(refused?.["(__proto__)"] ?? "", /is __proto__/);
   assert.deepEqual(Object.keys(refused!), [
     "(empty)",
     "a\u2400b",

@@ -152,7 +152,7 @@ function metricText(metric: unknown): string | null {
 
 function whatItWas(name: string, metric: unknown): string {
   if (!isStorableName(name) && metricText(metric) !== null)
-    return `a number under a name that is empty, longer than ${NAME_MAX_CHARS} characters, or holds NUL or half a surrogate pair`;
+    return `a number under a name that is empty, longer than ${NAME_MAX_CHARS} characters, is __proto__, or holds NUL or half a surrogate pair`;
   const kind = metric === null ? "null" : Array.isArray(metric) ? "array" : typeof metric;
   return storable(`${kind}: ${show(jsonOf(metric))}`, 2 * SHOWN_MAX_CHARS);
 }
