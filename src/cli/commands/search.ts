@@ -3,9 +3,8 @@
  * so what is shown here is what would happen there; no server is needed and nothing is trained.
  */
 import { readFileSync } from "node:fs";
-import { createRequire } from "node:module";
 import { resolve } from "node:path";
-import type { Json } from "../../base/json.ts";
+import { toWire } from "../../base/json.ts";
 import type { LearningCurve } from "../../core/search/curves.ts";
 import type { SearchSpec } from "../../core/search/search.ts";
 import type { Simulation } from "../../core/search/simulate.ts";
@@ -20,6 +19,7 @@ import { inert } from "../inert.ts";
 import { planLines } from "../plan-view.ts";
 import { wholeOf } from "../values.ts";
 import { type Measure, rungTable } from "../watch-view.ts";
+import { CURVE_SHAPE, type CurveFunction, curveOfFile } from "./curve-file.ts";
 
 interface Read {
   readonly search: SearchSpec;
@@ -125,8 +125,6 @@ export async function simulate(cli: Cli, file: string, options: SimulateOptions)
   return result.outcome === "completed" ? EXIT.ok : EXIT.failed;
 }
 
-type CurveFunction = (hyperparameters: { readonly [name: string]: Json }, step: number) => number;
-
 /** A built-in family of curves, or the default export of a file: (hyperparameters, step) → the metric. */
 async function curveOf(
   cli: Cli,
@@ -146,16 +144,9 @@ async function curveOf(
   if (!/\.[cm]?[jt]s$/.test(name))
     throw usageError(
       `--curve is "${name}".`,
-      `Use one of ${curveNames.join(", ")}, or a file such as curve.ts whose default export is (hyperparameters, step) => number.`,
+      `Use one of ${curveNames.join(", ")}, or a file such as curve.ts whose default export is ${CURVE_SHAPE}.`,
     );
-  const module: unknown = createRequire(import.meta.url)(resolve(cli.host.cwd, name));
-  const value = (module as { default?: unknown }).default ?? module;
-  if (typeof value !== "function")
-    throw usageError(
-      `The default export of ${name} is no function.`,
-      "Write: export default (hyperparameters, step) => number",
-    );
-  const metric = value as CurveFunction;
+  const metric = curveOfFile(name, cli.host.cwd);
   // The simulator plays with losses and turns them for searches that want more.
   const loss: CurveFunction = measure.smallerIsBetter ? metric : (h, step) => -metric(h, step);
   return { curve: { measured: loss, truth: loss }, measure };
@@ -169,9 +160,7 @@ const rungsOf = (result: Simulation): Rung[] =>
     entries: rung.entries.map((entry) => ({
       trial: `#${entry.trial}`,
       outcome: entry.outcome,
-      objective: (Number.isFinite(entry.objective) ? entry.objective : String(entry.objective)) as
-        | number
-        | "NaN",
+      objective: entry.objective === null ? null : toWire(entry.objective),
     })),
   }));
 
