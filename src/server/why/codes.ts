@@ -13,7 +13,7 @@ export const WHY_CODES = {
   paused_by_user: "a person paused it",
   paused: "an earlier pause of the experiment",
   paused_by_server: "told to save and go because the server stopped",
-  experiment_paused: "its experiment is paused",
+  experiment_paused: "its experiment is paused, or was at that time",
   never_activated: "submitted paused, and nobody has activated it",
   activated_by_user: "a person activated it after a pause",
   activated: "the experiment was activated",

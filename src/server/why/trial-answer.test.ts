@@ -169,6 +169,31 @@ describe("the first reason explains the state", () => {
     );
   });
 
+  test("a pause of the experiment and its end stand in the history of the trials that lived then", () => {
+    const texts = (more: Partial<TrialFacts>) =>
+      answerTrial(facts(more)).reasons.map(({ code, text }) => `${code}: ${text}`);
+    const granted = (seq: number) => change(seq, "scheduler", "granted cpu:0", "cpu:0 free");
+    const lived = {
+      state: "running",
+      changes: [change(3, "search", "create", "x"), granted(4), granted(8)],
+      experimentChanges: [
+        change(1, "bob", "created", "submitted"),
+        change(2, "bob", "active", "activated at submission"),
+        change(5, "bob", "paused", "paused by bob"),
+        change(7, "cyd", "active", "activated by cyd"),
+      ],
+    };
+    const words = texts(lived)
+      .slice(1)
+      .filter((text) => !text.startsWith("placed"));
+    assert.deepEqual(words, [
+      "experiment_paused: Its experiment was paused by bob.",
+      "activated: Its experiment was activated by cyd.",
+    ]);
+    const over = { ...lived, state: "error", endReason: "user_error", changes: [granted(4)] };
+    assert.ok(!texts(over as never).some((text) => text.includes("Its experiment")));
+  });
+
   test("pausing: the latest of those who asked, whoever paused before", () => {
     const reason = first({
       state: "pausing",

@@ -17,13 +17,38 @@ import {
 export function historyOf(f: TrialFacts): WhyReason[] {
   const decisions = [...f.decisions];
   const reasons: WhyReason[] = [];
-  for (const change of f.changes) {
+  const ofExperiment = new Set(experimentPauses(f));
+  for (const change of [...f.changes, ...ofExperiment].toSorted((a, b) => a.seq - b.seq)) {
+    if (ofExperiment.has(change)) {
+      reasons.push(experimentReason(change));
+      continue;
+    }
     const decision = change.actor === "search" ? takeDecision(decisions, change) : undefined;
     const reason = decision ? decisionReason(f, change, decision) : changeReason(f, change);
     if (reason) reasons.push(reason);
   }
   return reasons;
 }
+
+/** Pauses of the whole experiment in the trial's life, and their ends: why it left slots that nobody took from it. */
+function experimentPauses(f: TrialFacts): ChangeFact[] {
+  const from = f.changes[0]?.seq ?? Number.POSITIVE_INFINITY;
+  const to = f.endReason === null ? Number.POSITIVE_INFINITY : (f.changes.at(-1)?.seq ?? 0);
+  const turns = f.experimentChanges.filter(({ what }) => what === "paused" || what === "active");
+  return turns.filter(
+    ({ what, seq }, i) =>
+      seq > from && seq < to && (what === "paused" || turns[i - 1]?.what === "paused"),
+  );
+}
+
+const experimentReason = (change: ChangeFact): WhyReason =>
+  change.what === "paused"
+    ? reasonOf("experiment_paused", `Its experiment was paused by ${change.actor}.`, {
+        changes: [change],
+      })
+    : reasonOf("activated", `Its experiment was activated by ${change.actor}.`, {
+        changes: [change],
+      });
 
 /** Each event of the search stands in the log and, with its figures, among the decisions, in one order. */
 function takeDecision(decisions: DecisionFact[], change: ChangeFact): DecisionFact | undefined {
