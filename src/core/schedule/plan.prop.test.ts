@@ -80,6 +80,16 @@ property("nobody overtakes a task that waits for slots", (s) => {
   for (const start of plan.starts) assert.ok(compareTasks(start.task, blocked.task) < 0);
 });
 
+property("what needs more slots than there are holds nobody up", (s) => {
+  const plan = planStarts(s);
+  const tooWide = ({ slots }: SchedulableTask): boolean => slots > s.slotsTotal;
+  for (const { task: t, reason } of plan.waits)
+    assert.equal(reason.code === "too_few_slots", tooWide(t));
+  const without = planStarts({ ...s, queue: s.queue.filter((t) => !tooWide(t)) });
+  const taken = ({ starts }: typeof plan) => starts.map((x) => [x.task.id, x.slots]);
+  assert.deepEqual(taken(plan), taken(without));
+});
+
 property("no experiment goes over its max_slots", (s) => {
   const plan = planStarts(s);
   for (const [group, max] of s.slotsMax) {

@@ -4,7 +4,8 @@
  * Order is (priority, time of submission, trial number), all of them immutable while a task waits, so the
  * order can't surprise anyone. A task that needs several slots gets all or none. The first task that
  * does not fit keeps what is free for itself: nothing behind it starts, so a wide task is never starved by
- * narrow ones that arrive for ever. Alternative refused: backfilling behind it, which without known
+ * narrow ones that arrive for ever. One that needs more slots than there are (the machine came back with
+ * fewer) keeps nothing, or it would hold up everybody for good. Alternative refused: backfilling behind it, which without known
  * durations trades a bounded wait for a little utilisation.
  */
 
@@ -49,6 +50,8 @@ export type WaitReason =
       readonly free: number;
       readonly total: number;
     }
+  /** It needs more than there are at all, so it keeps nothing from those behind it. */
+  | { readonly code: "too_few_slots"; readonly needed: number; readonly total: number }
   /** Something ahead of it does not fit yet and keeps the free slots. */
   | { readonly code: "behind"; readonly ahead: string; readonly aheadNeeds: number };
 
@@ -101,6 +104,8 @@ function whyNot(
     snapshot: Snapshot;
   },
 ): WaitReason | undefined {
+  const total = at.snapshot.slotsTotal;
+  if (task.slots > total) return { code: "too_few_slots", needed: task.slots, total };
   if (task.notBeforeMs > at.snapshot.nowMs) return { code: "backoff", untilMs: task.notBeforeMs };
   const max = at.snapshot.slotsMax.get(task.group);
   const held = at.held.get(task.group) ?? 0;
@@ -108,12 +113,7 @@ function whyNot(
   if (at.blocker !== undefined)
     return { code: "behind", ahead: at.blocker.id, aheadNeeds: at.blocker.slots };
   if (task.slots > at.free)
-    return {
-      code: "no_free_slot",
-      needed: task.slots,
-      free: at.free,
-      total: at.snapshot.slotsTotal,
-    };
+    return { code: "no_free_slot", needed: task.slots, free: at.free, total };
   return undefined;
 }
 
@@ -124,6 +124,8 @@ export function describeWait(reason: WaitReason, nowMs: number): string {
       return `waits ${Math.max(0, (reason.untilMs - nowMs) / 1000).toFixed(1)} s before the next attempt`;
     case "slots_max":
       return `its experiment holds ${reason.held} slots and resources.max_slots is ${reason.max}`;
+    case "too_few_slots":
+      return `needs ${plural(reason.needed)}; there ${reason.total === 1 ? "is" : "are"} ${reason.total} in all, so it cannot start here`;
     case "no_free_slot":
       return `needs ${plural(reason.needed)}; ${reason.free} of ${reason.total} are free`;
     case "behind":

@@ -2,6 +2,7 @@
 export const WHY_CODES = {
   // Waiting
   waits_for_slots: "its slots are not free; `figures` has how many, and who holds them",
+  waits_for_more_slots: "it needs more slots than there are at all; others pass it",
   waits_behind: "something ahead in the queue needs more slots and keeps those that are free",
   waits_for_max_slots: "its experiment holds as many slots as `resources.max_slots` allows",
   waits_for_retry: "it failed, and the wait before the next attempt is not over",

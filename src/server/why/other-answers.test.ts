@@ -127,7 +127,7 @@ test("a slot: held, held until the processes end, free for want of work, of fit,
     "cpu:0 is free: no trial waits for slots. Nobody has held it yet.",
   );
   const wait = {
-    reason: { code: "no_free_slot", needed: 2, free: 1, total: 1 },
+    reason: { code: "no_free_slot", needed: 2, free: 1, total: 2 },
     position: 1,
     waiting: 1,
     needs: 2,

@@ -146,6 +146,12 @@ export function waitReason(
           figures: { ...figures, max: reason.max, held: reason.held, holders: own.map(holderJson) },
         },
       );
+    case "too_few_slots":
+      return reasonOf(
+        "waits_for_more_slots",
+        `Trial ${trial} cannot start here: it needs ${reason.needed} slots, and there ${reason.total === 1 ? "is" : "are"} ${reason.total} in all. What stands behind it goes on without it. Start the server with more slots, or end it.`,
+        { actor: "scheduler", figures: { ...figures, total: reason.total } },
+      );
     case "no_free_slot":
       return reasonOf(
         "waits_for_slots",

@@ -115,6 +115,9 @@ describe("the first reason explains the state", () => {
       reason({ code: "no_free_slot", needed: 1, free: 0, total: 1 }).text,
       "Trial 3.7 waits for slots: it needs 1, and 0 of 1 are free. It has place 2 of 3 in the queue. cpu:0 is held by 3.1.1 (for 12 s).",
     );
+    const tooWide = reason({ code: "too_few_slots", needed: 4, total: 1 });
+    assert.equal(tooWide.code, "waits_for_more_slots");
+    assert.match(tooWide.text, /cannot start here: it needs 4 slots, and there is 1 in all\. What/);
     assert.match(
       reason({ code: "behind", ahead: "2.1", aheadNeeds: 4 }).text,
       /behind 2\.1, which needs 4 slots/,
