@@ -70,10 +70,10 @@ export class Stand implements AsyncDisposable {
     return this.#server;
   }
 
-  /** Starts the server, or starts it again, on whatever port is free. */
-  async start(): Promise<StartedServer> {
+  /** Starts the server, or starts it again, on this port or whatever is free. */
+  async start(port = 0): Promise<StartedServer> {
     const world = { clock: realClock, env: this.env, newKey: randomUUID };
-    this.#server = await startServer({ dataDir: this.dataDir, port: 0, slots: this.#slots }, world);
+    this.#server = await startServer({ dataDir: this.dataDir, port, slots: this.#slots }, world);
     const { url, oneTimeToken } = this.#server;
     const common = { url, clock: realClock, newKey: randomUUID };
     if (this.token === "") {

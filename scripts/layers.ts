@@ -48,7 +48,7 @@ export function checkLayers(files: ReadonlyMap<string, string>): Problem[] {
 /** @returns why this import is not allowed, or undefined when it is */
 function faultOf(
   path: string,
-  { specifier }: Import,
+  { specifier, isType }: Import,
   target: string | undefined,
   files: ReadonlyMap<string, string>,
 ): string | undefined {
@@ -68,6 +68,11 @@ function faultOf(
   if (target.startsWith(room.folder)) return faultBetweenFeatures(path, target);
   const more = isTest(path) ? (room.testsMayImport ?? []) : [];
   if ([...room.mayImport, ...more].some((may) => isWithin(target, may))) return undefined;
+  const types = room.mayImportTypes ?? [];
+  if (types.some((folder) => isWithin(target, folder)))
+    return isType || isTest(path)
+      ? undefined
+      : `${room.folder} may use nothing but types of ${types.join(", ")}: write import type`;
   const may = room.mayImport.join(", ") || "nothing outside itself";
   return `${room.folder} may import ${may}, not ${target}`;
 }

@@ -108,8 +108,7 @@ function firstDifference(lock) {
     return { text: "node_modules is missing or incomplete", optional: false };
   }
   let missingOptional;
-  for (const [path, wanted] of Object.entries(lock.packages)) {
-    if (path === "" || !isForThisMachine(wanted)) continue;
+  for (const [path, wanted] of wantedPackages(lock)) {
     const found = installedVersion(join(root, path));
     if (found !== undefined && (wanted.link || found === wanted.version)) continue;
     const text = `${path} is ${found ?? "missing"}, not ${wanted.version}`;
@@ -117,6 +116,42 @@ function firstDifference(lock) {
     missingOptional ??= { text, optional: true };
   }
   return missingOptional;
+}
+
+/**
+ * What npm installs on this machine: what can be reached from the root through packages that are made for it. A lock
+ * file also lists what only the builds for other machines need (some are made for WebAssembly, and bring helpers).
+ */
+function wantedPackages({ packages }) {
+  const reached = new Set();
+  const waiting = [""];
+  for (let from = waiting.pop(); from !== undefined; from = waiting.pop()) {
+    const entry = packages[from];
+    const optionalPeers = Object.entries(entry.peerDependenciesMeta ?? {})
+      .filter(([, { optional }]) => optional)
+      .map(([name]) => name);
+    const names = Object.keys({
+      ...entry.dependencies,
+      ...entry.optionalDependencies,
+      ...(from === "" ? entry.devDependencies : entry.peerDependencies),
+    }).filter((name) => !optionalPeers.includes(name));
+    for (const name of names) {
+      const path = resolvedIn(packages, from, name);
+      if (path === undefined || reached.has(path) || !isForThisMachine(packages[path])) continue;
+      reached.add(path);
+      waiting.push(path);
+    }
+  }
+  return [...reached].map((path) => [path, packages[path]]);
+}
+
+/** Where `name` is found from the package at `from`: beside it, or in a folder further out. */
+function resolvedIn(packages, from, name) {
+  for (let at = from; ; at = at.slice(0, Math.max(0, at.lastIndexOf("node_modules/") - 1))) {
+    const path = at === "" ? `node_modules/${name}` : `${at}/node_modules/${name}`;
+    if (path in packages) return path;
+    if (at === "") return undefined;
+  }
 }
 
 function installedVersion(folder) {
@@ -135,7 +170,7 @@ function isForThisMachine({ os, cpu, libc }) {
 }
 
 async function install(lock) {
-  const wanted = Object.entries(lock.packages).filter(([path, p]) => path && isForThisMachine(p));
+  const wanted = wantedPackages(lock);
   const startMs = performance.now();
   const seconds = () => `${Math.round((performance.now() - startMs) / 1000)} s`;
   const progress = () => {

@@ -123,6 +123,23 @@ describe("run.mjs", () => {
     assert.match(runScript().stderr, /Installing/);
     assert.ok(installed());
   });
+  test("installs nothing for what only another machine's package needs", () => {
+    const path = join(folder, "package-lock.json");
+    const text = readFileSync(path, "utf8");
+    const lock = JSON.parse(text);
+    lock.packages[""].optionalDependencies = { other: "1.0.0" };
+    lock.packages["node_modules/other"] = {
+      ...{ version: "1.0.0", optional: true, os: ["no-such-system"] },
+      dependencies: { helper: "1.0.0" },
+    };
+    lock.packages["node_modules/helper"] = { version: "1.0.0", optional: true };
+    writeFileSync(path, JSON.stringify(lock));
+    const { status, stderr } = runScript();
+    writeFileSync(path, text);
+    assert.deepEqual([status, stderr], [0, ""]);
+    assert.ok(installed());
+  });
+
   test("installs again when the lock file changes", () => {
     const path = join(folder, "package-lock.json");
     write("dep/package.json", `{ "name": "dep", "version": "1.0.1" }`);

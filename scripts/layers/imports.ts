@@ -5,6 +5,8 @@ export interface Import {
   readonly specifier: string | undefined;
   /** From 1. */
   readonly line: number;
+  /** `import type` and `export type`: gone when the program runs. */
+  readonly isType: boolean;
 }
 
 /** `import … from "x"`, `export … from "x"`, `import "x"`. */
@@ -28,6 +30,7 @@ export function importsOf(source: string, code: string): Import[] {
       found.push({
         specifier: to < 0 ? undefined : source.slice(from, to),
         line: lineAt(source, match.index),
+        isType: /^(?:import|export)\s+type\b(?!\s*from\b)/.test(match[0]),
       });
     }
   }

@@ -10,6 +10,8 @@ export interface Room {
   readonly folder: string;
   /** Folders or files, without extension, from which it may import besides itself. */
   readonly mayImport: readonly string[];
+  /** Folders or files of which it may use the types alone, with `import type`. */
+  readonly mayImportTypes?: readonly string[];
   /** Further rooms for tests, all of them below this one: to try both sides of an interface at once. */
   readonly testsMayImport?: readonly string[];
   /** npm packages by name; a name with a folder after ` in ` may be used only there. */
@@ -100,7 +102,35 @@ export const rooms: readonly Room[] = [
     packages: [],
     ...SHELL,
   },
-  { folder: "web/", mayImport: SHARED, packages: [], ...PURE },
+  {
+    folder: "web/",
+    mayImport: [
+      "src/base/",
+      // The client that programs use runs in a browser as it is.
+      "src/sdk/client",
+      "src/sdk/sse",
+      "src/sdk/remote-error",
+      // Numbers and foreign text look the same in terminal and page.
+      "src/cli/figures",
+      "src/cli/inert",
+    ],
+    // Its zod schemas are for the other side, and would double what a browser loads.
+    mayImportTypes: ["src/protocol/"],
+    packages: [
+      "react",
+      "react-dom",
+      "@mantine/core",
+      "@mantine/hooks",
+      "@tanstack/react-query",
+      "@tanstack/react-router",
+      "@tanstack/react-virtual",
+      "uplot",
+      // They build it.
+      "vite in web/vite.config.ts",
+      "@vitejs/plugin-react in web/vite.config.ts",
+    ],
+    ...PURE,
+  },
   // What a user could write: the public entry and Node.
   { folder: "examples/", mayImport: [], packages: ["contrail"], ...SHELL },
   {
@@ -109,8 +139,18 @@ export const rooms: readonly Room[] = [
     packages: ["contrail", "pg", "pino"],
     ...SHELL,
   },
-  { folder: "e2e/", mayImport: ["src/", "examples/"], packages: ["contrail", "pg"], ...SHELL },
-  { folder: "scripts/", mayImport: ["src/", "examples/", "e2e/"], packages: ["pg"], ...SHELL },
+  {
+    folder: "e2e/",
+    mayImport: ["src/", "examples/"],
+    packages: ["contrail", "pg", "playwright-core in e2e/web/", "axe-core in e2e/web/"],
+    ...SHELL,
+  },
+  {
+    folder: "scripts/",
+    mayImport: ["src/", "examples/", "e2e/"],
+    packages: ["pg", "vite in scripts/build.ts"],
+    ...SHELL,
+  },
 ];
 
 /** Tests may use these in every room, and Node's own modules in the pure ones. */

@@ -1,12 +1,14 @@
 /** The parts of a test run, in order. `npm test` runs all of them, `npm run check` the quick ones. */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
+import { buildPage, pageIsStale } from "../../src/cli/page-stamp.ts";
 import { checkGenerated } from "../generate.ts";
 import { checkRepositoryLayers } from "../layers.ts";
 import { formatProblem, type Problem } from "../problem.ts";
 import { repositoryFiles, repositoryRoot } from "../repository-files.ts";
 import { checkRepositoryTidiness } from "../tidy.ts";
 import { runProgram } from "./child.ts";
+import { missingChromium } from "./chromium.ts";
 import { databaseEnvironment } from "./database.ts";
 import { runNodeTests } from "./node-tests.ts";
 import { failed, nothing, type Outcome, passed, skipped, sum, tally } from "./outcome.ts";
@@ -44,11 +46,12 @@ function ofProblems(title: string, problems: readonly Problem[]): Outcome {
 
 /** Fixtures that tests share are named like tests, so that compiler and layers treat them as such. */
 const isTestFile = (path: string): boolean =>
-  /^(?:src|examples|scripts|bench)\/.*\.test\.ts$/.test(path) &&
+  /^(?:src|web|examples|scripts|bench)\/.*\.test\.ts$/.test(path) &&
   !/[-.]fixtures\.test\.ts$/.test(path);
 const isProcess = (path: string): boolean => isTestFile(path) && path.endsWith(".proc.test.ts");
 const isUnit = (path: string): boolean => isTestFile(path) && !isProcess(path);
-const isEndToEnd = (path: string): boolean => /^e2e\/.*\.test\.ts$/.test(path);
+const isEndToEnd = (path: string): boolean => /^e2e\/(?!web\/).*\.test\.ts$/.test(path);
+const isWeb = (path: string): boolean => /^e2e\/web\/.*\.test\.ts$/.test(path);
 
 const chosen = (wanted: (path: string) => boolean, filter: readonly string[]): string[] =>
   repositoryFiles()
@@ -121,6 +124,24 @@ async function torchTests(): Promise<Outcome> {
   return sum(outcomes);
 }
 
+/** Each with the world that its sources live in: Node, none at all, a browser. */
+const PROJECTS = [".", "src/core", "web", "e2e/web"];
+
+/** The page as it is now, in a real browser. */
+async function webTests(filter: readonly string[]): Promise<Outcome> {
+  const files = chosen(isWeb, filter);
+  if (files.length === 0) return noFiles("tests of the web page (e2e/web)", filter);
+  if (pageIsStale()) {
+    console.log("  building the web page …");
+    const trouble = await buildPage();
+    if (trouble !== undefined) return failed("the web page cannot be built", trouble, "web");
+  }
+  const missing = await missingChromium();
+  if (missing !== undefined)
+    return sum(files.map((file) => skipped(`${file}: no Chromium: ${missing}`)));
+  return oneByOne(files, 1, { testTimeoutMs: 5 * MINUTE_MS, timeoutMs: 15 * MINUTE_MS });
+}
+
 export const quickParts: readonly Part[] = [
   {
     name: "format",
@@ -132,7 +153,7 @@ export const quickParts: readonly Part[] = [
     name: "types",
     title: "types",
     hasFiles: false,
-    run: async () => sum([await tool("tsc", "-p", "."), await tool("tsc", "-p", "src/core")]),
+    run: async () => sum(await Promise.all(PROJECTS.map((project) => tool("tsc", "-p", project)))),
   },
   {
     name: "layers",
@@ -174,6 +195,7 @@ const slowParts: readonly Part[] = [
       return oneByOne(files, 1, { testTimeoutMs: 10 * MINUTE_MS, timeoutMs: 15 * MINUTE_MS });
     },
   },
+  { name: "web", title: "web page in a browser", hasFiles: true, run: webTests },
 ];
 
 const generated: Part = {

@@ -8,6 +8,7 @@
 export * from "./api/access.ts";
 export * from "./api/audit.ts";
 export * from "./api/common.ts";
+export * from "./api/curve.ts";
 export * from "./api/experiment.ts";
 export * from "./api/plan.ts";
 export * from "./api/resource.ts";

@@ -35,6 +35,11 @@ export interface MetricsQuery {
   readonly points?: number | undefined;
   readonly superseded?: boolean | undefined;
 }
+export interface CurvesQuery {
+  readonly metric?: string | undefined;
+  readonly points?: number | undefined;
+  readonly limit?: number | undefined;
+}
 export interface AuditQuery extends PageQuery {
   readonly experiment?: number | undefined;
   readonly trial?: string | undefined;
@@ -116,6 +121,19 @@ export class Client {
   login(body: Login): Promise<api.LoginReply> {
     return this.#json("POST", "/login", { body });
   }
+  /** Signs a browser in: the token comes as a cookie that this code never sees. */
+  openSession(body: Login): Promise<api.Session> {
+    return this.#json("POST", "/session", { body });
+  }
+  session(): Promise<api.Session> {
+    return this.#json("GET", "/session");
+  }
+  async closeSession(): Promise<void> {
+    await this.#send("DELETE", "/session", {});
+  }
+  signInLink(): Promise<api.SignInLink> {
+    return this.#json("POST", "/sign-in-links", { body: {} });
+  }
   tokens(query: PageQuery = {}): Promise<Page<Token>> {
     return this.#json("GET", "/tokens", { query });
   }
@@ -192,6 +210,9 @@ export class Client {
   async rungs(id: number): Promise<api.Rung[]> {
     return (await this.#json<{ items: api.Rung[] }>("GET", `/experiments/${id}/rungs`)).items;
   }
+  curves(id: number, query: CurvesQuery = {}): Promise<api.CurvesReply> {
+    return this.#json("GET", `/experiments/${id}/curves`, { query });
+  }
   experimentChanges(id: number, query: PageQuery = {}): Promise<Page<api.Change>> {
     return this.#json("GET", `/experiments/${id}/changes`, { query });
   }
@@ -210,6 +231,14 @@ export class Client {
       if (event === "experiment" || event === "trials" || event === "rungs" || event === "end")
         yield { event, data: JSON.parse(data) } as api.StreamEvent;
     }
+  }
+
+  /** Follows all experiments over cuts, until the signal: those that are not over, then each that changed. */
+  async *experimentsStream(
+    options: Pick<FollowOptions, "signal" | "onCut"> = {},
+  ): AsyncGenerator<api.Experiment[]> {
+    for await (const { event, data } of this.#follow("/experiments/stream", {}, options))
+      if (event === "experiments") yield JSON.parse(data) as api.Experiment[];
   }
 
   // ---- trials, checkpoints

@@ -20,17 +20,24 @@ export type Caller =
       readonly userId: number;
       readonly name: string;
       readonly scope: "user" | "read";
+      /** Names the token that was shown; it is not the token. */
+      readonly tokenId: string;
     }
   | { readonly kind: "allocation"; readonly allocation: string }
   | { readonly kind: "runner"; readonly runner: string };
 
 export const ONE_TIME_LIFETIME_MS = 15 * 60_000;
 export const LOGIN_LIFETIME_MS = 90 * 86_400_000;
+/** Shorter than a command line's: browsers are shared and left open. */
+export const SESSION_LIFETIME_MS = 14 * 86_400_000;
 const PASSWORD_LENGTH_MIN = 8;
 /** After this many failures in a row for an account or an address, each further one costs a wait. */
 const FAILURES_FREE = 10;
 const FAILURES_KEPT_MAX = 10_000;
 const GENUINE_KEPT_MAX = 10_000;
+
+/** What is signed in to: the web page in a browser, or the API by a program. */
+export type Face = "page" | "program";
 
 export interface AccessOptions {
   /** For reading. */
@@ -94,7 +101,8 @@ export class Access {
   async #user(token: string): Promise<Caller> {
     const found = await access.findToken(this.#options.pool, sha256(token), this.#now());
     if (!found || found.scope === "one_time") throw unknownToken();
-    return { kind: "user", userId: found.user_id, name: found.user, scope: found.scope };
+    const { user_id: userId, user: name, scope, id: tokenId } = found;
+    return { kind: "user", userId, name, scope, tokenId };
   }
 
   #now(): Date {
@@ -103,13 +111,19 @@ export class Access {
 
   // ---- signing in ----------------------------------------------------------------------------
 
-  /** A token that signs its user in once within a quarter of an hour. */
-  async makeOneTimeToken(name: string): Promise<string> {
+  /**
+   * A token that signs its user in once within a quarter of an hour.
+   * @param actor who asked for it
+   */
+  async makeOneTimeToken(
+    name: string,
+    actor = "contrail",
+  ): Promise<{ token: string; expiresAt: Date }> {
     const token = this.#draw("sign-in link", "one_time", ONE_TIME_LIFETIME_MS);
     await this.#options.record("make a sign-in link", async (client, at) => {
       const { user, created } = await access.ensureUser(client, name, at);
       await access.insertToken(client, { ...token.row, userId: user.id });
-      const about = { actor: "contrail", cause: `for user ${name}; good once, for 15 minutes` };
+      const about = { actor, cause: `for user ${name}; good once, for 15 minutes` };
       const changes: OtherChange[] = [
         { ...about, subject: `token ${token.row.id}`, what: "sign-in link made" },
       ];
@@ -122,7 +136,7 @@ export class Access {
         });
       return { value: null, changes };
     });
-    return token.token;
+    return { token: token.token, expiresAt: token.row.expiresAt };
   }
 
   async makeToken(
@@ -168,7 +182,27 @@ export class Access {
     });
   }
 
+  /** Ends the session of the token that was shown. */
+  async signOut(caller: {
+    readonly name: string;
+    readonly tokenId: string;
+    readonly userId: number;
+  }) {
+    await this.#options.record("sign out", async (client) => {
+      const name = await access.deleteToken(client, caller.userId, caller.tokenId);
+      if (name === undefined) return { value: null, changes: [] };
+      const change = { actor: caller.name, subject: `token ${caller.tokenId}`, what: "signed out" };
+      return { value: null, changes: [{ ...change, cause: `"${name}", by its owner` }] };
+    });
+  }
+
   /** Random, and nowhere yet. */
+  #drawSignIn(face: Face) {
+    return face === "page"
+      ? this.#draw("web page", "user", SESSION_LIFETIME_MS)
+      : this.#draw("sign-in", "user", LOGIN_LIFETIME_MS);
+  }
+
   #draw(name: string, scope: "user" | "read" | "one_time", lifetimeMs: number) {
     const token = `cu_${randomBytes(32).toString("base64url")}`;
     const id = randomBytes(8).toString("hex");
@@ -181,9 +215,10 @@ export class Access {
   async signInOnce(
     oneTimeToken: string,
     address: string,
+    face: Face = "program",
   ): Promise<{ user: string; token: string; expiresAt: Date }> {
     this.#checkDelay([`address ${address}`]);
-    const made = this.#draw("sign-in", "user", LOGIN_LIFETIME_MS);
+    const made = this.#drawSignIn(face);
     const user = await this.#options.record("sign in", async (client, at) => {
       const taken = await access.takeOneTimeToken(client, sha256(oneTimeToken), at);
       if (!taken)
@@ -212,6 +247,7 @@ export class Access {
     user: string,
     password: string,
     address: string,
+    face: Face = "program",
   ): Promise<{ user: string; token: string; expiresAt: Date }> {
     const keys = [`account ${user}`, `address ${address}`];
     this.#checkDelay(keys);
@@ -229,7 +265,7 @@ export class Access {
       throw new ContrailError("not_authenticated", why);
     }
     for (const key of keys) this.#failures.delete(key);
-    const made = this.#draw("sign-in", "user", LOGIN_LIFETIME_MS);
+    const made = this.#drawSignIn(face);
     await this.#options.record("sign in", async (client) => {
       await access.insertToken(client, { ...made.row, userId: row.id });
       const change = signedIn(row.name, made.row.id, `with a password, from ${address}`);

@@ -29,6 +29,7 @@ import { startRunnerLoop } from "./loops/runner-loop.ts";
 import { startTickLoop } from "./loops/tick-loop.ts";
 import { OrderWaiters } from "./orders.ts";
 import { changesOfStart, stopped } from "./own-changes.ts";
+import { PageFiles } from "./page-files.ts";
 import { PostgresLedger } from "./postgres-ledger.ts";
 import { recordIn } from "./recorded.ts";
 import { Subscribers } from "./subscribers.ts";
@@ -47,6 +48,8 @@ export interface ServerOptions {
   readonly log: Logger;
   readonly engine: Engine;
   readonly version: string;
+  /** Where the built web page lies; absent = where `npm run build` puts it. */
+  readonly pageDir?: string;
   /** Name of the first user. */
   readonly user: string;
   /** Called when someone asks over HTTP, or PostgreSQL is gone: end the process in good order. */
@@ -149,6 +152,7 @@ async function start(
     },
     waiters,
     subscribers,
+    page: new PageFiles(options.pageDir ?? join(REPOSITORY, "web", "dist")),
     dataDir,
     postgres: options.databaseUrl === undefined ? "embedded" : "external",
     version: options.version,
@@ -228,7 +232,8 @@ async function start(
     await closeAll();
     log.info({}, "stopped");
   };
-  return { url, oneTimeToken: await access.makeOneTimeToken(options.user), stop };
+  const { token: oneTimeToken } = await access.makeOneTimeToken(options.user);
+  return { url, oneTimeToken, stop };
 }
 
 async function openStore(

@@ -9,10 +9,17 @@ export interface Watcher {
 
 export class Subscribers {
   readonly #experiments = new Map<number, Set<Watcher>>();
+  readonly #all = new Set<(experiments: ReadonlySet<number>) => void>();
   readonly #logs = new Map<number, Set<() => void>>();
 
   watch(experiment: number, watcher: Watcher): () => void {
     return add(this.#experiments, experiment, watcher);
+  }
+
+  /** Told of every experiment that changed. Must return at once. */
+  watchAll(changed: (experiments: ReadonlySet<number>) => void): () => void {
+    this.#all.add(changed);
+    return () => void this.#all.delete(changed);
   }
 
   /** Wakes when lines of this experiment's trials were stored. */
@@ -27,6 +34,7 @@ export class Subscribers {
     for (const id of experiments)
       for (const watcher of this.#experiments.get(id) ?? [])
         watcher.changed(trials.get(id) ?? NONE);
+    if (experiments.size > 0) for (const changed of this.#all) changed(experiments);
   }
 
   logsStored(experiments: ReadonlySet<number>): void {

@@ -5,6 +5,7 @@ import { shellWord } from "../cli.ts";
 import { readCredentials } from "../credentials.ts";
 import { EXIT, usageError } from "../exit-code.ts";
 import { plural } from "../figures.ts";
+import { buildPage, pageIsStale } from "../page-stamp.ts";
 import {
   defaultDataDir,
   findRunning,
@@ -34,6 +35,7 @@ export async function up(cli: Cli, options: UpOptions): Promise<number> {
   const slots = options.slots === undefined ? undefined : slotsOf(options.slots);
   const { foreground = false } = options;
   const interrupt = cli.host.catchInterrupt();
+  await ensurePage(cli);
   const server = await cli.during(`starting the server in ${dataDir}`, (progress) =>
     startServer(
       {
@@ -59,6 +61,32 @@ export async function up(cli: Cli, options: UpOptions): Promise<number> {
   return interrupt.aborted ? EXIT.ok : code;
 }
 
+/** In a clone whose page is missing or old it is built; a server without its page is still a server. */
+async function ensurePage(cli: Cli): Promise<void> {
+  if (!pageIsStale()) return;
+  const trouble = await cli.during("building the web page", () => buildPage());
+  if (trouble !== undefined)
+    cli.err(`warning: the web page could not be built; everything else works. ${trouble}`);
+}
+
+/** A link that signs a browser in: good once, for a quarter of an hour. */
+async function pageLink(cli: Cli, url: string, token: string): Promise<string> {
+  const made = await cli.client({ url, token }).signInLink();
+  return `${url}/sign-in#${made.one_time_token}`;
+}
+
+/** `contrail web`: a fresh link to the page of the current server. */
+export async function web(cli: Cli): Promise<number> {
+  const client = cli.client();
+  const { one_time_token: token, expires_at: expiresAt } = await client.signInLink();
+  const link = `${client.url}/sign-in#${token}`;
+  cli.show({ link, expires_at: expiresAt }, () => [
+    cli.paint.bold(link),
+    "It signs a browser in: good once, for 15 minutes.",
+  ]);
+  return EXIT.ok;
+}
+
 async function report(
   cli: Cli,
   server: StartedServer,
@@ -69,6 +97,7 @@ async function report(
     me === undefined ? undefined : await cli.client({ url: server.url, token: me.token }).server();
   const log = serverLogPath(dataDir);
   const { url, pid, version, started } = server;
+  const link = me === undefined ? undefined : await pageLink(cli, url, me.token);
   cli.show(
     {
       url,
@@ -79,6 +108,7 @@ async function report(
       log,
       user: me?.user ?? null,
       slots: info?.slots ?? null,
+      link: link ?? null,
     },
     () => [
       `Contrail ${version} ${started ? "is ready" : "runs already"} at ${cli.paint.bold(url)}`,
@@ -89,6 +119,7 @@ async function report(
           ["log", log],
           ["slots", info?.slots],
           ["signed in as", me?.user],
+          ["web page", link === undefined ? undefined : `${link} (signs in once, for 15 minutes)`],
         ],
         cli.paint.dim,
       ),

@@ -33,6 +33,16 @@ export function addExperiment(program: Command, run: Run): void {
     .argument("<experiment>", "its number")
     .action((id: string) => run(async (cli) => (await load()).show(cli, id)));
   noun
+    .command("curves")
+    .description("one metric of all its trials, step by step")
+    .argument("<experiment>", "its number")
+    .option("--metric <name>", "which (default: the one that the search judges by)")
+    .option("--points <n>", "at most N points a trial (default: 200)")
+    .option("--limit <n>", "at most N trials, the best first (default: 200)")
+    .action((id: string, options) =>
+      run(async (cli) => (await import("../commands/curves.ts")).curves(cli, id, options)),
+    );
+  noun
     .command("wait")
     .description("show it live until it is over; exit code 6 when it did not complete")
     .argument("<experiment>", "its number")

@@ -1,4 +1,4 @@
-/** `up` and `down`. */
+/** `up`, `down` and `web`. */
 import type { Command } from "commander";
 import type { Cli } from "../cli.ts";
 import type { Run } from "./shared.ts";
@@ -23,6 +23,10 @@ export function addServer(program: Command, run: Run): void {
     .option("--slots <n>", "offer this many slots (default: the GPUs, or one slot a core)")
     .option("--foreground", "stay in the terminal until the server ends")
     .action((options) => local(async (cli) => (await load()).up(cli, options)));
+  program
+    .command("web")
+    .description("print a link that opens the web page, signed in")
+    .action(() => run(async (cli) => (await load()).web(cli)));
   program
     .command("down")
     .description("stop the server on this machine, and the training under it")

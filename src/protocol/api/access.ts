@@ -46,3 +46,13 @@ export const serverInfo = z.object({
   started_at: time,
 });
 export type ServerInfo = z.infer<typeof serverInfo>;
+
+/** Who is signed in to the page, null for nobody; the token itself is in a cookie that only the server reads. */
+export const session = z.object({
+  signed_in: z.object({ user: z.string(), scope: tokenScope }).nullable(),
+});
+export type Session = z.infer<typeof session>;
+
+/** Good for one sign-in, as `SERVER/sign-in#TOKEN`: what follows the # reaches no server and no log. */
+export const signInLink = z.object({ one_time_token: z.string(), expires_at: time });
+export type SignInLink = z.infer<typeof signInLink>;

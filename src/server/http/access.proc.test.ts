@@ -9,7 +9,17 @@ import { declaredApp } from "./openapi.ts";
 import { RANDOM_CONFIG, type TestServer, testServer } from "./test-server.ts";
 
 /** The written list: these and no others answer without a token. */
-const PUBLIC = ["GET /api/v1/health", "POST /api/v1/login"];
+const PUBLIC = [
+  "GET /api/v1/health",
+  "POST /api/v1/login",
+  "GET /api/v1/session",
+  "POST /api/v1/session",
+  // The files of the web page: the same for everybody, and without anything of anybody.
+  "GET /",
+  "GET /assets/:file",
+];
+/** Public as a route, but only for the addresses of pages. */
+const PAGES = "GET /*";
 const HASH = "0".repeat(64);
 
 interface Route {
@@ -56,13 +66,16 @@ describe("access", () => {
         else assert.equal(answer.problem.code, "not_authenticated");
       }
       assert.deepEqual(open.sort(), [...PUBLIC].sort());
+      const isPublic = ({ access }: Route): boolean => access.includes("public");
+      const declared = routes.filter(isPublic).map(({ method, url }) => `${method} ${url}`);
+      assert.deepEqual(declared.sort(), [...PUBLIC, PAGES].sort());
     });
 
     test("so do other methods, unknown paths and paths that cannot be decoded", async () => {
       const tries = [
         ...["HEAD", "OPTIONS", "DELETE", "PATCH", "PUT"].map((m) => [m, "/api/v1/experiments"]),
         ...["HEAD", "OPTIONS", "POST"].map((m) => [m, "/api/v1/health"]),
-        ...["/", "/api", "/api/v1", "/api/v1/", "/api/v1/nothing", "/favicon.ico", "/metrics"].map(
+        ...["/api", "/api/v1", "/api/v1/", "/api/v1/nothing", "/favicon.ico", "/metrics"].map(
           (path) => ["GET", path],
         ),
         ["GET", "/api/v1/trials/%E0%A4%A"],
@@ -219,6 +232,8 @@ describe("access", () => {
       const { token, id } = await server.client.createToken({ name: "viewer", scope: "read" });
       for (const route of routes) {
         if (route.access.includes("public") || route.url.endsWith("/stream")) continue;
+        // It would end the token.
+        if (`${route.method} ${route.url}` === "DELETE /api/v1/session") continue;
         const body = route.method === "GET" || route.method === "DELETE" ? {} : { body: {} };
         const { status } = await server.call(route.method, filled(route), { token, ...body });
         if (route.access.includes("read")) assert.notEqual(status, 403, route.url);

@@ -20,6 +20,7 @@ import { parseId } from "../../base/ids.ts";
 import { ContrailError, type ProblemIssue } from "../../protocol/errors.ts";
 import type { Access, Caller } from "../access.ts";
 import { describeRoutes } from "./description.ts";
+import { requireOwnPage, sessionToken } from "./session-cookie.ts";
 
 /**
  * public: anybody. read: a person's token of any scope. write: one of scope `user`. runner: the runner named
@@ -149,10 +150,22 @@ async function authorize(request: FastifyRequest, options: AppOptions): Promise<
   const rules = request.routeOptions.config?.access ?? ["read"];
   if (rules.includes("public")) return;
   if (!options.isReady()) throw new ContrailError("unavailable", "the server is starting");
-  const caller = await options.access.authenticate(request.headers.authorization);
+  const caller = await identify(request, options.access);
   request.caller = caller;
   if (!rules.some((rule) => permits(rule, caller, request)))
     throw new ContrailError("not_allowed", refusal(caller, rules));
+}
+
+/** By the token in the header, or else by the session's cookie. @throws ContrailError not_authenticated */
+export async function identify(request: FastifyRequest, access: Access): Promise<Caller> {
+  const { authorization } = request.headers;
+  const cookie = authorization === undefined ? sessionToken(request) : undefined;
+  if (cookie === undefined) return access.authenticate(authorization);
+  const caller = await access.authenticate(`Bearer ${cookie}`);
+  if (caller.kind !== "user")
+    throw new ContrailError("not_authenticated", "a session's cookie holds a person's token");
+  requireOwnPage(request);
+  return caller;
 }
 
 function permits(rule: AccessRule, caller: Caller, request: FastifyRequest): boolean {

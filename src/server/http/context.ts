@@ -7,6 +7,7 @@ import type { BlobStore } from "../../store/blobs.ts";
 import type { Access } from "../access.ts";
 import type { DecisionLoop } from "../loops/decision-loop.ts";
 import type { OrdersContext, OrderWaiters } from "../orders.ts";
+import type { PageFiles } from "../page-files.ts";
 import type { Subscribers } from "../subscribers.ts";
 import type { SlotMeter } from "../views.ts";
 import type { World } from "../world.ts";
@@ -22,6 +23,7 @@ export interface RouteContext {
   readonly orders: OrdersContext;
   readonly waiters: OrderWaiters;
   readonly subscribers: Subscribers;
+  readonly page: PageFiles;
   readonly dataDir: string;
   readonly postgres: "embedded" | "external";
   readonly version: string;

@@ -4,9 +4,12 @@ import { type App, type AppOptions, buildApp } from "./app.ts";
 import { auditRoutes } from "./audit-routes.ts";
 import { blobRoutes } from "./blob-routes.ts";
 import type { RouteContext } from "./context.ts";
+import { curveRoutes } from "./curve-routes.ts";
 import { experimentRoutes } from "./experiment-routes.ts";
 import { logRoutes } from "./log-routes.ts";
+import { pageRoutes } from "./page-routes.ts";
 import { runnerRoutes } from "./runner-routes.ts";
+import { sessionRoutes } from "./session-routes.ts";
 import { streamRoutes } from "./stream-routes.ts";
 import { healthRoute, systemRoutes } from "./system-routes.ts";
 import { trialRoutes } from "./trial-routes.ts";
@@ -30,8 +33,10 @@ export async function makeApp(
       const api = scope as unknown as App;
       healthRoute(api, state, context.version);
       systemRoutes(api, context);
+      sessionRoutes(api, context);
       blobRoutes(api, context);
       experimentRoutes(api, context);
+      curveRoutes(api, context);
       trialRoutes(api, context);
       logRoutes(api, context);
       streamRoutes(api, context);
@@ -41,5 +46,6 @@ export async function makeApp(
     },
     { prefix: API_PREFIX },
   );
+  pageRoutes(app, context);
   return app;
 }

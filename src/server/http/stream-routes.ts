@@ -14,8 +14,22 @@ import { waitReasons } from "./wait-reasons.ts";
 /** Changes within this time go out together. */
 const GATHER_MS = 100;
 const TRIALS_PER_EVENT = 500;
+/** A list is read by people, and each of its rows is a whole experiment. */
+const ALL_GATHER_MS = 500;
+const EXPERIMENTS_PER_EVENT = 100;
 
 export function streamRoutes(app: App, context: RouteContext): void {
+  app.get(
+    "/experiments/stream",
+    {
+      config: { access: ["read"], produces: "text/event-stream" },
+      schema: { tags: ["experiments"] },
+    },
+    async (_request, reply) => {
+      await followAll(context, EventStream.open(reply, context.clock));
+    },
+  );
+
   app.get(
     "/experiments/:id/stream",
     {
@@ -29,6 +43,44 @@ export function streamRoutes(app: App, context: RouteContext): void {
       await followExperiment(context, id, EventStream.open(reply, context.clock));
     },
   );
+}
+
+/** The experiments that are not over, then each one that changed; it has no end. */
+async function followAll(context: RouteContext, stream: EventStream): Promise<void> {
+  const { world, clock, readPool } = context;
+  const changed = new Set<number>(world.experiments.keys());
+  const stop = context.subscribers.watchAll((experiments) => {
+    for (const id of experiments) changed.add(id);
+    stream.wake();
+  });
+  try {
+    // At least one event, so that a reader knows at once that the line is open.
+    await stream.send("experiments", []);
+    while (!stream.closed) {
+      const ids = [...changed].slice(0, EXPERIMENTS_PER_EVENT);
+      for (const id of ids) changed.delete(id);
+      const seen = await context.loop.read(() =>
+        ids.map((id) => {
+          const live = world.experiments.get(id);
+          return live ? liveExperimentView(live, clock.nowMs()) : id;
+        }),
+      );
+      const items: api.Experiment[] = [];
+      for (const one of seen) {
+        if (typeof one !== "number") items.push(one);
+        else {
+          const row = await readExperiment(readPool, one);
+          if (row) items.push(experimentView(row, new Date(clock.nowMs())));
+        }
+      }
+      if (items.length > 0) await stream.send("experiments", items);
+      await stream.pause(ALL_GATHER_MS);
+      if (changed.size === 0) await stream.idle();
+    }
+  } finally {
+    stop();
+    stream.close();
+  }
 }
 
 const NO_REASONS: ReadonlyMap<string, string> = new Map();

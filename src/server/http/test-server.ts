@@ -60,6 +60,8 @@ export interface TestServerOptions {
   readonly slots?: number;
   /** False leaves the one-time token unused. */
   readonly signIn?: boolean;
+  /** Where the built web page lies; absent = nowhere, so that no test depends on a build. */
+  readonly pageDir?: string;
 }
 
 export async function testServer(options: TestServerOptions = {}): Promise<TestServer> {
@@ -80,6 +82,7 @@ export async function testServer(options: TestServerOptions = {}): Promise<TestS
   const server = await startServer({
     ...{ dataDir, clock, log, host: "127.0.0.1", port: 0, version: "0.0.0", user: "ada" },
     databaseUrl: database.url,
+    pageDir: options.pageDir ?? join(dataDir, "no-page"),
     engine: idleEngine(options.slots ?? 2, (token) => {
       runnerToken = token;
     }),

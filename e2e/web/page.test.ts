@@ -1,0 +1,233 @@
+/** The page in a real browser on a real server with real trials. */
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import axe from "axe-core";
+import type { Page } from "playwright-core";
+import { sharedStand, until } from "../support.ts";
+import { closeView, openView, sharedBrowser, signedIn, signInLink } from "./browser.ts";
+import { exampleSearch } from "./searches.ts";
+
+const HOSTILE = "<img src=x onerror=alert(1)> \u202egnp.exe\u001b[31m \u{1f600} {{x}}";
+
+describe("the web page", () => {
+  const stand = sharedStand({ slots: 2 });
+  const browser = sharedBrowser();
+
+  test("a link signs in once, its token leaves the address, and signing out ends it", async () => {
+    const it = stand();
+    const view = await openView(browser());
+    const { page } = view;
+    await page.goto(`${it.server.url}/experiments`);
+    await page.getByRole("button", { name: "Sign in" }).waitFor();
+    const link = await signInLink(it);
+    await page.goto(link);
+    await page.getByRole("heading", { name: "Experiments" }).waitFor();
+    assert.equal(page.url(), `${it.server.url}/experiments`);
+    const seen = await page.evaluate(() => document.cookie + JSON.stringify(localStorage));
+    assert.ok(!seen.includes("cu_"), "scripts do not see the session");
+    await page.reload();
+    await page.getByRole("heading", { name: "Experiments" }).waitFor();
+    const other = await openView(browser());
+    await other.page.goto(link);
+    await other.page.getByText("this sign-in link was used already").waitFor();
+    await other.context.close();
+    await page.getByRole("banner").getByRole("button").last().click();
+    await page.getByRole("menuitem", { name: "Sign out" }).click();
+    await page.getByRole("button", { name: "Sign in" }).waitFor();
+    await closeView(view);
+  });
+
+  test("a search is followed live to its end, from the list and on its own page", async () => {
+    const it = stand();
+    const view = await signedIn(browser(), it, "/experiments");
+    const { page } = view;
+    await page.locator(".connection-live").waitFor();
+    const { id } = await exampleSearch(it, { name: "followed live", delayMs: 150 });
+    // Nothing is reloaded from here on.
+    await page.getByRole("link", { name: "followed live" }).click();
+    await page.getByRole("heading", { name: `${id} followed live` }).waitFor();
+    await page.locator(".page-title .badge").getByText("active").waitFor();
+    await page.getByText(/The lowest loss on these curves is/).waitFor();
+    await page.locator(".page-title .badge").getByText("completed").waitFor({ timeout: 120_000 });
+    const { best, spent } = await it.ended(id);
+    assert.ok(best);
+    await page.getByText(`loss, trial ${best.trial} after`).waitFor();
+    assert.equal(await figure(page, "epochs trained"), String(spent.steps));
+    await page.getByText(`by trial ${best.trial} after`).waitFor();
+    assert.ok(await inked(page), "the curves are drawn");
+    await page.getByRole("tab", { name: "Plan and rungs" }).click();
+    await page.getByRole("table", { name: "Trials by rung" }).waitFor();
+    assert.match(page.url(), /\?tab=rungs$/);
+    await page.goBack();
+    await page.getByText("Best trials").waitFor();
+    await closeView(view);
+  });
+
+  test("the page goes on over a restart of the server", async () => {
+    const it = stand();
+    const { id } = await exampleSearch(it, { name: "over a restart", delayMs: 400 });
+    const view = await signedIn(browser(), it, `/experiments/${id}`);
+    const { page } = view;
+    await page.locator(".connection-live").waitFor();
+    await page.getByText(/The lowest loss on these curves is/).waitFor();
+    const { port } = new URL(it.server.url);
+    await it.killServer();
+    await page.locator(".connection-away").waitFor();
+    await page.getByRole("heading", { name: `${id} over a restart` }).waitFor();
+    await it.start(Number(port));
+    await page.locator(".connection-live").waitFor();
+    await page.locator(".page-title .badge").getByText("completed").waitFor({ timeout: 120_000 });
+    // The browser itself writes down that nobody answered for a while.
+    const rest = view.troubles.filter((text) => !/ERR_|Failed to load resource/.test(text));
+    assert.deepEqual(rest, []);
+    view.troubles.length = 0;
+    await closeView(view);
+  });
+
+  test("pause, go on and kill are done from the page, and the command stands beside each", async () => {
+    const it = stand();
+    const { id } = await exampleSearch(it, { name: "steered", delayMs: 500 });
+    const view = await signedIn(browser(), it, `/experiments/${id}`);
+    const { page } = view;
+    const act = async (label: string, verb: string): Promise<void> => {
+      await page.locator(".page-head").getByRole("button", { name: label, exact: true }).click();
+      const dialog = page.getByRole("dialog");
+      await dialog.getByText(`contrail experiment ${verb} ${id}`).waitFor();
+      await dialog.getByRole("button", { name: label, exact: true }).click();
+    };
+    await act("Pause", "pause");
+    await page.locator(".page-title .badge").getByText("paused").waitFor();
+    await act("Go on", "activate");
+    await page.locator(".page-title .badge").getByText("active").waitFor();
+    await act("Kill", "kill");
+    await page.locator(".page-title .badge").getByText("canceled").waitFor();
+    assert.equal((await it.client.experiment(id)).state, "canceled");
+    await closeView(view);
+  });
+
+  test("hostile names are shown inert", async () => {
+    const it = stand();
+    const more = { labels: ["<b>bold</b>"], description: HOSTILE };
+    const { id } = await exampleSearch(it, { name: HOSTILE, activate: false, more });
+    const view = await signedIn(browser(), it, "/experiments");
+    const { page } = view;
+    const shown = "<img src=x onerror=alert(1)> \\u202egnp.exe\\x1b[31m \u{1f600} {{x}}";
+    await page.getByRole("link", { name: shown }).click();
+    await page.getByRole("heading", { name: `${id} ${shown}` }).waitFor();
+    assert.equal(await page.locator("main img").count(), 0);
+    assert.ok(!(await page.title()).includes("\u202e"));
+    await it.client.changeExperiment(id, "kill");
+    await closeView(view);
+  });
+
+  test("the policy is in force: an inline script and a foreign request are refused", async () => {
+    const it = stand();
+    const view = await signedIn(browser(), it, "/experiments");
+    const { page } = view;
+    const ran = await page.evaluate(async () => {
+      const script = document.createElement("script");
+      script.textContent = "globalThis.planted = true";
+      document.body.append(script);
+      document.body.insertAdjacentHTML("beforeend", '<img src="x:y" onerror="planted2 = true">');
+      const style = document.createElement("style");
+      style.textContent = "body { opacity: 0.5 }";
+      document.head.append(style);
+      const foreign = await fetch("https://example.com/").then(
+        () => "sent",
+        () => "refused",
+      );
+      const { planted, planted2 } = globalThis as { planted?: boolean; planted2?: boolean };
+      return { planted, planted2, foreign, opacity: getComputedStyle(document.body).opacity };
+    });
+    assert.deepEqual(ran, {
+      ...{ planted: undefined, planted2: undefined },
+      ...{ foreign: "refused", opacity: "1" },
+    });
+    assert.ok(view.troubles.length >= 3, "each refusal is in the console");
+    const others = view.troubles.filter((text) => !/Content Security Policy|x:y/.test(text));
+    assert.deepEqual(others, []);
+    view.troubles.length = 0;
+    await closeView(view);
+  });
+
+  test("no page has a serious fault of accessibility, light or dark, wide or narrow", async () => {
+    const it = stand();
+    const { id } = await exampleSearch(it, { name: "for everybody" });
+    await it.ended(id);
+    for (const scheme of ["light", "dark"] as const)
+      for (const width of [1280, 390]) {
+        const view = await signedIn(browser(), it, "/experiments", { scheme, width });
+        const { page } = view;
+        for (const path of [
+          "/experiments",
+          `/experiments/${id}`,
+          `/experiments/${id}?tab=trials`,
+          `/experiments/${id}?tab=rungs`,
+          `/experiments/${id}?tab=configuration`,
+        ]) {
+          await page.goto(`${it.server.url}${path}`);
+          await page.locator("main h1").waitFor();
+          await page.getByText(" …").first().waitFor({ state: "hidden" });
+          assert.deepEqual(await accessibilityFaults(page), [], `${path} ${scheme} ${width}`);
+          const wide = await page.evaluate(() => document.documentElement.scrollWidth);
+          assert.ok(wide <= width, `${path} is ${wide} pixels wide of ${width}`);
+        }
+        await closeView(view);
+      }
+  });
+
+  test("search by keyboard goes to an experiment", async () => {
+    const it = stand();
+    const { id } = await exampleSearch(it, { name: "to be found", activate: false });
+    const view = await signedIn(browser(), it, "/experiments");
+    const { page } = view;
+    for (const keys of ["/", "Control+k"]) {
+      await page.goto(`${it.server.url}/experiments`);
+      await page.getByRole("heading", { name: "Experiments" }).waitFor();
+      await page.keyboard.press(keys);
+      await page.getByRole("combobox", { name: "Search" }).fill("be found");
+      await page.getByRole("option", { name: "to be found" }).waitFor();
+      await page.keyboard.press("Enter");
+      await page.getByRole("heading", { name: `${id} to be found` }).waitFor();
+    }
+    await it.client.changeExperiment(id, "kill");
+    await closeView(view);
+  });
+});
+
+/** The value of one of the large figures on an overview. */
+async function figure(page: Page, label: string): Promise<string | null> {
+  const box = page
+    .locator(".figures > div")
+    .filter({ has: page.getByText(label, { exact: true }) });
+  return await box.locator("b").textContent();
+}
+
+/** Whether anything was drawn on the chart's canvas. */
+const inked = (page: Page): Promise<boolean> =>
+  until("the canvas has ink", () =>
+    page.locator(".line-chart canvas").evaluate((canvas) => {
+      const { width, height } = canvas as HTMLCanvasElement;
+      const context = (canvas as HTMLCanvasElement).getContext("2d");
+      return context?.getImageData(0, 0, width, height).data.some((value) => value > 0) === true;
+    }),
+  );
+
+/** Serious and critical ones, each with what it is about. */
+async function accessibilityFaults(page: Page): Promise<string[]> {
+  // Through the debugger, which the page's policy does not bind.
+  await page.evaluate(axe.source);
+  return await page.evaluate(async () => {
+    const { axe } = globalThis as unknown as {
+      axe: {
+        run: () => Promise<{
+          violations: { id: string; impact: string; nodes: { html: string }[] }[];
+        }>;
+      };
+    };
+    const { violations } = await axe.run();
+    return violations
+      .filter(({ impact }) => impact === "serious" || impact === "critical")
+      .flatMap(({ id, nodes }) => nodes.map(({ html }) => `${id}: ${html.slice(0, 200)}`));
+  });
+}

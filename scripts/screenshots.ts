@@ -1,0 +1,70 @@
+/**
+ * `npm run screenshots`: pictures of every page, light and dark, wide and narrow, in screenshots/. They are made on a
+ * real server with a real search, in the middle of it and at its end; look at them after a change of how things look.
+ */
+import { mkdirSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { stand } from "../e2e/support.ts";
+import { closeView, launch, openView, signedIn } from "../e2e/web/browser.ts";
+import { exampleSearch } from "../e2e/web/searches.ts";
+import { buildPage, pageIsStale } from "../src/cli/page-stamp.ts";
+import { repositoryRoot } from "./repository-files.ts";
+
+const FOLDER = join(repositoryRoot, "screenshots");
+const SIZES = [
+  { name: "wide", width: 1280, height: 860 },
+  { name: "narrow", width: 390, height: 844 },
+] as const;
+
+/** Every page of the web page: a new one gets a line here. */
+const PAGES: readonly { readonly name: string; readonly path: string }[] = [
+  { name: "experiments", path: "/experiments" },
+  { name: "experiment", path: "/experiments/1" },
+  { name: "experiment-trials", path: "/experiments/1?tab=trials&sort=best" },
+  { name: "experiment-rungs", path: "/experiments/1?tab=rungs" },
+  { name: "experiment-configuration", path: "/experiments/1?tab=configuration" },
+  { name: "experiment-missing", path: "/experiments/999" },
+];
+
+async function main(): Promise<void> {
+  if (pageIsStale()) {
+    const trouble = await buildPage();
+    if (trouble !== undefined) throw new Error(trouble);
+  }
+  rmSync(FOLDER, { recursive: true, force: true });
+  mkdirSync(FOLDER, { recursive: true });
+  const it = await stand({ slots: 2 });
+  const browser = await launch();
+  try {
+    const { id } = await exampleSearch(it);
+    await exampleSearch(it, { name: "second search", activate: false });
+    await it.ended(id);
+    for (const scheme of ["light", "dark"] as const)
+      for (const { name: size, width, height } of SIZES) {
+        const look = { scheme, width, height };
+        const out = await openView(browser, look);
+        await out.page.goto(it.server.url);
+        await out.page.getByRole("button", { name: "Sign in" }).waitFor();
+        await out.page.screenshot({ path: join(FOLDER, `sign-in-${scheme}-${size}.png`) });
+        await out.context.close();
+        const view = await signedIn(browser, it, "/experiments", look);
+        for (const { name, path } of PAGES) {
+          await view.page.goto(`${it.server.url}${path}`);
+          await view.page.locator(".connection-live").waitFor();
+          await view.page.locator("main h1, main .state").first().waitFor();
+          await view.page.getByText(" …").waitFor({ state: "hidden" });
+          const file = join(FOLDER, `${name}-${scheme}-${size}.png`);
+          await view.page.screenshot({ path: file, fullPage: true });
+        }
+        console.log(`${scheme}, ${size}`);
+        view.troubles.length = 0;
+        await closeView(view);
+      }
+  } finally {
+    await browser.close();
+    await it[Symbol.asyncDispose]();
+  }
+  console.log(`the pictures are in ${FOLDER}`);
+}
+
+await main();

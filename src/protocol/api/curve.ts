@@ -1,0 +1,35 @@
+/** One metric of many trials at once, thinned for a screen. */
+import { z } from "zod";
+import { wireNumber } from "../runner-wire.ts";
+import { count, text } from "./common.ts";
+import { trialState } from "./state.ts";
+
+export const CURVES_MAX = 200;
+
+export const curvesQuery = z.strictObject({
+  /** Absent = the metric that the search judges by. */
+  metric: text(256).min(1).optional(),
+  /** Each curve has at most this many points: the last one of each bucket of steps. */
+  points: z.coerce.number().int().min(1).max(2_000).default(200),
+  /** At most this many trials, the best first. */
+  limit: z.coerce.number().int().min(1).max(CURVES_MAX).default(CURVES_MAX),
+});
+
+export const curve = z.object({
+  trial: z.string(),
+  state: trialState,
+  /** [step, value], in order of step; superseded ones are left out. */
+  points: z.array(z.tuple([count, wireNumber])),
+});
+export type Curve = z.infer<typeof curve>;
+
+export const curvesReply = z.object({
+  experiment: z.int(),
+  metric: z.string(),
+  unit: z.string(),
+  smaller_is_better: z.boolean(),
+  /** Of the experiment; more than there are curves when `limit` cut them. */
+  trials_total: count,
+  items: z.array(curve),
+});
+export type CurvesReply = z.infer<typeof curvesReply>;

@@ -1,0 +1,85 @@
+/**
+ * One experiment, live: itself, all its trials and its rungs, from one stream. Components that show parts of it share
+ * the one connection, and see the same moment.
+ */
+import { useMemo, useSyncExternalStore } from "react";
+import type { Experiment, Rung, Trial } from "../../src/protocol/api.ts";
+import { client } from "./client.ts";
+import { Feed } from "./connection.ts";
+
+export interface ExperimentLive {
+  readonly id: number;
+  readonly experiment: Experiment;
+  /** By id, in order of their numbers. */
+  readonly trials: ReadonlyMap<string, Trial>;
+  readonly rungs: readonly Rung[];
+  /** Grows with every change, for memos. */
+  readonly version: number;
+}
+
+export type ExperimentState =
+  | { readonly status: "loading" }
+  | { readonly status: "failed"; readonly error: unknown }
+  | { readonly status: "ready"; readonly live: ExperimentLive };
+
+interface Source {
+  readonly feed: Feed<unknown>;
+  readonly look: () => ExperimentState;
+}
+
+const KEPT_MAX = 8;
+const sources = new Map<number, Source>();
+
+/** The experiment as it is now; drawn anew at most five times a second. */
+export function useExperiment(id: number): ExperimentState {
+  const source = useMemo(() => sourceOf(id), [id]);
+  return useSyncExternalStore(source.feed.subscribe, source.look);
+}
+
+function sourceOf(id: number): Source {
+  const found = sources.get(id);
+  if (found) return found;
+  const made = makeSource(id);
+  sources.set(id, made);
+  // The oldest is forgotten; who still looks at it holds it.
+  if (sources.size > KEPT_MAX) sources.delete(sources.keys().next().value as number);
+  return made;
+}
+
+function makeSource(id: number): Source {
+  const trials = new Map<string, Trial>();
+  let rungs: readonly Rung[] = [];
+  let experiment: Experiment | undefined;
+  let failure: { error: unknown } | undefined;
+  let changes = 0;
+  let shown: ExperimentState = { status: "loading" };
+  let shownAt = -1;
+  const feed = new Feed({
+    open: (how) => client.experimentStream(id, how),
+    onItem: (item) => {
+      changes++;
+      if (item.event === "trials") for (const trial of item.data) trials.set(trial.id, trial);
+      else if (item.event === "rungs") rungs = item.data;
+      else experiment = item.data;
+    },
+    onFailure: (error) => {
+      changes++;
+      failure = { error };
+    },
+  });
+  return {
+    feed: feed as Feed<unknown>,
+    // The same object until something changed, as React demands.
+    look: () => {
+      if (changes === shownAt) return shown;
+      shownAt = changes;
+      if (failure) shown = { status: "failed", ...failure };
+      else if (experiment) {
+        const inOrder = [...trials].toSorted(([, a], [, b]) => a.number - b.number);
+        const live = { id, experiment, trials: new Map(inOrder), rungs, version: changes };
+        shown = { status: "ready", live };
+      }
+      return shown;
+    },
+  };
+}
