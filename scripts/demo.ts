@@ -23,6 +23,7 @@ import { download } from "../src/cli/download.ts";
 import { CliError, EXIT, failureOf } from "../src/cli/exit-code.ts";
 import { experimentLines } from "../src/cli/experiment-view.ts";
 import { duration, hyperparametersLine, plural } from "../src/cli/figures.ts";
+import { buildPage, pageIsStale } from "../src/cli/page-stamp.ts";
 import { planLines } from "../src/cli/plan-view.ts";
 import { problemLines } from "../src/cli/problem-view.ts";
 import { SILENT } from "../src/cli/progress.ts";
@@ -107,6 +108,10 @@ async function endSearches(client: Client): Promise<number[]> {
 async function start(demo: Demo): Promise<Signed> {
   const { dataDir, slots } = demo.options;
   const shown = shownFolder(ROOT, dataDir);
+  if (pageIsStale()) {
+    const trouble = await demo.during("building the web page", () => buildPage());
+    if (trouble !== undefined) demo.say(`the web page could not be built: ${trouble}`);
+  }
   const progress = demo.progress(`starting a server with its own PostgreSQL in ${shown}`);
   let server: StartedServer;
   try {
@@ -124,6 +129,8 @@ async function start(demo: Demo): Promise<Signed> {
     `Contrail ${server.version} ${server.started ? "is ready" : "runs already"} at ${server.url}, ` +
       `${plural(info.slots, "slot")}; everything is kept in ${shown}`,
   );
+  const { one_time_token: once } = await client.signInLink();
+  demo.say(`watch it in a browser, signed in by this link: ${server.url}/sign-in#${once}`);
   // Left over by a demo that was killed; it would take slots from this one.
   for (const id of await endSearches(client))
     demo.say(`experiment ${id} of an earlier demo was not over; it is ended`);

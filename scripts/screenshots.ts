@@ -52,7 +52,7 @@ async function main(): Promise<void> {
           await view.page.goto(`${it.server.url}${path}`);
           await view.page.locator(".connection-live").waitFor();
           await view.page.locator("main h1, main .state").first().waitFor();
-          await view.page.getByText(" …").waitFor({ state: "hidden" });
+          await view.page.getByText(" …").first().waitFor({ state: "hidden" });
           const file = join(FOLDER, `${name}-${scheme}-${size}.png`);
           await view.page.screenshot({ path: file, fullPage: true });
         }

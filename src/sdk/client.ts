@@ -132,7 +132,7 @@ export class Client {
     await this.#send("DELETE", "/session", {});
   }
   signInLink(): Promise<api.SignInLink> {
-    return this.#json("POST", "/sign-in-links", { body: {} });
+    return this.#json("POST", "/session/links", { body: {} });
   }
   tokens(query: PageQuery = {}): Promise<Page<Token>> {
     return this.#json("GET", "/tokens", { query });

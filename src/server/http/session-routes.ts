@@ -51,8 +51,11 @@ export function sessionRoutes(app: App, { access }: RouteContext): void {
     { config: { access: ["read"] }, schema: { response: { 204: z.null() }, tags } },
     async (request, reply) => {
       const { caller } = request;
-      if (caller?.kind !== "user")
-        throw new ContrailError("not_allowed", "this takes a person's token");
+      const byCookie = request.headers.authorization === undefined && caller?.kind === "user";
+      if (!byCookie)
+        throw new ContrailError("invalid_request", "the request carries no session's cookie", {
+          hint: "A token ends with contrail token revoke ID.",
+        });
       await access.signOut(caller);
       clearSession(request, reply);
       return reply.status(204).send(null);
@@ -60,7 +63,7 @@ export function sessionRoutes(app: App, { access }: RouteContext): void {
   );
 
   app.post(
-    "/sign-in-links",
+    "/session/links",
     {
       config: { access: ["write"] },
       schema: {

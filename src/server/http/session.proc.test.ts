@@ -112,6 +112,7 @@ describe("a browser's session", () => {
 
   test("signing out ends it, and both are in the log of changes", async () => {
     const { cookie } = await signIn();
+    assert.equal((await server.call("DELETE", "/api/v1/session")).status, 400, "a token stays");
     const out = await server.call("DELETE", "/api/v1/session", {
       token: null,
       headers: { cookie, ...own() },
