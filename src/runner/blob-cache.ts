@@ -6,8 +6,8 @@
  * Bounded: at the start the files used longest ago are dropped down to the limit.
  */
 import { createHash, randomUUID } from "node:crypto";
-import { createReadStream, createWriteStream } from "node:fs";
-import { mkdir, readdir, rename, rm, stat, utimes } from "node:fs/promises";
+import { constants, createReadStream, createWriteStream } from "node:fs";
+import { lstat, mkdir, open, readdir, rename, rm, stat, utimes } from "node:fs/promises";
 import { join } from "node:path";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
@@ -15,6 +15,13 @@ import type { Clock } from "../base/clock.ts";
 import { type ServerClient, ServerFailure } from "./server-client.ts";
 
 const CACHE_MAX_BYTES = 8 * 1024 ** 3;
+
+interface Wanted {
+  readonly hash: string;
+  readonly path: string;
+  readonly bytesMax: number;
+  readonly signal: AbortSignal | undefined;
+}
 
 export class BlobCache {
   readonly #folder: string;
@@ -28,18 +35,45 @@ export class BlobCache {
     this.#clock = options.clock;
   }
 
-  /** Opens a blob, fetching it first when it is not here. @throws ServerFailure or the file system's error */
-  async open(hash: string, signal?: AbortSignal): Promise<{ stream: Readable }> {
+  /**
+   * Opens a blob, fetching it first when it is not here.
+   * @param bytesMax what it may have at most; a larger one is given up on the way, not written to the disk first
+   * @throws ServerFailure or the file system's error
+   */
+  async open(hash: string, bytesMax: number, signal?: AbortSignal): Promise<{ stream: Readable }> {
     const path = this.#path(hash);
-    const present = await stat(path).catch(() => undefined);
-    if (present === undefined) await this.#fetchOnce(hash, path, signal);
+    const present = await this.#present(path);
+    if (present === undefined) await this.#fetchOnce({ hash, path, bytesMax, signal });
     else await utimes(path, present.atime, this.#clock.nowMs() / 1000).catch(() => {});
-    return { stream: createReadStream(path, { highWaterMark: 256 * 1024 }) };
+    const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW);
+    return { stream: createReadStream("", { fd: file, highWaterMark: 256 * 1024 }) };
   }
 
-  async read(hash: string, signal?: AbortSignal): Promise<Buffer> {
-    const { stream } = await this.open(hash, signal);
-    return Buffer.concat(await stream.toArray());
+  /**
+   * The whole of a blob that nobody checks out, and so nobody else compares with its hash. One that was damaged here is
+   * fetched again. @throws ServerFailure or the file system's error
+   */
+  async read(hash: string, bytesMax: number, signal?: AbortSignal): Promise<Buffer> {
+    for (let again = false; ; again = true) {
+      const { stream } = await this.open(hash, bytesMax, signal);
+      const bytes = Buffer.concat(await stream.toArray());
+      if (createHash("sha256").update(bytes).digest("hex") === hash) return bytes;
+      await this.evict(hash);
+      if (again)
+        throw new ServerFailure("busy", `blob ${hash} is damaged as soon as it lies in the cache`);
+    }
+  }
+
+  /** What stands in a blob's place and is no file (a link, a pipe) was not put there by us, and goes. */
+  async #present(path: string): Promise<{ atime: Date } | undefined> {
+    const folder = join(path, "..");
+    const [above, found] = await Promise.all(
+      [folder, path].map((each) => lstat(each).catch(() => undefined)),
+    );
+    if (above !== undefined && !above.isDirectory()) await rm(folder);
+    else if (found?.isFile()) return found;
+    else if (found !== undefined) await rm(path, { recursive: true });
+    return undefined;
   }
 
   /** Forgets a blob whose bytes turned out to be damaged. */
@@ -75,23 +109,34 @@ export class BlobCache {
   }
 
   /** Several wait for one fetch; when whoever began it gives up, the others see it break off and begin again. */
-  #fetchOnce(hash: string, path: string, signal?: AbortSignal): Promise<void> {
-    const current = this.#fetching.get(hash);
+  #fetchOnce(wanted: Wanted): Promise<void> {
+    const key = `${wanted.hash} ${wanted.bytesMax}`;
+    const current = this.#fetching.get(key);
     if (current !== undefined) return current;
-    const fetching = this.#fetch(hash, path, signal).finally(() => this.#fetching.delete(hash));
-    this.#fetching.set(hash, fetching);
+    const fetching = this.#fetch(wanted).finally(() => this.#fetching.delete(key));
+    this.#fetching.set(key, fetching);
     return fetching;
   }
 
-  async #fetch(hash: string, path: string, signal?: AbortSignal): Promise<void> {
+  async #fetch({ hash, path, bytesMax, signal }: Wanted): Promise<void> {
     const folder = join(path, "..");
     await mkdir(folder, { recursive: true, mode: 0o700 });
     const partial = join(folder, `partial-${randomUUID()}`);
     const digest = createHash("sha256");
+    let size = 0;
+    const checked = async function* (stream: AsyncIterable<Uint8Array>) {
+      for await (const bytes of stream) {
+        size += bytes.length;
+        if (size > bytesMax)
+          throw new ServerFailure("refused", `blob ${hash} has more than ${bytesMax} bytes`);
+        digest.update(bytes);
+        yield bytes;
+      }
+    };
     try {
       const { stream } = await this.pass(hash, signal);
-      stream.on("data", (bytes: Buffer) => digest.update(bytes));
-      await pipeline(stream, createWriteStream(partial, { mode: 0o600 }));
+      const file = createWriteStream(partial, { flags: "wx", mode: 0o600 });
+      await pipeline(stream, checked, file);
       const got = digest.digest("hex");
       if (got !== hash)
         throw new ServerFailure(

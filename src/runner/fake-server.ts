@@ -315,6 +315,7 @@ export class FakeServer {
       await new Promise<void>((resolve) => {
         const wake = () => {
           clearTimeout(timer);
+          request.socket.off("close", wake);
           this.#polls.delete(wake);
           resolve();
         };

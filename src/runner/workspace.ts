@@ -5,13 +5,13 @@
  *
  * While the server is away this waits; what is wrong with the request itself ends the launch, in words.
  */
-import { existsSync } from "node:fs";
+import { lstatSync } from "node:fs";
 import { mkdir, rename } from "node:fs/promises";
 import { join } from "node:path";
 import type { Clock } from "../base/clock.ts";
 import type { Json, JsonObject } from "../base/json.ts";
 import { type LaunchSpec, type Tree, tree } from "../protocol/runner-wire.ts";
-import { CheckoutError, checkoutTree, removeCheckout } from "../store/snapshot.ts";
+import { CheckoutError, checkoutTree, type OpenBlob, removeCheckout } from "../store/snapshot.ts";
 import { Backoff } from "./backoff.ts";
 import type { BlobCache } from "./blob-cache.ts";
 import { LaunchError } from "./rank-process.ts";
@@ -28,6 +28,8 @@ export interface PreparedWorkspace {
 /** A blob that is not there may be on its way after a restart of the server; then it is really missing. */
 const MISSING_TRIES = 3;
 const DAMAGED_TRIES = 2;
+/** Of a list of files: twice what the server takes as a request. */
+const TREE_BYTES_MAX = 128 * 1024 * 1024;
 
 export class Workspace {
   readonly #state: StateFolder;
@@ -70,14 +72,16 @@ export class Workspace {
       const entries = await this.#tree(hash, signal);
       const readOnly = what !== "code";
       await removeCheckout(folder);
-      await checkoutTree(entries, folder, (blob) => this.#cache.open(blob, signal), { readOnly });
+      const openBlob: OpenBlob = (blob, size) => this.#cache.open(blob, size, signal);
+      await checkoutTree(entries, folder, openBlob, { readOnly });
     });
   }
 
   /** Several allocations that want the same version wait for one checkout. */
   #dataset(name: string, hash: string, signal: AbortSignal): Promise<string> {
     const folder = join(this.#state.datasets, hash);
-    if (existsSync(folder)) return Promise.resolve(folder);
+    // A link in its place would lead the training to data that nobody named.
+    if (lstatSync(folder, { throwIfNoEntry: false })?.isDirectory()) return Promise.resolve(folder);
     const current = this.#datasets.get(hash);
     // Whoever began may be told to stop; then the next one begins again.
     if (current !== undefined)
@@ -106,13 +110,14 @@ export class Workspace {
       await checkoutTree(entries, partial, (blob) => this.#cache.pass(blob, signal), {
         readOnly: true,
       });
+      await removeCheckout(folder);
       await rename(partial, folder);
     });
     return folder;
   }
 
   async #tree(hash: string, signal: AbortSignal): Promise<Tree> {
-    const bytes = await this.#cache.read(hash, signal);
+    const bytes = await this.#cache.read(hash, TREE_BYTES_MAX, signal);
     let value: unknown;
     try {
       value = JSON.parse(bytes.toString("utf8"));

@@ -217,14 +217,14 @@ async function codeSnapshot(
   return hash;
 }
 
-/** @throws ContrailError missing_blobs */
+/** @throws ContrailError missing_blobs; invalid_request where a file's size is not its content's */
 export async function requireBlobs(
   context: Pick<RouteContext, "blobs">,
-  tree: readonly { path: string; hash: string }[],
+  tree: readonly { path: string; hash: string; size: number }[],
   what: string,
 ): Promise<void> {
   const missing = new Set(await context.blobs.missing(tree.map((entry) => entry.hash)));
-  if (missing.size === 0) return;
+  if (missing.size === 0) return requireSizes(context, tree, what);
   const lacking = tree.filter((entry) => missing.has(entry.hash)).slice(0, 100);
   throw new ContrailError(
     "missing_blobs",
@@ -234,6 +234,32 @@ export async function requireBlobs(
     },
   );
 }
+
+/** A size that is not true would make every checkout fail, long after this request. */
+async function requireSizes(
+  { blobs }: Pick<RouteContext, "blobs">,
+  tree: readonly { path: string; hash: string; size: number }[],
+  what: string,
+): Promise<void> {
+  const sizes = new Map<string, number | undefined>();
+  const hashes = [...new Set(tree.map(({ hash }) => hash))];
+  for (let at = 0; at < hashes.length; at += SIZES_AT_ONCE)
+    await Promise.all(
+      hashes
+        .slice(at, at + SIZES_AT_ONCE)
+        .map(async (hash) => void sizes.set(hash, await blobs.size(hash))),
+    );
+  for (const { path, hash, size } of tree) {
+    const stored = sizes.get(hash);
+    if (stored !== undefined && stored !== size)
+      throw new ContrailError(
+        "invalid_request",
+        `${path} of the ${what} snapshot is given with ${size} bytes; its content ${hash} has ${stored}`,
+      );
+  }
+}
+
+const SIZES_AT_ONCE = 64;
 
 /** `name@latest` becomes the version that is latest now; anything else is passed on as it is. */
 async function resolveData(context: RouteContext, config: ExperimentConfig): Promise<JsonObject> {

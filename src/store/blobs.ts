@@ -260,6 +260,11 @@ export class FolderBlobStore implements BlobStore {
   async #publish(temporary: string, hash: string): Promise<void> {
     const path = this.#path(hash);
     const folder = join(path, "..");
+    if (!(await lstat(folder)).isDirectory())
+      throw new BlobError(
+        "unusable",
+        `${folder} is no folder but something put in its place; nothing was stored. Remove it and start again.`,
+      );
     // Two writers of one blob may be here at once: each holds it back until its own flush is through.
     this.#settling.set(hash, (this.#settling.get(hash) ?? 0) + 1);
     try {

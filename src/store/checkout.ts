@@ -6,7 +6,7 @@
  * whoever plants something on the way makes the checkout fail instead of being written through.
  */
 import { createHash } from "node:crypto";
-import { chmod, type FileHandle, mkdir, open, readdir, rm } from "node:fs/promises";
+import { chmod, type FileHandle, lstat, mkdir, open, readdir, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { TreeEntry } from "../protocol/runner-wire.ts";
 import { checkTree } from "./tree.ts";
@@ -18,8 +18,11 @@ export interface CheckoutOptions {
   readonly bytesMax?: number;
 }
 
-/** Hands out a blob's content; `BlobStore.open` fits. */
-export type OpenBlob = (hash: string) => Promise<{ stream: AsyncIterable<Uint8Array> } | undefined>;
+/** Hands out a blob's content, of which no more than `size` bytes are wanted. */
+export type OpenBlob = (
+  hash: string,
+  size: number,
+) => Promise<{ stream: AsyncIterable<Uint8Array> } | undefined>;
 
 export type CheckoutErrorCode =
   | "unsafe_tree"
@@ -78,9 +81,10 @@ export async function checkoutTree(
   }
 }
 
-/** Deletes a checkout, a read-only one too. No error when it is not there. */
+/** Deletes a checkout, a read-only one too. No error when it is not there; of a link only the link goes. */
 export async function removeCheckout(folder: string): Promise<void> {
-  await makeWritable(folder);
+  const found = await lstat(folder).catch(() => undefined);
+  if (found?.isDirectory()) await makeWritable(folder);
   await rm(folder, { recursive: true, force: true, maxRetries: 3 });
 }
 
@@ -119,15 +123,21 @@ async function makeRoot(folder: string): Promise<boolean> {
 async function makeFolders(tree: readonly TreeEntry[], folder: string): Promise<string[]> {
   const made = new Set<string>();
   for (const { path } of tree) {
-    for (let slash = path.indexOf("/"); slash !== -1; slash = path.indexOf("/", slash + 1)) {
-      const inside = join(folder, path.slice(0, slash));
-      if (made.has(inside)) continue;
+    // From the file upwards to what is there: a folder of many files is not walked down to again for each.
+    const absent: string[] = [];
+    for (
+      let slash = path.lastIndexOf("/");
+      slash !== -1 && !made.has(path.slice(0, slash));
+      slash = path.lastIndexOf("/", slash - 1)
+    )
+      absent.push(path.slice(0, slash));
+    for (const inside of absent.reverse()) {
       // Not recursive and not forgiving: what exists here already was put there by somebody else.
-      await mkdir(inside, { mode: 0o755 });
+      await mkdir(join(folder, inside), { mode: 0o755 });
       made.add(inside);
     }
   }
-  return [...made];
+  return [...made].map((inside) => join(folder, inside));
 }
 
 async function writeAll(
@@ -162,7 +172,7 @@ async function writeEntry(
   openBlob: OpenBlob,
   readOnly: boolean,
 ): Promise<void> {
-  const opened = await openBlob(entry.hash);
+  const opened = await openBlob(entry.hash, entry.size);
   if (opened === undefined) {
     throw new CheckoutError(
       "missing_blob",

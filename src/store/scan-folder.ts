@@ -9,7 +9,7 @@
  */
 import { createHash } from "node:crypto";
 import { constants, type Dirent } from "node:fs";
-import { type FileHandle, lstat, open, readdir, readFile, realpath, stat } from "node:fs/promises";
+import { type FileHandle, lstat, open, readdir, realpath, stat } from "node:fs/promises";
 import { join, sep } from "node:path";
 import type { Tree, TreeEntry } from "../protocol/runner-wire.ts";
 import { defaultIgnores, type IgnoreRule, isIgnored, parseIgnoreFile } from "./ignore-file.ts";
@@ -44,6 +44,7 @@ export type ScanResult =
 export const defaultScanLimits = { bytesMax: 512 * 1024 * 1024, filesMax: 20_000 };
 const HASHED_AT_ONCE = 6;
 const READ_BYTES = 256 * 1024;
+const IGNORE_BYTES_MAX = 1024 * 1024;
 /** Beyond this the walk itself is given up. */
 const WALKED_FILES_MAX = 1_000_000;
 
@@ -62,7 +63,9 @@ export async function scanFolder(folder: string, options: ScanOptions = {}): Pro
   } catch (error) {
     return refused(folder, `cannot be read: ${(error as Error).message}`);
   }
-  const walk = new Walk(root, await readRules(root, options));
+  const rules = await readRules(root, options);
+  if (!Array.isArray(rules)) return { ok: false, issues: [rules] };
+  const walk = new Walk(root, rules);
   await walk.visit(root, "", [root]);
   const limits = { ...defaultScanLimits, ...options.limits };
   const tooMuch = overLimit(walk.files, limits);
@@ -85,11 +88,32 @@ const refused = (path: string, message: string): ScanResult => ({
   issues: [{ path, message }],
 });
 
-async function readRules(root: string, options: ScanOptions): Promise<IgnoreRule[]> {
+async function readRules(
+  root: string,
+  options: ScanOptions,
+): Promise<IgnoreRule[] | SnapshotIssue> {
   const { ignoreFile = ".contrailignore", ignore = defaultIgnores } = options;
-  const own =
-    ignoreFile === null ? "" : await readFile(join(root, ignoreFile), "utf8").catch(() => "");
+  const own = ignoreFile === null ? "" : await readIgnoreFile(join(root, ignoreFile));
+  if (own === null)
+    return {
+      path: ignoreFile ?? ".",
+      message: `holds more than ${readable(IGNORE_BYTES_MAX)}. Use patterns (\`logs/\`) in place of single names.`,
+    };
   return parseIgnoreFile(`${ignore.join("\n")}\n${own}`);
+}
+
+/** @returns "" where there is none (or none that can be read: the walk says so), null where it is too large */
+async function readIgnoreFile(path: string): Promise<string | null> {
+  // A pipe of this name would otherwise hold the scan up for ever.
+  const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK).catch(() => undefined);
+  if (file === undefined) return "";
+  try {
+    const found = await file.stat();
+    if (!found.isFile()) return "";
+    return found.size > IGNORE_BYTES_MAX ? null : await file.readFile("utf8");
+  } finally {
+    await file.close();
+  }
 }
 
 /** The first pass: collects files, and what speaks against them. */

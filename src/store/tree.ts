@@ -18,6 +18,12 @@ export interface SnapshotIssue {
 }
 
 export const TREE_ENTRIES_MAX = 100_000;
+/** Counted over all files: without a limit a few thousand deep paths would be millions of folders to make. */
+const FOLDERS_MAX = 100_000;
+/** Deeper than any real tree, and what keeps the work below in proportion to the tree's size. */
+const DEPTH_MAX = 128;
+/** Beyond these nobody reads on, and an answer should not be larger than what it answers. */
+const ISSUES_MAX = 100;
 const PATH_BYTES_MAX = 4096;
 const NAME_BYTES_MAX = 255;
 
@@ -41,19 +47,23 @@ export function canonicalTree(tree: readonly TreeEntry[]): { bytes: Uint8Array; 
   return { bytes, hash: createHash("sha256").update(bytes).digest("hex") };
 }
 
-/** @returns every reason not to unpack this tree; none when it is safe */
+/** @returns the reasons not to unpack this tree, the first hundred of them; none when it is safe */
 export function checkTree(tree: readonly TreeEntry[]): SnapshotIssue[] {
   if (tree.length > TREE_ENTRIES_MAX) {
     return [
       { path: ".", message: `${tree.length} files; a snapshot holds ${TREE_ENTRIES_MAX} at most` },
     ];
   }
+  // A list from a server goes through no schema.
+  if (tree.some(({ path }) => typeof path !== "string"))
+    return [{ path: ".", message: "one of the files has no path" }];
   const issues: SnapshotIssue[] = [];
   for (const entry of tree) {
     const fault = pathFault(entry.path) ?? contentFault(entry);
     if (fault !== undefined) issues.push({ path: entry.path, message: fault });
+    if (issues.length >= ISSUES_MAX) return issues;
   }
-  return [...issues, ...collisions(tree)];
+  return [...issues, ...collisions(tree, ISSUES_MAX - issues.length)];
 }
 
 /** @returns what is wrong with a path by itself */
@@ -66,7 +76,10 @@ export function pathFault(path: string): string | undefined {
   if (!path.isWellFormed()) return "the path is not valid Unicode";
   if (Buffer.byteLength(path) > PATH_BYTES_MAX)
     return `the path is longer than ${PATH_BYTES_MAX} bytes`;
-  for (const name of path.split("/")) {
+  const names = path.split("/");
+  if (names.length > DEPTH_MAX)
+    return `the path has ${names.length} names one below the other; the limit is ${DEPTH_MAX}`;
+  for (const name of names) {
     if (name === "") return "the path contains an empty name (// or a trailing /)";
     if (name === "." || name === "..") return `the path contains "${name}"`;
     if (Buffer.byteLength(name) > NAME_BYTES_MAX)
@@ -81,35 +94,64 @@ function contentFault({ hash, size }: TreeEntry): string | undefined {
   return undefined;
 }
 
-/** Same path twice, paths that differ only in case or Unicode form, and files that are folders of other files. */
-function collisions(tree: readonly TreeEntry[]): SnapshotIssue[] {
+/** A name as it was first written, and what lies below it where it is a folder. */
+interface Seen {
+  readonly name: string;
+  readonly below: Map<string, Seen> | null;
+}
+
+/**
+ * Same path twice, paths that differ only in case or Unicode form, and files that are folders of other files. Name by
+ * name down a tree, so that no part of a path is looked at twice.
+ */
+function collisions(tree: readonly TreeEntry[], issuesMax: number): SnapshotIssue[] {
   const issues: SnapshotIssue[] = [];
-  const seen = new Map<string, { path: string; isFolder: boolean }>();
+  const root = new Map<string, Seen>();
+  let folders = 0;
   for (const { path } of tree) {
+    if (issues.length >= issuesMax) break;
     const names = path.split("/");
-    for (let depth = 1; depth <= names.length; depth++) {
-      const prefix = names.slice(0, depth).join("/");
-      const isFolder = depth < names.length;
-      const folded = fold(prefix);
-      const earlier = seen.get(folded);
+    let level = root;
+    for (const [depth, name] of names.entries()) {
+      const isFolder = depth < names.length - 1;
+      const folded = fold(name);
+      const earlier = level.get(folded);
       if (earlier === undefined) {
-        seen.set(folded, { path: prefix, isFolder });
+        const below = isFolder ? new Map<string, Seen>() : null;
+        level.set(folded, { name, below });
+        if (below === null) continue;
+        folders += 1;
+        if (folders > FOLDERS_MAX) {
+          const message = `more than ${FOLDERS_MAX} folders; a snapshot holds ${FOLDERS_MAX} at most`;
+          return [...issues, { path: ".", message }];
+        }
+        level = below;
         continue;
       }
-      if (isFolder && earlier.isFolder && earlier.path === prefix) continue;
-      const message =
-        earlier.path !== prefix
-          ? `differs from ${JSON.stringify(earlier.path)} only in upper and lower case or Unicode form`
-          : isFolder || earlier.isFolder
-            ? `${JSON.stringify(prefix)} is both a file and a folder`
-            : "is listed twice";
-      issues.push({ path, message });
+      const message = collision(names.slice(0, depth), { earlier, name, isFolder });
+      if (message === undefined && earlier.below !== null) {
+        level = earlier.below;
+        continue;
+      }
+      if (message !== undefined) issues.push({ path, message });
       break;
     }
   }
   return issues;
 }
 
+/** @returns undefined where both are the same folder */
+function collision(
+  above: readonly string[],
+  { earlier, name, isFolder }: { earlier: Seen; name: string; isFolder: boolean },
+): string | undefined {
+  const full = (last: string) => JSON.stringify([...above, last].join("/"));
+  if (earlier.name !== name)
+    return `differs from ${full(earlier.name)} only in upper and lower case or Unicode form`;
+  if (isFolder !== (earlier.below !== null)) return `${full(name)} is both a file and a folder`;
+  return isFolder ? undefined : "is listed twice";
+}
+
 /** What a case-insensitive, normalizing file system takes for the same name. */
-const fold = (path: string): string =>
-  path.normalize("NFD").toLowerCase().toUpperCase().normalize("NFD");
+const fold = (name: string): string =>
+  name.normalize("NFD").toLowerCase().toUpperCase().normalize("NFD");

@@ -151,6 +151,7 @@ function blobProblem(error: BlobError): ContrailError {
     hash_mismatch: "hash_mismatch",
     too_large: "too_large",
     disk_full: "disk_full",
+    unusable: "internal",
   } as const;
   const code = (codes as Readonly<Record<string, (typeof codes)[keyof typeof codes]>>)[error.code];
   return new ContrailError(code ?? "invalid_request", error.message, { cause: error });

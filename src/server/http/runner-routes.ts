@@ -5,7 +5,7 @@ import { parseId } from "../../base/ids.ts";
 import { ContrailError } from "../../protocol/errors.ts";
 import type { TreeEntry } from "../../protocol/runner-wire.ts";
 import * as wire from "../../protocol/runner-wire.ts";
-import { canonicalTree } from "../../store/snapshot.ts";
+import { canonicalTree, checkTree } from "../../store/snapshot.ts";
 import { LogWriter } from "../log-writer.ts";
 import { allocationsOf, ordersFor } from "../orders.ts";
 import { answerSync } from "../runner-requests.ts";
@@ -46,6 +46,7 @@ export function runnerRoutes(app: App, context: RouteContext): void {
       const body = request.body;
       refuseOthers(context, runner, body.allocations);
       refuseHugeReports(body);
+      refuseUnsafeTrees(body);
       const past = await pastAllocations(
         context,
         body.allocations.filter((a) => a.events.length > 0).map((a) => a.id),
@@ -148,6 +149,20 @@ function refuseHugeReports(body: wire.SyncRequest): void {
           "too_large",
           `the report of ${id} at step ${event.step} has ${count} metrics; the limit is ${REPORT_METRICS_MAX}`,
           { hint: "Report fewer metrics at a step, and put large tables into a checkpoint." },
+        );
+    }
+}
+
+/** A runner's own scan lets none of these through. Stored, it would be refused by everybody who wants its files. */
+function refuseUnsafeTrees(body: wire.SyncRequest): void {
+  for (const { id, events } of body.allocations)
+    for (const event of events) {
+      if (event.type !== "checkpoint") continue;
+      const unsafe = checkTree(event.tree)[0];
+      if (unsafe)
+        throw new ContrailError(
+          "invalid_request",
+          `the checkpoint of ${id} at step ${event.step} is not safe to unpack: ${unsafe.path}: ${unsafe.message}`,
         );
     }
 }
