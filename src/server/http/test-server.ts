@@ -53,6 +53,8 @@ export interface TestServer extends AsyncDisposable {
   readonly oneTimeToken: string;
   readonly dataDir: string;
   call(method: string, path: string, options?: CallOptions): Promise<Answer>;
+  /** Stops the server and starts one anew over the same folder and database, at the same address. */
+  restart(trials: "stop" | "keep"): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -79,15 +81,17 @@ export async function testServer(options: TestServerOptions = {}): Promise<TestS
   const troubles: LoggedLine[] = [];
   const log = pino({ level: "warn" }, { write: (line) => void troubles.push(JSON.parse(line)) });
   let runnerToken = "";
-  const server = await startServer({
-    ...{ dataDir, clock, log, host: "127.0.0.1", port: 0, version: "0.0.0", user: "ada" },
-    databaseUrl: database.url,
-    pageDir: options.pageDir ?? join(dataDir, "no-page"),
-    engine: idleEngine(options.slots ?? 2, (token) => {
-      runnerToken = token;
-    }),
-    onStopWanted: () => undefined,
-  });
+  const start = (port: number): ReturnType<typeof startServer> =>
+    startServer({
+      ...{ dataDir, clock, log, port, host: "127.0.0.1", version: "0.0.0", user: "ada" },
+      databaseUrl: database.url,
+      pageDir: options.pageDir ?? join(dataDir, "no-page"),
+      engine: idleEngine(options.slots ?? 2, (token) => {
+        runnerToken = token;
+      }),
+      onStopWanted: () => undefined,
+    });
+  let server = await start(0);
   const { url, oneTimeToken } = server;
   const call = (method: string, path: string, how: CallOptions = {}): Promise<Answer> =>
     send(url, token, method, path, how);
@@ -106,8 +110,12 @@ export async function testServer(options: TestServerOptions = {}): Promise<TestS
     })();
     return stopping;
   };
+  const restart = async (trials: "stop" | "keep"): Promise<void> => {
+    await server.stop(trials);
+    server = await start(Number(new URL(url).port));
+  };
   return {
-    ...{ url, token, dataDir, oneTimeToken, troubles, call, stop, pool: database.pool },
+    ...{ restart, url, token, dataDir, oneTimeToken, troubles, call, stop, pool: database.pool },
     client: new Client({ url, token, clock, newKey: randomUUID, attemptsMax: 1 }),
     runner: new TestRunner(call, runnerToken),
     clock: {
