@@ -120,14 +120,20 @@ export function checkToken(token: string | undefined, from: string): void {
   );
 }
 
-/** The address without a trailing slash. @throws CliError when it is not an http(s) address */
+/** The address without a trailing slash. @throws CliError when it is not an http(s) address, or carries a password */
 export function normalUrl(text: string, fromEnv = false): string {
+  const where = fromEnv ? "CONTRAIL_SERVER" : "The server";
   const url = URL.canParse(text) ? new URL(text) : undefined;
+  // Not shown: what stands before the @ may be a password, also where the rest is mistyped.
+  if (text.includes("@"))
+    throw new CliError("usage", `${where} is an address with a user name or password in it.`, {
+      hint: "Write it like http://127.0.0.1:4747, and sign in with `contrail login`, or a token in CONTRAIL_TOKEN.",
+      exitCode: 2,
+    });
   if (url === undefined || (url.protocol !== "http:" && url.protocol !== "https:"))
-    throw new CliError(
-      "usage",
-      `${fromEnv ? "CONTRAIL_SERVER" : "The server"} "${text}" is not an http or https address.`,
-      { hint: "Write it like http://127.0.0.1:4747", exitCode: 2 },
-    );
+    throw new CliError("usage", `${where} "${text}" is not an http or https address.`, {
+      hint: "Write it like http://127.0.0.1:4747",
+      exitCode: 2,
+    });
   return `${url.origin}${url.pathname.replace(/\/+$/, "")}`;
 }

@@ -15,7 +15,7 @@ export async function provenanceOf(host: Host, folder: string): Promise<Facts> {
   return {
     cwd: host.cwd,
     folder,
-    argv: [...host.argv],
+    argv: host.argv.map(withoutSecret),
     host: hostname(),
     user: userName(),
     platform: `${process.platform} ${process.arch}`,
@@ -55,11 +55,11 @@ async function gitFacts(host: Host, folder: string): Promise<Facts | undefined> 
   };
 }
 
-/** A remote may carry a password or token before its host. */
-export function withoutSecret(remote: string): string {
-  if (!URL.canParse(remote)) return remote;
-  const url = new URL(remote);
-  if (url.username === "" && url.password === "") return remote;
+/** An address may carry a password or token before its host; other words stay as they are. */
+export function withoutSecret(word: string): string {
+  if (!URL.canParse(word)) return word;
+  const url = new URL(word);
+  if (url.username === "" && url.password === "") return word;
   url.username = "";
   url.password = "";
   return url.href;

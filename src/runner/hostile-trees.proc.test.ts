@@ -1,16 +1,15 @@
 /** Row I4 at the runner: what a snapshot's list, its content, or something planted on the disk could do to a node. */
 import assert from "node:assert/strict";
-import {
-  lstatSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  symlinkSync,
-  writeFileSync,
-} from "node:fs";
+import { lstatSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { afterEach, beforeEach, test } from "node:test";
-import { CONTENT, contentsOf, HOSTILE_TREES, makeOutside } from "../store/test-trees.ts";
+import {
+  CONTENT,
+  contentsOf,
+  filesBelow,
+  HOSTILE_TREES,
+  makeOutside,
+} from "../store/test-trees.ts";
 import type { FakeServer } from "./fake-server.ts";
 import { sh, TestBench } from "./test-bench.ts";
 
@@ -29,11 +28,6 @@ afterEach(() => bench.close());
 /** A list as an attacker would store it: nobody made it canonical. */
 const stored = (tree: unknown): string => server.blob(JSON.stringify(tree)).hash;
 const cached = (hash: string): string => join(bench.state, "cache", hash.slice(0, 2), hash);
-/** Files below a folder, links not followed. */
-const filesIn = (folder: string): string[] =>
-  readdirSync(folder, { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile())
-    .map((entry) => join(entry.parentPath, entry.name));
 
 test("a hostile list as code, as data and as a checkpoint ends the launch in words, and writes nothing", async (t) => {
   await bench.startRunner();
@@ -57,7 +51,7 @@ test("a hostile list as code, as data and as a checkpoint ends the launch in wor
     assert.ok(!server.types(id).includes("started"), name);
     assert.deepEqual(contentsOf(outside), before, name);
   }
-  const left = filesIn(join(bench.state, "datasets"));
+  const left = filesBelow(join(bench.state, "datasets"));
   assert.deepEqual(left, []);
   t.diagnostic(`I4: ${trial} hostile lists at a runner, none started, 0 files written`);
 });
@@ -71,7 +65,7 @@ test("content larger than its list says is given up on the way, not written to t
   const exit = await server.untilExit("1.1.1");
   assert.equal(exit.kind, "launch_failed");
   assert.match(exit.detail, /has more than 1000 bytes/);
-  const kept = filesIn(join(bench.state, "cache")).map((path) => lstatSync(path).size);
+  const kept = filesBelow(join(bench.state, "cache")).map((path) => lstatSync(path).size);
   const bytes = kept.reduce((a, b) => a + b, 0);
   assert.ok(bytes < 1000, `${bytes} bytes in the cache`);
   t.diagnostic(`I4: 64 MiB sent for a file of 1000 bytes: ${bytes} bytes kept (the list itself)`);

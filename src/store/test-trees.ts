@@ -1,6 +1,6 @@
 /** For tests: lists of files that nobody may unpack (row I4), and what has to be left alone beside a target. */
 import { createHash } from "node:crypto";
-import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { lstatSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { TreeEntry } from "../protocol/runner-wire.ts";
 
@@ -49,13 +49,23 @@ export const HOSTILE_TREES: Readonly<Record<string, () => TreeEntry[]>> = {
   "a hash that is a path": () => [...files("good"), fileAt("x", { hash: "../../outside/secret" })],
 };
 
-/** Whatever is in a folder, links not followed: to be compared with what it was before. */
+/** Paths of everything below a folder. Links are not followed, as Node's own recursion would. */
+export function pathsBelow(folder: string): string[] {
+  return readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
+    const path = join(folder, entry.name);
+    return entry.isDirectory() ? [path, ...pathsBelow(path)] : [path];
+  });
+}
+
+export const filesBelow = (folder: string): string[] =>
+  pathsBelow(folder).filter((path) => lstatSync(path).isFile());
+
+/** Whatever is in a folder, with its modes: to be compared with what it was before. */
 export function contentsOf(folder: string): Record<string, string> {
   const found: Record<string, string> = {};
-  for (const entry of readdirSync(folder, { recursive: true, withFileTypes: true })) {
-    const path = join(entry.parentPath, entry.name);
-    const content = entry.isFile() ? readFileSync(path, "utf8") : "";
-    const mode = entry.isSymbolicLink() ? 0 : statSync(path).mode;
+  for (const path of pathsBelow(folder)) {
+    const { mode } = lstatSync(path);
+    const content = lstatSync(path).isFile() ? readFileSync(path, "utf8") : "";
     found[path] = `${mode.toString(8)} ${content}`;
   }
   return found;

@@ -44,7 +44,10 @@ export const BOMBS: Readonly<Record<string, Bomb>> = {
     code: "too_deep",
   },
   "an unclosed depth": { text: () => "{a: [".repeat(40), code: "too_deep" },
-  "four hundred duplicate keys": { text: () => "entrypoint: a\n".repeat(400), code: "duplicate_key" },
+  "four hundred duplicate keys": {
+    text: () => "entrypoint: a\n".repeat(400),
+    code: "duplicate_key",
+  },
   "a thousand tags": {
     text: () => `[${"!!js/undefined x, ".repeat(1000)}]`,
     code: "yaml_tag",
