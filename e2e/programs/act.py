@@ -34,6 +34,8 @@ def train():
         start["step"] = step
         if act == "mute":
             trial.report(step, other=step)
+        elif act == "nan" and trial.params["x"] < 0.5:
+            trial.report(step, score=float("nan"))
         else:
             trial.report(step, score=trial.params["x"] + step / 1000)
         trial.checkpoint(step, save, always=act == "fail-at")
@@ -55,6 +57,8 @@ elif act == "signal":
     os.kill(os.getpid(), int(words[0]))
 elif act == "memory":
     raise MemoryError("asked for too much")
+elif act == "half" and trial.params["x"] < 0.5:
+    sys.exit("x is below 0.5")
 elif act == "picky" and trial.params["x"] < 0.5:
     trial.invalid_hyperparameters("x is below 0.5")
 else:

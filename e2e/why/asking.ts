@@ -61,6 +61,12 @@ export class Asking {
     return trial;
   }
 
+  /** Waits until its program has printed this line. */
+  async heard(trial: string, line: string): Promise<void> {
+    for await (const lines of this.it.client.logStream({ trial }))
+      if (lines.some(({ text }) => text === line)) return;
+  }
+
   async over(config: object): Promise<string> {
     const id = await this.submit(config);
     await this.it.ended(id);

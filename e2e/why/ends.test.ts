@@ -107,7 +107,7 @@ describe("why it ended", () => {
   test("a person killed its experiment; it ignored SIGTERM", async () => {
     const trial = await ask.running(doing("deaf"));
     await shared().trialWhen(trial, "holds", () => true);
-    await heard(trial, "holding");
+    await ask.heard(trial, "holding");
     await ask.kill(trial);
     because(await ask.why("trial", trial), {
       code: "killed",
@@ -124,12 +124,6 @@ describe("why it ended", () => {
       text: /It was sent SIGTERM, then SIGKILL\./,
     });
   });
-
-  async function heard(trial: string, line: string): Promise<void> {
-    const { client } = shared();
-    for await (const lines of client.logStream({ trial }))
-      if (lines.some(({ text }) => text === line)) return;
-  }
 
   test("a person canceled it: it stopped when told", async () => {
     const trial = await ask.running(doing("train", { hyperparameters: { delay_ms: 20 } }));

@@ -86,7 +86,7 @@ function stateReason(f: ExperimentFacts): WhyReason {
       const change = last("stopping");
       return reasonOf(
         "stopping",
-        `Experiment ${f.id} is coming to its end (${change?.cause ?? f.reason}); ${plural(f.trials.running, "trial")} of it still have processes.`,
+        `Experiment ${f.id} is coming to its end (${change?.cause ?? f.reason}); ${plural(f.trials.running, "trial of it still has", "trials of it still have")} processes.`,
         { changes: [change], figures: { running: f.trials.running } },
       );
     }
@@ -128,10 +128,10 @@ function countsReason(f: ExperimentFacts): WhyReason {
   const { total, ...counts } = f.trials;
   const words = Object.entries(counts)
     .filter(([, count]) => count > 0)
-    .map(([name, count]) => `${count} ${name}`);
+    .map(([name, count]) => `${count} ${name === "error" ? "failed" : name}`);
   return reasonOf(
     "trials",
-    `Of at most ${plural(f.plan.trialsMax, "trial")}, ${total} were made${words.length > 0 ? `: ${words.join(", ")}` : ""}.`,
+    `Of at most ${plural(f.plan.trialsMax, "trial")}, ${total} ${total === 1 ? "was" : "were"} made${words.length > 0 ? `: ${words.join(", ")}` : ""}.`,
     { figures: { ...f.trials, trials_max: f.plan.trialsMax } },
   );
 }
