@@ -1,5 +1,6 @@
 /** Bodies that are too much or not what they say (row I8), and what a refusal looks like. */
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
 import { connect } from "node:net";
 import { describe, test } from "node:test";
 import { gzipSync } from "node:zlib";
@@ -70,6 +71,97 @@ describe("bodies", () => {
   });
 });
 
+describe("bodies that go on", () => {
+  test("are not read to their end, and do not stay in memory", async (t) => {
+    await using server = await testServer();
+    const { hostname: host, port } = new URL(server.url);
+    const head = (method: string, path: string, type: string): string =>
+      `${method} ${path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${server.token}\r\ncontent-type: ${type}\r\ntransfer-encoding: chunked\r\n\r\n`;
+    const chunk = `100000\r\n${" ".repeat(2 ** 20)}\r\n`;
+    const wanted = 256;
+    const before = process.memoryUsage().rss;
+    let taken = 0;
+    for (const path of ["/api/v1/tokens", "/api/v1/experiments", "/api/v1/datasets"]) {
+      const pieces = {
+        *[Symbol.iterator]() {
+          yield head("POST", path, "application/json");
+          for (let i = 0; i < wanted; i++, taken++) yield chunk;
+        },
+      };
+      assert.match(await converse(host, Number(port), pieces), /^HTTP\/1\.1 413 /, path);
+    }
+    const grown = (process.memoryUsage().rss - before) / 2 ** 20;
+    // 1 MiB is the limit of the first, 64 MiB that of the others; what lies in sockets comes on top.
+    assert.ok(taken < wanted, `${taken} MiB were taken of ${3 * wanted}`);
+    assert.ok(grown < 512, `${grown} MiB more`);
+    assert.equal((await server.call("GET", "/api/v1/me")).status, 200);
+    t.diagnostic(
+      `I8: 3 bodies without end: 3 × 413 after ${taken} MiB in all (limits 1, 64 and 64 MiB), memory of both sides +${grown.toFixed(0)} MiB`,
+    );
+  });
+
+  test("as a blob are stored as they come, or not at all when they break off or lie about their length", async (t) => {
+    await using server = await testServer();
+    const { hostname: host, port } = new URL(server.url);
+    const head = (length: number): string =>
+      `PUT /api/v1/blobs/${HASH} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${server.token}\r\ncontent-type: application/octet-stream\r\ncontent-length: ${length}\r\n\r\n`;
+    // Less than announced: the connection ends before the body does.
+    await new Promise<void>((done) => {
+      const socket = connect(Number(port), host, () => {
+        socket.write(`${head(2 ** 20)}only this`, () => socket.destroy());
+      });
+      socket.once("close", () => done());
+    });
+    // More than announced: what comes after is no part of the body.
+    const answer = await converse(host, Number(port), [`${head(4)}0123456789`]);
+    assert.match(answer, /^HTTP\/1\.1 [45]\d\d /);
+    assert.deepEqual(await server.client.missingBlobs([HASH]), [HASH]);
+    const chunk = Buffer.alloc(2 ** 20, 7);
+    const mebibytes = 256;
+    const hash = createHash("sha256");
+    for (let i = 0; i < mebibytes; i++) hash.update(chunk);
+    const name = hash.digest("hex");
+    let sent = 0;
+    let peak = 0;
+    const body = new ReadableStream<Uint8Array>({
+      pull(controller) {
+        peak = Math.max(peak, process.memoryUsage().rss);
+        if (sent++ < mebibytes) controller.enqueue(chunk);
+        else controller.close();
+      },
+    });
+    const before = process.memoryUsage().rss;
+    const put = await fetch(`${server.url}/api/v1/blobs/${name}`, {
+      ...{ method: "PUT", body, duplex: "half" },
+      headers: {
+        authorization: `Bearer ${server.token}`,
+        "content-type": "application/octet-stream",
+      },
+    } as RequestInit);
+    assert.equal(put.status, 200);
+    const grown = Math.max(0, peak - before) / 2 ** 20;
+    assert.ok(grown < mebibytes, `${grown} MiB more`);
+    t.diagnostic(
+      `I8: a blob of ${mebibytes} MiB passes through with memory of both sides +${grown.toFixed(0)} MiB`,
+    );
+  });
+
+  test("one byte at a time keep nobody else waiting", async () => {
+    await using server = await testServer();
+    const { hostname: host, port } = new URL(server.url);
+    const sockets = Array.from({ length: 50 }, () => connect(Number(port), host));
+    for (const socket of sockets) {
+      socket.on("error", () => undefined);
+      socket.write(
+        `POST /api/v1/tokens HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${server.token}\r\ncontent-type: application/json\r\ncontent-length: 1000\r\n\r\n{`,
+      );
+    }
+    for (let i = 0; i < 20; i++) assert.equal((await server.call("GET", "/api/v1/me")).status, 200);
+    for (const socket of sockets) socket.destroy();
+    assert.deepEqual((await server.client.tokens()).items.length, 1);
+  });
+});
+
 test("every refusal that can be brought about is a problem with its own code and next step", async () => {
   await using server = await testServer();
   const { call } = server;
@@ -121,7 +213,8 @@ test("every refusal that can be brought about is a problem with its own code and
 });
 
 /** Writes the pieces for as long as the other side takes them. @returns what came back */
-function converse(host: string, port: number, pieces: readonly string[]): Promise<string> {
+function converse(host: string, port: number, pieces: Iterable<string>): Promise<string> {
+  const iterator = pieces[Symbol.iterator]();
   return new Promise((resolve, reject) => {
     const socket = connect(port, host);
     let answer = "";
@@ -131,11 +224,11 @@ function converse(host: string, port: number, pieces: readonly string[]): Promis
     });
     socket.once("error", (error) => (answer === "" ? reject(error) : resolve(answer)));
     socket.once("close", () => resolve(answer));
-    const next = (i: number): void => {
-      const piece = pieces[i];
-      if (piece === undefined || !socket.writable) return;
-      socket.write(piece, () => next(i + 1));
+    const next = (): void => {
+      if (!socket.writable) return;
+      const piece = iterator.next();
+      if (!piece.done) socket.write(piece.value, next);
     };
-    socket.once("connect", () => next(0));
+    socket.once("connect", next);
   });
 }
