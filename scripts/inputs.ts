@@ -31,16 +31,16 @@ const ROWS: Readonly<Record<string, Row>> = {
   },
   I2: {
     what: "YAML bombs",
-    files: ["src/protocol/config/bombs.test.ts", "src/protocol/config/yaml-tree.test.ts"],
+    files: ["src/protocol/config/bombs.proc.test.ts", "src/protocol/config/yaml-tree.test.ts"],
   },
   I3: { what: "names that JavaScript gives a meaning", files: [HOSTILE] },
   I4: {
     what: "hostile snapshots",
     files: [
-      "src/store/hostile-trees.test.ts",
+      "src/store/hostile-trees.proc.test.ts",
       "src/server/http/hostile-trees.proc.test.ts",
       "src/runner/hostile-trees.proc.test.ts",
-      "src/cli/download.test.ts",
+      "src/cli/download.proc.test.ts",
     ],
   },
   I5: {

@@ -1,7 +1,7 @@
 /** Why trials ended: the exit as the kernel told it, and who asked for it. */
 import assert from "node:assert/strict";
 import { before, describe, test } from "node:test";
-import { sharedStand } from "../support.ts";
+import { sharedStand, until } from "../support.ts";
 import { Asking, because, doing, says, searching } from "./asking.ts";
 
 describe("why it ended", () => {
@@ -190,8 +190,11 @@ describe("why it ended", () => {
     says(answer, { code: "node_lost", text: /not charged to max_restarts/, actor: "runner" });
     assert.equal((await shared().client.trial(trial)).restarts, 0);
     because(await ask.why("allocation", `${trial}.1`), { code: "ended_node_lost" });
-    const replaced = await shared().client.audit({ what: "replaced" });
-    assert.equal(replaced.items[0]?.subject, "runner local");
+    // It is noted beside what its trials do, and may come a moment later.
+    await until("the new runner is in the log", async () => {
+      const replaced = await shared().client.audit({ what: "replaced" });
+      return replaced.items[0]?.subject === "runner local";
+    });
     await ask.kill(trial);
   });
 });

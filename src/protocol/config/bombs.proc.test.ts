@@ -1,4 +1,4 @@
-/** What it costs to refuse a bomb (row I2). In a file, and so in a process, of its own: it looks at its own memory. */
+/** What it costs to refuse a bomb (row I2). In a process of its own: it looks at its own memory. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { readConfig } from "./config.ts";
