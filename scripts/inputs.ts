@@ -60,7 +60,7 @@ const ROWS: Readonly<Record<string, Row>> = {
     files: ["src/server/http/refusals.proc.test.ts"],
   },
   I9: { what: "spaces without sense", files: ["src/server/http/config-fuzz.proc.test.ts"] },
-  I11: { what: "patterns made to backtrack", files: ["src/store/ignore-file.test.ts"] },
+  I11: { what: "patterns made to backtrack", files: ["src/store/ignore-file.test.ts", HOSTILE] },
   S9: { what: "planted secrets", files: ["e2e/secrets.test.ts"] },
   log: {
     what: "the log of changes",

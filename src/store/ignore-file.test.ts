@@ -105,11 +105,12 @@ test("patterns that would keep a regular expression busy for years are judged at
   ];
   let slowest = 0;
   for (const [pattern, path] of hostile) {
-    const began = performance.now();
+    const began = process.cpuUsage();
     assert.equal(ignored(pattern, path), false, pattern.slice(0, 40));
-    slowest = Math.max(slowest, performance.now() - began);
+    const { user, system } = process.cpuUsage(began);
+    slowest = Math.max(slowest, (user + system) / 1000);
   }
   t.diagnostic(
-    `I11: ${hostile.length} patterns made to backtrack, the slowest ${slowest.toFixed(1)} ms`,
+    `I11: ${hostile.length} patterns made to backtrack, the slowest ${slowest.toFixed(1)} ms of the processor`,
   );
 });

@@ -229,6 +229,40 @@ describe("names", () => {
   });
 });
 
+test("filters take a pattern that would run for years as the plain text that it is", async (t) => {
+  await using server = await testServer();
+  await server.client.createExperiment({ config: RANDOM_CONFIG, code: null });
+  await server.runner.started("1.1.1");
+  const patterns = ["(a+)+$", "(.*a){20}", "%a%a%a%a%a%a%", "(a|aa)*b", "[[:alpha:]]*\\1"];
+  const line = "a".repeat(60_000);
+  await server.runner.print("1.1.1", line, ...patterns);
+  let asked = 0;
+  let slowestMs = 0;
+  const ask = async (path: string): Promise<unknown[]> => {
+    const began = performance.now();
+    const answer = await server.call("GET", `/api/v1${path}`);
+    slowestMs = Math.max(slowestMs, performance.now() - began);
+    asked += 1;
+    assert.equal(answer.status, 200, `${path}: ${answer.text.slice(0, 200)}`);
+    return (answer.json as { items: unknown[] }).items;
+  };
+  for (const pattern of patterns) {
+    const word = encodeURIComponent(pattern);
+    const found = (await ask(`/trials/1.1/logs?contains=${word}`)) as { text: string }[];
+    assert.deepEqual(
+      found.map(({ text }) => text),
+      [pattern],
+    );
+    assert.equal((await ask(`/experiments/1/logs?contains=${word}`)).length, 1);
+    for (const filter of ["what", "actor"])
+      assert.deepEqual(await ask(`/audit?${filter}=${word}`), []);
+    assert.deepEqual(await ask(`/experiments?label=${word}`), []);
+  }
+  t.diagnostic(
+    `I11: ${patterns.length} patterns in ${asked} filters, each taken as text; the slowest answer ${slowestMs.toFixed(0)} ms`,
+  );
+});
+
 describe("metric values", () => {
   test("are stored as they were sent, or refused by name", async () => {
     await using server = await testServer();
