@@ -1,6 +1,7 @@
 /** Rules about what is left when everything has come to its end, and what memory and ledger must agree on. */
-import { isDeepStrictEqual } from "node:util";
-import { startSearch, stepSearch } from "../core/search/methods.ts";
+import { type Difference, firstDifference } from "../base/difference.ts";
+import { stringifyExact } from "../base/json.ts";
+import { Replay } from "../core/search/replay.ts";
 import type { ExperimentConfig } from "../protocol/config/config.ts";
 import type { LiveExperiment } from "../server/live-experiment.ts";
 import { liveFrom } from "../server/load.ts";
@@ -35,21 +36,23 @@ export async function checkMemory(
   const there = new Map((await ledger.load()).map((row) => [row.row.id, liveFrom(row)]));
   for (const id of new Set([...there.keys(), ...server.world.experiments.keys()])) {
     const [kept, loaded] = [server.world.experiments.get(id), there.get(id)];
-    if (kept && loaded && isDeepStrictEqual(essence(kept), essence(loaded))) continue;
-    const difference =
-      kept && loaded ? firstDifference(essence(kept), essence(loaded)) : "only one has it";
-    context.broken("memory and ledger agree", `experiment ${id}: ${difference}`);
+    if (!kept || !loaded) {
+      context.broken("memory and ledger agree", `experiment ${id}: only one has it`);
+      continue;
+    }
+    const difference = firstDifference(essence(kept), essence(loaded));
+    if (difference)
+      context.broken(
+        "memory and ledger agree",
+        `experiment ${id}: ${said(difference, "in memory", "in the ledger")}`,
+      );
   }
 }
 
-function firstDifference(a: unknown, b: unknown, path = ""): string {
-  if (typeof a !== "object" || typeof b !== "object" || a === null || b === null)
-    return `${path}: ${JSON.stringify(a)} in memory, ${JSON.stringify(b)} in the ledger`;
-  for (const key of new Set([...Object.keys(a), ...Object.keys(b)])) {
-    const [x, y] = [(a as Record<string, unknown>)[key], (b as Record<string, unknown>)[key]];
-    if (!isDeepStrictEqual(x, y)) return firstDifference(x, y, `${path}.${key}`);
-  }
-  return `${path}: the order differs`;
+function said(difference: Difference | null, left: string, right: string): string {
+  if (difference === null) return "";
+  const { path, left: a, right: b } = difference;
+  return `${path}: ${stringifyExact(a)} ${left}, ${stringifyExact(b)} ${right}`;
 }
 
 interface ReportRow {
@@ -104,25 +107,24 @@ export class LastRules {
 
   /** From its log alone: the same answers, and the same state. */
   #search(experiment: ExperimentRow): void {
-    const spec = experiment.search_spec;
-    let state = startSearch(spec);
+    const replay = new Replay(experiment.search_spec);
     const log = this.#ledger
       .rows<SearchEventRow>("search_events")
       .filter((row) => row.experiment_id === experiment.id)
       .sort((a, b) => a.seq - b.seq);
     for (const { event, actions, at_ms: atMs, seq } of log) {
-      const step = stepSearch(spec, state, event, atMs);
-      state = step.state;
-      if (!isDeepStrictEqual(stored(step.actions), stored(actions)))
+      const parting = replay.take({ seq, atMs, event, actions });
+      if (parting)
         return this.#context.broken(
           "a search decides the same from its log",
-          `experiment ${experiment.id}, event ${seq}: ${firstDifference(stored(actions), stored(step.actions))}`,
+          `experiment ${experiment.id}, event ${seq}: ${parting.kind} ${said(parting.difference, "then", "now")}`,
         );
     }
-    if (!isDeepStrictEqual(stored(state), stored(experiment.search_state)))
+    const other = firstDifference(experiment.search_state, replay.state);
+    if (other)
       this.#context.broken(
         "a search's saved state is that of its log",
-        `experiment ${experiment.id}: ${firstDifference(stored(experiment.search_state), stored(state))}`,
+        `experiment ${experiment.id}: ${said(other, "saved", "from the log")}`,
       );
     const exits = new Set(log.flatMap(({ event }) => (event.type === "exit" ? event.trial : [])));
     const trials = this.#trialsOf(experiment.id);

@@ -9,6 +9,7 @@
 
 import type { ParsedId } from "../base/ids.ts";
 import { fromWire, type WireNumber } from "../base/json.ts";
+import type { SearchAction } from "../core/search/search.ts";
 import type { Counters, Ledger } from "../server/ledger.ts";
 import type { PastAllocation } from "../server/sync.ts";
 import type { StoredExperiment } from "../store/live-rows.ts";
@@ -269,7 +270,7 @@ export interface SearchEventRow {
   readonly seq: number;
   readonly at_ms: number;
   readonly event: StoredExperiment["searchTail"][number]["event"];
-  readonly actions: readonly unknown[];
+  readonly actions: readonly SearchAction[];
 }
 
 const number = (value: WireNumber | null): number | null =>

@@ -1,0 +1,32 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { firstDifference } from "./difference.ts";
+
+test("what JSON takes for the same is the same", () => {
+  const same: readonly [unknown, unknown][] = [
+    [
+      { a: 1, b: [1, null] },
+      { b: [1, null], a: 1 },
+    ],
+    [{ a: undefined }, {}],
+    [Number.NaN, Number.NaN],
+    [-0, 0],
+    [[], []],
+  ];
+  for (const [a, b] of same) assert.equal(firstDifference(a, b), undefined);
+});
+
+test("the first place that differs is named, with both values", () => {
+  const cases: readonly [unknown, unknown, string, unknown, unknown][] = [
+    [{ a: [1, { b: 2 }] }, { a: [1, { b: 3 }] }, ".a[1].b", 2, 3],
+    [{ a: 1 }, {}, ".a", 1, undefined],
+    [{}, { a: null }, ".a", undefined, null],
+    [[1], [1, 2], "[1]", undefined, 2],
+    [[], {}, "", [], {}],
+    [Number.NaN, null, "", Number.NaN, null],
+    [{ a: {} }, { a: "x" }, ".a", {}, "x"],
+    [{ toString: 1 }, {}, ".toString", 1, undefined],
+  ];
+  for (const [a, b, path, left, right] of cases)
+    assert.deepEqual(firstDifference(a, b), { path, left, right });
+});
