@@ -91,6 +91,8 @@ export const rooms: readonly Room[] = [
       "src/store/postgres/operating-user",
       // `audit verify --file` walks an export by the same rules, with no server to be trusted.
       "src/store/chain-walk",
+      // `search replay` compares its state with the one that a server saved.
+      "src/store/search-state-hash",
     ],
     testsMayImport: ["src/core/", "src/store/", "src/engines/"],
     packages: ["commander", "yaml"],

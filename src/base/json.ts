@@ -30,6 +30,19 @@ export function stringifyExact(value: unknown): string {
   );
 }
 
+/** The same text for the same value: as above, with names in order. For hashes. */
+export const canonicalExact = (value: unknown): string =>
+  JSON.stringify(value, (_key, item: unknown) => {
+    if (typeof item === "number" && !Number.isFinite(item)) return { $number: String(item) };
+    if (typeof item !== "object" || item === null || Array.isArray(item)) return item;
+    const members = item as Record<string, unknown>;
+    return Object.fromEntries(
+      Object.keys(members)
+        .toSorted()
+        .map((name) => [name, members[name]]),
+    );
+  });
+
 /** Gives back what `stringifyExact` wrote, from parsed JSON. Works in place on fresh values. */
 export function reviveExact<T>(value: T): T {
   return revive(value) as T;

@@ -97,6 +97,7 @@ export function experimentLines(
         ["progress", `${Math.floor(experiment.progress * 100)} %`],
         ["trials", `${trials.total}${states.length > 0 ? `: ${states.join(", ")}` : ""}`],
         ["took", spent.seconds > 0 ? duration(spent.seconds) : undefined],
+        ["order cost", spent.held === null ? undefined : heldText(spent.held)],
       ],
       paint.dim,
     ),
@@ -116,6 +117,12 @@ export function experimentLines(
   if (saved !== "") lines.push(saved);
   return lines;
 }
+
+/** What a deterministic search paid for its order. */
+const heldText = (held: NonNullable<Experiment["spent"]["held"]>): string =>
+  held.results === 0
+    ? "no result had to wait"
+    : `${plural(held.results, "result")} waited for others: ${duration(held.seconds)} in all, ${duration(held.seconds_max)} at most; ${duration(held.slot_seconds)} of slot time stood idle`;
 
 export function trialRows(
   items: readonly Trial[],

@@ -54,6 +54,7 @@ export const anExperiment = (over: Partial<Experiment> = {}): Experiment => ({
     slot_seconds: 38,
     money: null,
     energy_kwh_estimated: null,
+    held: null,
   },
   code: HASH,
   ...over,

@@ -216,6 +216,14 @@ export class Client {
   experimentChanges(id: number, query: PageQuery = {}): Promise<Page<api.Change>> {
     return this.#json("GET", `/experiments/${id}/changes`, { query });
   }
+  /** What a search was asked for, and how long its log is. */
+  searchLogHead(id: number): Promise<api.SearchLogHead> {
+    return this.#json("GET", `/experiments/${id}/search`);
+  }
+  /** What it was told and what it answered, oldest first. */
+  searchLog(id: number, query: PageQuery = {}): Promise<Page<api.SearchLogEntry>> {
+    return this.#json("GET", `/experiments/${id}/search/log`, { query });
+  }
   experimentCheckpoints(id: number, query: PageQuery = {}): Promise<Page<api.Checkpoint>> {
     return this.#json("GET", `/experiments/${id}/checkpoints`, { query });
   }

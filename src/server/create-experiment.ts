@@ -66,7 +66,7 @@ async function create(
     name: reading.config.name ?? madeUpName(seed),
     workspace: reading.config.workspace ?? "default",
     project: reading.config.project ?? "default",
-    reproducibility: { experiment_seed: seed },
+    reproducibility: { ...reading.config.reproducibility, experiment_seed: seed },
   };
   refuseWhatNeverFits(config, context.world.slots.length);
   const { search, reason } = toSearch(config, seed);

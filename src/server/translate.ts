@@ -32,10 +32,10 @@ export function toSearch(
 ): { search: SearchSpec; reason: string } {
   const space = toSpace(config.hyperparameters);
   const { method, reason } = toMethod(config, space);
-  return {
-    search: { space, seed, smallerIsBetter: config.searcher.smaller_is_better, method },
-    reason,
-  };
+  const search = { space, seed, smallerIsBetter: config.searcher.smaller_is_better, method };
+  // Absent in configurations that were stored before the field was there.
+  const deterministic = config.reproducibility.deterministic_search === true;
+  return { search: deterministic ? { ...search, deterministic } : search, reason };
 }
 
 function toMethod(config: ExperimentConfig, space: Space): { method: MethodSpec; reason: string } {

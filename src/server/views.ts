@@ -2,6 +2,7 @@
 import type { z } from "zod";
 import { reviveExact, toWire } from "../base/json.ts";
 import { energyKwh, moneySpent } from "../core/budget.ts";
+import { NOTHING_HELD } from "../core/lifecycle/holding.ts";
 import type { RungView, Standing } from "../core/search/search.ts";
 import type * as api from "../protocol/api.ts";
 import type { Plan } from "../protocol/api.ts";
@@ -76,8 +77,21 @@ export function experimentView(row: ExperimentSummaryRow, now: Date): api.Experi
       energy_kwh_estimated: config.budget?.energy
         ? energyKwh(slotMs, config.budget.energy.watts_per_slot)
         : null,
+      held: heldView(row),
     },
     code: row.code,
+  };
+}
+
+function heldView({
+  core,
+  search_spec: spec,
+}: ExperimentSummaryRow): api.Experiment["spent"]["held"] {
+  if (!spec.deterministic) return null;
+  const { results, ms, msMax, slotMs } = core.held ?? NOTHING_HELD;
+  return {
+    ...{ results, seconds: ms / 1000, seconds_max: msMax / 1000 },
+    slot_seconds: slotMs / 1000,
   };
 }
 

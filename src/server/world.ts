@@ -33,6 +33,7 @@ import {
   SEARCH_SNAPSHOT_EVERY,
   type ShellSettings,
 } from "./live-experiment.ts";
+import { whoMakesRoom } from "./standstill.ts";
 
 /** The one runner of the local engine. */
 export const LOCAL_RUNNER = "local";
@@ -316,6 +317,11 @@ export class World {
     while (again && !this.draining && this.holders.size < this.slots.length) {
       again = false;
       for (const start of this.plan(turn.nowMs).starts) again = !this.#grant(turn, start) || again;
+    }
+    if (this.draining) return;
+    for (const { group, trial, reason } of whoMakesRoom(this, turn.nowMs)) {
+      const live = this.experiments.get(group);
+      if (live) this.apply(turn, live, { type: "rest", trial, reason });
     }
   }
 

@@ -18,7 +18,7 @@ export function addSearch(program: Command, run: Run): void {
   const load = () => import("../commands/search.ts");
   const noun = program
     .command("search")
-    .description("searches on paper: nothing is trained and no server is needed");
+    .description("searches on paper, and searches decided again: nothing is trained");
   noun
     .command("preview")
     .description("what a configuration would do: trials per rung, steps, slots")
@@ -36,5 +36,16 @@ export function addSearch(program: Command, run: Run): void {
     .option("--seed <n>", "instead of the seed in the configuration")
     .action((config: string, options) =>
       run(async (cli) => (await load()).simulate(cli, config, options)),
+    );
+  noun
+    .command("replay")
+    .description("decide a whole search again from its log, and compare every decision")
+    .argument("[experiment]", "whose search; its log comes from the server")
+    .option("--file <export>", "a log that --export wrote, instead of a server")
+    .option("--export <file>", "write the log down, for another machine or another day")
+    .action((experiment: string | undefined, options) =>
+      run(async (cli) =>
+        (await import("../commands/search-replay.ts")).replay(cli, experiment, options),
+      ),
     );
 }

@@ -32,6 +32,19 @@ export interface ExperimentCore {
   steps: number;
   slotMs: number;
   best: { trial: number; step: number; value: number } | null;
+  /** Of a deterministic search, once it has heard anything. */
+  held?: HeldCost;
+}
+
+/** What the order of a deterministic search has cost so far. */
+export interface HeldCost {
+  /** Results that had to wait for others before they counted. */
+  readonly results: number;
+  /** Wall time from hearing them until they counted, added up, and the longest. */
+  readonly ms: number;
+  readonly msMax: number;
+  /** Slot time for which trials stood still with slots, their result in. */
+  readonly slotMs: number;
 }
 
 export interface Experiment {
@@ -91,12 +104,14 @@ export type ExperimentEvent =
       readonly run: number;
       readonly end: ProcessesEnd;
     }
+  /** Others need the slots of a trial that stands still. */
+  | { readonly type: "rest"; readonly trial: number; readonly reason: string }
   /** Slots have to be given back for a while (the server stops): save and go, come back later. */
   | { readonly type: "drain"; readonly reason: string }
   | { readonly type: "tick" };
 
 /** An act of the search on one trial. */
-export type TrialDecision = Exclude<SearchAction, { type: "finish" }>;
+export type TrialDecision = Exclude<SearchAction, { type: "finish" | "hold" }>;
 
 /** What one step changed. Sets name what has to be written anew from the state. */
 export interface Effects {

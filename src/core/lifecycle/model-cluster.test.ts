@@ -19,6 +19,7 @@ import {
   isOver,
   newExperiment,
 } from "./experiment.ts";
+import { standsStill } from "./holding.ts";
 import {
   CRASH,
   exitOf,
@@ -223,7 +224,11 @@ export class ModelCluster {
   // ---- everyone else ---------------------------------------------------------------------------
 
   #grant(): boolean {
-    if (this.x.core.run !== "active" || this.#programs.length >= this.#slots) return false;
+    if (this.x.core.run !== "active") return false;
+    if (this.#programs.length >= this.#slots) {
+      this.#makeRoom();
+      return false;
+    }
     const ready = [...this.x.live].filter((number) => {
       const trial = this.x.trials.get(number);
       return trial && wantsSlots(trial) && trial.retryAtMs <= this.nowMs;
@@ -246,6 +251,14 @@ export class ModelCluster {
       outbox: [],
     });
     return true;
+  }
+
+  /** Whoever stands still while others want slots is told to go. */
+  #makeRoom(): void {
+    const trials = [...this.x.live].flatMap((number) => this.x.trials.get(number) ?? []);
+    const one = trials.find(standsStill);
+    if (one && trials.some(wantsSlots))
+      this.#send({ type: "rest", trial: one.number, reason: "others need them" });
   }
 
   #nextSecond(): void {

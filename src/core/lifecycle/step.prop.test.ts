@@ -82,6 +82,22 @@ test("whatever happens, every invariant of an experiment holds, and it comes to 
   );
 });
 
+test("the same for deterministic searches: nobody waits for a slot that a held trial keeps", () => {
+  let held = 0;
+  fc.assert(
+    fc.property(method, cluster, fc.integer({ min: 0, max: 3 }), (search, c, maxRestarts) => {
+      const spec = specWith(search, { maxRestarts });
+      const deterministic = { ...spec, search: { ...spec.search, deterministic: true as const } };
+      const play = new ModelCluster(deterministic, c.seed, { slots: c.slots, faults: c.faults });
+      play.play(c.moves);
+      play.heal();
+      held += play.x.core.held?.results ?? 0;
+    }),
+    { seed: SEED, numRuns: 200 },
+  );
+  assert.ok(held >= 100, `only ${held} results were held`);
+});
+
 test("a budget of steps is never overspent by more than what the running trials were asked for", () => {
   let reached = 0;
   fc.assert(

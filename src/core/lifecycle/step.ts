@@ -25,6 +25,7 @@ import {
   runningSlotMs,
   type TrialDecision,
 } from "./experiment.ts";
+import { endStandstill, noteHeld, standStill, standsStill } from "./holding.ts";
 import { lastFailure, programNeverWorked } from "./program-faults.ts";
 import {
   type AllocationEnd,
@@ -93,6 +94,8 @@ class Step {
           : this.#userOnTrial(event.verb, event.trial, event.actor);
       case "granted":
         return this.#granted(event.trial, event.slots, event.reason);
+      case "rest":
+        return this.#rest(event.trial, event.reason);
       case "drain":
         for (const trial of this.#liveTrials()) this.#yield(trial, "pause", event.reason);
         return;
@@ -447,7 +450,10 @@ class Step {
     if (!Number.isFinite(value)) return;
     const sign = this.#x.spec.search.smallerIsBetter ? 1 : -1;
     if (trial.best === null || sign * value < sign * trial.best.value) trial.best = { step, value };
-    if (core.best === null || sign * value < sign * core.best.value) {
+    // Of equals the older trial, so that luck of arrival decides nothing.
+    const { best } = core;
+    const ahead = best === null ? 1 : sign * (best.value - value) || best.trial - trial.number;
+    if (ahead > 0) {
       core.best = { trial: trial.number, step, value };
       this.#experimentChanged = true;
     }
@@ -494,6 +500,7 @@ class Step {
     };
     const verdict = classifyEnd(end, asked);
     const usedMs = Math.max(0, this.#now - allocation.sinceMs) * this.#x.spec.slotsPerTrial;
+    endStandstill(this.#x, trial, this.#now);
     trial.slotMs += usedMs;
     this.#x.core.slotMs += usedMs;
     this.#experimentChanged = true;
@@ -578,6 +585,7 @@ class Step {
     const { state, actions } = stepSearch(spec.search, this.#x.search, event, this.#now);
     this.#x.search = state;
     this.#searchLog.push({ event, actions });
+    if (noteHeld(this.#x)) this.#experimentChanged = true;
     if (core.ending !== null) return;
     for (const action of actions) this.#perform(action);
     const progress = Math.max(core.progress, Math.min(1, searchProgress(spec.search, state)));
@@ -596,9 +604,16 @@ class Step {
       const text = last ? `${action.cause.text} The last: ${last}` : action.cause.text;
       return this.#endExperiment("error", text, "search");
     }
+    const { spec } = this.#x;
     const trial = this.#x.trials.get(action.trial);
     assert(trial, `the search spoke of trial ${action.trial}, which does not exist`);
-    if (trial.over !== null || trial.ending !== null) return;
+    if (trial.over !== null || trial.ending !== null) {
+      // Decided all the same: in virtual order its end comes later than this.
+      if (spec.search.deterministic && action.type !== "hold") this.#decisions.push(action);
+      return;
+    }
+    if (action.type === "hold") return this.#hold(trial, action.cause.text);
+    endStandstill(this.#x, trial, this.#now);
     this.#decisions.push(action);
     this.#trials.add(trial.number);
     this.#say("search", trial.number, action.type, action.cause.text);
@@ -629,6 +644,22 @@ class Step {
     this.#trials.add(action.trial);
     this.#slotsForSearch("yielded", action.trial);
     this.#say("search", action.trial, "create", action.cause.text);
+  }
+
+  /** It needs no slots until the search says more; those it has it keeps while nobody wants them. */
+  #hold(trial: TrialState, text: string): void {
+    trial.searchHold = true;
+    if (!trial.userHold) trial.reason = text;
+    standStill(trial, this.#now);
+    this.#trials.add(trial.number);
+    this.#say("search", trial.number, "held", text);
+  }
+
+  #rest(number: number, reason: string): void {
+    const trial = this.#x.trials.get(number);
+    assert(trial && standsStill(trial), `trial ${number} does not stand still`);
+    this.#say("scheduler", number, "resting", reason);
+    this.#yield(trial, "pause", reason);
   }
 
   /** In the steps that the program counts; null where it can't know: time decides, or nothing was asked. */

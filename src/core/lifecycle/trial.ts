@@ -42,6 +42,8 @@ export interface LiveAllocation {
   /** Steps up to this one come from the checkpoint it started from. */
   startStep: number;
   sinceMs: number;
+  /** Its result is in and does not count yet: since then its slots stand idle. */
+  idleSinceMs?: number;
 }
 
 /** Plain JSON: stored with the trial, read back as it is. */

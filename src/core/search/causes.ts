@@ -36,6 +36,13 @@ export const waitingForRung = (standing: Standing): SearchCause => ({
   standing,
 });
 
+export const waitingInOrder = (target: number, first: number): SearchCause => ({
+  code: "waiting_in_order",
+  text:
+    `Its result at step ${target} is in. It counts after that of trial ${first}, which comes first in the ` +
+    "order of this deterministic search and is not known yet.",
+});
+
 export const rungClosed = (standing: Standing): SearchCause => ({
   code: "rung_closed",
   text: `${place(standing)}; no more results will come and ${limit(standing)}.`,

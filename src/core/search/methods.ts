@@ -23,6 +23,7 @@ import {
   STATE_VERSION,
   trialOf,
 } from "./state.ts";
+import { inVirtualOrder, newVirtualOrder } from "./virtual-order.ts";
 
 export type { SearchState } from "./state.ts";
 
@@ -77,13 +78,14 @@ export function startSearch(spec: SearchSpec, plan = planSearch(spec)): SearchSt
       sum + stepsTrained(steps, expectedArrivals(trials, divisor, steps.length)),
     0,
   );
-  return newState(spec.method.name, plan, stepsExpected);
+  const state = newState(spec.method.name, plan, stepsExpected);
+  return spec.deterministic ? { ...state, virtual: newVirtualOrder() } : state;
 }
 
 /**
  * Takes one event.
  * @param state consumed: updated in place and returned
- * @param nowMs wall time; only the straggler rule of `hyperband` looks at it
+ * @param nowMs wall time; only the straggler rule of `hyperband` looks at it, and a deterministic search to count what waiting costs
  * @returns the actions in the order in which they hold
  */
 export function stepSearch(
@@ -97,7 +99,12 @@ export function stepSearch(
     state.method === spec.method.name,
     `state of ${state.method} given to ${spec.method.name}`,
   );
-  return { state, actions: race(spec, state, { event, nowMs, choose: chooseFor(spec) }) };
+  const choose = chooseFor(spec);
+  const { virtual } = state;
+  if (virtual === undefined) return { state, actions: race(spec, state, { event, nowMs, choose }) };
+  const tell = (told: SearchEvent): SearchAction[] =>
+    race(spec, state, { event: told, nowMs: virtual.now, choose });
+  return { state, actions: inVirtualOrder(state, virtual, { event, nowMs, tell }) };
 }
 
 /** 0 … 1; never goes backwards; 1 exactly when the search is over. */

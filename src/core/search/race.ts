@@ -100,8 +100,8 @@ export function race(
 }
 
 /** Does the method measure durations, and so want to hear of time passing? */
-export function keepsTime({ method }: SearchSpec): boolean {
-  return method.name === "hyperband" && method.stragglerFactor > 0;
+export function keepsTime({ method, deterministic }: SearchSpec): boolean {
+  return deterministic !== true && method.name === "hyperband" && method.stragglerFactor > 0;
 }
 
 /**

@@ -18,6 +18,8 @@ export interface SearchSpec {
   readonly seed: number;
   readonly smallerIsBetter: boolean;
   readonly method: MethodSpec;
+  /** Results count in virtual order instead of the order of arrival (`virtual-order.ts`). Absent = as they arrive. */
+  readonly deterministic?: true;
 }
 
 interface Limits {
@@ -113,6 +115,11 @@ export type SearchAction =
     }
   /** Save a checkpoint and give the slots back; a later `train` may follow. */
   | { readonly type: "pause"; readonly trial: number; readonly cause: SearchCause }
+  /**
+   * Its result is in and does not count yet (`deterministic` only): it needs no slots until it is told
+   * to train on. Whoever schedules may let it keep them while nobody else wants them.
+   */
+  | { readonly type: "hold"; readonly trial: number; readonly cause: SearchCause }
   /** End the trial in good order; an `exit` follows. */
   | { readonly type: "stop"; readonly trial: number; readonly cause: SearchCause }
   /** Nothing more will be asked. Sent once, when every trial is over. */
@@ -131,6 +138,7 @@ export interface SearchCause {
     | "promoted"
     | "below_threshold"
     | "waiting_for_rung"
+    | "waiting_in_order"
     | "rung_closed"
     | "straggler"
     | "reached_end"

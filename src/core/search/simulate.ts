@@ -99,7 +99,7 @@ interface Running {
   objective: number;
   slot: number | undefined;
   stretches: number;
-  state: "queued" | "running" | "paused" | ExitReason;
+  state: "queued" | "running" | "held" | "paused" | ExitReason;
 }
 
 interface Happening {
@@ -204,12 +204,16 @@ class Cluster {
 
   #obey(
     trial: Running,
-    action: Extract<SearchAction, { type: "train" | "pause" | "stop" }>,
+    action: Extract<SearchAction, { type: "train" | "pause" | "stop" | "hold" }>,
     exits: Running[],
   ): void {
+    if (action.type === "hold") {
+      trial.state = "held";
+      return;
+    }
     if (action.type === "train") {
       trial.target = action.target;
-      if (trial.state === "running") this.#stretch(trial);
+      if (trial.slot !== undefined) this.#stretch(trial);
       else {
         trial.state = "queued";
         this.#queue.push(trial);
@@ -225,13 +229,23 @@ class Cluster {
     else exits.push(trial);
   }
 
+  /** Whoever is held keeps its slot while nobody else needs it. */
+  #makeRoom(): void {
+    for (const trial of this.#trials) {
+      if (this.#free.length >= this.#queue.length) return;
+      if (trial.state !== "held" || trial.slot === undefined) continue;
+      this.#free.push(trial.slot);
+      trial.slot = undefined;
+    }
+  }
+
   /** Gives free slots, lowest first, to those who asked first. */
   #serve(): void {
+    if (this.#spec.deterministic) this.#makeRoom();
     this.#free.sort((a, b) => a - b);
     while (this.#free.length > 0 && this.#queue.length > 0) {
       const trial = this.#queue.shift() as Running;
       trial.slot = this.#free.shift();
-      trial.state = "running";
       this.#stretch(trial);
       const granted = { type: "granted", trial: trial.number } as const;
       this.#state = stepSearch(this.#spec, this.#state, granted, this.#nowMs).state;
@@ -240,6 +254,7 @@ class Cluster {
 
   /** Plans the way from where a trial is to its target: reports, and perhaps a failure. */
   #stretch(trial: Running): void {
+    trial.state = "running";
     const {
       stepMs = 1000,
       jitter = 0,
@@ -301,7 +316,7 @@ class Cluster {
     const { stepsMax } = this.#spec.method;
     const trials = this.#trials.map((trial): SimulatedTrial => {
       const { number, bracket, hyperparameters, step: steps, objective, state } = trial;
-      const exit = state === "queued" ? "paused" : state;
+      const exit = state === "queued" || state === "held" ? "paused" : state;
       return { trial: number, bracket, hyperparameters, steps, objective, exit };
     });
     const better = <T extends { objective: number }>(a: T | undefined, b: T): T =>

@@ -44,6 +44,39 @@ export interface SearchState {
   /** Time as the search has lived it: gaps (server away, experiment paused) count 10 s at most. */
   clockMs: number;
   lastMs: number | null;
+  /** Of a deterministic search: what was heard and does not count yet. */
+  virtual?: VirtualOrder;
+}
+
+/** See `virtual-order.ts`. */
+export interface VirtualOrder {
+  /** Virtual time in steps: that of the last result which counted. */
+  now: number;
+  /** Steps heard of over all trials, whether their results count yet or not: what progress goes by. */
+  stepsHeard: number;
+  /** By number: the trials whose end does not count yet. */
+  trials: { [number: string]: Pending };
+  /** Those of them that owe something: the ones to look at. */
+  owing: number[];
+  /** Results that had to wait for others, once they count: how many, how long together, the longest. */
+  held: { results: number; ms: number; msMax: number };
+}
+
+export interface Pending {
+  /** Virtual time of what it owes: the result at `rung`, or its end. null: nothing is asked of it. */
+  due: number | null;
+  rung: number;
+  target: number;
+  /** It was told to stop, and how its end counts. */
+  stop?: "finished" | "stopped";
+  /** The first value heard at or beyond each rung's step. */
+  measured: WireNumber[];
+  /** The largest step it has reported, at most the last rung's. */
+  steps: number;
+  /** It is over, as far as is known. */
+  exit?: ExitReason;
+  /** Wall time since which what it owes is there. */
+  sinceMs?: number;
 }
 
 export interface Bracket {

@@ -60,4 +60,16 @@ export const spent = z.object({
   money: z.object({ amount: z.number(), currency: z.string() }).nullable(),
   /** Slot-hours times the declared power: an estimate, not a measurement. */
   energy_kwh_estimated: z.number().nullable(),
+  /** What the order of a deterministic search has cost so far; null for any other. */
+  held: z
+    .object({
+      /** Results that had to wait for others before they counted; those that still wait are not in it. */
+      results: count,
+      /** Wall time from hearing them until they counted, added up over results (so it may exceed the search's own time), and the longest. */
+      seconds: z.number(),
+      seconds_max: z.number(),
+      /** Slot time for which a trial stood still with its slots while its result waited. Slots that were given back are not in it: whether anybody used them is another matter. */
+      slot_seconds: z.number(),
+    })
+    .nullable(),
 });

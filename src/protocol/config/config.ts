@@ -10,6 +10,7 @@
 import { assert } from "../../base/assert.ts";
 import type { Json, JsonObject } from "../../base/json.ts";
 import { datasetReference, looksLikeReference } from "./dataset-reference.ts";
+import { deterministicFaults, withoutClock } from "./deterministic.ts";
 import { type TopLevel, topLevel } from "./fields.ts";
 import { type Fault, ISSUES_MAX, type Issue, renderPath, show } from "./issue.ts";
 import { NOT_SERVED } from "./not-served.ts";
@@ -136,6 +137,7 @@ function check(whole: Json, options: ReadOptions): Checked {
     ...search.faults,
     ...space.faults,
     ...betweenBlocks(fields, options),
+    ...deterministicFaults(fields),
   ];
   const idle =
     searchBlock !== undefined &&
@@ -152,7 +154,9 @@ function check(whole: Json, options: ReadOptions): Checked {
   if (!top.value || !search.searcher || faults.length > 0) return { faults, warnings };
   const config: DraftConfig = {
     ...top.value,
-    searcher: search.searcher,
+    searcher: top.value.reproducibility.deterministic_search
+      ? withoutClock(search.searcher)
+      : search.searcher,
     hyperparameters: (spaceBlock ?? {}) as JsonObject,
   };
   return { config, faults, warnings };

@@ -121,6 +121,12 @@ const reproducibility = z.strictObject({
   experiment_seed: orNull(z.int().min(0).max(4_294_967_295)).describe(
     "Seed of every random choice of the search and of the trials' own seeds. Left out, one is drawn at submission and stored.",
   ),
+  deterministic_search: z
+    .boolean()
+    .default(false)
+    .describe(
+      "true: results count in virtual order instead of the order of arrival, so that the same seed gives the same decisions for any number of slots; results wait for each other meanwhile.",
+    ),
 });
 
 const money = z.strictObject({

@@ -9,6 +9,7 @@ import { experimentRoutes } from "./experiment-routes.ts";
 import { logRoutes } from "./log-routes.ts";
 import { pageRoutes } from "./page-routes.ts";
 import { runnerRoutes } from "./runner-routes.ts";
+import { searchRoutes } from "./search-routes.ts";
 import { sessionRoutes } from "./session-routes.ts";
 import { streamRoutes } from "./stream-routes.ts";
 import { healthRoute, systemRoutes } from "./system-routes.ts";
@@ -37,6 +38,7 @@ export async function makeApp(
       blobRoutes(api, context);
       experimentRoutes(api, context);
       curveRoutes(api, context);
+      searchRoutes(api, context);
       trialRoutes(api, context);
       logRoutes(api, context);
       streamRoutes(api, context);

@@ -7,6 +7,8 @@ export const WHY_CODES = {
   waits_for_max_slots: "its experiment holds as many slots as `resources.max_slots` allows",
   waits_for_retry: "it failed, and the wait before the next attempt is not over",
   waits_at_rung: "the search paused it until more results are there to compare with",
+  waits_in_order: "its result is in; in this deterministic search others count first",
+  rested: "it gave its slots to others while its result waited",
   about_to_start: "it wants slots, and nothing stands in the way any more",
   server_stopping: "nothing starts while the server is stopping",
   // Pauses

@@ -61,18 +61,24 @@ function stateReason(f: TrialFacts, history: readonly WhyReason[]): WhyReason {
       return queued(f);
     case "starting":
     case "running":
-      return latest("placed") ?? plain();
+      return waitsInOrder(history) ?? latest("placed") ?? plain();
     case "pausing":
       return leaving(f);
     case "paused":
       return paused(f);
     case "waiting":
-      return latest("waits_at_rung") ?? plain();
+      return latest("waits_at_rung", "waits_in_order") ?? plain();
     case "stopping":
       return stopping(f) ?? plain();
     default:
       return ended(f, latest) ?? plain();
   }
+}
+
+/** It runs and stands still: nothing has been decided of it since its result came. */
+function waitsInOrder(history: readonly WhyReason[]): WhyReason | undefined {
+  const last = history.at(-1);
+  return last?.code === "waits_in_order" ? last : undefined;
 }
 
 function queued(f: TrialFacts): WhyReason {
@@ -106,7 +112,9 @@ function leaving(f: TrialFacts): WhyReason {
   const allocation = f.allocations.at(-1);
   const since = f.changes.findLast(({ what }) => what.startsWith("granted "))?.seq ?? 0;
   const asked = [...f.changes, ...f.experimentChanges]
-    .filter(({ what, seq }) => seq > since && ["paused", "pause", "pausing"].includes(what))
+    .filter(
+      ({ what, seq }) => seq > since && ["paused", "pause", "pausing", "resting"].includes(what),
+    )
     .toSorted((a, b) => a.seq - b.seq)
     .at(-1);
   const slots = allocation?.slots.join(" ") ?? "its slots";

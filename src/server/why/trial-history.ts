@@ -145,6 +145,10 @@ function changeReason(f: TrialFacts, change: ChangeFact): WhyReason | undefined 
       return reasonOf("paused_by_user", `Paused by ${actor}.`, { changes: [change] });
     case "activated":
       return reasonOf("activated_by_user", `Activated by ${actor}.`, { changes: [change] });
+    case "held":
+      return reasonOf("waits_in_order", cause, { changes: [change] });
+    case "resting":
+      return reasonOf("rested", `Told to save and go: ${sentence(cause)}`, { changes: [change] });
     case "pausing":
       return reasonOf("paused_by_server", `Told to save and go: ${sentence(cause)}`, {
         changes: [change],
