@@ -94,6 +94,10 @@ describe("a deterministic search", () => {
       const results = [...run.held.values()].reduce((sum, one) => sum + one.results, 0);
       assert.ok(results > 0, `results came in another order than they count on ${slots} slots`);
     }
-    for (const { order } of few.stories.values()) assert.ok(order.length > 20);
+    for (const { order, trials } of few.stories.values()) {
+      assert.ok(order.length > 20);
+      const ends = (trials as { end_reason: string }[]).map(({ end_reason: end }) => end);
+      assert.ok(ends.includes("user_error"), "some failed for good and count in their place");
+    }
   });
 });

@@ -291,7 +291,9 @@ export class World {
       for (const number of live.x.live) {
         const trial = live.x.trials.get(number);
         if (!trial || !wantsSlots(trial)) continue;
+        const due = live.x.search.virtual?.trials[number]?.due ?? undefined;
         queue.push({
+          ...(due === undefined ? {} : { due }),
           id: `${live.id}.${number}`,
           group: live.id,
           slots: live.x.spec.slotsPerTrial,

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { makeRoom, type Room, type Still } from "./make-room.ts";
-import type { WaitReason } from "./plan.ts";
+import { planStarts, type WaitReason } from "./plan.ts";
 
 const still = (trial: number, due: number, { group = 1, slots = 1 } = {}): Still => ({
   ...{ group, trial, slots, due },
@@ -54,4 +54,18 @@ test("who waits for time or for others of its own experiment moves nobody else",
   assert.equal(gone({ still: both, waits: [wait(1, { group: 1, reason: bounded })] }), "1.1");
   const leaving = [{ group: 1, slots: 1 }];
   assert.equal(gone({ still: both, leaving, waits: [wait(1, { group: 1, reason: bounded })] }), "");
+});
+
+test("trials of a deterministic search start in the order in which their results count", () => {
+  const task = (number: number, due?: number) => ({
+    ...{ id: `1.${number}`, group: 1, slots: 1, priority: 42, submittedAtMs: 0, number },
+    ...{ notBeforeMs: 0, ...(due === undefined ? {} : { due }) },
+  });
+  const started = (queue: ReturnType<typeof task>[]) =>
+    planStarts({
+      ...{ queue, free: ["a", "b"], slotsTotal: 2, nowMs: 1 },
+      ...{ slotsMax: new Map(), held: new Map() },
+    }).starts.map(({ task: { number } }) => number);
+  assert.deepEqual(started([task(1, 9), task(2, 3), task(3, 1)]), [3, 2]);
+  assert.deepEqual(started([task(3), task(1), task(2)]), [1, 2]);
 });

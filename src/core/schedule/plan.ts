@@ -2,7 +2,7 @@
  * Who starts now, and why the others wait: `planStarts(snapshot) → Plan`, from one consistent snapshot.
  *
  * Order is (priority, time of submission, trial number), all of them immutable while a task waits, so the
- * order can't surprise anyone. A task that needs several slots gets all or none. The first task that
+ * order can't surprise anyone. Trials of a deterministic search stand in the order in which their results count. A task that needs several slots gets all or none. The first task that
  * does not fit keeps what is free for itself: nothing behind it starts, so a wide task is never starved by
  * narrow ones that arrive for ever. One that needs more slots than there are (the machine came back with
  * fewer) keeps nothing, or it would hold up everybody for good. Alternative refused: backfilling behind it, which without known
@@ -19,6 +19,8 @@ export interface SchedulableTask {
   readonly priority: number;
   readonly submittedAtMs: number;
   readonly number: number;
+  /** Within its group: when its result counts in virtual time; absent = by number alone. */
+  readonly due?: number;
   /** Not to be started before; 0 = at once. */
   readonly notBeforeMs: number;
 }
@@ -67,6 +69,7 @@ export function compareTasks(a: SchedulableTask, b: SchedulableTask): number {
     a.priority - b.priority ||
     a.submittedAtMs - b.submittedAtMs ||
     a.group - b.group ||
+    (a.due ?? 0) - (b.due ?? 0) ||
     a.number - b.number
   );
 }

@@ -153,3 +153,23 @@ test("the straggler rule closes a rung that waits for one slow worker alone", ()
     [255, 63, 16, 4, 1],
   );
 });
+
+test("a deterministic search is played alike on any number of slots, and the clock shows what that costs", () => {
+  const spec = specOf({ ...asha, concurrentMax: 8 });
+  const curve = curveFor("power", { space: mixedSpace, stepsMax: 9, seed: 1 });
+  const played = (slots: number, deterministic: boolean) => {
+    const searched = deterministic ? { ...spec, deterministic: true as const } : spec;
+    const options = { slots, seed: 1, jitter: 1, failureProbability: 0.1 };
+    const { decisions, rungs, timeMs } = simulate(searched, curve, options);
+    const acts = decisions.map(({ action }) => action).filter(({ type }) => type !== "hold");
+    return { acts, rungs, timeMs };
+  };
+  const first = played(1, true);
+  for (const slots of [4, 16]) {
+    const { acts, rungs } = played(slots, true);
+    assert.deepEqual(acts, first.acts);
+    assert.deepEqual(rungs, first.rungs);
+    assert.notDeepEqual(played(slots, false).acts, played(1, false).acts);
+  }
+  assert.ok(played(8, true).timeMs > played(8, false).timeMs, "waiting takes time");
+});

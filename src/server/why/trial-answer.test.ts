@@ -87,6 +87,30 @@ describe("the first reason explains the state", () => {
     assert.deepEqual([reason.figures.objective, reason.figures.threshold], ["NaN", null]);
   });
 
+  test("its result waits for others of a deterministic search: with its slots, and when they were given back", () => {
+    const text = "Its result at step 3 is in. It counts after that of trial 2.";
+    const granted = change(2, "scheduler", "granted cpu:0", "cpu:0 free, first in the queue");
+    const held = change(5, "search", "held", text);
+    const running = { state: "running", allocations: [allocation(1, { state: "running" })] };
+    const still = first({ ...running, changes: [created, granted, held] });
+    assert.deepEqual([still.code, still.text, still.events], ["waits_in_order", text, [5]]);
+    const on = change(6, "search", "train", "why");
+    const goesOn = first({
+      ...running,
+      changes: [created, granted, held, on],
+      decisions: [decision("train", "promoted", "why")],
+    });
+    assert.equal(goesOn.code, "placed");
+    const resting = change(7, "scheduler", "resting", "its slots are needed by others");
+    const leaving = first({
+      ...{ state: "pausing", changes: [created, granted, held, resting] },
+      allocations: [allocation(1, { state: "running", ordersReason: resting.cause })],
+    });
+    assert.deepEqual([leaving.code, leaving.events], ["pausing", [7]]);
+    const gone = first({ state: "waiting", changes: [created, granted, held, resting] });
+    assert.equal(gone.code, "waits_in_order");
+  });
+
   test("who failed on the way is said to have failed, not to have measured NaN", () => {
     const competitors = [
       { trial: 1, objective: Number.NaN },
