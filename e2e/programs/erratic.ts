@@ -8,10 +8,10 @@ import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import * as contrail from "contrail";
 
-const trial = await contrail.init<{ rate: number; fails_below: number }>({
-  params: { rate: 0.1, fails_below: 0 },
+const trial = await contrail.init<{ rate: number; fails_above: number }>({
+  params: { rate: 0.1, fails_above: 1 },
 });
-const { rate, fails_below: failsBelow } = trial.params;
+const { rate, fails_above: failsAbove } = trial.params;
 let state = { step: 0, loss: 1 };
 
 const restore = (folder: string): void => {
@@ -22,7 +22,7 @@ const save = (folder: string): void =>
 
 for await (const step of trial.steps({ restore })) {
   await wait(randomInt(5, 150));
-  if (step === 2 && rate < failsBelow) process.exit(3);
+  if (step === 2 && rate > failsAbove) process.exit(3);
   const noise =
     createHash("sha256").update(`${trial.seed} ${step}`).digest().readUInt16LE() / 65536;
   state = { step, loss: state.loss * (1 - rate / 2) + 0.05 * noise };
