@@ -176,6 +176,22 @@ describe("the web page", () => {
       }
   });
 
+  test("pinned columns stay in sight when a table is scrolled sideways", async () => {
+    const it = stand();
+    const { id } = await exampleSearch(it, { name: "pinned", activate: false });
+    const view = await signedIn(browser(), it, "/experiments", { width: 390 });
+    const { page } = view;
+    const link = page.getByRole("link", { name: "pinned" });
+    await link.waitFor();
+    const before = await link.boundingBox();
+    await page.getByRole("table", { name: "Experiments" }).evaluate((table) => {
+      table.scrollLeft = 300;
+    });
+    assert.deepEqual(await link.boundingBox(), before);
+    await it.client.changeExperiment(id, "kill");
+    await closeView(view);
+  });
+
   test("search by keyboard goes to an experiment", async () => {
     const it = stand();
     const { id } = await exampleSearch(it, { name: "to be found", activate: false });

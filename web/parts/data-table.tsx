@@ -13,7 +13,7 @@ export interface Column<Row> {
   /** As in grid-template-columns, "80px" or "minmax(160px, 2fr)": it begins with its least in pixels. */
   readonly width: string;
   readonly align?: "right";
-  /** Stays in sight when the table is scrolled sideways; the first columns only. */
+  /** Stays in sight when the table is scrolled sideways; the first columns only, all but the last of a fixed width. */
   readonly pinned?: boolean;
   /** What the column is sorted by; null goes last in either direction. */
   readonly sort?: (row: Row) => number | string | null;
@@ -107,7 +107,12 @@ export function DataTable<Row>(props: DataTableProps<Row>) {
             className={isMarked?.(row) ? "table-row marked" : "table-row"}
           >
             {columns.map((column) => (
-              <div role="cell" key={column.id} className={classOf(column)}>
+              <div
+                role="cell"
+                key={column.id}
+                className={classOf(column)}
+                style={leftOf(column, columns)}
+              >
                 {column.cell(row)}
               </div>
             ))}
@@ -120,6 +125,7 @@ export function DataTable<Row>(props: DataTableProps<Row>) {
 
 function Head<Row>({
   column,
+  columns,
   sorting,
   onSort,
 }: DataTableProps<Row> & { readonly column: Column<Row> }) {
@@ -130,6 +136,7 @@ function Head<Row>({
     <div
       role="columnheader"
       className={classOf(column)}
+      style={leftOf(column, columns)}
       {...(canSort ? { "aria-sort": order } : {})}
     >
       {canSort ? (
@@ -152,6 +159,13 @@ function Head<Row>({
 /** Narrower than this the table scrolls sideways. */
 const leastPx = (widths: readonly string[]): number =>
   widths.reduce((sum, width) => sum + Number(/\d+/.exec(width)?.[0] ?? 0), 0);
+
+/** Where a pinned column stops: beside those before it. */
+function leftOf<Row>(column: Column<Row>, columns: readonly Column<Row>[]) {
+  if (!column.pinned) return undefined;
+  const before = columns.slice(0, columns.indexOf(column)).map(({ width }) => width);
+  return { left: `${leastPx(before)}px` };
+}
 
 function classOf<Row>({ align, pinned, wideOnly }: Column<Row>): string {
   const words = ["table-cell"];
