@@ -309,7 +309,7 @@ describe("access", () => {
     });
 
     test("after ten failures each further one costs a wait, for everybody at once", async () => {
-      await using other = await testServer();
+      await using other = await testServer({ clockStands: true });
       const guess = (user: string) =>
         other.call("POST", "/api/v1/login", { token: null, body: { user, password: "guessed!" } });
       const answers = await Promise.all(Array.from({ length: 14 }, () => guess("ada")));
