@@ -40,6 +40,8 @@ export interface Host {
   ) => Promise<{ readonly code: number; readonly stdout: string } | undefined>;
   /** True when stdin is a pipe or a file with something in it: input that somebody means to be read. */
   readonly stdinHasInput?: () => boolean;
+  /** One line that a person types; undefined where nobody sits at a terminal. */
+  readonly ask?: (question: string) => Promise<string | undefined>;
   /** One line from stdin without showing it; undefined at the end of input. */
   readonly readSecret: (question: string) => Promise<string | undefined>;
 }

@@ -263,6 +263,8 @@ export function checkpointRows(
     bytes: number;
     created_at: string;
     objective: number | string | null;
+    pinned: boolean;
+    deleted: { at: string; why: string } | null;
   }[],
   look: Look,
 ): string[] {
@@ -274,6 +276,7 @@ export function checkpointRows(
       { head: "size", align: "right", drop: 1 },
       { head: "created", drop: 2 },
       { head: "id" },
+      { head: "kept", flexible: true },
     ],
     items.map((item) => [
       `${item.trial}@${item.step}`,
@@ -282,6 +285,11 @@ export function checkpointRows(
       bytes(item.bytes),
       ago(item.created_at, look.nowMs),
       shortHash(item.id),
+      item.deleted !== null
+        ? `deleted ${ago(item.deleted.at, look.nowMs)}: ${item.deleted.why}`
+        : item.pinned
+          ? "pinned"
+          : null,
     ]),
     { width: look.width, headPaint: look.paint.dim },
   );

@@ -9,7 +9,7 @@ import { Cli, type Host } from "./cli.ts";
 import { addAccess } from "./program/access.ts";
 import { addAudit } from "./program/audit.ts";
 import { addExperiment } from "./program/experiment.ts";
-import { addData, addResources } from "./program/resources.ts";
+import { addData, addGc, addResources } from "./program/resources.ts";
 import { addRun } from "./program/run.ts";
 import { addConfig, addSearch } from "./program/search.ts";
 import { addServer } from "./program/server.ts";
@@ -59,6 +59,7 @@ export function makeProgram(host: Host): Program {
   addCheckpoint(command, run);
   addResources(command, run);
   addData(command, run);
+  addGc(command, run);
   addConfig(command, run);
   addSearch(command, run);
   addAudit(command, run);

@@ -68,6 +68,7 @@ export function realHost({ whenOutputCloses }: RealHostOptions): Host {
     },
     capture,
     readSecret,
+    ask,
     stdinHasInput,
   };
 }
@@ -93,6 +94,20 @@ const capture: Host["capture"] = (command, args) =>
       resolve(typeof code === "number" ? { code, stdout } : undefined);
     });
   });
+
+const ask: Host["ask"] = (question) => {
+  const { stdin, stderr } = process;
+  if (!stdin.isTTY || !stderr.isTTY) return Promise.resolve(undefined);
+  return new Promise((resolve) => {
+    const lines = createInterface({ input: stdin, output: stderr });
+    lines.once("SIGINT", () => process.exit(EXIT.interrupted));
+    lines.once("close", () => resolve(undefined));
+    lines.question(question, (answer) => {
+      resolve(answer);
+      lines.close();
+    });
+  });
+};
 
 const readSecret: Host["readSecret"] = (question) => {
   const { stdin, stderr } = process;

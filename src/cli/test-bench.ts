@@ -34,6 +34,13 @@ const token = {
   last_used_at: null,
 };
 
+const aRun = {
+  ...{ state: "idle", requested_by: "ada", requested_at: token.created_at },
+  ...{ started_at: token.created_at, ended_at: token.created_at, phase: "leftovers" },
+  ...{ done: 0, total: null, problem: null },
+  deleted: { checkpoints: 0, experiments: 0, blobs: 0, bytes: 0, half_written: 0 },
+};
+
 export const ANSWERS: { readonly [route: string]: Answer } = {
   "GET /server": { version: "0.1.0", user: "ada", scope: "user", slots: 2 },
   "GET /me": { user: "ada", scope: "user" },
@@ -90,6 +97,26 @@ export const ANSWERS: { readonly [route: string]: Answer } = {
     ],
   },
   [`GET /blobs/${CONTENT_HASH}`]: (_, response) => void response.end(CONTENT),
+  ...Object.fromEntries(
+    ["delete", "restore", "archive", "unarchive"].map((act) => [
+      `POST /experiments/${act}`,
+      { items: [{ id: 3, changed: true, experiment: ended, problem: null }] },
+    ]),
+  ),
+  ...Object.fromEntries(
+    ["pin", "unpin"].map((verb) => [
+      `POST /checkpoints/${HASH}/${verb}`,
+      { id: HASH, pinned: verb === "pin", experiments: [{ experiment: 3, changed: true }] },
+    ]),
+  ),
+  "GET /gc": {
+    checkpoints: { count: 0, items: [], kept: { trial_latest: 1 } },
+    experiments: [],
+    bytes: { snapshots: 10, leftovers: 0, total: 10 },
+    blobs: 1,
+  },
+  "POST /gc/run": aRun,
+  "GET /gc/run": aRun,
   "GET /slots": {
     items: [
       {

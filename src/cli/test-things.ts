@@ -57,6 +57,8 @@ export const anExperiment = (over: Partial<Experiment> = {}): Experiment => ({
     held: null,
   },
   code: HASH,
+  archived_at: null,
+  deleted: null,
   ...over,
 });
 
@@ -179,5 +181,7 @@ export const aCheckpoint = (over: Partial<Checkpoint> = {}): Checkpoint => ({
   bytes: 1234,
   metadata: {},
   objective: 0.8125,
+  pinned: false,
+  deleted: null,
   ...over,
 });

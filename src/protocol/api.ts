@@ -13,6 +13,7 @@ export * from "./api/experiment.ts";
 export * from "./api/plan.ts";
 export * from "./api/resource.ts";
 export * from "./api/result.ts";
+export * from "./api/retention.ts";
 export * from "./api/search.ts";
 export * from "./api/state.ts";
 export * from "./api/stream.ts";

@@ -65,6 +65,12 @@ export const ERRORS = {
     title: "The snapshot names files whose content was not uploaded.",
     hint: "Upload the blobs listed in `issues`, then send the request again.",
   },
+  deleted: {
+    status: 410,
+    class: "give_up",
+    title: "It was there and was deleted; what is known about it is still shown.",
+    hint: "The log of changes says who or what deleted it, when and why: `contrail audit list ID`.",
+  },
   too_large: {
     status: 413,
     class: "fix",

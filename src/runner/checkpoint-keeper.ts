@@ -25,6 +25,7 @@ export interface CheckpointEvents {
 }
 
 export interface CheckpointKeeperOptions {
+  readonly allocation: string;
   /** The allocation's folder. */
   readonly folder: string;
   readonly client: Pick<ServerClient, "missingBlobs" | "putBlob">;
@@ -144,9 +145,10 @@ export class CheckpointKeeper {
   }
 
   async #send(number: number): Promise<Tree> {
-    const { client } = this.#options;
+    const { client, allocation } = this.#options;
     const { tree, hash: name, blob } = await this.#files.scan(number);
-    const missing = await client.missingBlobs([...new Set(tree.map((entry) => entry.hash)), name]);
+    const hashes = [...new Set(tree.map((entry) => entry.hash)), name];
+    const missing = await client.missingBlobs(hashes, { allocation, tree: name });
     let next = 0;
     const worker = async (): Promise<void> => {
       for (let hash = missing[next++]; hash !== undefined; hash = missing[next++])

@@ -214,7 +214,7 @@ export class Outbox implements UplinkSource {
       return place;
     };
     return machine.newKeeper({
-      ...{ folder, client, clock, signal: this.#abort.signal },
+      ...{ allocation: this.id, folder, client, clock, signal: this.#abort.signal },
       events: {
         offered: (checkpoint) => {
           this.#places.set(checkpoint, this.#queue.reserve("checkpoint"));

@@ -59,6 +59,11 @@ const BLOB_TIMEOUT_MS = 60_000;
 const HASHES_AT_ONCE = 1_000;
 const missingReply = z.object({ missing: z.array(z.string()) });
 
+export interface BlobPurpose {
+  readonly allocation: string;
+  readonly tree: string;
+}
+
 export class ServerClient {
   readonly #options: ServerClientOptions;
   #url: string | null = null;
@@ -130,11 +135,15 @@ export class ServerClient {
     }
   }
 
-  /** @returns those of `hashes` that the server lacks */
-  async missingBlobs(hashes: readonly string[]): Promise<string[]> {
+  /**
+   * @param purpose the checkpoint that is to be made of them: what the server has stays until it is told of it
+   * @returns those of `hashes` that the server lacks
+   */
+  async missingBlobs(hashes: readonly string[], purpose?: BlobPurpose): Promise<string[]> {
     const missing: string[] = [];
     for (let at = 0; at < hashes.length; at += HASHES_AT_ONCE) {
-      const body = JSON.stringify({ hashes: hashes.slice(at, at + HASHES_AT_ONCE) });
+      const part = hashes.slice(at, at + HASHES_AT_ONCE);
+      const body = JSON.stringify({ hashes: part, ...(purpose ? { for: purpose } : {}) });
       const path = "/api/v1/blobs/missing";
       const reply = await this.json({ method: "POST", path, body, timeoutMs: BLOB_TIMEOUT_MS });
       missing.push(...missingReply.parse(reply).missing);

@@ -95,6 +95,8 @@ interface Call {
 
 const ATTEMPTS_MAX = 4;
 const TIMEOUT_MS = 60_000;
+/** It looks at every checkpoint, and at every file. */
+const GC_TIMEOUT_MS = 600_000;
 /** Long enough for one large blob over a slow line. */
 const BLOB_TIMEOUT_MS = 3_600_000;
 
@@ -191,7 +193,11 @@ export class Client {
     });
   }
   experiments(
-    query: PageQuery & { state?: string | undefined; label?: string | undefined } = {},
+    query: PageQuery & {
+      state?: string | undefined;
+      label?: string | undefined;
+      show?: "current" | "archived" | "deleted" | undefined;
+    } = {},
   ): Promise<Page<api.Experiment>> {
     return this.#json("GET", "/experiments", { query });
   }
@@ -200,6 +206,13 @@ export class Client {
   }
   changeExperiment(id: number, verb: Verb): Promise<api.Experiment> {
     return this.#json("POST", `/experiments/${id}/${verb}`, { body: {} });
+  }
+  /** On experiments that have ended, each by itself; what is so already is left so. */
+  actOnExperiments(
+    act: api.ExperimentAct,
+    ids: readonly number[],
+  ): Promise<api.ExperimentsActReply> {
+    return this.#json("POST", `/experiments/${act}`, { body: { ids }, safe: true });
   }
   experimentTrials(
     id: number,
@@ -280,6 +293,27 @@ export class Client {
   }
   checkpoint(id: string): Promise<api.CheckpointDetail> {
     return this.#json("GET", `/checkpoints/${part(id)}`);
+  }
+
+  /** @param experiment only there, where the same content was saved in several */
+  pinCheckpoint(id: string, pinned: boolean, experiment?: number): Promise<api.PinReply> {
+    const body = experiment === undefined ? {} : { experiment };
+    const path = `/checkpoints/${part(id)}/${pinned ? "pin" : "unpin"}`;
+    return this.#json("POST", path, { body, safe: true });
+  }
+
+  // ---- storage
+
+  /** What a run would delete; nothing is changed. */
+  gcPlan(query: { experiment?: number | undefined } = {}): Promise<api.GcPlan> {
+    return this.#json("GET", "/gc", { query, timeoutMs: GC_TIMEOUT_MS });
+  }
+  /** Asks for a run; one that is under way is the one. */
+  startGc(): Promise<api.GcRun> {
+    return this.#json("POST", "/gc/run", { body: {}, safe: true });
+  }
+  gcRun(): Promise<api.GcRun> {
+    return this.#json("GET", "/gc/run");
   }
 
   // ---- slots, jobs

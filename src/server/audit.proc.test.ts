@@ -88,9 +88,11 @@ describe("the log of everything", () => {
     await server.runner.started(one);
     await server.runner.report(one, 1, { loss: 0.5 });
     await server.client.changeTrial(`${id}.1`, "pause");
+    const hash = createHash("sha256").update("abc").digest("hex");
+    await server.client.putBlob(hash, "abc");
     await server.runner.tell(one, {
       ...{ type: "checkpoint", step: 1, metadata: {} },
-      tree: [{ path: "w", hash: "a".repeat(64), size: 3, executable: false }],
+      tree: [{ path: "w", hash, size: 3, executable: false }],
     });
     await server.runner.exited(one, 0, { yielded: true });
     await server.client.changeTrial(`${id}.1`, "activate");

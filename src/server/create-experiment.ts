@@ -11,12 +11,19 @@ import { type ExperimentConfig, readConfig } from "../protocol/config/config.ts"
 import { datasetReference } from "../protocol/config/dataset-reference.ts";
 import type { Issue } from "../protocol/config/issue.ts";
 import { ContrailError, type ProblemIssue } from "../protocol/errors.ts";
+import type { TreeEntry } from "../protocol/runner-wire.ts";
 import { findDataset } from "../store/dataset-store.ts";
 import { readExperiment } from "../store/experiment-reads.ts";
 import { canonicalTree, checkTree } from "../store/snapshot.ts";
 import { storable, storableJson } from "../store/storable.ts";
 import type { RouteContext } from "./http/context.ts";
 import type { DecisionLoop } from "./loops/decision-loop.ts";
+import {
+  holdFiles,
+  type KeptSnapshot,
+  keepSnapshot,
+  type UploadContext,
+} from "./retention/uploads.ts";
 import { toPlan, toSearch, toSettings } from "./translate.ts";
 import { experimentView } from "./views.ts";
 
@@ -72,8 +79,8 @@ async function create(
   const { search, reason } = toSearch(config, seed);
   const settings = toSettings(config, search);
   const plan = toPlan(search, config.resources.slots_per_trial, context.world.slots.length);
-  const code =
-    request.code === null ? null : await codeSnapshot(context, request.code, request.dry_run);
+  using snapshot = request.code && (await codeSnapshot(context, request.code, request.dry_run));
+  const code = snapshot?.hash ?? null;
   const data = await resolveData(context, config);
   const warnings = reading.warnings.map(toProblemIssue);
   const reply = { plan, searcher_reason: reason, warnings };
@@ -200,7 +207,7 @@ async function codeSnapshot(
   context: RouteContext,
   tree: NonNullable<CreateExperimentRequest["code"]>,
   dryRun: boolean,
-): Promise<string> {
+): Promise<KeptSnapshot> {
   const unsafe = checkTree(tree);
   if (unsafe.length > 0)
     throw new ContrailError(
@@ -210,21 +217,25 @@ async function codeSnapshot(
         issues: unsafe.map(({ path, message }) => ({ code: "unsafe_path", path, message })),
       },
     );
-  const { bytes, hash } = canonicalTree(tree);
-  if (dryRun) return hash;
-  await requireBlobs(context, tree, "code");
-  await context.blobs.put(bytes, { expected: hash });
-  return hash;
+  if (dryRun) return { hash: canonicalTree(tree).hash, [Symbol.dispose]: () => undefined };
+  return requireSnapshot(context, tree, "code");
 }
 
-/** @throws ContrailError missing_blobs; invalid_request where a file's size is not its content's */
-export async function requireBlobs(
-  context: Pick<RouteContext, "blobs">,
-  tree: readonly { path: string; hash: string; size: number }[],
+/** @returns the snapshot, stored and held until what refers to it is written down @throws ContrailError missing_blobs; invalid_request where a file's size is not its content's */
+export async function requireSnapshot(
+  context: UploadContext,
+  tree: readonly TreeEntry[],
   what: string,
-): Promise<void> {
-  const missing = new Set(await context.blobs.missing(tree.map((entry) => entry.hash)));
-  if (missing.size === 0) return requireSizes(context, tree, what);
+): Promise<KeptSnapshot> {
+  const { held, missing } = await holdFiles(context, tree);
+  try {
+    if (missing.size === 0) await requireSizes(context, tree, what);
+  } catch (error) {
+    held[Symbol.dispose]();
+    throw error;
+  }
+  if (missing.size === 0) return keepSnapshot(context, tree, held);
+  held[Symbol.dispose]();
   const lacking = tree.filter((entry) => missing.has(entry.hash)).slice(0, 100);
   throw new ContrailError(
     "missing_blobs",

@@ -73,6 +73,8 @@ export function liveExperimentView(live: LiveExperiment, nowMs: number): Experim
     ...counts,
     best_objective: numberOrNull(update.best_objective),
     running_slot_ms: runningSlotMs(live.x, nowMs),
+    // Only what has ended is archived or deleted.
+    ...{ archived_at: null, deleted_at: null },
   };
   return experimentView(row as unknown as ExperimentSummaryRow, new Date(nowMs));
 }

@@ -40,6 +40,7 @@ async function loadCounters(world: World, ledger: Loads): Promise<void> {
   world.ordersVersion = Math.max(world.ordersVersion, last.ordersVersion) + 1;
   world.ordersDurable = Math.max(1, last.ordersVersion);
   world.endedAcked.clear();
+  world.retention.load(last);
   world.metricNames.clear();
   world.nextMetricName = 1;
   for (const { id, name } of last.metricNames) {

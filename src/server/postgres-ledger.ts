@@ -8,6 +8,7 @@
  */
 import type pg from "pg";
 import { loadExperiments, type StoredExperiment } from "../store/live-rows.ts";
+import { readRetention } from "../store/retention-store.ts";
 import type { ChainTip, WriteBatch } from "../store/write-batch.ts";
 import { type Counters, type Ledger, LedgerMoved } from "./ledger.ts";
 
@@ -74,16 +75,17 @@ export class PostgresLedger implements Ledger {
   }
 
   async counters(): Promise<Counters> {
-    const { rows } = await this.#pool.query<Omit<Counters, "metricNames">>(
+    const { rows } = await this.#pool.query<Omit<Counters, "metricNames" | "pins" | "marks">>(
       `select coalesce((select max(id) from experiments), 0) as experiment,
         coalesce((select max(id) from trials), 0) as trial,
         coalesce((select max(id) from allocations), 0) as allocation,
         coalesce((select max(orders_version) from allocations), 0) as "ordersVersion"`,
     );
     const last = rows[0] ?? { experiment: 0, trial: 0, allocation: 0, ordersVersion: 0 };
+    const { pins, marks } = await readRetention(this.#pool);
     const names = await this.#pool.query<{ id: number; name: string }>(
       "select id, name from metric_names",
     );
-    return { ...last, metricNames: names.rows };
+    return { ...last, metricNames: names.rows, pins, marks };
   }
 }

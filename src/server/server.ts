@@ -14,12 +14,15 @@ import type { Clock } from "../base/clock.ts";
 import { searchWantsTicks } from "../core/search/methods.ts";
 import type { Engine } from "../engines/engine.ts";
 import { deleteExpiredTokens } from "../store/access-store.ts";
+import { BlobGate } from "../store/blob-gate.ts";
 import { openBlobFolder } from "../store/blobs.ts";
 import { type DataFolder, openDataFolder } from "../store/data-folder.ts";
 import { type OpenDatabase, openDatabase } from "../store/database.ts";
 import { migrate } from "../store/migrate.ts";
 import { type RunningPostgres, startPostgres } from "../store/postgres/postgres.ts";
+import { retentionStoreIn } from "../store/retention-store.ts";
 import type { Database } from "../store/schema.ts";
+import { treesIn } from "../store/tree-store.ts";
 import { Access } from "./access.ts";
 import type { RouteContext } from "./http/context.ts";
 import { makeApp } from "./http/routes.ts";
@@ -32,6 +35,7 @@ import { changesOfStart, stopped } from "./own-changes.ts";
 import { PageFiles } from "./page-files.ts";
 import { PostgresLedger } from "./postgres-ledger.ts";
 import { recordIn } from "./recorded.ts";
+import { RetentionKeeper } from "./retention/keeper.ts";
 import { Subscribers } from "./subscribers.ts";
 import { findLive } from "./sync.ts";
 import { toLaunchSettings } from "./translate.ts";
@@ -123,8 +127,9 @@ async function start(
     tip,
     nowMs: () => clock.nowMs(),
     reload: (ids) => reloadExperiments(world, ledger, ids),
-    onCommitted: ({ runners, trials, experiments }) => {
+    onCommitted: ({ runners, trials, experiments, retention: superfluous }) => {
       waiters.wake(runners);
+      retention.mark(superfluous);
       subscribers.committed(experiments, trials);
     },
     onFailure: (what, error) => log.error({ err: error }, `${what} failed`),
@@ -137,12 +142,19 @@ async function start(
     nowMs: () => clock.nowMs(),
     allocationLives: (id) => findLive(world, id) !== undefined,
   });
+  const blobs = await openBlobFolder(folder.blobs);
+  const gate = new BlobGate();
+  const trees = treesIn(pool);
+  const retention = new RetentionKeeper({
+    ...{ loop, blobs, gate, trees, clock, log },
+    store: retentionStoreIn(pool, readPool),
+  });
   const context: RouteContext = {
     world,
     loop,
     pool,
     readPool,
-    blobs: await openBlobFolder(folder.blobs),
+    ...{ blobs, gate, trees, retention },
     access,
     clock,
     orders: {
@@ -210,6 +222,7 @@ async function start(
       turn.slotsChanged.value = true;
     },
   });
+  await retention.start();
   state = "ready";
 
   const stop = async (trials: "stop" | "keep", why = "asked to stop"): Promise<void> => {
@@ -222,6 +235,7 @@ async function start(
       await options.engine.stopRunner(dataDir);
     }
     stopTicks();
+    await retention.stop();
     await record("stop", async () => ({
       value: null,
       changes: [stopped(world, trials, why)],

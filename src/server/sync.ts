@@ -30,8 +30,11 @@ export interface Synced {
 const REFUSED_NAMES_MAX = 100;
 const YEAR_10000_MS = 253_402_300_800_000;
 
-/** Name of a checkpoint's tree, computed before the turn because hashing is not the loop's work. */
-export type TreeName = (entries: readonly TreeEntry[]) => string;
+/**
+ * Name of a checkpoint's tree, computed before the turn because hashing is not the loop's work; null where its files are
+ * not all stored, so that it does not exist.
+ */
+export type TreeName = (entries: readonly TreeEntry[]) => string | null;
 
 export function applySync(
   world: World,
@@ -48,7 +51,8 @@ export function applySync(
       const rows = new RowsOf(world, turn, { id, trial: found.trialRowId, run: fence }, treeName);
       const take = (event: RunnerEvent) => {
         noteLive(turn, found, event, rows);
-        world.apply(turn, found.live, toCore(event, found.number, fence, treeName));
+        const heard = toCore(event, found.number, fence, treeName);
+        if (heard !== null) world.apply(turn, found.live, heard);
       };
       acked[id] = readStream(events, found.allocation.acked, (event) => {
         found.allocation.acked = event.seq;
@@ -183,21 +187,32 @@ class RowsOf {
   #checkpoint(event: Extract<RunnerEvent, { type: "checkpoint" }>): void {
     const tree = this.#treeName(event.tree);
     const bytes = event.tree.reduce((sum, entry) => sum + entry.size, 0);
-    this.#turn.batch.put(
-      "checkpoints",
-      {
-        trial_id: this.#trialId,
-        run: this.#run,
-        step: event.step,
-        tree,
-        files: event.tree.length,
-        bytes,
-        metadata: storableJson(event.metadata),
-        created_at: this.#time(event.atMs),
-      },
-      "nothing",
-    );
     const [experiment, trial] = this.#allocation.split(".");
+    if (tree === null) {
+      this.#turn.batch.change({
+        at: new Date(this.#turn.nowMs),
+        actor: "contrail",
+        experimentId: Number(experiment),
+        subject: `trial ${experiment}.${trial}`,
+        what: `checkpoint at step ${event.step} lost`,
+        cause: `allocation ${this.#allocation} told of it when its files were not stored any more; the one before it is used`,
+      });
+      return;
+    }
+    this.#turn.batch.checkpoint({
+      trial_id: this.#trialId,
+      run: this.#run,
+      step: event.step,
+      tree,
+      files: event.tree.length,
+      bytes,
+      metadata: storableJson(event.metadata),
+      created_at: this.#time(event.atMs),
+    });
+    this.#turn.retention.add(Number(experiment));
+    // Its retention may have been applied already; after a restart nobody would look again.
+    if (!this.#world.experiments.has(Number(experiment)))
+      this.#turn.batch.put("retained", { experiment_id: Number(experiment), at: null });
     this.#turn.batch.change({
       at: new Date(this.#turn.nowMs),
       actor: "runner",
@@ -214,7 +229,7 @@ function toCore(
   trial: number,
   run: number,
   treeName: TreeName,
-): ExperimentEvent {
+): ExperimentEvent | null {
   switch (event.type) {
     case "started":
       return { type: "started", trial, run };
@@ -230,8 +245,10 @@ function toCore(
       };
     case "waiting":
       return { type: "waiting", trial, run, step: event.step };
-    case "checkpoint":
-      return { type: "checkpoint", trial, run, step: event.step, tree: treeName(event.tree) };
+    case "checkpoint": {
+      const tree = treeName(event.tree);
+      return tree === null ? null : { type: "checkpoint", trial, run, step: event.step, tree };
+    }
     case "invalid_hyperparameters":
       return { type: "invalid", trial, run, reason: event.reason };
     case "exited":

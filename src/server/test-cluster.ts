@@ -12,8 +12,10 @@ import type {
   TreeEntry,
 } from "../protocol/runner-wire.ts";
 import { ensureUser } from "../store/access-store.ts";
+import { BlobGate } from "../store/blob-gate.ts";
 import type { BlobStore } from "../store/blobs.ts";
 import { canonicalTree } from "../store/snapshot.ts";
+import { treesIn } from "../store/tree-store.ts";
 import { createExperiment } from "./create-experiment.ts";
 import type { RouteContext } from "./http/context.ts";
 import type { LiveExperiment } from "./live-experiment.ts";
@@ -93,6 +95,7 @@ export class TestCluster {
   ordersAfter = 0;
   readonly #options: ClusterOptions;
   readonly #script: Script;
+  readonly #gate = new BlobGate();
 
   private constructor(options: ClusterOptions, script: Script) {
     this.#options = options;
@@ -138,7 +141,9 @@ export class TestCluster {
     const { pool, blobs = NO_BLOBS } = this.#options;
     const clock = { nowMs: () => this.nowMs };
     const { world, loop } = this;
-    return { world, loop, pool, readPool: pool, blobs, clock } as unknown as RouteContext;
+    const trees = treesIn(pool);
+    const shared = { world, loop, pool, readPool: pool, blobs, gate: this.#gate, trees, clock };
+    return shared as unknown as RouteContext;
   }
 
   create(config: string, more: { key?: string; dryRun?: boolean; paused?: boolean } = {}) {

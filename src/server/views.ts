@@ -3,6 +3,7 @@ import type { z } from "zod";
 import { reviveExact, toWire } from "../base/json.ts";
 import { energyKwh, moneySpent } from "../core/budget.ts";
 import { NOTHING_HELD } from "../core/lifecycle/holding.ts";
+import { RESTORABLE_MS } from "../core/retention/retention.ts";
 import type { RungView, Standing } from "../core/search/search.ts";
 import type * as api from "../protocol/api.ts";
 import type { Plan } from "../protocol/api.ts";
@@ -80,6 +81,15 @@ export function experimentView(row: ExperimentSummaryRow, now: Date): api.Experi
       held: heldView(row),
     },
     code: row.code,
+    archived_at: isoOrNull(row.archived_at),
+    deleted:
+      row.deleted_at === null
+        ? null
+        : {
+            at: iso(row.deleted_at),
+            by: row.deleted_by ?? "",
+            restorable_until: iso(new Date(row.deleted_at.getTime() + RESTORABLE_MS)),
+          },
   };
 }
 
@@ -236,6 +246,9 @@ export function checkpointView(row: CheckpointListRow): api.Checkpoint {
     bytes: row.bytes,
     metadata: row.metadata as api.Checkpoint["metadata"],
     objective: wireOrNull(row.objective),
+    pinned: row.pinned,
+    deleted:
+      row.deleted_at === null ? null : { at: iso(row.deleted_at), why: row.deleted_why ?? "" },
   };
 }
 

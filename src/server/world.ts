@@ -33,6 +33,7 @@ import {
   SEARCH_SNAPSHOT_EVERY,
   type ShellSettings,
 } from "./live-experiment.ts";
+import { RetentionState } from "./retention/state.ts";
 import { whoMakesRoom } from "./standstill.ts";
 
 /** The one runner of the local engine. */
@@ -64,6 +65,8 @@ export class Turn {
   /** Runners that have news. */
   readonly runners = new Set<string>();
   readonly slotsChanged = { value: false };
+  /** Experiments in which a checkpoint may have become superfluous. */
+  readonly retention = new Set<number>();
   /** Of the last orders given in this turn; 0 = none were. */
   ordersVersion = 0;
 
@@ -87,6 +90,9 @@ export class World {
   nextAllocation = 1;
   readonly metricNames = new Map<string, number>();
   nextMetricName = 1;
+
+  /** What people pinned, archived and deleted. */
+  readonly retention = new RetentionState();
 
   /** Highest events heard of allocations that ended lately, by row id: what is read of them may be older. */
   readonly endedAcked = new Map<number, number>();
@@ -255,6 +261,8 @@ export class World {
     for (const slot of allocation.slots) this.holders.delete(slot);
     this.noteAcked(allocation.id, allocation.acked);
     turn.slotsChanged.value = true;
+    // What it was started from is needed no more.
+    turn.retention.add(live.id);
     turn.dirtyAllocations.get(live.id)?.delete(ended.trial);
     const failed = ended.exits.exits.find((exit) => exit.code !== 0) ?? ended.exits.exits[0];
     const ending: AllocationEnding = {
@@ -371,6 +379,7 @@ export class World {
         const own = live.trials.get(number);
         assert(trial && own, `trial ${id}.${number} is dirty but missing`);
         turn.batch.put("trials", trialRow({ id, core: live.x.core }, trial, own));
+        if (trial.over !== null) turn.retention.add(id);
       }
       for (const number of turn.dirtyAllocations.get(id) ?? []) {
         const allocation = live.allocations.get(number);
@@ -378,6 +387,7 @@ export class World {
           turn.batch.put("allocations", allocationRow(live, number, allocation, null));
       }
       turn.batch.updateExperiment(id, experimentUpdate(live.x.core));
+      if (isOver(live.x.core)) turn.retention.add(id);
       if (live.searchEvents - live.searchSaved >= SEARCH_SNAPSHOT_EVERY || isOver(live.x.core)) {
         turn.batch.saveSearch(id, live.x.search, live.searchEvents);
         live.searchSaved = live.searchEvents;

@@ -98,13 +98,19 @@ export class CommitRules {
   }
 
   #checkpoint(row: CheckpointRow): void {
-    const tree = this.#disk.trees.get(row.tree);
-    const missing = tree?.filter(({ hash }) => !this.#disk.blobs.has(hash)) ?? [];
-    if (tree === undefined || missing.length > 0)
+    const missing = this.#missing(row.tree);
+    if (missing === null || missing.length > 0)
       this.#context.broken(
         "a checkpoint exists when all its files do",
-        `step ${row.step} of trial row ${row.trial_id}: ${missing.map((entry) => entry.path).join(", ")} missing`,
+        `step ${row.step} of trial row ${row.trial_id}: ${missing?.join(", ") ?? "its list of files"} missing`,
       );
+  }
+
+  /** Which of a snapshot's blobs are not there; null where it is not known at all. */
+  #missing(tree: string): string[] | null {
+    const blobs = this.#disk.trees.trees.get(tree);
+    if (!blobs) return null;
+    return [...blobs.keys()].filter((hash) => !this.#disk.blobs.stored.has(hash));
   }
 
   #trial(row: TrialRow): void {
@@ -128,10 +134,14 @@ export class CommitRules {
       this.#context.broken("runs count by one", `${name}: ${before.core.run} to ${run}`);
     if (row.step !== (checkpoint?.step ?? 0))
       this.#context.broken("a run starts at its checkpoint", `${name}: at ${row.step}`);
-    if (checkpoint && !this.#disk.trees.has(checkpoint.tree))
+    if (checkpoint === null) return;
+    const saved = this.#disk.ledger
+      .rows<CheckpointRow>("checkpoints")
+      .some((c) => c.trial_id === row.id && c.tree === checkpoint.tree && c.deleted_at === null);
+    if (!saved || this.#missing(checkpoint.tree)?.length !== 0)
       this.#context.broken(
         "a run starts from a checkpoint that exists",
-        `${name}: ${checkpoint.tree}`,
+        `${name}: ${checkpoint.tree} ${saved ? "is not whole" : "was deleted"}`,
       );
   }
 

@@ -81,10 +81,16 @@ export class LastRules {
     this.#submissions(keys);
     if (this.#context.thorough) this.#chain();
     for (const experiment of this.#ledger.rows<ExperimentRow>("experiments")) {
+      if (this.#isPurged(experiment.id)) continue;
       this.#search(experiment);
       this.#trials(experiment);
     }
     if (accepted) this.#reports(accepted);
+  }
+
+  /** What it left behind was deleted with it. */
+  #isPurged(experiment: number): boolean {
+    return this.#ledger.table("experiment_marks").get(String(experiment))?.purged_at != null;
   }
 
   #submissions(keys: readonly string[]): void {
@@ -196,6 +202,7 @@ export class LastRules {
       counts.set(`${trial} ${run}`, (counts.get(`${trial} ${run}`) ?? 0) + 1);
     for (const [id, count] of accepted) {
       const [experiment = 0, number = 0, run = 0] = id.split(".").map(Number);
+      if (this.#isPurged(experiment)) continue;
       const trial = this.#ledger.trial(experiment, number);
       const found = counts.get(`${trial?.id} ${run}`) ?? 0;
       if (found !== count)

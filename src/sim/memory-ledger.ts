@@ -13,7 +13,7 @@ import type { SearchAction } from "../core/search/search.ts";
 import type { Counters, Ledger } from "../server/ledger.ts";
 import type { PastAllocation } from "../server/sync.ts";
 import type { StoredExperiment } from "../store/live-rows.ts";
-import type { AllocationRow, ExperimentRow, TrialRow } from "../store/schema.ts";
+import type { AllocationRow, ExperimentRow, MarksRow, PinRow, TrialRow } from "../store/schema.ts";
 import {
   type BatchContents,
   CHAIN_START,
@@ -119,6 +119,9 @@ export class MemoryLedger implements Ledger {
       this.#replace(experiments, String(id), columns);
     for (const [id, { state, events }] of contents.searchSnapshots)
       this.#replace(experiments, String(id), { search_state: state, search_events: events });
+    const checkpoints = this.table("checkpoints");
+    for (const { trial_id, run, step, tree, ...marks } of contents.checkpointDeletions)
+      this.#replace(checkpoints, `${trial_id} ${run} ${step} ${tree}`, marks);
     this.#ackPast(contents.pastAcks);
     for (const { trial, run, seq, step, name, value } of contents.metrics) {
       const key = `${trial} ${run} ${seq}`;
@@ -173,7 +176,9 @@ export class MemoryLedger implements Ledger {
       if (onConflict === "nothing" && this.#unique.has(other)) return;
       this.#unique.set(other, key);
     }
-    table.set(key, there === undefined ? row : { ...there, ...row });
+    if (there && onConflict === "revive")
+      table.set(key, { ...there, deleted_at: null, deleted_why: null });
+    else table.set(key, there === undefined ? row : { ...there, ...row });
   }
 
   #replace(table: Table, key: string, columns: Row): void {
@@ -238,6 +243,14 @@ export class MemoryLedger implements Ledger {
       allocation: highest("allocations", "id"),
       ordersVersion: highest("allocations", "orders_version"),
       metricNames: this.rows<{ id: number; name: string }>("metric_names").map((n) => ({ ...n })),
+      pins: this.rows<PinRow>("pins")
+        .filter(({ pinned }) => pinned)
+        .map(({ experiment_id, tree }) => ({ experiment_id, tree }))
+        .sort((a, b) => a.experiment_id - b.experiment_id || (a.tree < b.tree ? -1 : 1)),
+      marks: this.rows<MarksRow>("experiment_marks")
+        .filter((m) => m.emptied_at === null && (m.archived_at ?? m.deleted_at) !== null)
+        .map((m) => ({ ...m }))
+        .sort((a, b) => a.experiment_id - b.experiment_id),
     };
   }
 

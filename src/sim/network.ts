@@ -7,6 +7,7 @@ import { ContrailError } from "../protocol/errors.ts";
 import type { OrdersReply } from "../protocol/runner-wire.ts";
 import type { RunnerClient } from "../runner/machine.ts";
 import {
+  type BlobPurpose,
   type RequestOptions,
   ServerFailure,
   type ServerFailureKind,
@@ -164,8 +165,8 @@ export class SimClient implements RunnerClient {
     return reply;
   }
 
-  missingBlobs(hashes: readonly string[]): Promise<string[]> {
-    return this.#network.send(this.#from, BLOBS, (server) => server.missing(hashes));
+  missingBlobs(hashes: readonly string[], purpose?: BlobPurpose): Promise<string[]> {
+    return this.#network.send(this.#from, BLOBS, (server) => server.missing(hashes, purpose));
   }
 
   putBlob(hash: string): Promise<void> {

@@ -6,6 +6,7 @@ import type { MemoryLedger } from "./memory-ledger.ts";
 import type { Act, Submission } from "./scenario.ts";
 import type { SimContext } from "./sim-context.ts";
 import type { SimServer } from "./sim-server.ts";
+import { drawnStorage } from "./tidying.ts";
 
 const AGAIN_MS = 700;
 /** How long somebody watches a trial that does nothing before ending it. */
@@ -65,7 +66,9 @@ export class People {
     });
   }
 
-  #create(server: SimServer, { key, config, paused }: Submission): Promise<number> {
+  #create(server: SimServer, { key, config: drawn, paused }: Submission): Promise<number> {
+    const kept = drawnStorage(this.#context.scenario.seed, key);
+    const config = { ...drawn, checkpoint_storage: kept };
     const seed = config.reproducibility.experiment_seed ?? 0;
     const { search, reason } = toSearch(config, seed);
     const settings = toSettings(config, search);

@@ -13,29 +13,40 @@ import {
   type SyncReply,
   type SyncRequest,
   syncRequest,
-  type TreeEntry,
 } from "../protocol/runner-wire.ts";
 import { LedgerMoved } from "../server/ledger.ts";
 import { loadWorld, reloadExperiments } from "../server/load.ts";
 import { DecisionLoop } from "../server/loops/decision-loop.ts";
 import { startTickLoop } from "../server/loops/tick-loop.ts";
 import { allocationsOf, type OrdersContext, OrderWaiters, ordersFor } from "../server/orders.ts";
+import { RetentionKeeper } from "../server/retention/keeper.ts";
+import {
+  missingBlobs,
+  type Purpose,
+  putBlob,
+  saveTrees,
+  type UploadContext,
+  uploadsDone,
+} from "../server/retention/uploads.ts";
 import { answerSync } from "../server/runner-requests.ts";
 import { findLive, type PastAllocation } from "../server/sync.ts";
 import { toLaunchSettings } from "../server/translate.ts";
-import { needsTicks, type SlotInfo, World } from "../server/world.ts";
-import { canonicalTree } from "../store/snapshot.ts";
+import { LOCAL_RUNNER, needsTicks, type SlotInfo, World } from "../server/world.ts";
+import { BlobGate } from "../store/blob-gate.ts";
 import { FaultyLedger, InjectedFailure, type LedgerEvents } from "./faulty-ledger.ts";
 import { LedgerRefusal, type MemoryLedger } from "./memory-ledger.ts";
+import { type MemoryBlobs, MemoryRetentionStore, type MemoryTrees } from "./memory-retention.ts";
 import type { SimContext } from "./sim-context.ts";
 import { type Life, SimClock, type Skew } from "./timeline.ts";
+
+/** How long an experiment can be restored here. */
+const RESTORABLE_MS = 4_000;
 
 /** What is left of a server when its process is gone. */
 export interface ServerDisk {
   readonly ledger: MemoryLedger;
-  readonly blobs: Set<string>;
-  /** By name of the tree: the files that belong to it. */
-  readonly trees: Map<string, readonly TreeEntry[]>;
+  readonly blobs: MemoryBlobs;
+  readonly trees: MemoryTrees;
   /** Allocation → the last line of output that is stored. */
   readonly logs: Map<string, number>;
 }
@@ -58,6 +69,7 @@ export class SimServer {
   readonly #clock: SimClock;
   readonly #waiters = new OrderWaiters();
   readonly #orders: OrdersContext;
+  readonly #uploads: UploadContext;
   #loop: DecisionLoop | null = null;
 
   constructor(parts: ServerParts) {
@@ -67,6 +79,9 @@ export class SimServer {
     this.#clock = new SimClock(context.timeline, this.life, skew);
     this.ledger = new FaultyLedger(disk.ledger, context, { life: this.life, random, events });
     this.world = new World(slots);
+    const gate = new BlobGate();
+    const { blobs, trees } = disk;
+    this.#uploads = { world: this.world, blobs, trees, gate, clock: this.#clock };
     this.#orders = {
       world: this.world,
       launchSettings: toLaunchSettings,
@@ -90,12 +105,21 @@ export class SimServer {
       tip,
       nowMs: () => this.#clock.nowMs(),
       reload: (ids) => reloadExperiments(world, ledger, ids),
-      onCommitted: ({ runners }) => this.#waiters.wake(runners),
+      onCommitted: ({ runners, retention }) => {
+        this.#waiters.wake(runners);
+        keeper.mark(retention);
+      },
       onFailure: (what, error) => this.#onFailure(what, error),
     });
     startTickLoop(loop, this.#clock, (live) =>
       needsTicks(live.x, searchWantsTicks(live.x.spec.search)),
     );
+    const keeper = new RetentionKeeper({
+      ...{ ...this.#uploads, loop, store: new MemoryRetentionStore(this.#parts.disk.ledger) },
+      log: { info: () => undefined, error: (about: unknown) => this.#onRetention(about) },
+      restorableMs: RESTORABLE_MS,
+    });
+    await keeper.start();
     this.#loop = loop;
     context.trace("server", `is ready; ${world.experiments.size} experiments live`);
     loop
@@ -118,6 +142,12 @@ export class SimServer {
   get loop(): DecisionLoop {
     if (!this.#loop) throw new ContrailError("unavailable", "the server starts");
     return this.#loop;
+  }
+
+  /** A turn that failed was told of already; anything else is a mistake. */
+  #onRetention(about: unknown): void {
+    const { err } = about as { err: unknown };
+    if (this.life.alive && !(err instanceof ContrailError)) this.#parts.context.fail(err);
   }
 
   #onFailure(what: string, error: unknown): void {
@@ -149,21 +179,11 @@ export class SimServer {
       const found = parsed && disk.ledger.past(parsed);
       if (found) past.set(id, found);
     }
-    const names = new Map<readonly TreeEntry[], string>();
-    for (const { events } of request.allocations)
-      for (const event of events) if (event.type === "checkpoint") this.#name(event.tree, names);
-    return answerSync({ loop, orders: this.#orders }, runner, request, {
-      past,
-      treeName: (tree) => names.get(tree) ?? "",
-    });
-  }
-
-  #name(tree: readonly TreeEntry[], names: Map<readonly TreeEntry[], string>): void {
-    const { disk } = this.#parts;
-    const { hash } = canonicalTree(tree);
-    disk.blobs.add(hash);
-    disk.trees.set(hash, tree);
-    names.set(tree, hash);
+    using saved = await saveTrees(this.#uploads, request);
+    const more = { past, treeName: saved.nameOf };
+    const reply = await answerSync({ loop, orders: this.#orders }, runner, request, more);
+    await uploadsDone(this.#uploads, saved.done);
+    return reply;
   }
 
   async logs(text: string): Promise<{ acked: Record<string, number> }> {
@@ -198,11 +218,14 @@ export class SimServer {
     return { ...found, all: after === 0 ? allocationsOf(this.world, runner) : null };
   }
 
-  async missing(hashes: readonly string[]): Promise<string[]> {
-    return hashes.filter((hash) => !this.#parts.disk.blobs.has(hash));
+  missing(hashes: readonly string[], purpose?: Purpose): Promise<string[]> {
+    return missingBlobs(this.#uploads, RUNNER, { hashes, for: purpose });
   }
 
   async put(hash: string): Promise<void> {
-    this.#parts.disk.blobs.add(hash);
+    async function* body(): AsyncGenerator<Uint8Array> {}
+    await putBlob(this.#uploads, RUNNER, { hash, body: body() });
   }
 }
+
+const RUNNER = { kind: "runner", runner: LOCAL_RUNNER } as const;

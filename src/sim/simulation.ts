@@ -10,6 +10,7 @@ import { keyed, type Random } from "../base/random.ts";
 import { CommitRules } from "./commit-rules.ts";
 import { checkMemory, LastRules } from "./last-rules.ts";
 import { MemoryLedger } from "./memory-ledger.ts";
+import { MemoryBlobs, MemoryTrees } from "./memory-retention.ts";
 import { Network, SimClient } from "./network.ts";
 import { People } from "./people.ts";
 import { ProcessRules } from "./process-rules.ts";
@@ -18,6 +19,7 @@ import { Broken, SimContext } from "./sim-context.ts";
 import { SimNode } from "./sim-node.ts";
 import { type ServerDisk, SimServer } from "./sim-server.ts";
 import { watchSpool } from "./spool-rules.ts";
+import { checkKept, Tidying } from "./tidying.ts";
 import { EPOCH_MS, setRate, trueTime } from "./timeline.ts";
 import { Trace } from "./trace.ts";
 
@@ -58,6 +60,7 @@ export class Simulation {
   readonly #node: SimNode;
   readonly #network: Network;
   readonly #people: People;
+  readonly #tidying: Tidying;
   readonly #rules: CommitRules;
   readonly #random: Random;
   readonly #slots: readonly string[];
@@ -74,7 +77,8 @@ export class Simulation {
     this.#random = keyed(scenario.seed, "faults");
     this.#slots = Array.from({ length: scenario.slots }, (_, i) => `cpu:${i}`);
     const ledger = new MemoryLedger();
-    this.#disk = { ledger, blobs: new Set(), trees: new Map(), logs: new Map() };
+    const trees = new MemoryTrees(ledger);
+    this.#disk = { ledger, blobs: new MemoryBlobs(), trees, logs: new Map() };
     const server = () => this.#server;
     this.#network = new Network(this.#context, server);
     this.#node = new SimNode(
@@ -82,6 +86,7 @@ export class Simulation {
       (life, clock) => new SimClient(this.#network, life, clock),
     );
     this.#people = new People(this.#context, ledger, server);
+    this.#tidying = new Tidying(this.#context, this.#disk, server);
     this.#rules = new CommitRules(this.#context, {
       ...{ disk: this.#disk, node: this.#node, slots: this.#slots },
     });
@@ -104,6 +109,7 @@ export class Simulation {
     this.#startServer();
     this.#node.start();
     this.#people.begin();
+    this.#tidying.begin();
     this.#trouble();
     timeline.at(scenario.healAtMs, () => this.#heal());
     timeline.at(scenario.healAtMs + END_MS_MAX, () =>
@@ -113,6 +119,7 @@ export class Simulation {
     await this.#checkMemory();
     const lossy = faults.nodeLossEveryMs > 0 || faults.diskFullEveryMs > 0;
     const keys = scenario.submissions.map(({ key }) => key);
+    checkKept(this.#context, this.#disk);
     new LastRules(this.#context, this.#disk.ledger, this.#rules.late).check(
       keys,
       lossy ? null : this.#accepted,

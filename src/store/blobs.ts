@@ -53,6 +53,8 @@ export interface BlobStore {
   verify(hash: string): Promise<"intact" | "missing" | "damaged">;
   /** Every stored name, in no order. */
   list(): AsyncIterable<string>;
+  /** Removes what writers that are gone left half written. @returns how many files */
+  tidy(): Promise<number>;
 }
 
 export type BlobErrorCode =
@@ -204,6 +206,10 @@ export class FolderBlobStore implements BlobStore {
     }
   }
 
+  async tidy(): Promise<number> {
+    return removeLeftovers(join(this.#folder, "tmp"));
+  }
+
   #path(hash: string): string {
     return join(this.#folder, hash.slice(0, 2), hash.slice(2));
   }
@@ -326,14 +332,17 @@ async function makeSubfolders(folder: string): Promise<void> {
 }
 
 /** Removes temporary files whose writers are gone. Other live processes may share the folder. */
-async function removeLeftovers(folder: string): Promise<void> {
+async function removeLeftovers(folder: string): Promise<number> {
+  let count = 0;
   for (const name of await readdir(folder)) {
     const [, pid, token] = /^([0-9]+)-([0-9a-f]{12})-[0-9]+$/.exec(name) ?? [];
     if (pid === undefined) continue;
     const ours = Number(pid) === process.pid;
     if (ours ? token === boot : isAlive(Number(pid))) continue;
     await unlink(join(folder, name)).catch(undefinedWhenAbsent);
+    count += 1;
   }
+  return count;
 }
 
 function isAlive(pid: number): boolean {

@@ -6,6 +6,7 @@ export interface CheckpointListRow extends CheckpointRow {
   number: number;
   /** The searcher's metric at the same step of the same run. */
   objective: number | null;
+  pinned: boolean;
 }
 
 export interface CheckpointsFilter {
@@ -34,7 +35,9 @@ export async function listCheckpoints(
     `select c.*, t.experiment_id, t.number,
        (select m.value from metrics m join metric_names n on n.id = m.name_id
         where m.trial_id = c.trial_id and n.name = $3 and m.step = c.step and m.run = c.run
-        order by m.seq desc limit 1) as objective
+        order by m.seq desc limit 1) as objective,
+       exists (select 1 from pins p where p.experiment_id = t.experiment_id and p.tree = c.tree
+         and p.pinned) as pinned
      from checkpoints c join trials t on t.id = c.trial_id
      where t.experiment_id = $1 and ($2::int is null or t.number = $2)
        and ($4::text is null or c.tree = $4)
@@ -50,16 +53,43 @@ export async function listCheckpoints(
   return rows;
 }
 
-/** Where this tree was saved; the first place when there are several. */
+export interface CheckpointPlaceFound {
+  experiment: number;
+  trial: number;
+  step: number;
+  run: number;
+  deletedAt: Date | null;
+  deletedWhy: string | null;
+}
+
+/** Where this tree was saved; the first place when there are several, before all others one whose bytes are there. */
 export async function findCheckpoint(
   pool: pg.Pool,
   tree: string,
-): Promise<{ experiment: number; trial: number; step: number; run: number } | undefined> {
+): Promise<CheckpointPlaceFound | undefined> {
   const { rows } = await pool.query(
-    `select t.experiment_id as experiment, t.number as trial, c.step, c.run
+    `select t.experiment_id as experiment, t.number as trial, c.step, c.run,
+       c.deleted_at as "deletedAt", c.deleted_why as "deletedWhy"
      from checkpoints c join trials t on t.id = c.trial_id
-     where c.tree = $1 order by c.created_at limit 1`,
+     where c.tree = $1 order by c.deleted_at is not null, c.created_at limit 1`,
     [tree],
   );
   return rows[0];
+}
+
+/** Experiments in which this tree was saved and is there. @param only of this one */
+export async function experimentsWith(
+  pool: pg.Pool,
+  tree: string,
+  only?: number,
+): Promise<{ experiment: number; trial: number; step: number; isThere: boolean }[]> {
+  const { rows } = await pool.query(
+    `select distinct on (t.experiment_id) t.experiment_id as experiment, t.number as trial, c.step,
+       c.deleted_at is null as "isThere"
+     from checkpoints c join trials t on t.id = c.trial_id
+     where c.tree = $1 and ($2::int is null or t.experiment_id = $2)
+     order by t.experiment_id, c.deleted_at is not null, c.created_at`,
+    [tree, only ?? null],
+  );
+  return rows;
 }

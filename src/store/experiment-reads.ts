@@ -2,7 +2,7 @@
 import type pg from "pg";
 import type { ExperimentRow, TrialRow } from "./schema.ts";
 
-export interface ExperimentSummaryRow extends ExperimentRow {
+export interface ExperimentSummaryRow extends ExperimentRow, Purged {
   owner: string;
   total: number;
   queued: number;
@@ -13,11 +13,22 @@ export interface ExperimentSummaryRow extends ExperimentRow {
   error: number;
   /** Slot-milliseconds of grants that still run. */
   running_slot_ms: number;
+  archived_at: Date | null;
+  deleted_at: Date | null;
+}
+
+/** Of what belongs to a deleted experiment. */
+export interface Purged {
+  deleted_by: string | null;
+  /** When the way back ended; then hardly more than this row is left. */
+  purged_at: Date | null;
 }
 
 const SUMMARY = `
-  select e.*, u.name as owner, t.*, coalesce(a.running_slot_ms, 0) as running_slot_ms
+  select e.*, u.name as owner, t.*, coalesce(a.running_slot_ms, 0) as running_slot_ms,
+    k.archived_at, k.deleted_at, k.deleted_by, k.purged_at
   from experiments e
+  left join experiment_marks k on k.experiment_id = e.id
   join users u on u.id = e.owner_id
   cross join lateral (
     select count(*)::int as total,
@@ -36,8 +47,15 @@ export interface ExperimentsFilter {
   readonly beforeId?: number | undefined;
   readonly state?: string | undefined;
   readonly label?: string | undefined;
+  readonly show: "current" | "archived" | "deleted";
   readonly limit: number;
 }
+
+const SHOWN = {
+  current: "k.archived_at is null and k.deleted_at is null",
+  archived: "k.archived_at is not null and k.deleted_at is null",
+  deleted: "k.deleted_at is not null and k.purged_at is null",
+} as const;
 
 /** Newest first. */
 export async function listExperiments(
@@ -47,7 +65,7 @@ export async function listExperiments(
   const { rows } = await pool.query<ExperimentSummaryRow>(
     `${SUMMARY}
      where ($1::int is null or e.id < $1) and ($2::text is null or e.state = $2)
-       and ($3::text is null or $3 = any(e.labels))
+       and ($3::text is null or $3 = any(e.labels)) and ${SHOWN[filter.show]}
      order by e.id desc limit $4`,
     [filter.beforeId ?? null, filter.state ?? null, filter.label ?? null, filter.limit],
   );
@@ -98,9 +116,11 @@ export async function readTrial(
   pool: pg.Pool,
   experiment: number,
   number: number,
-): Promise<TrialRow | undefined> {
-  const { rows } = await pool.query<TrialRow>(
-    "select * from trials where experiment_id = $1 and number = $2",
+): Promise<(TrialRow & Purged) | undefined> {
+  const { rows } = await pool.query<TrialRow & Purged>(
+    `select t.*, k.deleted_by, k.purged_at from trials t
+     left join experiment_marks k on k.experiment_id = t.experiment_id
+     where t.experiment_id = $1 and t.number = $2`,
     [experiment, number],
   );
   return rows[0];

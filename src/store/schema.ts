@@ -107,6 +107,26 @@ export interface CheckpointRow {
   bytes: number;
   metadata: JsonObject;
   created_at: Date;
+  /** When its bytes went; the row stays. */
+  deleted_at: Date | null;
+  deleted_why: string | null;
+}
+
+export interface PinRow {
+  experiment_id: number;
+  tree: string;
+  pinned: boolean;
+  by: string;
+  at: Date;
+}
+
+export interface MarksRow {
+  experiment_id: number;
+  archived_at: Date | null;
+  deleted_at: Date | null;
+  deleted_by: string | null;
+  purged_at: Date | null;
+  emptied_at: Date | null;
 }
 
 type Columns<Row, JsonColumns extends keyof Row> = {
@@ -187,6 +207,20 @@ export interface Database {
     bytes: Buffer;
   };
   checkpoints: Columns<CheckpointRow, "metadata">;
+  pins: PinRow;
+  experiment_marks: MarksRow;
+  retained: { experiment_id: number; at: Date | null };
+  trees: { hash: string; at: Date };
+  tree_blobs: { tree: string; blob: string; size: number };
+  blob_leases: {
+    holder: string;
+    blob: string;
+    experiment_id: number | null;
+    trial_number: number | null;
+    run: number | null;
+    uses: number;
+    at: Date;
+  };
   idempotency: {
     user_id: number;
     key: string;

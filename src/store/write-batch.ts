@@ -41,8 +41,21 @@ export const CHAIN_START: ChainTip = { seq: 0, hash: Buffer.alloc(32) };
 export type Row = Readonly<Record<string, unknown>>;
 export type TableName = keyof Database;
 
-/** What to do when the key is there already; refuse = the whole batch fails. */
-export type OnConflict = "nothing" | "update" | "refuse";
+/**
+ * What to do when the key is there already. refuse = the whole batch fails; revive = it stays as it is, but is not deleted
+ * any more.
+ */
+export type OnConflict = "nothing" | "update" | "refuse" | "revive";
+
+/** Whose bytes go. Times as dates, `why` as a sentence. */
+export interface CheckpointDeletion {
+  readonly trial_id: number;
+  readonly run: number;
+  readonly step: number;
+  readonly tree: string;
+  readonly deleted_at: Date;
+  readonly deleted_why: string;
+}
 
 export interface MetricPoint {
   readonly trial: number;
@@ -64,6 +77,8 @@ export interface BatchContents {
   /** By id: columns to be replaced. */
   readonly experimentUpdates: ReadonlyMap<number, Row>;
   readonly searchSnapshots: ReadonlyMap<number, { state: unknown; events: number }>;
+  /** Rows of `checkpoints` that are marked; the last word of a batch on each. */
+  readonly checkpointDeletions: readonly CheckpointDeletion[];
   readonly metrics: readonly MetricPoint[];
   /** Allocation → acknowledged number, which never goes down. */
   readonly pastAcks: ReadonlyMap<number, number>;
@@ -82,6 +97,9 @@ const KEYS: Partial<Record<TableName, readonly string[]>> = {
   checkpoints: ["trial_id", "run", "step", "tree"],
   idempotency: ["user_id", "key"],
   metric_names: ["id"],
+  pins: ["experiment_id", "tree"],
+  experiment_marks: ["experiment_id"],
+  retained: ["experiment_id"],
 };
 
 /** Parents before children. */
@@ -95,6 +113,9 @@ const ORDER: readonly TableName[] = [
   "reports",
   "checkpoints",
   "idempotency",
+  "pins",
+  "experiment_marks",
+  "retained",
 ];
 
 /** Columns that a change of an experiment rewrites; the rest never changes after creation. */
@@ -116,6 +137,7 @@ export class WriteBatch {
   readonly #tables = new Map<TableName, { rows: Map<string, Row>; onConflict: OnConflict }>();
   readonly #experimentUpdates = new Map<number, Row>();
   readonly #searchSnapshots = new Map<number, { state: unknown; events: number }>();
+  readonly #checkpointDeletions = new Map<string, CheckpointDeletion>();
   readonly #metrics: MetricPoint[] = [];
   readonly #changes: ChangeEntry[] = [];
   readonly #works: Work[] = [];
@@ -126,6 +148,7 @@ export class WriteBatch {
       this.#tables.size === 0 &&
       this.#experimentUpdates.size === 0 &&
       this.#searchSnapshots.size === 0 &&
+      this.#checkpointDeletions.size === 0 &&
       this.#metrics.length === 0 &&
       this.#pastAcks.size === 0 &&
       this.#works.length === 0 &&
@@ -144,6 +167,7 @@ export class WriteBatch {
       tables,
       experimentUpdates: this.#experimentUpdates,
       searchSnapshots: this.#searchSnapshots,
+      checkpointDeletions: [...this.#checkpointDeletions.values()],
       metrics: this.#metrics,
       pastAcks: this.#pastAcks,
       changes: this.#changes,
@@ -161,7 +185,20 @@ export class WriteBatch {
       this.#tables.set(table, entry);
     }
     assert(entry.onConflict === onConflict, `table ${table} is written in two ways`);
-    entry.rows.set(keys.map((key) => String(row[key])).join("\u0000"), row);
+    entry.rows.set(keyOf(keys, row), row);
+  }
+
+  /**
+   * One that was saved. Where the same content had been saved at this step before and was deleted meanwhile, it is
+   * there again: its bytes were sent anew or never went. When it was saved first stays, and with it its rank.
+   */
+  checkpoint(row: Row): void {
+    this.put("checkpoints", { ...row, deleted_at: null, deleted_why: null }, "revive");
+    this.#checkpointDeletions.delete(keyOf(KEYS.checkpoints ?? [], row));
+  }
+
+  deleteCheckpoint(deletion: CheckpointDeletion): void {
+    this.#checkpointDeletions.set(keyOf(KEYS.checkpoints ?? [], { ...deletion }), deletion);
   }
 
   updateExperiment(id: number, row: Record<(typeof EXPERIMENT_UPDATES)[number], unknown>): void {
@@ -223,6 +260,14 @@ export class WriteBatch {
         text: "update experiments set search_state = $2::jsonb, search_events = $3 where id = $1",
         values: [id, stringifyExact(state), events],
       });
+    if (this.#checkpointDeletions.size > 0)
+      statements.push({
+        name: "delete_checkpoints",
+        text: `update checkpoints c set deleted_at = r.deleted_at, deleted_why = r.deleted_why
+          from json_populate_recordset(null::checkpoints, $1::json) r
+          where c.trial_id = r.trial_id and c.run = r.run and c.step = r.step and c.tree = r.tree`,
+        values: [stringifyExact([...this.#checkpointDeletions.values()])],
+      });
     if (this.#pastAcks.size > 0)
       statements.push({
         name: "ack_past",
@@ -234,6 +279,9 @@ export class WriteBatch {
     return statements;
   }
 }
+
+const keyOf = (keys: readonly string[], row: Row): string =>
+  keys.map((key) => String(row[key])).join("\u0000");
 
 /** Fails as the first of them that fails; those behind it in the transaction fail because of it. */
 async function sendAll(
@@ -331,7 +379,9 @@ function populate(
       ? ""
       : onConflict === "nothing" || updates.length === 0
         ? "on conflict do nothing"
-        : `on conflict (${keys.join(", ")}) do update set ${updates.map((c) => `${c} = excluded.${c}`).join(", ")}`;
+        : onConflict === "revive"
+          ? `on conflict (${keys.join(", ")}) do update set deleted_at = null, deleted_why = null`
+          : `on conflict (${keys.join(", ")}) do update set ${updates.map((c) => `${c} = excluded.${c}`).join(", ")}`;
   const statement = {
     name: `populate_${table}`,
     text: `insert into ${table} (${columns.join(", ")})

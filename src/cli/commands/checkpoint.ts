@@ -1,8 +1,8 @@
-/** `contrail checkpoint list|download`. */
+/** `contrail checkpoint list|download|pin|unpin`. */
 import { existsSync, readdirSync } from "node:fs";
 import { resolve } from "node:path";
 import { isBlobHash, parseId } from "../../base/ids.ts";
-import type { Checkpoint } from "../../protocol/api.ts";
+import type { Checkpoint, PinReply } from "../../protocol/api.ts";
 import { type Client, eachItem } from "../../sdk/client.ts";
 import type { Cli } from "../cli.ts";
 import { download } from "../download.ts";
@@ -36,7 +36,7 @@ export async function list(cli: Cli, id: string, options: ListOptions): Promise<
           ...(page.next_cursor === null ? [] : ["… there are more: --limit N or --all"]),
         ],
   );
-  const newest = page.items[0];
+  const newest = page.items.find((item) => item.deleted === null);
   if (newest !== undefined) cli.next(`checkpoint download ${newest.trial}@${newest.step} --to DIR`);
   return EXIT.ok;
 }
@@ -64,6 +64,33 @@ export async function get(cli: Cli, name: string, options: { to?: string }): Pro
   ]);
   cli.next(`trial show ${checkpoint.trial}`);
 
+  return EXIT.ok;
+}
+
+/** Each by itself; what is so already is left so. */
+export async function pin(
+  cli: Cli,
+  verb: "pin" | "unpin",
+  names: readonly string[],
+): Promise<number> {
+  const client = cli.client();
+  const replies: PinReply[] = [];
+  for (const name of names) {
+    const { id, note } = await findCheckpoint(client, name);
+    if (note !== undefined && !cli.json) cli.err(`note: ${note}`);
+    const only = isBlobHash(name) ? undefined : parseId(name.split("@")[0] ?? "")?.experiment;
+    replies.push(await client.pinCheckpoint(id, verb === "pin", only));
+  }
+  cli.show(replies.length === 1 ? replies[0] : replies, () =>
+    replies.flatMap(({ id, experiments }) =>
+      experiments.map(({ experiment, changed }) => {
+        const already = changed ? "" : " already";
+        return `checkpoint ${shortHash(id)} of experiment ${experiment} is${already} ${verb}ned`;
+      }),
+    ),
+  );
+  const first = replies[0]?.experiments[0];
+  if (first) cli.next(verb === "pin" ? `checkpoint list ${first.experiment}` : "gc");
   return EXIT.ok;
 }
 
@@ -116,9 +143,12 @@ async function newest(
 ): Promise<Checkpoint | undefined> {
   let found: Checkpoint | undefined;
   for await (const item of eachItem((query) => client.trialCheckpoints(trial, query)))
-    if (wanted(item) && (found === undefined || item.run >= found.run)) found = item;
+    if (wanted(item) && (found === undefined || rank(item) >= rank(found))) found = item;
   return found;
 }
+
+/** One whose files are there before all others, then that of the later run. */
+const rank = ({ deleted, run }: Checkpoint): number => (deleted === null ? 1e9 : 0) + run;
 
 const none = (what: string, subject: string): CliError =>
   new CliError("not_found", `${what}.`, {

@@ -4,7 +4,7 @@ import type { Client } from "../../sdk/client.ts";
 import { experimentState } from "../api-words.ts";
 import type { Cli } from "../cli.ts";
 import { endingsOf, failureLines } from "../endings.ts";
-import { CliError, EXIT } from "../exit-code.ts";
+import { CliError, EXIT, usageError } from "../exit-code.ts";
 import { experimentLines, experimentRows } from "../experiment-view.ts";
 import { gather, type ListOptions, limitOf } from "../listing.ts";
 import { choiceOf, experimentOf, wholeOf } from "../values.ts";
@@ -12,25 +12,30 @@ import { watchExperiment } from "../watch.ts";
 
 export async function list(
   cli: Cli,
-  options: ListOptions & { state?: string; label?: string },
+  options: ListOptions & { state?: string; label?: string; archived?: true; deleted?: true },
 ): Promise<number> {
+  if (options.archived && options.deleted)
+    throw usageError("--archived and --deleted exclude each other.", "Give one of the two.");
+  const show = options.deleted ? "deleted" : options.archived ? "archived" : "current";
   const client = cli.client();
   const state =
     options.state === undefined ? undefined : choiceOf("--state", options.state, experimentState);
   const page = await gather(
-    (query) => client.experiments({ ...query, state, label: options.label }),
+    (query) => client.experiments({ ...query, state, label: options.label, show }),
     limitOf(options),
   );
   cli.show(page, () =>
     page.items.length === 0
-      ? ["No experiments yet."]
+      ? [show === "current" ? "No experiments yet." : `No ${show} experiments.`]
       : [
           ...experimentRows(page.items, lookOf(cli)),
           ...(page.next_cursor === null ? [] : ["… there are more: --limit N or --all"]),
         ],
   );
   const newest = page.items[0];
-  if (newest === undefined) cli.next("experiment create CONFIG .", "run -- COMMAND");
+  if (show === "deleted") {
+    if (newest !== undefined) cli.next(`experiment restore ${newest.id}`);
+  } else if (newest === undefined) cli.next("experiment create CONFIG .", "run -- COMMAND");
   else cli.next(`experiment show ${newest.id}`);
   return EXIT.ok;
 }

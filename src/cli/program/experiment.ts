@@ -26,6 +26,8 @@ export function addExperiment(program: Command, run: Run): void {
   listOptions(noun.command("list").alias("ls").description("list experiments, the newest first"))
     .option("--state <state>", "only those in this state")
     .option("--label <label>", "only those with this label")
+    .option("--archived", "those that were archived")
+    .option("--deleted", "those that were deleted and can be restored")
     .action((options) => run(async (cli) => (await load()).list(cli, options)));
   noun
     .command("show")
@@ -66,4 +68,30 @@ export function addExperiment(program: Command, run: Run): void {
       .description(what)
       .argument("<experiment...>", "one or more numbers")
       .action((ids: string[]) => run(async (cli) => (await load()).change(cli, verb, ids)));
+  addLastActs(noun, run);
+}
+
+/** On experiments that have ended. */
+function addLastActs(noun: Command, run: Run): void {
+  const load = () => import("../commands/experiment-delete.ts");
+  noun
+    .command("delete")
+    .alias("rm")
+    .description("delete ended experiments; for 7 days `restore` brings them back")
+    .argument("<experiment...>", "one or more numbers")
+    .option("-y, --yes", "do not ask for the name first")
+    .action((ids: string[], options) =>
+      run(async (cli) => (await load()).remove(cli, ids, options)),
+    );
+  const acts = [
+    ["restore", "bring deleted experiments back"],
+    ["archive", "leave ended experiments out of the usual lists; nothing is deleted"],
+    ["unarchive", "show them in the usual lists again"],
+  ] as const;
+  for (const [act, what] of acts)
+    noun
+      .command(act)
+      .description(what)
+      .argument("<experiment...>", "one or more numbers")
+      .action((ids: string[]) => run(async (cli) => (await load()).act(cli, act, ids)));
 }

@@ -22,6 +22,15 @@ export function addResources(program: Command, run: Run): void {
     .action(() => run(async (cli) => (await load()).jobs(cli)));
 }
 
+export function addGc(program: Command, run: Run): void {
+  program
+    .command("gc")
+    .description("show what nothing needs any more; with --apply, delete it")
+    .option("--apply", "delete it now")
+    .option("--experiment <experiment>", "show only what would go of this one")
+    .action((options) => run(async (cli) => (await import("../commands/gc.ts")).gc(cli, options)));
+}
+
 export function addData(program: Command, run: Run): void {
   const load = () => import("../commands/data.ts");
   const noun = program

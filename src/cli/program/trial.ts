@@ -62,6 +62,15 @@ export function addCheckpoint(program: Command, run: Run): void {
       .description("list the checkpoints of an experiment or a trial")
       .argument("<id>", "3 or 3.12"),
   ).action((id: string, options) => run(async (cli) => (await load()).list(cli, id, options)));
+  for (const [verb, what] of [
+    ["pin", "keep them whatever checkpoint_storage says"],
+    ["unpin", "keep them only as long as checkpoint_storage does"],
+  ] as const)
+    noun
+      .command(verb)
+      .description(what)
+      .argument("<checkpoint...>", "named as for download")
+      .action((names: string[]) => run(async (cli) => (await load()).pin(cli, verb, names)));
   noun
     .command("download")
     .description("write the files of a checkpoint into a new folder")

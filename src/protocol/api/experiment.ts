@@ -1,6 +1,6 @@
 /** Experiments: shown, listed, submitted. */
 import { z } from "zod";
-import { problemIssue } from "../errors.ts";
+import { problem, problemIssue } from "../errors.ts";
 import { boundedJsonObject, tree, wireNumber } from "../runner-wire.ts";
 import { count, hash, pageQuery, text, time } from "./common.ts";
 import { plan, spent } from "./plan.ts";
@@ -45,6 +45,10 @@ export const experiment = z.object({
   spent,
   /** Hash of the code snapshot, null when none was given. */
   code: hash.nullable(),
+  /** Left out of the usual lists since. */
+  archived_at: time.nullable(),
+  /** Deleted, and can be restored until then. */
+  deleted: z.object({ at: time, by: z.string(), restorable_until: time }).nullable(),
 });
 export type Experiment = z.infer<typeof experiment>;
 
@@ -85,4 +89,27 @@ export type CreateExperimentReply = z.infer<typeof createExperimentReply>;
 export const experimentsQuery = pageQuery.extend({
   state: experimentState.optional(),
   label: text(256).optional(),
+  /** `current`: neither archived nor deleted. `deleted`: those that can be restored. */
+  show: z.enum(["current", "archived", "deleted"]).default("current"),
 });
+
+export const experimentAct = z.enum(["archive", "unarchive", "delete", "restore"]);
+export type ExperimentAct = z.infer<typeof experimentAct>;
+
+const ACTED_ON_MAX = 1000;
+export const experimentsActRequest = z.strictObject({
+  ids: z.array(z.int().min(1).max(2_147_483_647)).min(1).max(ACTED_ON_MAX),
+});
+/** One for each id that was given, in that order. */
+export const experimentsActReply = z.object({
+  items: z.array(
+    z.object({
+      id: z.int(),
+      /** False: it was so already, or `problem` says why not. */
+      changed: z.boolean(),
+      experiment: experiment.nullable(),
+      problem: problem.nullable(),
+    }),
+  ),
+});
+export type ExperimentsActReply = z.infer<typeof experimentsActReply>;

@@ -79,6 +79,10 @@ export const checkpoint = z.object({
   metadata: z.record(z.string(), z.json()),
   /** The searcher's metric at the same step, where there is one. */
   objective: wireNumber.nullable(),
+  /** A person has said that it stays. */
+  pinned: z.boolean(),
+  /** When and why its files were given up; null = they are there. */
+  deleted: z.object({ at: time, why: z.string() }).nullable(),
 });
 export type Checkpoint = z.infer<typeof checkpoint>;
 export const checkpointDetail = checkpoint.extend({ tree });

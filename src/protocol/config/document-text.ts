@@ -52,5 +52,12 @@ export const QUIRKS = `## Decided differently from Determined
 | \`random\` and \`grid\` may leave the length to the program. | The search says how long a trial trains, so a length is required; only \`single\` may leave it out. |
 | \`stop_once\` is deprecated and every search stops. | \`asha\` and \`adaptive_asha\` promote by default; \`stop_once: true\` stops. \`async_halving\` stops. |
 | \`entrypoint: module:Class\` starts a trial class. | Refused: an entrypoint is a command. |
+| The latest checkpoints without a validation are ranked over all trials together; by default only one of them survives the end. | Each trial keeps its own latest, measured or not. |
+| Measured and unmeasured checkpoints of a trial have a "latest" each. | One: the largest step. |
+| Checkpoints are deleted when the experiment ends, never while it trains. | Also while it trains, as soon as nothing can need one any more; an hours-long search does not fill the disk. |
+| A checkpoint whose metric is NaN or infinite competes for the best. | Never among the best; it can be the latest. |
+| Of equal metrics the validation stored first is better. | The one at the smaller step, then of the lower trial. |
+| A registered checkpoint takes a place in the rankings, so others go for it. | The same: a pinned one is ranked like any other, and stays wherever it stands. |
+| A policy changed over the API is applied with the values from before the change. | The policy is part of the submitted configuration and does not change; one more checkpoint is kept by pinning it. |
 | Very wide ranges and powers beyond floating point are found out by the training code. | Refused. |
 `;

@@ -227,7 +227,12 @@ table("known, but not served yet", [
   [
     "without one",
     run("checkpoint_storage: {type: shared_fs}\n"),
-    [["2:1", ".checkpoint_storage is known but not served yet", "Remove it."]],
+    [["2:22", ".checkpoint_storage.type is known but not served yet", "Remove it."]],
+  ],
+  [
+    "fewer than none",
+    run("checkpoint_storage: {save_trial_best: -1}\n"),
+    [["2:39", "save_trial_best is -1; it must be at least 0", "Try 1."]],
   ],
   ["constraints", run("constraints: []\n"), [["2:1", "known but not served yet"]]],
   [

@@ -117,6 +117,16 @@ const environment = z.strictObject({
   ),
 });
 
+const keptCount = (fallback: number) => z.int().min(0).max(1_000_000).default(fallback);
+
+const checkpointStorage = z.strictObject({
+  save_experiment_best: keptCount(0).describe(
+    "How many of the experiment's best checkpoints stay, by the searcher's metric at their step.",
+  ),
+  save_trial_best: keptCount(1).describe("How many of each trial's best stay."),
+  save_trial_latest: keptCount(1).describe("How many of each trial's latest stay."),
+});
+
 const reproducibility = z.strictObject({
   experiment_seed: orNull(z.int().min(0).max(4_294_967_295)).describe(
     "Seed of every random choice of the search and of the trials' own seeds. Left out, one is drawn at submission and stored.",
@@ -200,6 +210,11 @@ export const topLevel = z.strictObject({
     .default(3600)
     .describe("Seconds that a trial asked to yield may take to save and end before it is killed."),
   debug: z.literal(false).default(false).describe("Accepted as false for existing files."),
+  checkpoint_storage: checkpointStorage
+    .prefault({})
+    .describe(
+      "Which checkpoints stay; what a trial that is not over needs stays in any case. See retention.md.",
+    ),
   reproducibility: reproducibility.prefault({}).describe("Where randomness begins."),
   resources: resources.prefault({}).describe("What each trial runs on."),
   environment: environment.prefault({}).describe("What the training processes find around them."),

@@ -32,10 +32,14 @@ export const NOT_SERVED: readonly NotServed[] = [
       "a trial saves where the search needs it (at its target and before a pause) and at least once a minute",
     instead: "Save at other steps from the training code: trial.checkpoint(step, save, always).",
   },
-  {
-    field: "checkpoint_storage",
-    reason: "checkpoints lie in the data folder of the server and all of them are kept",
-  },
+  ...[
+    ...["type", "host_path", "storage_path", "propagation", "container_path", "checkpoint_path"],
+    ...["tensorboard_path", "bucket", "prefix", "endpoint_url", "access_key", "secret_key"],
+    ...["container", "connection_string", "account_url", "credential"],
+  ].map((word) => ({
+    field: `checkpoint_storage.${word}`,
+    reason: "checkpoints lie in the data folder of the server",
+  })),
   {
     field: "constraints",
     reason: "no constraint between parameters is checked before a trial starts",

@@ -4,15 +4,21 @@ import * as api from "../../protocol/api.ts";
 import { ContrailError } from "../../protocol/errors.ts";
 import { BlobError } from "../../store/blobs.ts";
 import { addDataset, type DatasetRow, listDatasets } from "../../store/dataset-store.ts";
-import { canonicalTree, checkTree } from "../../store/snapshot.ts";
-import { requireBlobs } from "../create-experiment.ts";
+import { checkTree } from "../../store/snapshot.ts";
+import { requireSnapshot } from "../create-experiment.ts";
 import { recordIn } from "../recorded.ts";
+import { missingBlobs, putBlob } from "../retention/uploads.ts";
 import { type App, LARGE_BODY_BYTES_MAX, person } from "./app.ts";
 import type { RouteContext } from "./context.ts";
 import { datasetCursor, datasetPlace } from "./cursor.ts";
 
 const hash = z.string().regex(/^[0-9a-f]{64}$/, "64 lower-case hexadecimal digits");
 const params = z.object({ hash });
+const missingRequest = z.strictObject({
+  hashes: z.array(hash).max(100_000),
+  /** A runner's: for which checkpoint it asks. What is here stays until that is written down. */
+  for: z.strictObject({ allocation: z.string().max(64), tree: hash }).optional(),
+});
 const tags = ["blobs"];
 
 export function blobRoutes(app: App, context: RouteContext): void {
@@ -24,12 +30,14 @@ export function blobRoutes(app: App, context: RouteContext): void {
       config: { access: ["write", "any_runner"] },
       bodyLimit: LARGE_BODY_BYTES_MAX,
       schema: {
-        body: z.strictObject({ hashes: z.array(hash).max(100_000) }),
+        body: missingRequest,
         response: { 200: z.object({ missing: z.array(hash) }) },
         tags,
       },
     },
-    async (request) => ({ missing: await blobs.missing(request.body.hashes) }),
+    async (request) => ({
+      missing: await missingBlobs(context, request.caller, request.body),
+    }),
   );
 
   app.put(
@@ -51,7 +59,8 @@ export function blobRoutes(app: App, context: RouteContext): void {
           "the body of a blob is application/octet-stream",
         );
       try {
-        return await blobs.put(request.body as Readable, { expected: request.params.hash });
+        const { hash } = request.params;
+        return await putBlob(context, request.caller, { hash, body: request.body as Readable });
       } catch (error) {
         throw error instanceof BlobError ? blobProblem(error) : error;
       }
@@ -93,9 +102,8 @@ export function blobRoutes(app: App, context: RouteContext): void {
       if (unsafe) throw new ContrailError("invalid_request", `${unsafe.path}: ${unsafe.message}`);
       if (tree.length === 0)
         throw new ContrailError("invalid_request", `the dataset ${name} has no files`);
-      await requireBlobs(context, tree, "dataset");
-      const { bytes, hash: snapshot } = canonicalTree(tree);
-      await blobs.put(bytes, { expected: snapshot });
+      using kept = await requireSnapshot(context, tree, "dataset");
+      const snapshot = kept.hash;
       const { userId, name: actor } = person(request);
       const { row, created } = await recordIn(context.loop)(
         "add a dataset",

@@ -3,11 +3,16 @@ import type pg from "pg";
 import type { Clock } from "../../base/clock.ts";
 import { parseId } from "../../base/ids.ts";
 import { ContrailError } from "../../protocol/errors.ts";
+import type { BlobGate } from "../../store/blob-gate.ts";
 import type { BlobStore } from "../../store/blobs.ts";
+import type { Purged } from "../../store/experiment-reads.ts";
+import type { TreeRegister } from "../../store/tree-store.ts";
 import type { Access } from "../access.ts";
 import type { DecisionLoop } from "../loops/decision-loop.ts";
 import type { OrdersContext, OrderWaiters } from "../orders.ts";
 import type { PageFiles } from "../page-files.ts";
+import { purged } from "../retention/commands.ts";
+import type { RetentionKeeper } from "../retention/keeper.ts";
 import type { Subscribers } from "../subscribers.ts";
 import type { SlotMeter } from "../views.ts";
 import type { World } from "../world.ts";
@@ -18,6 +23,9 @@ export interface RouteContext {
   readonly pool: pg.Pool;
   readonly readPool: pg.Pool;
   readonly blobs: BlobStore;
+  readonly gate: BlobGate;
+  readonly trees: TreeRegister;
+  readonly retention: RetentionKeeper;
   readonly access: Access;
   readonly clock: Clock;
   readonly orders: OrdersContext;
@@ -55,3 +63,9 @@ export const noTrial = (id: string): ContrailError =>
 
 export const noExperiment = (id: number): ContrailError =>
   new ContrailError("not_found", `there is no experiment ${id}`);
+
+/** @throws ContrailError where its experiment was deleted and cannot be restored any more */
+export function notPurged<R extends Purged>(row: R, experiment: number): R {
+  if (row.purged_at === null) return row;
+  throw purged({ experiment_id: experiment, deleted_by: row.deleted_by });
+}

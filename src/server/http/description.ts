@@ -42,6 +42,7 @@ const TAGS = {
   checkpoints: "Checkpoints and their files.",
   blobs: "Content by its SHA-256.",
   datasets: "Versions of data.",
+  storage: "What stays and what goes: runs that free the bytes of what nothing needs.",
   audit: "The log of changes, and why things are as they are.",
   runners: "What runners and the server say to each other; no part of the public API.",
 };

@@ -4,6 +4,7 @@ import { searchRungs } from "../../core/search/methods.ts";
 import * as api from "../../protocol/api.ts";
 import { listCheckpoints } from "../../store/checkpoint-reads.ts";
 import {
+  type ExperimentSummaryRow,
   listChanges,
   listExperiments,
   listTrials,
@@ -12,7 +13,7 @@ import {
 import { createExperiment } from "../create-experiment.ts";
 import { checkpointView, experimentView, rungView, trialView } from "../views.ts";
 import { type App, LARGE_BODY_BYTES_MAX, person } from "./app.ts";
-import { noExperiment, type RouteContext, slotMeter } from "./context.ts";
+import { noExperiment, notPurged, type RouteContext, slotMeter } from "./context.ts";
 import { checkpointCursor, checkpointPlace, cursorNumber, cursorPair } from "./cursor.ts";
 import { metricOf } from "./metric-of.ts";
 import { refuseOnExperiment } from "./refused-verbs.ts";
@@ -27,11 +28,15 @@ export function experimentRoutes(app: App, context: RouteContext): void {
   const { readPool, world, loop, clock } = context;
   const now = () => new Date(clock.nowMs());
 
-  /** From the database, after the commit: what a caller reads is what is durable. */
-  const view = async (id: number): Promise<api.Experiment> => {
+  const find = async (id: number): Promise<ExperimentSummaryRow> => {
     const row = await readExperiment(readPool, id);
     if (!row) throw noExperiment(id);
-    return experimentView(row, now());
+    return notPurged(row, id);
+  };
+
+  /** From the database, after the commit: what a caller reads is what is durable. */
+  const view = async (id: number): Promise<api.Experiment> => {
+    return experimentView(await find(id), now());
   };
 
   app.post(
@@ -65,9 +70,9 @@ export function experimentRoutes(app: App, context: RouteContext): void {
       },
     },
     async (request) => {
-      const { cursor, limit, state, label } = request.query;
+      const { cursor, limit, ...filter } = request.query;
       const beforeId = cursor === undefined ? undefined : cursorNumber(cursor);
-      const rows = await listExperiments(readPool, { beforeId, state, label, limit: limit + 1 });
+      const rows = await listExperiments(readPool, { ...filter, beforeId, limit: limit + 1 });
       const items = rows.slice(0, limit).map((row) => experimentView(row, now()));
       return { items, next_cursor: rows.length > limit ? String(items.at(-1)?.id) : null };
     },
@@ -80,8 +85,7 @@ export function experimentRoutes(app: App, context: RouteContext): void {
       schema: { params, response: { 200: api.experimentDetail }, tags },
     },
     async (request) => {
-      const row = await readExperiment(readPool, request.params.id);
-      if (!row) throw noExperiment(request.params.id);
+      const row = await find(request.params.id);
       return {
         ...experimentView(row, now()),
         config: row.config as z.infer<typeof api.experimentDetail>["config"],
@@ -134,8 +138,7 @@ export function experimentRoutes(app: App, context: RouteContext): void {
     async (request) => {
       const { id } = request.params;
       const { cursor, limit, state, order } = request.query;
-      const experiment = await readExperiment(readPool, id);
-      if (!experiment) throw noExperiment(id);
+      const experiment = await find(id);
       const rows = await listTrials(readPool, {
         experiment: id,
         state,
@@ -170,8 +173,7 @@ export function experimentRoutes(app: App, context: RouteContext): void {
         return {
           items: searchRungs(live.x.spec.search, live.x.search).map((rung) => rungView(id, rung)),
         };
-      const row = await readExperiment(readPool, id);
-      if (!row) throw noExperiment(id);
+      const row = await find(id);
       const rungs = searchRungs(row.search_spec, reviveExact(row.search_state));
       return { items: rungs.map((rung) => rungView(id, rung)) };
     },

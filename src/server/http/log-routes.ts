@@ -11,7 +11,7 @@ import {
 } from "../../store/log-store.ts";
 import { logView } from "../views.ts";
 import type { App } from "./app.ts";
-import { noExperiment, noTrial, type RouteContext, trialKey } from "./context.ts";
+import { noExperiment, noTrial, notPurged, type RouteContext, trialKey } from "./context.ts";
 import { badCursor, cursorNumber } from "./cursor.ts";
 import { EventStream } from "./event-stream.ts";
 
@@ -32,12 +32,16 @@ export function logRoutes(app: App, context: RouteContext): void {
   const reply = { 200: api.page(api.logEntry) };
 
   const ofExperiment = async (id: number): Promise<Subject> => {
-    if (!(await readExperiment(context.readPool, id))) throw noExperiment(id);
+    const row = await readExperiment(context.readPool, id);
+    if (!row) throw noExperiment(id);
+    notPurged(row, id);
     return { experiment: id };
   };
   const ofTrial = async (id: string): Promise<Subject> => {
     const { experiment, number } = trialKey(id);
-    if (!(await readTrial(context.readPool, experiment, number))) throw noTrial(id);
+    const row = await readTrial(context.readPool, experiment, number);
+    if (!row) throw noTrial(id);
+    notPurged(row, experiment);
     return { experiment, trial: number };
   };
 

@@ -5,10 +5,11 @@ import { describe, test } from "node:test";
 import type { Page, PageQuery } from "../../sdk/client.ts";
 import { RANDOM_CONFIG, type TestServer, testServer } from "./test-server.ts";
 
-const MANY = RANDOM_CONFIG.replace("max_trials: 2", "max_trials: 40").replace(
+/** All checkpoints stay, so that each of them can be asked for. */
+const MANY = `${RANDOM_CONFIG.replace("max_trials: 2", "max_trials: 40").replace(
   "name: random,",
   "name: random, max_concurrent_trials: 40,",
-);
+)}checkpoint_storage: {save_trial_latest: 1000}\n`;
 
 /** Every item, page by page, with something added between the pages. */
 async function walk<T>(

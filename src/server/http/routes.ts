@@ -8,6 +8,7 @@ import { curveRoutes } from "./curve-routes.ts";
 import { experimentRoutes } from "./experiment-routes.ts";
 import { logRoutes } from "./log-routes.ts";
 import { pageRoutes } from "./page-routes.ts";
+import { retentionRoutes } from "./retention-routes.ts";
 import { runnerRoutes } from "./runner-routes.ts";
 import { searchRoutes } from "./search-routes.ts";
 import { sessionRoutes } from "./session-routes.ts";
@@ -40,6 +41,7 @@ export async function makeApp(
       curveRoutes(api, context);
       searchRoutes(api, context);
       trialRoutes(api, context);
+      retentionRoutes(api, context);
       logRoutes(api, context);
       streamRoutes(api, context);
       auditRoutes(api, context);

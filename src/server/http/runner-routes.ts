@@ -3,11 +3,11 @@
 import { z } from "zod";
 import { parseId } from "../../base/ids.ts";
 import { ContrailError } from "../../protocol/errors.ts";
-import type { TreeEntry } from "../../protocol/runner-wire.ts";
 import * as wire from "../../protocol/runner-wire.ts";
-import { canonicalTree, checkTree } from "../../store/snapshot.ts";
+import { checkTree } from "../../store/snapshot.ts";
 import { LogWriter } from "../log-writer.ts";
 import { allocationsOf, ordersFor } from "../orders.ts";
+import { saveTrees, uploadsDone } from "../retention/uploads.ts";
 import { answerSync } from "../runner-requests.ts";
 import { findLive, type PastAllocation } from "../sync.ts";
 import { type App, LARGE_BODY_BYTES_MAX } from "./app.ts";
@@ -51,11 +51,13 @@ export function runnerRoutes(app: App, context: RouteContext): void {
         context,
         body.allocations.filter((a) => a.events.length > 0).map((a) => a.id),
       );
-      const names = await nameTrees(context, body);
-      return answerSync(context, runner, body, {
-        past,
-        treeName: (tree) => names.get(tree) ?? "",
-      });
+      using saved = await saveTrees(context, body);
+      const reply = await answerSync(context, runner, body, { past, treeName: saved.nameOf });
+      await uploadsDone(context, saved.done).catch((error) =>
+        // They end with their allocations at the latest.
+        request.log.warn({ err: error }, "leases of a checkpoint were not ended"),
+      );
+      return reply;
     },
   );
 
@@ -203,22 +205,6 @@ async function pastAllocations(
       acked: Number(row.acked),
     });
   return past;
-}
-
-/** Stores the list of files of each checkpoint as a blob, and gives back its name. */
-async function nameTrees(
-  context: RouteContext,
-  body: wire.SyncRequest,
-): Promise<Map<readonly TreeEntry[], string>> {
-  const names = new Map<readonly TreeEntry[], string>();
-  for (const { events } of body.allocations)
-    for (const event of events) {
-      if (event.type !== "checkpoint") continue;
-      const { bytes, hash } = canonicalTree(event.tree);
-      await context.blobs.put(bytes, { expected: hash });
-      names.set(event.tree, hash);
-    }
-  return names;
 }
 
 /** Row ids of allocations, live or past; those that there are not are left out. */

@@ -7,7 +7,7 @@ import { listTrials, readExperiment } from "../../store/experiment-reads.ts";
 import { liveExperimentView, liveTrialView } from "../live-view.ts";
 import { experimentView, rungView, trialView } from "../views.ts";
 import type { App } from "./app.ts";
-import { noExperiment, type RouteContext } from "./context.ts";
+import { noExperiment, notPurged, type RouteContext } from "./context.ts";
 import { EventStream } from "./event-stream.ts";
 import { waitReasons } from "./wait-reasons.ts";
 
@@ -40,6 +40,7 @@ export function streamRoutes(app: App, context: RouteContext): void {
       const { id } = request.params;
       const row = await readExperiment(context.readPool, id);
       if (!row) throw noExperiment(id);
+      notPurged(row, id);
       await followExperiment(context, id, EventStream.open(reply, context.clock));
     },
   );

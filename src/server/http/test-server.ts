@@ -130,7 +130,7 @@ export async function testServer(options: TestServerOptions = {}): Promise<TestS
   };
 }
 
-async function send(
+export async function send(
   url: string,
   ownToken: string,
   method: string,
@@ -163,7 +163,7 @@ async function send(
   };
 }
 
-function idleEngine(slots: number, onToken: (token: string) => void): Engine {
+export function idleEngine(slots: number, onToken: (token: string) => void): Engine {
   return {
     name: "idle",
     capacity: async () => ({

@@ -11,10 +11,11 @@ import { readBuckets, readPoints, type SeriesFilter } from "../../store/metric-r
 import type { TrialRow } from "../../store/schema.ts";
 import { checkpointView, logView, trialDetailView, trialView, unitOf } from "../views.ts";
 import { type App, person } from "./app.ts";
-import { noTrial, type RouteContext, slotMeter, trialKey } from "./context.ts";
+import { noTrial, notPurged, type RouteContext, slotMeter, trialKey } from "./context.ts";
 import { checkpointCursor, checkpointPlace } from "./cursor.ts";
 import { metricOf } from "./metric-of.ts";
 import { refuseOnTrial } from "./refused-verbs.ts";
+import { deletedCheckpoint } from "./retention-routes.ts";
 import { waitReasons } from "./wait-reasons.ts";
 
 const params = z.object({ id: api.trialIdParam });
@@ -31,7 +32,7 @@ export function trialRoutes(app: App, context: RouteContext): void {
     const { experiment, number } = trialKey(id);
     const row = await readTrial(readPool, experiment, number);
     if (!row) throw noTrial(id);
-    return row;
+    return notPurged(row, experiment);
   };
 
   app.get(
@@ -135,6 +136,7 @@ export function trialRoutes(app: App, context: RouteContext): void {
     async (request) => {
       const { id } = request.params;
       const place = await findCheckpoint(readPool, id);
+      if (place?.deletedAt) throw deletedCheckpoint(id, place);
       const opened = place ? await context.blobs.open(id) : undefined;
       if (!place || !opened)
         throw new ContrailError("not_found", `there is no checkpoint ${id}`, {

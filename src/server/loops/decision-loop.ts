@@ -62,6 +62,8 @@ export interface Committed {
   /** Experiment → its trials that changed. */
   readonly trials: ReadonlyMap<number, ReadonlySet<number>>;
   readonly experiments: ReadonlySet<number>;
+  /** Experiments in which a checkpoint may have become superfluous. */
+  readonly retention: ReadonlySet<number>;
 }
 
 export interface DecisionLoopOptions {
@@ -195,6 +197,7 @@ export class DecisionLoop {
       runners: new Set(runners),
       trials: new Map(found.map((live) => [live.id, new Set(live.trials.keys())])),
       experiments: reloaded,
+      retention: reloaded,
     });
   }
 
@@ -255,8 +258,11 @@ export class DecisionLoop {
       const live = world.experiments.get(id);
       if (live && isOver(live.x.core)) world.release(id);
     }
-    if (turn.touched.size > 0 || turn.runners.size > 0)
-      onCommitted({ runners: turn.runners, trials: turn.dirtyTrials, experiments: turn.touched });
+    if (turn.touched.size > 0 || turn.runners.size > 0 || turn.retention.size > 0)
+      onCommitted({
+        ...{ runners: turn.runners, trials: turn.dirtyTrials, experiments: turn.touched },
+        retention: turn.retention,
+      });
   }
 }
 

@@ -1,0 +1,275 @@
+/**
+ * Applies retention: to an experiment when it ends and, no more often than is worth it, while it runs; empties deleted
+ * experiments when their time is over; and sees to it that the bytes go. One thing at a time, beside the decision
+ * loop, through which everything goes that is to be known: deletion of a checkpoint is a row and an entry in the log
+ * of changes first, and then, whenever that may be, bytes that go (`sweeper.ts`).
+ *
+ * Nothing here has to be remembered: what is left to do is asked of the database at the start, so that a kill costs time
+ * alone. Only that a person asked for a whole run is written down, because the answer was "yes".
+ */
+import type { Logger } from "pino";
+import type { Clock } from "../../base/clock.ts";
+import type { BlobGate } from "../../store/blob-gate.ts";
+import type { BlobStore } from "../../store/blobs.ts";
+import type { GcRequest, RetentionStore } from "../../store/retention-store.ts";
+import type { TreeRegister } from "../../store/tree-store.ts";
+import type { DecisionLoop } from "../loops/decision-loop.ts";
+import { recordIn } from "../recorded.ts";
+import type { World } from "../world.ts";
+import { deleteCheckpoints, noteEmptied, noteRetained, purgeDue } from "./commands.ts";
+import { type GcPlan, planGc } from "./gc-plan.ts";
+import { type GcStatus, GcTally } from "./gc-run.ts";
+import { Sweeper } from "./sweeper.ts";
+import { verdictsOn } from "./verdicts.ts";
+
+export interface KeeperOptions {
+  readonly loop: DecisionLoop;
+  readonly store: RetentionStore;
+  readonly trees: TreeRegister;
+  readonly blobs: BlobStore;
+  readonly gate: BlobGate;
+  readonly clock: Clock;
+  readonly log: Pick<Logger, "info" | "error">;
+  /** How long after its deletion an experiment is purged; default 7 days. */
+  readonly restorableMs?: number;
+}
+
+const LOOK_EVERY_MS = 1_000;
+/** Between two looks at an experiment that runs. */
+const REST_MS = 5_000;
+/** And it gets a twentieth of the time at most. */
+const REST_FACTOR = 20;
+const PURGE_EVERY_MS = 3_600_000;
+const ORPHANS_EVERY_MS = 24 * 3_600_000;
+const CHECKPOINTS_PER_TURN = 200;
+
+/** The server stops; what is left is found again. */
+class Stopping extends Error {}
+
+export class RetentionKeeper {
+  readonly #options: KeeperOptions;
+  readonly #sweeper: Sweeper;
+  /** Experiments to look at, and from when on (monotonic). */
+  readonly #due = new Map<number, number>();
+  readonly #restUntilMs = new Map<number, number>();
+  #request: GcRequest | null = null;
+  #tally = new GcTally(null, 0);
+  #purgeAtMs = 0;
+  #orphansAtMs: number;
+  /** Snapshots that were let go; all of them are looked through at the start. */
+  #loose = new Set<string>();
+  #sweepAll = true;
+  #stopped = false;
+  #working: Promise<void> = Promise.resolve();
+  #cancelTimer = (): void => undefined;
+
+  constructor(options: KeeperOptions) {
+    this.#options = options;
+    this.#sweeper = new Sweeper(options);
+    // Not at each start: it walks over every file.
+    this.#orphansAtMs = options.clock.monotonicMs() + ORPHANS_EVERY_MS;
+  }
+
+  get #world(): World {
+    return this.#options.loop.world;
+  }
+
+  /** A checkpoint of these may have become superfluous. */
+  mark(experiments: Iterable<number>): void {
+    for (const id of experiments)
+      if (!this.#due.has(id)) this.#due.set(id, this.#restUntilMs.get(id) ?? 0);
+  }
+
+  /** Takes up what is left to do. */
+  async start(): Promise<void> {
+    const { store, clock } = this.#options;
+    this.mark(await store.notRetained());
+    this.mark(this.#world.experiments.keys());
+    this.#request = await store.request();
+    if (this.#request) this.#tally = new GcTally(this.#request, clock.nowMs());
+    this.#wait();
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#cancelTimer();
+    await this.#working;
+  }
+
+  #wait(): void {
+    if (this.#stopped) return;
+    this.#cancelTimer = this.#options.clock.after(LOOK_EVERY_MS, () => {
+      this.#working = this.#work().finally(() => this.#wait());
+    });
+  }
+
+  async #work(): Promise<void> {
+    try {
+      if (this.#request) return await this.#wholeRun(this.#request);
+      await this.#someWork();
+    } catch (error) {
+      if (error instanceof Stopping) return;
+      // Nothing is lost: it is tried again. A whole run tells whoever asked.
+      this.#options.log.error({ err: error }, "retention failed; it is tried again");
+      if (this.#request) this.#tally.problem = (error as Error).message;
+    }
+  }
+
+  async #someWork(): Promise<void> {
+    const { clock } = this.#options;
+    const nowMs = clock.monotonicMs();
+    for (const [id, fromMs] of [...this.#due]) if (fromMs <= nowMs) await this.#applyTo(id);
+    if (nowMs >= this.#purgeAtMs) {
+      this.#purgeAtMs = nowMs + PURGE_EVERY_MS;
+      await this.#purge();
+      // Also for what was wanted by somebody when it was looked at the last time.
+      this.#sweepAll = true;
+    }
+    const freed = { blobs: 0, bytes: 0 };
+    if (this.#sweepAll) {
+      await this.#sweeper.sweepTrees(freed, this.#told);
+      this.#sweepAll = false;
+      this.#loose.clear();
+    }
+    for (const tree of [...this.#loose]) {
+      this.#told();
+      await this.#sweeper.sweepThese([tree], freed);
+      this.#loose.delete(tree);
+    }
+    if (nowMs >= this.#orphansAtMs) {
+      this.#orphansAtMs = nowMs + ORPHANS_EVERY_MS;
+      await this.#sweeper.sweepOrphans(freed, this.#told);
+    }
+    if (freed.blobs > 0) this.#options.log.info(freed, "freed the bytes of what was deleted");
+  }
+
+  readonly #told = (): void => {
+    if (this.#stopped) throw new Stopping();
+  };
+
+  /** @returns how many checkpoints were given up */
+  async #applyTo(id: number): Promise<number> {
+    const { store, loop, clock } = this.#options;
+    const sinceMs = clock.monotonicMs();
+    this.#due.delete(id);
+    try {
+      const experiment = await store.experiment(id);
+      if (!experiment) return 0;
+      const pinned = await loop.read((world) => new Set(world.retention.pinned(id)));
+      const { policy, verdicts } = await verdictsOn(store, experiment, pinned);
+      const doomed = verdicts.filter(({ keep }) => keep.length === 0).map((v) => v.checkpoint);
+      let count = 0;
+      for (let at = 0; policy && at < doomed.length; at += CHECKPOINTS_PER_TURN) {
+        this.#told();
+        const part = doomed.slice(at, at + CHECKPOINTS_PER_TURN);
+        const gone = await loop.submit({
+          name: "retention",
+          run: (world, turn) =>
+            deleteCheckpoints(world, turn, id, { doomed: part, policy, actor: "retention" }),
+        });
+        count += gone.length;
+        for (const { tree } of gone) this.#loose.add(tree);
+      }
+      if (experiment.ended_at !== null)
+        await loop.submit({
+          name: "note retention",
+          run: (world, turn) => {
+            // Something came in the meantime: it is looked at again, also after a restart.
+            if (!this.#due.has(id) && !turn.retention.has(id)) noteRetained(world, turn, id);
+          },
+        });
+      const tookMs = clock.monotonicMs() - sinceMs;
+      if (experiment.ended_at !== null) this.#restUntilMs.delete(id);
+      else this.#restUntilMs.set(id, sinceMs + tookMs + Math.max(REST_MS, REST_FACTOR * tookMs));
+      return count;
+    } catch (error) {
+      this.mark([id]);
+      throw error;
+    }
+  }
+
+  /** @returns how many experiments were emptied */
+  async #purge(): Promise<number> {
+    const { loop, store } = this.#options;
+    await loop.submit({
+      name: "purge",
+      run: (world, turn) => purgeDue(world, turn, this.#options.restorableMs),
+    });
+    const purged = await loop.read((world) =>
+      world.retention.deleted().filter(({ purged_at }) => purged_at !== null),
+    );
+    if (purged.length > 0) this.#sweepAll = true;
+    for (const { experiment_id: id } of purged) {
+      const rows = await store.empty(id, this.#told);
+      await loop.submit({
+        name: "note an emptied experiment",
+        run: (world, turn) => noteEmptied(world, turn, id, rows),
+      });
+    }
+    return purged.length;
+  }
+
+  // ---- whole runs, as people ask for them --------------------------------------------------------
+
+  /** What a run would delete now. @param only in this experiment */
+  plan(only?: number): Promise<GcPlan> {
+    return planGc({ ...this.#options, sweeper: this.#sweeper, only });
+  }
+
+  get status(): GcStatus {
+    return this.#tally.status(this.#request !== null);
+  }
+
+  /** Asks for a run; where one is under way already, that is the one. */
+  async ask(actor: string): Promise<GcStatus> {
+    if (this.#request) return this.status;
+    const { loop, clock } = this.#options;
+    const request = { by: actor, at: new Date(clock.nowMs()).toISOString() };
+    this.#request = request;
+    this.#tally = new GcTally(request, clock.nowMs());
+    try {
+      await recordIn(loop)("ask for gc", async (client) => {
+        await client.query(
+          `insert into settings (key, value) values ('gc', $1::jsonb)
+           on conflict (key) do update set value = excluded.value`,
+          [JSON.stringify(request)],
+        );
+        const change = { actor, subject: "storage", what: "gc asked" };
+        return { value: null, changes: [{ ...change, cause: "what nothing needs is to go" }] };
+      });
+    } catch (error) {
+      this.#request = null;
+      throw error;
+    }
+    return this.status;
+  }
+
+  async #wholeRun(request: GcRequest): Promise<void> {
+    const { store, loop, clock, log } = this.#options;
+    const tally = this.#tally;
+    const told = (): void => this.#told();
+    tally.problem = null;
+    const ids = await store.withCheckpoints();
+    tally.begin("checkpoints", ids.length);
+    for (const id of ids) {
+      tally.checkpoints += await this.#applyTo(id);
+      tally.step();
+      told();
+    }
+    tally.begin("experiments", null);
+    tally.experiments += await this.#purge();
+    tally.begin("snapshots", null);
+    await this.#sweeper.sweepTrees(tally.freed, told);
+    tally.begin("leftovers", null);
+    tally.halfWritten += await this.#sweeper.sweepOrphans(tally.freed, told);
+    const cause = tally.sentence;
+    await recordIn(loop)("gc done", async (client) => {
+      await client.query("delete from settings where key = 'gc'");
+      const change = { actor: "contrail", subject: "storage", what: "gc done", cause };
+      return { value: null, changes: [{ ...change, cause: `asked by ${request.by}; ${cause}` }] };
+    });
+    log.info({ by: request.by }, cause);
+    tally.end(clock.nowMs());
+    this.#request = null;
+  }
+}

@@ -1,0 +1,2 @@
+-- This number belongs to a change that is on its way; nothing is done here.
+select 1;
