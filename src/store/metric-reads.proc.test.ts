@@ -6,6 +6,7 @@ import { keyed, type Random } from "../base/random.ts";
 import { readBuckets, readPoints, type SeriesFilter } from "./metric-reads.ts";
 import type { Database } from "./schema.ts";
 import { withTestDatabase } from "./test-database.ts";
+import { ALLOCATION, EXPERIMENT, TRIAL } from "./test-rows.ts";
 
 interface Point {
   readonly name: string;
@@ -148,22 +149,6 @@ async function store(pool: pg.Pool, trial: number, { starts, points }: Series): 
     ],
   );
 }
-
-const AT = "2026-01-05T00:00:00Z";
-const EXPERIMENT = {
-  ...{ id: 1, name: "", labels: [], workspace: "", project: "", owner_id: 1, state: "active" },
-  ...{ reason: "", config: {}, config_text: "", data: {}, seed: 0, provenance: {}, plan: {} },
-  ...{ searcher_reason: "", search_spec: {}, search_state: {}, search_events: 0, core: {} },
-  ...{ progress: 0, steps: 0, slot_ms: 0, created_at: AT },
-};
-const TRIAL = {
-  ...{ experiment_id: 1, state: "running", reason: "", hyperparameters: {}, seed: 0, bracket: 0 },
-  ...{ step: 0, restarts: 0, core: {}, slot_ms: 0, refused_metrics: {}, created_at: AT },
-};
-const ALLOCATION = {
-  ...{ experiment_id: 1, runner: "local", slots: [], state: "ended", kill: false, acked: 0 },
-  ...{ orders_reason: "", orders_version: 1, reason: "", created_at: AT },
-};
 
 async function openSeries(): Promise<{ pool: pg.Pool } & AsyncDisposable> {
   const database = await withTestDatabase<Database>();
