@@ -47,6 +47,12 @@ export const ERRORS = {
     title: "There is no such thing, or it is not yours to see.",
     hint: "List what there is: `contrail experiment list`.",
   },
+  too_slow: {
+    status: 408,
+    class: "retry",
+    title: "The body of the request came too slowly, or not at all.",
+    hint: "Send it again, all of it without a pause.",
+  },
   conflict: {
     status: 409,
     class: "fix",

@@ -24,6 +24,7 @@ import { retentionStoreIn } from "../store/retention-store.ts";
 import type { Database } from "../store/schema.ts";
 import { treesIn } from "../store/tree-store.ts";
 import { Access } from "./access.ts";
+import { type ConnectionLimits, limitConnections } from "./http/connections.ts";
 import type { RouteContext } from "./http/context.ts";
 import { makeApp } from "./http/routes.ts";
 import { loadWorld, reloadExperiments } from "./load.ts";
@@ -56,6 +57,8 @@ export interface ServerOptions {
   readonly pageDir?: string;
   /** Name of the first user. */
   readonly user: string;
+  /** Replaced where a test cannot wait for the real ones. */
+  readonly connectionLimits?: ConnectionLimits;
   /** Called when someone asks over HTTP, or PostgreSQL is gone: end the process in good order. */
   readonly onStopWanted: (trials: "stop" | "keep", why: string) => void;
 }
@@ -172,6 +175,10 @@ async function start(
     shutdown: (trials) => options.onStopWanted(trials, "asked over HTTP"),
   };
   const app = await makeApp(context, log, () => state);
+  limitConnections(app.server, {
+    clock,
+    ...(options.connectionLimits && { limits: options.connectionLimits }),
+  });
   const url = await app.listen({ host: options.host, port: options.port });
   closers.push(async () => {
     waiters.wakeAll();

@@ -19,6 +19,7 @@ import {
 import { parseId } from "../../base/ids.ts";
 import { ContrailError, type ProblemIssue } from "../../protocol/errors.ts";
 import type { Access, Caller } from "../access.ts";
+import { HEADERS_LIMITS } from "./connections.ts";
 import { describeRoutes } from "./description.ts";
 import { requireOwnPage, sessionToken } from "./session-cookie.ts";
 
@@ -78,6 +79,7 @@ export async function buildApp(options: AppOptions): Promise<App> {
     connectionTimeout: 0,
     keepAliveTimeout: 60_000,
     forceCloseConnections: true,
+    http: HEADERS_LIMITS,
     // A path that cannot be decoded meets no hook and no handler: it is judged here like any other.
     frameworkErrors: (error, request, reply) =>
       void authorize(request as unknown as FastifyRequest, options)
@@ -139,6 +141,8 @@ function sendProblem(error: unknown, request: FastifyRequest, reply: FastifyRepl
   else if (failure.status >= 500 || request.caller?.kind === "runner")
     request.log.warn({ path: pathOf(request) }, failure.message);
   if (failure.retryAfterS !== undefined) reply.header("retry-after", failure.retryAfterS);
+  // The rest of the body would be waited for.
+  if (failure.code === "too_slow") reply.header("connection", "close");
   if (failure.code === "not_authenticated") reply.header("www-authenticate", "Bearer");
   return reply
     .status(failure.status)

@@ -9,6 +9,7 @@ import type { RouteContext } from "./context.ts";
 import { waitReasons } from "./wait-reasons.ts";
 
 const JOB_WAITS_SHOWN = 20;
+const LOGIN_BYTES_MAX = 16 * 1024;
 const tags = ["server"];
 
 export function systemRoutes(app: App, context: RouteContext): void {
@@ -18,6 +19,8 @@ export function systemRoutes(app: App, context: RouteContext): void {
     "/login",
     {
       config: { access: ["public"] },
+      // Whoever wants to may send one, so it must not be a place to leave megabytes.
+      bodyLimit: LOGIN_BYTES_MAX,
       schema: { body: api.loginRequest, response: { 200: api.loginReply }, tags },
     },
     async (request) => {

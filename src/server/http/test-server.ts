@@ -16,6 +16,7 @@ import { Client } from "../../sdk/client.ts";
 import type { Database } from "../../store/schema.ts";
 import { withTestDatabase } from "../../store/test-database.ts";
 import { startServer } from "../server.ts";
+import type { ConnectionLimits } from "./connections.ts";
 
 export interface CallOptions {
   /** null = none; absent = the person's. */
@@ -66,6 +67,7 @@ export interface TestServerOptions {
   readonly clockStands?: boolean;
   /** Where the built web page lies; absent = nowhere, so that no test depends on a build. */
   readonly pageDir?: string;
+  readonly connectionLimits?: ConnectionLimits;
 }
 
 export async function testServer(options: TestServerOptions = {}): Promise<TestServer> {
@@ -93,6 +95,7 @@ export async function testServer(options: TestServerOptions = {}): Promise<TestS
         runnerToken = token;
       }),
       onStopWanted: () => undefined,
+      ...(options.connectionLimits && { connectionLimits: options.connectionLimits }),
     });
   let server = await start(0);
   const { url, oneTimeToken } = server;

@@ -1,0 +1,118 @@
+/**
+ * How many connections there may be, and how slow. A connection costs a descriptor and about 10 KiB, and the
+ * server needs descriptors for other things, so their number is bounded; but to turn newcomers away at the bound would
+ * let a crowd that says nothing lock out everybody who works. So the one that has said nothing for longest makes
+ * room. Only when all are in the middle of a request is a newcomer closed.
+ *
+ * Headers have to be complete within a time (node:http does that), and a body has to come at a pace. A pace and no
+ * total time, because the largest file that is right to send over the slowest line that is right to use takes
+ * hours. What waits for us, on a slow disk, is not blamed on the sender.
+ */
+import { readFileSync } from "node:fs";
+import type { IncomingMessage, Server } from "node:http";
+import type { Socket } from "node:net";
+import type { Clock } from "../../base/clock.ts";
+import { ContrailError } from "../../protocol/errors.ts";
+
+export interface ConnectionLimits {
+  readonly connectionsMax: number;
+  /** In each stretch of this length a body must bring `bodyBytesMin`, or its end. */
+  readonly bodyStretchMs: number;
+  readonly bodyBytesMin: number;
+}
+
+/** Options of node:http. Looked at every few seconds, so a slow one is cut off at the latest after both. */
+export const HEADERS_LIMITS = { headersTimeout: 20_000, connectionsCheckingInterval: 5_000 };
+
+const CONNECTIONS_MAX = 10_000;
+/** Descriptors for the database, files of blobs that are being sent, and logs. */
+const DESCRIPTORS_KEPT = 512;
+
+export function defaultLimits(): ConnectionLimits {
+  const room = Math.max(64, descriptorsMax() - DESCRIPTORS_KEPT);
+  return {
+    connectionsMax: Math.min(CONNECTIONS_MAX, room),
+    bodyStretchMs: 30_000,
+    bodyBytesMin: 30 * 1024,
+  };
+}
+
+/** Where the system does not say it: a number that every system allows Node. */
+const DESCRIPTORS_MAX_UNKNOWN = 4096;
+
+function descriptorsMax(): number {
+  try {
+    const limits = readFileSync("/proc/self/limits", "utf8");
+    const soft = /^Max open files +([0-9]+)/m.exec(limits)?.[1];
+    return soft === undefined ? Number.MAX_SAFE_INTEGER : Number(soft);
+  } catch {
+    return DESCRIPTORS_MAX_UNKNOWN;
+  }
+}
+
+export function limitConnections(
+  server: Server,
+  {
+    clock,
+    limits = defaultLimits(),
+  }: { readonly clock: Clock; readonly limits?: ConnectionLimits },
+): void {
+  /** In the order in which they fell silent. */
+  const silent = new Set<Socket>();
+  let open = 0;
+  server.on("connection", (socket) => {
+    open += 1;
+    socket.once("close", () => {
+      open -= 1;
+      silent.delete(socket);
+    });
+    silent.add(socket);
+    if (open <= limits.connectionsMax) return;
+    // The newcomer is among the silent, and goes itself when nobody else is.
+    const [first] = silent;
+    silent.delete(first ?? socket);
+    (first ?? socket).destroy();
+  });
+  server.on("request", (request, response) => {
+    const { socket } = request;
+    silent.delete(socket);
+    response.once("close", () => {
+      if (!socket.destroyed) silent.add(socket);
+    });
+    if (!request.complete) keepPace(request, clock, limits);
+  });
+}
+
+/** Breaks a request off whose body comes too slowly; ends with the body. */
+function keepPace(request: IncomingMessage, clock: Clock, limits: ConnectionLimits): void {
+  const { bodyStretchMs, bodyBytesMin } = limits;
+  const { socket } = request;
+  let bytesBefore = socket.bytesRead;
+  const look = (): void => {
+    if (request.complete) return;
+    const bytes = socket.bytesRead - bytesBefore;
+    bytesBefore = socket.bytesRead;
+    // Bytes that lie here unread are ours to take.
+    if (bytes < bodyBytesMin && request.readableLength === 0)
+      return tooSlow(request, bytes, limits);
+    cancel = clock.after(bodyStretchMs, look);
+  };
+  let cancel = clock.after(bodyStretchMs, look);
+  const end = (): void => cancel();
+  request.once("end", end);
+  request.once("close", end);
+}
+
+/** Through the stream of the body: whoever reads it answers, as with any fault of it. */
+function tooSlow(request: IncomingMessage, bytes: number, limits: ConnectionLimits): void {
+  const { bodyStretchMs, bodyBytesMin } = limits;
+  // Nobody reads: the answer was given before the body was there.
+  if (request.listenerCount("error") === 0) return void request.destroy();
+  request.emit(
+    "error",
+    new ContrailError(
+      "too_slow",
+      `${bytes} bytes of the body came in ${bodyStretchMs / 1000} s; the least is ${bodyBytesMin}`,
+    ),
+  );
+}
