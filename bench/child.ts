@@ -15,8 +15,10 @@ export async function startChild<T>(options: {
   readonly script: URL;
   readonly args?: readonly string[];
   readonly nodeArgs?: readonly string[];
+  /** Beside what this process has. */
+  readonly env?: Readonly<Record<string, string>>;
 }): Promise<ReadyChild<T>> {
-  const { script, args = [], nodeArgs = [] } = options;
+  const { script, args = [], nodeArgs = [], env = {} } = options;
   const child: ChildProcess = spawn(
     process.execPath,
     [
@@ -26,7 +28,7 @@ export async function startChild<T>(options: {
       script.pathname,
       ...args,
     ],
-    { stdio: ["pipe", "pipe", "inherit"] },
+    { stdio: ["pipe", "pipe", "inherit"], env: { ...process.env, ...env } },
   );
   const gone = once(child, "exit");
   const ready = await new Promise<T>((resolve, reject) => {

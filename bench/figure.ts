@@ -52,3 +52,10 @@ export const quantileOf = (values: readonly number[], share: number): number =>
     values.toSorted((a, b) => a - b),
     share,
   );
+
+/** The bad end of delays: p50, p99 and the maximum, where other figures have their quartiles. */
+export function tail(latenciesMs: readonly number[], share = 0.99): Quartiles {
+  const sorted = latenciesMs.toSorted((a, b) => a - b);
+  const at = (of: number): number => (sorted.length === 0 ? Number.NaN : quantile(sorted, of));
+  return { low: at(0.5), median: at(share), high: at(1), count: sorted.length };
+}

@@ -4,7 +4,7 @@
  * them to a file on the same disk and fsyncs once for all that came meanwhile.
  */
 import { type Bench, figure, type Measure } from "./bench.ts";
-import { type Figure, type Quartiles, quantile } from "./figure.ts";
+import { type Figure, tail } from "./figure.ts";
 import { inPairs, type Paired, type Sample } from "./pairs.ts";
 import { cpuMsOf } from "./processes.ts";
 import { type StubAllocation, StubRunner } from "./stub-runner.ts";
@@ -205,10 +205,4 @@ function p99Of(
     met: value.median < 250,
     note: "at full load; in brackets p50 and the maximum",
   });
-}
-
-function tail(latenciesMs: readonly number[]): Quartiles {
-  const sorted = latenciesMs.toSorted((a, b) => a - b);
-  const [low, median, high] = [0.5, 0.99, 1].map((share) => quantile(sorted, share));
-  return { low: low ?? 0, median: median ?? 0, high: high ?? 0, count: sorted.length };
 }

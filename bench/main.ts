@@ -1,6 +1,6 @@
 /**
- * `npm run bench [-- NAME…] [--quick] [--json FILE] [--dir DIR] [--profile DIR]`: how fast it is, beside how
- * fast this machine could be. Names and protocol: docs/benchmarks.md.
+ * `npm run bench [-- NAME…] [--quick] [--soak] [--json FILE] [--dir DIR] [--profile DIR]`: how fast it is,
+ * beside how fast this machine could be, and (`load`) how it bears load. Names and protocol: docs/benchmarks.md.
  *
  * The table goes to stdout, what is being done to stderr; all figures go to bench/results/all.json (or FILE)
  * and each measure's to NAME.json beside it. A figure that misses its aim
@@ -8,7 +8,7 @@
  */
 import { randomUUID } from "node:crypto";
 import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
-import { availableParallelism, tmpdir } from "node:os";
+import { availableParallelism, loadavg, tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { realClock } from "../src/base/real-clock.ts";
@@ -19,6 +19,7 @@ import { curves } from "./curves.ts";
 import { decisions } from "./decisions.ts";
 import type { Figure } from "./figure.ts";
 import { ingestion } from "./ingestion.ts";
+import { LOAD } from "./load/load.ts";
 import { logs } from "./logs.ts";
 import { orchestration } from "./orchestration.ts";
 import { ready } from "./ready.ts";
@@ -28,7 +29,7 @@ import { search } from "./search.ts";
 import { startLatency } from "./start-latency.ts";
 import { figureTable } from "./table.ts";
 
-const MEASURES: readonly Measure[] = [
+const SPEED: readonly Measure[] = [
   orchestration,
   ingestion,
   curves,
@@ -40,6 +41,9 @@ const MEASURES: readonly Measure[] = [
   ready,
   search,
 ];
+/** How it bears load takes half an hour, so it runs where it is asked for: `load`, or one of its rows by name. */
+const MEASURES: readonly Measure[] = [...SPEED, ...LOAD];
+const GROUPS: Readonly<Record<string, readonly Measure[]>> = { load: LOAD };
 const ALL_RESULTS = join(import.meta.dirname, "results", "all.json");
 
 function readArguments() {
@@ -47,20 +51,23 @@ function readArguments() {
     allowPositionals: true,
     options: {
       quick: { type: "boolean", default: false },
+      soak: { type: "boolean", default: false },
       json: { type: "string" },
       dir: { type: "string", default: tmpdir() },
       profile: { type: "string" },
     },
   });
   const wanted = positionals.map((name) => name.toLowerCase());
-  const unknown = wanted.filter((name) => !MEASURES.some((m) => m.name.toLowerCase() === name));
+  const named = (name: string): readonly Measure[] =>
+    GROUPS[name] ?? MEASURES.filter((measure) => measure.name.toLowerCase() === name);
+  const unknown = wanted.filter((name) => named(name).length === 0);
   if (unknown.length > 0) {
-    const names = MEASURES.map((measure) => measure.name).join(", ");
+    const names = [...MEASURES.map((measure) => measure.name), ...Object.keys(GROUPS)].join(", ");
     process.stderr.write(`There is no measure ${unknown.join(", ")}. There are: ${names}\n`);
     process.exit(2);
   }
-  const chosen =
-    wanted.length === 0 ? MEASURES : MEASURES.filter((m) => wanted.includes(m.name.toLowerCase()));
+  const asked = new Set(wanted.flatMap(named));
+  const chosen = wanted.length === 0 ? SPEED : MEASURES.filter((measure) => asked.has(measure));
   return { ...values, chosen };
 }
 
@@ -93,6 +100,7 @@ const bench: Bench = {
   clock: realClock,
   world: { clock: realClock, env: process.env, newKey: randomUUID },
   quick: args.quick,
+  soak: args.soak,
   profileDir,
   say: (text) => say(`  ${text}`),
   folder(name) {
@@ -107,11 +115,17 @@ const machine = {
   node: process.version,
   cores: availableParallelism(),
   quick: args.quick,
+  /** Before anything was measured, so what others do here. */
+  loadAverage: loadavg()[0],
 };
 
 function store(path: string, figures: readonly Figure[]): void {
   mkdirSync(dirname(path), { recursive: true });
-  writeFileSync(path, `${JSON.stringify({ ...machine, figures }, undefined, 2)}\n`);
+  const loadAverageAfter = loadavg()[0];
+  writeFileSync(
+    path,
+    `${JSON.stringify({ ...machine, loadAverageAfter, figures }, undefined, 2)}\n`,
+  );
 }
 
 const figures: Figure[] = [];
@@ -135,5 +149,8 @@ try {
 }
 store(results, figures);
 process.stdout.write(`${figureTable(figures)}\n`);
+process.stdout.write(
+  `load average of the machine: ${machine.loadAverage?.toFixed(1)} before, ${loadavg()[0]?.toFixed(1)} after\n`,
+);
 for (const failure of failures) process.stdout.write(`not measured: ${failure}\n`);
 process.exit(failures.length > 0 ? 1 : 0);

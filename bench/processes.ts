@@ -66,6 +66,15 @@ export function memoryBytesOf(root: number): { own: number; below: number } | un
   return { own: share(root), below: others.reduce((sum, pid) => sum + share(pid), 0) };
 }
 
+/** How many files and sockets a process holds open; undefined where unknown. */
+export function descriptorsOf(pid: number): number | undefined {
+  try {
+    return readdirSync(`/proc/${pid}/fd`).length;
+  } catch {
+    return undefined;
+  }
+}
+
 function share(pid: number): number {
   try {
     const text = readFileSync(`/proc/${pid}/smaps_rollup`, "utf8");

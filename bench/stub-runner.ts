@@ -71,6 +71,19 @@ export class StubAllocation {
   }
 }
 
+export interface StubRunnerOptions {
+  /** Where several stubs share the one runner's name: which allocations are this one's. Default: all. */
+  readonly owns?: (orders: AllocationOrders) => boolean;
+  /** Told of each event that is durable, and how long that took from its sending. */
+  readonly acked?: (event: RunnerEvent, tookMs: number) => void;
+}
+
+interface Queued {
+  readonly allocation: StubAllocation;
+  readonly event: RunnerEvent;
+  readonly sentMs: number;
+}
+
 const RUNNER = "/api/v1/runners/local";
 const EVENTS_MAX = 5_000;
 
@@ -78,16 +91,22 @@ export class StubRunner {
   readonly allocations = new Map<string, StubAllocation>();
   readonly #wire: Wire;
   readonly #launched: (allocation: StubAllocation) => void;
-  #queue: { allocation: StubAllocation; event: RunnerEvent }[] = [];
+  readonly #options: StubRunnerOptions;
+  #queue: Queued[] = [];
   #sending = false;
   #heardVersion = 0;
   #stopped = false;
   #failure: Error | undefined;
 
   /** @param launched called once for each allocation that the server grants */
-  constructor(wire: Wire, launched: (allocation: StubAllocation) => void) {
+  constructor(
+    wire: Wire,
+    launched: (allocation: StubAllocation) => void,
+    options: StubRunnerOptions = {},
+  ) {
     this.#wire = wire;
     this.#launched = launched;
+    this.#options = options;
     void this.#poll().catch((error: Error) => this.#fail(error));
   }
 
@@ -126,7 +145,7 @@ export class StubRunner {
     for (const order of orders) {
       const known = this.allocations.get(order.id);
       if (known === undefined) {
-        if (order.launch === null) continue;
+        if (order.launch === null || this.#options.owns?.(order) === false) continue;
         const allocation = new StubAllocation(order, (from, event) => this.#push(from, event));
         this.allocations.set(order.id, allocation);
         this.#launched(allocation);
@@ -138,7 +157,7 @@ export class StubRunner {
   }
 
   #push(allocation: StubAllocation, event: RunnerEvent): void {
-    this.#queue.push({ allocation, event });
+    this.#queue.push({ allocation, event, sentMs: performance.now() });
     if (this.#sending) return;
     this.#sending = true;
     void this.#drain().catch((error: Error) => this.#fail(error));
@@ -159,6 +178,9 @@ export class StubRunner {
       const answer = await this.#wire.post(`${RUNNER}/sync`, JSON.stringify(body));
       const reply = JSON.parse(answer.body.toString("utf8")) as SyncReply;
       for (const [allocation, sent] of byAllocation) this.#check(allocation, sent, reply);
+      const { acked } = this.#options;
+      const nowMs = performance.now();
+      if (acked !== undefined) for (const { event, sentMs } of batch) acked(event, nowMs - sentMs);
       this.#take(reply.orders, reply.ordersVersion);
     }
     this.#sending = false;

@@ -6,6 +6,7 @@ import { Client } from "../src/sdk/client.ts";
 import type { Bench } from "./bench.ts";
 import { type ReadyChild, startChild } from "./child.ts";
 import type { FloorReady } from "./floor-server.ts";
+import type { Probe } from "./load/probe-reader.ts";
 import type { StubReady } from "./stub-server.ts";
 import { Wire } from "./wire.ts";
 
@@ -27,7 +28,13 @@ export interface StubSubject extends Subject {
 
 export async function stubServer(
   bench: Bench,
-  options: { readonly slots: number; readonly dataDir?: string; readonly label: string },
+  options: {
+    readonly slots: number;
+    readonly dataDir?: string;
+    readonly label: string;
+    /** Looks into the server from inside. */
+    readonly probe?: Probe;
+  },
 ): Promise<StubSubject> {
   const dataDir = options.dataDir ?? bench.folder(options.label);
   const { profileDir } = bench;
@@ -43,6 +50,7 @@ export async function stubServer(
     script: new URL("stub-server.ts", import.meta.url),
     args: [dataDir, String(options.slots)],
     nodeArgs,
+    ...(options.probe && { env: options.probe.env }),
   });
   const { url, runnerToken, oneTimeToken } = child.ready;
   const token = await signIn(bench, url, oneTimeToken);
@@ -69,10 +77,11 @@ export async function stubServer(
 /** What `contrail up` starts, with its own runner. */
 export async function realServer(
   bench: Bench,
-  options: { readonly slots: number; readonly dataDir: string },
+  options: { readonly slots: number; readonly dataDir: string; readonly probe?: Probe },
 ): Promise<Subject & { readonly server: StartedServer }> {
-  const { dataDir, slots } = options;
-  const server = await startServer({ dataDir, slots, port: 0 }, bench.world);
+  const { dataDir, slots, probe } = options;
+  const world = { ...bench.world, env: { ...bench.world.env, ...probe?.env } };
+  const server = await startServer({ dataDir, slots, port: 0 }, world);
   if (server.oneTimeToken === null) throw new Error(`a server runs on ${dataDir} already`);
   const token = await signIn(bench, server.url, server.oneTimeToken);
   return {
