@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { REPORT_METRICS_MAX } from "../protocol/runner-wire.ts";
 import { metadataFault, parseTrialLine } from "./trial-message.ts";
 
 const parse = (line: string) => parseTrialLine(Buffer.from(line));
@@ -55,6 +56,22 @@ test("a long value that is refused is shown in part, and only so many are", () =
   assert.ok(refused!.text!.length < 250);
   const many = Object.fromEntries(Array.from({ length: 3_000 }, (_, i) => [`m${i}`, "x"]));
   assert.equal(Object.keys(report(JSON.stringify(many)).refused!).length, 1_000);
+});
+
+test("a report of more metrics than the server takes is refused whole, with its number and the limit", () => {
+  const of = (count: number) =>
+    report(
+      JSON.stringify(Object.fromEntries(Array.from({ length: count }, (_, i) => [`m${i}`, i]))),
+    );
+  const most = of(REPORT_METRICS_MAX);
+  assert.equal(Object.keys(JSON.parse(most.metrics)).length, REPORT_METRICS_MAX);
+  assert.equal(most.refused, null);
+  const { metrics, refused } = of(REPORT_METRICS_MAX + 1);
+  assert.equal(metrics, "{}");
+  assert.match(
+    refused?.["*"] ?? "",
+    /^all 10001 metrics of the report at step 1: the limit is 10000/,
+  );
 });
 
 const faults: readonly (readonly [string, RegExp])[] = [

@@ -8,6 +8,7 @@
  */
 import { isUtf8 } from "node:buffer";
 import type { Json, JsonObject, WireNumber } from "../base/json.ts";
+import { REPORT_METRICS_MAX } from "../protocol/runner-wire.ts";
 
 export const LINE_MAX_BYTES = 16 * 1024 * 1024;
 const NAME_MAX_CHARS = 512;
@@ -87,6 +88,11 @@ function readReport(value: Record<string, unknown>): ParsedLine {
   if (!isCount(value.step)) return fault("report", "step", "a whole number from 0", value.step);
   if (!isObject(value.metrics))
     return fault("report", "metrics", "an object of numbers", value.metrics);
+  const count = Object.keys(value.metrics).length;
+  if (count > REPORT_METRICS_MAX) {
+    const why = `all ${count} metrics of the report at step ${value.step}: the limit is ${REPORT_METRICS_MAX} a report. Report them in several parts at the same step`;
+    return { message: { type: "report", step: value.step, metrics: "{}", refused: { "*": why } } };
+  }
   const kept: string[] = [];
   const refused = new Map<string, string>();
   for (const [name, metric] of Object.entries(value.metrics)) {

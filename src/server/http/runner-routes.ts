@@ -14,7 +14,6 @@ import { type App, LARGE_BODY_BYTES_MAX } from "./app.ts";
 import type { RouteContext } from "./context.ts";
 
 const params = z.object({ runner: z.string().min(1).max(64) });
-const REPORT_METRICS_MAX = 100_000;
 const ordersQuery = z.object({
   after: z.coerce.number().int().min(0),
   wait_ms: z.coerce.number().int().min(0).max(60_000).default(25_000),
@@ -40,12 +39,13 @@ export function runnerRoutes(app: App, context: RouteContext): void {
         response: { 200: wire.syncReply },
         tags: ["runners"],
       },
+      // Validation costs twice what reading the text did.
+      preValidation: async (request) => refuseHugeReports(request.body),
     },
     async (request) => {
       const { runner } = request.params;
       const body = request.body;
       refuseOthers(context, runner, body.allocations);
-      refuseHugeReports(body);
       refuseUnsafeTrees(body);
       const past = await pastAllocations(
         context,
@@ -140,20 +140,29 @@ function refuseOthers(
   }
 }
 
-/** One report of a million values would hold up everybody's decisions while it is written. */
-function refuseHugeReports(body: wire.SyncRequest): void {
-  for (const { id, events } of body.allocations)
-    for (const event of events) {
-      if (event.type !== "report") continue;
-      const count = Object.keys(event.metrics).length;
-      if (count > REPORT_METRICS_MAX)
+/** One report of a million values would hold up everybody. @param body not validated yet, so it may be anything */
+function refuseHugeReports(body: unknown): void {
+  for (const { id, events } of listOf((body as Loose<"allocations">)?.allocations))
+    for (const event of listOf(events)) {
+      const { type, step, metrics } = event;
+      if (type !== "report" || typeof metrics !== "object" || metrics === null) continue;
+      const count = Object.keys(metrics).length;
+      if (count > wire.REPORT_METRICS_MAX)
         throw new ContrailError(
           "too_large",
-          `the report of ${id} at step ${event.step} has ${count} metrics; the limit is ${REPORT_METRICS_MAX}`,
-          { hint: "Report fewer metrics at a step, and put large tables into a checkpoint." },
+          `the report of ${String(id).slice(0, 64)} at step ${Number(step)} has ${count} metrics; the limit is ${wire.REPORT_METRICS_MAX}`,
+          {
+            hint: "Report them in several parts at the same step, and put large tables into a checkpoint.",
+          },
         );
     }
 }
+
+type Loose<Name extends string> = { readonly [name in Name]?: unknown } | null | undefined;
+
+/** The objects of a list, if it is one. */
+const listOf = (value: unknown): Record<string, unknown>[] =>
+  Array.isArray(value) ? value.filter((item) => typeof item === "object" && item !== null) : [];
 
 /** A runner's own scan lets none of these through. Stored, it would be refused by everybody who wants its files. */
 function refuseUnsafeTrees(body: wire.SyncRequest): void {
