@@ -134,9 +134,9 @@ async function followLogs(context: RouteContext, follow: Follow): Promise<void> 
     changed: () => stream.wake(),
   });
   try {
+    // Asked only where nothing was left to read, and then read once more: what is stored before the end is seen.
+    let over = false;
     while (!stream.closed) {
-      // Asked before reading: what is stored before the end is seen by the reading that follows.
-      const over = await isComplete(context, subject);
       stored = false;
       const limit = fromEnd ? (query.tail ?? STREAM_LINES) : STREAM_LINES;
       const bytesMax = fromEnd ? undefined : STREAM_BYTES;
@@ -160,7 +160,8 @@ async function followLogs(context: RouteContext, follow: Follow): Promise<void> 
         await stream.send("end", {});
         break;
       }
-      if (!stored) await stream.idle();
+      over ||= await isComplete(context, subject);
+      if (!over && !stored) await stream.idle();
     }
   } finally {
     stop();
