@@ -47,7 +47,19 @@ test("one measure, quickly: the table on stdout and the same figures in files", 
 test("a name that does not exist is answered with those that do", async () => {
   await assert.rejects(run("M99"), (error: { code?: number; stderr?: string }) => {
     assert.equal(error.code, 2);
-    assert.match(error.stderr ?? "", /no measure m99\. There are: M3, M4,/i);
+    assert.match(error.stderr ?? "", /no measure m99\. There are: M3, M4,.* L1, L2,.* load$/im);
     return true;
   });
+});
+
+test("what takes half an hour is left out, and said so, unless it is asked for", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "contrail-bench-test-"));
+  try {
+    const json = join(folder, "figures.json");
+    const { stdout, stderr } = await run("L7", "--quick", "--json", json, "--dir", folder);
+    assert.match(stderr, /left out: it takes half an hour, and is run with --soak/);
+    assert.match(stdout, /^0 of 0 aims met/m);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
 });

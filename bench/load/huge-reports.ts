@@ -4,7 +4,8 @@
  * others must not feel it. Windows with one such report stand beside windows without, in pairs.
  */
 import { sleep } from "../../src/base/clock.ts";
-import { figure, type Measure } from "../bench.ts";
+import type { SyncReply } from "../../src/protocol/runner-wire.ts";
+import { figure, type Measure, until } from "../bench.ts";
 import { withDatabase } from "../database.ts";
 import { type Figure, quantileOf, quartiles, tail } from "../figure.ts";
 import { inPairs } from "../pairs.ts";
@@ -17,6 +18,8 @@ import { streamReports } from "./report-stream.ts";
 const OTHERS = 50;
 const REPORTS_A_SECOND = 5;
 const WINDOW_MS = 5_000;
+/** As many as may be under way at any time: a tenth of a second's. */
+const CALM_REPORTS = (OTHERS * REPORTS_A_SECOND) / 10;
 const SYNC = "/api/v1/runners/local/sync";
 
 interface Huge {
@@ -44,20 +47,31 @@ export const hugeReports: Measure = {
     const subject = await stubServer(bench, { slots: OTHERS + HUGE.length, label: "l5" });
     try {
       let latenciesMs: number[] = [];
+      let acked = 0;
       const fleet = await startFleet(bench, subject, {
         ...{ name: "l5", trials: OTHERS + HUGE.length, nodes: 10 },
         acked: ({ type }, tookMs) => {
-          if (type === "report") latenciesMs.push(tookMs);
+          if (type !== "report") return;
+          acked += 1;
+          latenciesMs.push(tookMs);
         },
       });
+      await until(bench, "the starts are acknowledged", () => fleet.delivered());
       const among = fleet.allocations.slice(0, OTHERS);
       const stream = streamReports(bench, fleet, { ratePerTrial: REPORTS_A_SECOND, among });
       const figures: Figure[] = [];
       for (const [index, huge] of HUGE.entries()) {
         const giant = new Giant(subject, fleet.allocations[OTHERS + index] as StubAllocation);
         bench.say(`a report of ${huge.what}`);
-        const sent = await giant.send(huge.metrics());
+        // Made ahead: what making it costs us would stand in the others' delays.
+        const metrics = huge.metrics();
+        const count = Object.keys(metrics).length;
+        const text = JSON.stringify(metrics);
+        const sent = await giant.send(text, count);
+        // What a window leaves behind is no part of the next one.
+        const isCalm = (): boolean => stream.sent() - acked <= CALM_REPORTS;
         const window = async (during: () => Promise<unknown>): Promise<{ value: number }> => {
+          await until(bench, "nothing waits any more", isCalm);
           latenciesMs = [];
           await Promise.all([sleep(bench.clock, WINDOW_MS), during()]);
           return { value: quantileOf(latenciesMs, 0.99) };
@@ -67,7 +81,7 @@ export const hugeReports: Measure = {
           ...{ pairs: bench.quick ? 3 : 9, clock: bench.clock, say: bench.say },
           ...{ better: "lower", attemptsMax: 1 },
           subject: async () => {
-            const value = await window(() => giant.send(huge.metrics()));
+            const value = await window(() => giant.send(text, count));
             longestMs.push(tail(latenciesMs).high);
             return value;
           },
@@ -118,16 +132,15 @@ class Giant {
     this.#allocation = allocation;
   }
 
+  /** @param metrics JSON text of the object @param count of its names */
   async send(
-    metrics: Record<string, number>,
+    metrics: string,
+    count: number,
   ): Promise<{ outcome: string; isRight: boolean; detail: string }> {
     const { id, fence } = this.#allocation;
     const seq = this.#seq + 1;
-    const event = { type: "report", seq, atMs: Date.now(), step: seq, metrics };
-    const body = JSON.stringify({
-      ...{ boot: "stub", ordersAfter: 1e9 },
-      allocations: [{ id, fence, events: [event] }],
-    });
+    const event = `{"type":"report","seq":${seq},"atMs":${Date.now()},"step":${seq},"metrics":${metrics}}`;
+    const body = `{"boot":"stub","ordersAfter":1000000000,"allocations":[{"id":"${id}","fence":${fence},"events":[${event}]}]}`;
     const startMs = performance.now();
     const response = await fetch(new URL(SYNC, this.#subject.url), {
       method: "POST",
@@ -138,10 +151,12 @@ class Giant {
       body,
     });
     const text = await response.text();
+    const acked = response.status === 200 ? (JSON.parse(text) as SyncReply).acked[id] : undefined;
+    if (response.status === 200 && acked !== seq)
+      throw new Error(`event ${seq} of ${id} was answered with 200, but ${acked} is acknowledged`);
     const took = `${number(body.length / 1e6)} MB, answered after ${number(performance.now() - startMs)} ms`;
     if (response.status === 200) {
       this.#seq = seq;
-      const count = Object.keys(metrics).length;
       const stored = await this.#stored(seq);
       return { outcome: "stored", isRight: stored === count, detail: `${took}; ${stored} values` };
     }

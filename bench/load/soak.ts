@@ -151,7 +151,7 @@ function slope(
   points: readonly { readonly atMs: number; readonly value: number }[],
   { minutes, judged }: { readonly minutes: number; readonly judged: boolean },
 ): Figure[] {
-  const found = slopeOf(points, BLOCKS);
+  const found = slopeOf(points, BLOCKS, judged ? "least" : "mean");
   if (found === undefined) return [];
   const { anHour, plusMinus } = found;
   const [low, high] = [anHour - plusMinus, anHour + plusMinus];
@@ -165,7 +165,7 @@ function slope(
       value: { low, median: anHour, high, count: points.length },
       aim: judged ? `< ${AIM_MB_AN_HOUR} MB/h` : "",
       met: judged ? verdict : null,
-      note: `in brackets the 95 % interval of a line through ${BLOCKS} blocks of ${minutes} minutes less the warm-up; between ${number(quantileOf(values, 0))} and ${number(quantileOf(values, 1))} MB`,
+      note: `in brackets the 95 % interval of a line through ${judged ? "the least" : "the mean"} of each of ${BLOCKS} blocks of ${minutes} minutes less the warm-up; between ${number(quantileOf(values, 0))} and ${number(quantileOf(values, 1))} MB`,
     }),
   ];
 }

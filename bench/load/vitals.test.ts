@@ -30,6 +30,17 @@ test("a breath that is slower than a block widens the interval, which still hold
   assert.ok(Math.abs(slope.anHour - 3) < slope.plusMinus, JSON.stringify(slope));
 });
 
+test("by the least value of each block, what comes and goes does not count", () => {
+  const busy = course((hours) => 100 + 3 * hours).map(({ atMs, value }, index) => ({
+    atMs,
+    value: value + (index % 7 === 0 ? 0 : 40 * Math.abs(Math.sin(index))),
+  }));
+  const slope = slopeOf(busy, 10, "least");
+  assert.ok(slope !== undefined);
+  assert.ok(Math.abs(slope.anHour - 3) < 0.5, JSON.stringify(slope));
+  assert.ok((slopeOf(busy, 10)?.plusMinus ?? 0) > slope.plusMinus);
+});
+
 test("too few samples have no slope", () => {
   assert.equal(slopeOf([{ atMs: 0, value: 1 }], 10), undefined);
   assert.equal(slopeOf([], 10), undefined);

@@ -73,10 +73,21 @@ export interface Slope {
 const T95 = [12.71, 4.3, 3.18, 2.78, 2.57, 2.45, 2.36, 2.31, 2.26, 2.23];
 const HOUR_MS = 3_600_000;
 
-/** A line through the means of `blocks` equal stretches of time. @param points in order of time */
+interface Point {
+  readonly atMs: number;
+  readonly value: number;
+}
+
+/**
+ * A line through `blocks` equal stretches of time, each by its mean or by its least value. A process is not asked when
+ * it is looked at whether requests are under way, and they hold memory; what is leaked is there in the quietest
+ * moment too, so for memory that is held the least says more.
+ * @param points in order of time
+ */
 export function slopeOf(
-  points: readonly { readonly atMs: number; readonly value: number }[],
+  points: readonly Point[],
   blocks: number,
+  by: "mean" | "least" = "mean",
 ): Slope | undefined {
   const first = points[0]?.atMs ?? 0;
   const span = ((points.at(-1)?.atMs ?? 0) - first) / blocks;
@@ -84,7 +95,11 @@ export function slopeOf(
     const inside = points.filter(
       ({ atMs }) => Math.min(blocks - 1, Math.floor((atMs - first) / span)) === block,
     );
-    return { atMs: mean(inside.map((p) => p.atMs)), value: mean(inside.map((p) => p.value)) };
+    const values = inside.map((point) => point.value);
+    return {
+      atMs: mean(inside.map((point) => point.atMs)),
+      value: by === "mean" ? mean(values) : Math.min(...values),
+    };
   }).filter(({ value }) => Number.isFinite(value));
   if (means.length < 3) return undefined;
   const atMean = mean(means.map(({ atMs }) => atMs));
