@@ -74,6 +74,10 @@ export class StubAllocation {
 export interface StubRunnerOptions {
   /** Where several stubs share the one runner's name: which allocations are this one's. Default: all. */
   readonly owns?: (orders: AllocationOrders) => boolean;
+  /** Handed each order that it does not own; its fellows are then told not to ask by themselves. */
+  readonly passOn?: (orders: AllocationOrders) => void;
+  /** False: it never asks for orders and is given them. Default: true. */
+  readonly asks?: boolean;
   /** Told of each event that is durable, and how long that took from its sending. */
   readonly acked?: (event: RunnerEvent, tookMs: number) => void;
 }
@@ -86,6 +90,8 @@ interface Queued {
 
 const RUNNER = "/api/v1/runners/local";
 const EVENTS_MAX = 5_000;
+/** Beyond every version: an answer to this brings none. */
+const NO_ORDERS_AFTER = 1e9;
 
 export class StubRunner {
   readonly allocations = new Map<string, StubAllocation>();
@@ -107,7 +113,8 @@ export class StubRunner {
     this.#wire = wire;
     this.#launched = launched;
     this.#options = options;
-    void this.#poll().catch((error: Error) => this.#fail(error));
+    if (options.asks !== false) void this.#poll().catch((error: Error) => this.#fail(error));
+    else this.#heardVersion = NO_ORDERS_AFTER;
   }
 
   /** For whoever waits for something that this runner does. @throws Error when it has failed */
@@ -119,6 +126,11 @@ export class StubRunner {
   /** Everything that was sent has been acknowledged. */
   get isDelivered(): boolean {
     return !this.#sending;
+  }
+
+  /** An order that a fellow has heard. */
+  give(orders: AllocationOrders): void {
+    this.#take([orders], 0);
   }
 
   stop(): void {
@@ -142,10 +154,15 @@ export class StubRunner {
 
   #take(orders: readonly AllocationOrders[], version: number): void {
     this.#heardVersion = Math.max(this.#heardVersion, version);
+    const { owns = () => true, passOn } = this.#options;
     for (const order of orders) {
+      if (!owns(order)) {
+        passOn?.(order);
+        continue;
+      }
       const known = this.allocations.get(order.id);
       if (known === undefined) {
-        if (order.launch === null || this.#options.owns?.(order) === false) continue;
+        if (order.launch === null) continue;
         const allocation = new StubAllocation(order, (from, event) => this.#push(from, event));
         this.allocations.set(order.id, allocation);
         this.#launched(allocation);

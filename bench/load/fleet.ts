@@ -1,6 +1,8 @@
 /**
- * Many stub trials over the real wire, spread over a few nodes: each node has connections of its own, one
- * long poll and one request for events at a time. The server knows one runner, so all nodes speak under its name.
+ * Many stub trials over the real wire, spread over a few nodes, each with connections of its own and one request for
+ * events at a time. The server knows one runner, so all nodes speak under its name, and the first of them asks for the
+ * orders of all: if each asked, each would be sent those of every trial, and fifty nodes would read a
+ * thousand trials' orders fifty times.
  */
 import { parseId } from "../../src/base/ids.ts";
 import { type Bench, until } from "../bench.ts";
@@ -34,7 +36,8 @@ export async function startFleet(
 ): Promise<Fleet> {
   const { name, trials, nodes, steps = 1e9, launched } = options;
   const allocations: StubAllocation[] = [];
-  const runners = Array.from(
+  const ownerOf = ({ id }: { readonly id: string }): number => (parseId(id)?.trial ?? 0) % nodes;
+  const runners: StubRunner[] = Array.from(
     { length: nodes },
     (_, node) =>
       new StubRunner(
@@ -46,7 +49,9 @@ export async function startFleet(
         },
         {
           ...(options.acked && { acked: options.acked }),
-          owns: ({ id }) => (parseId(id)?.trial ?? 0) % nodes === node,
+          asks: node === 0,
+          owns: (orders) => ownerOf(orders) === node,
+          passOn: (orders) => runners[ownerOf(orders)]?.give(orders),
         },
       ),
   );

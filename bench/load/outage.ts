@@ -29,9 +29,11 @@ const RATE = 10;
 const GAUGES = 3;
 /** A step of about five milliseconds. */
 const PYTHON_ROUNDS = 60_000;
-const TYPESCRIPT_ROUNDS = 40_000;
+const TYPESCRIPT_ROUNDS = 400_000;
 const MB = 1024 * 1024;
-const CAUGHT_UP_LAG_MS = 1_500;
+/** A busy machine is a second or two late also without any outage. */
+const CAUGHT_UP_LAG_MS = 5_000;
+const CAUGHT_UP_LIMIT_MS = 1_800_000;
 /** After the kill or the start: what it costs itself is no part of the window. */
 const SETTLE_MS = 2_000;
 
@@ -84,7 +86,7 @@ export const outage: Measure = {
         const server = await startServer({ dataDir, slots: TRIALS, port: 0 }, bench.world);
         const client = clientOf(bench, server.url, subject.token);
         subject = { ...subject, url: server.url, pid: server.pid, client };
-        await until(bench, "the server has caught up", caughtUp, 200, 2 * awayMs + 300_000);
+        await until(bench, "the server has caught up", caughtUp, 200, CAUGHT_UP_LIMIT_MS);
         return bench.clock.monotonicMs() - startMs;
       };
       const window = async (): Promise<Window> => {
@@ -161,7 +163,7 @@ function arrived(seen: {
     value: quartiles([wrong + silent]),
     aim: "0",
     met: wrong === 0 && silent === 0,
-    note: `${TRIALS} programs, ${number(spooled / MB)} MB in the spool when the server came back; nothing was late any more after ${number(backMs / 1000)} s, its start included${silent > 0 ? `; ${silent} programs did not say what they made` : ""}`,
+    note: `${TRIALS} programs, ${number(spooled / MB)} MB in the spool when the server came back; nothing was later than ${CAUGHT_UP_LAG_MS / 1000} s any more after ${number(backMs / 1000)} s, its start included${silent > 0 ? `; ${silent} programs did not say what they made` : ""}`,
   });
 }
 
