@@ -66,6 +66,20 @@ export function memoryBytesOf(root: number): { own: number; below: number } | un
   return { own: share(root), below: others.reduce((sum, pid) => sum + share(pid), 0) };
 }
 
+/**
+ * Resident bytes of a process that are its own: heap, buffers, stacks, and no files that it has mapped. For a course over
+ * time, because the proportional share of the Node binary grows when somebody else who runs it ends.
+ */
+export function anonymousBytesOf(pid: number): number | undefined {
+  try {
+    const text = readFileSync(`/proc/${pid}/status`, "utf8");
+    const kib = /^RssAnon:\s+([0-9]+) kB/m.exec(text)?.[1];
+    return kib === undefined ? undefined : Number(kib) * 1024;
+  } catch {
+    return undefined;
+  }
+}
+
 /** How many files and sockets a process holds open; undefined where unknown. */
 export function descriptorsOf(pid: number): number | undefined {
   try {

@@ -6,7 +6,7 @@ import type { IncomingMessage } from "node:http";
 import { sleep } from "../../src/base/clock.ts";
 import { type Bench, figure, type Measure, until } from "../bench.ts";
 import { type Figure, quantileOf, quartiles, tail } from "../figure.ts";
-import { cpuMsOf, memoryBytesOf } from "../processes.ts";
+import { anonymousBytesOf, cpuMsOf } from "../processes.ts";
 import { stubServer } from "../subjects.ts";
 import { number } from "../table.ts";
 import { Wire } from "../wire.ts";
@@ -113,7 +113,7 @@ export const eventReaders: Measure = {
 async function leastMemory({ clock }: Bench, pid: number): Promise<number | undefined> {
   let least: number | undefined;
   for (let look = 0; look < 20; look++) {
-    const own = memoryBytesOf(pid)?.own;
+    const own = anonymousBytesOf(pid);
     if (own !== undefined) least = Math.min(least ?? own, own);
     await sleep(clock, 250);
   }

@@ -8,7 +8,7 @@ import { connect, type Socket } from "node:net";
 import { sleep } from "../../src/base/clock.ts";
 import { type Bench, figure, type Measure } from "../bench.ts";
 import { type Figure, quantileOf, quartiles, tail } from "../figure.ts";
-import { descriptorsOf, memoryBytesOf } from "../processes.ts";
+import { anonymousBytesOf, descriptorsOf } from "../processes.ts";
 import { type Subject, stubServer } from "../subjects.ts";
 import { number } from "../table.ts";
 import { Wire } from "../wire.ts";
@@ -32,11 +32,11 @@ export const idleConnections: Measure = {
     try {
       const wanted = Math.min(IDLE, descriptorLimit(process.pid), descriptorLimit(subject.pid));
       const count = wanted === IDLE ? IDLE : wanted - 2 * SLOW - SPARE;
-      const before = memoryBytesOf(subject.pid)?.own;
+      const before = anonymousBytesOf(subject.pid);
       const alone = await work(bench, subject, 5_000);
       await crowd.openIdle(count, (open) => bench.say(`${number(open)} idle connections`));
       const idleOpen = crowd.open("idle");
-      const after = memoryBytesOf(subject.pid)?.own;
+      const after = anonymousBytesOf(subject.pid);
       const descriptors = descriptorsOf(subject.pid);
       crowd.openSlow("slow headers", SLOW);
       crowd.openSlow("slow body", SLOW);

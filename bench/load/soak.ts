@@ -124,13 +124,17 @@ function ofProcess(
   const settled = vitals.filter(({ atMs }) => atMs >= warmUpMs);
   const firstMs = inside[0]?.nowMs ?? 0;
   const insideSettled = inside.filter(({ nowMs }) => nowMs - firstMs >= warmUpMs);
-  const heap = insideSettled.map(({ nowMs, heapBytes, externalBytes }) => ({
-    atMs: nowMs,
-    value: (heapBytes + externalBytes) / MB,
-  }));
+  const course = (of: "heapBytes" | "externalBytes") =>
+    insideSettled.map((inside) => ({ atMs: inside.nowMs, value: inside[of] / MB }));
   const resident = settled.map(({ atMs, bytes }) => ({ atMs, value: bytes / MB }));
   return [
-    ...slope(`memory of the ${name} after collection`, heap, { minutes, judged: true }),
+    ...slope(`heap of the ${name} after collection`, course("heapBytes"), {
+      minutes,
+      judged: true,
+    }),
+    ...slope(`buffers of the ${name} after collection`, course("externalBytes"), {
+      ...{ minutes, judged: true },
+    }),
     ...slope(`resident memory of the ${name}`, resident, { minutes, judged: false }),
     ...flat(
       `descriptors of the ${name}`,

@@ -8,12 +8,12 @@
  */
 import { type Clock, sleep } from "../../src/base/clock.ts";
 import { quantileOf } from "../figure.ts";
-import { descriptorsOf, memoryBytesOf } from "../processes.ts";
+import { anonymousBytesOf, descriptorsOf, memoryBytesOf } from "../processes.ts";
 
 export interface Vitals {
   /** Since the watching began. */
   readonly atMs: number;
-  /** Of the process itself, its share of pages. */
+  /** Of the process itself: resident, without the files that it has mapped. */
   readonly bytes: number;
   /** Of everything below it: a server's database. */
   readonly bytesBelow: number;
@@ -31,13 +31,13 @@ export function watchVitals(
   let watching = true;
   const look = async (): Promise<void> => {
     while (watching) {
-      const memory = memoryBytesOf(pid());
+      const bytes = anonymousBytesOf(pid());
       const descriptors = descriptorsOf(pid());
-      if (memory !== undefined && memory.own > 0 && descriptors !== undefined)
+      if (bytes !== undefined && descriptors !== undefined)
         samples.push({
           atMs: clock.monotonicMs() - startMs,
-          bytes: memory.own,
-          bytesBelow: memory.below,
+          bytes,
+          bytesBelow: memoryBytesOf(pid())?.below ?? 0,
           descriptors,
         });
       await sleep(clock, everyMs);
