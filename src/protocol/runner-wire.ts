@@ -29,8 +29,8 @@ const SENTENCE_CHARS_MAX = 16_384;
 const METADATA_CHARS_MAX = 4 * 1024 * 1024;
 const REFUSED_MAX = 10_000;
 /**
- * Of one report. Everybody's decisions wait while it is stored, and ten thousand take some 0.1 s. The runner, whose own
- * time it is, refuses more at once, so that the server never has to read them.
+ * Of one report. Everybody's decisions wait while it is stored, at 4 µs a row. The runner, whose own time it is,
+ * refuses more at once, so that the server never has to read them.
  */
 export const REPORT_METRICS_MAX = 10_000;
 /** Of one line's bytes, in base64; runners split lines at 64 KiB. */
