@@ -10,6 +10,7 @@ const MADE: Readonly<Record<string, string>> = {
   "src/protocol/config/fields.ts": "the list of reserved names",
   "src/protocol/config/duration.ts": "the units of time",
   "src/cli/inert.ts": "the ranges of harmful characters",
+  "src/server/page-files.ts": "the addresses of the page, from its own build",
 };
 
 test("no regular expression is made from text that comes from elsewhere", () => {
