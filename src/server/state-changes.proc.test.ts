@@ -8,8 +8,15 @@ import { createHash } from "node:crypto";
 import { describe, test } from "node:test";
 import { RANDOM_CONFIG, type TestServer, testServer } from "./http/test-server.ts";
 
+interface Watched {
+  readonly subject: string;
+  readonly state: readonly string[];
+  /** Its rows go with those of an experiment that is purged, which was said before; here is whose they are. */
+  readonly experiment?: string;
+}
+
 /** Table → what its events are about, and the columns that are its state: a change of any of them is one. */
-const WATCHED = {
+const WATCHED: Readonly<Record<string, Watched>> = {
   experiments: { subject: "'experiment ' || r.id", state: ["state", "ended_at"] },
   trials: {
     subject: "'trial ' || r.experiment_id || '.' || r.number",
@@ -22,12 +29,22 @@ const WATCHED = {
   checkpoints: {
     subject:
       "'trial ' || (select t.experiment_id || '.' || t.number from trials t where t.id = r.trial_id)",
-    state: ["tree"],
+    state: ["tree", "deleted_at"],
+    experiment: "(select t.experiment_id from trials t where t.id = r.trial_id)",
+  },
+  pins: {
+    subject: "'checkpoint ' || r.tree",
+    state: ["pinned"],
+    experiment: "r.experiment_id",
+  },
+  experiment_marks: {
+    subject: "'experiment ' || r.experiment_id",
+    state: ["archived_at", "deleted_at", "purged_at", "emptied_at"],
   },
   tokens: { subject: "'token ' || r.id", state: ["scope", "hash", "expires_at"] },
   users: { subject: "'user ' || r.name", state: ["password_hash"] },
   datasets: { subject: "'dataset ' || r.name || '@' || r.version", state: ["snapshot"] },
-} as const;
+};
 
 /** What a change of each may be called in the log, by table and the state that came out. */
 const CALLED: Readonly<Record<string, RegExp>> = {
@@ -43,7 +60,12 @@ const CALLED: Readonly<Record<string, RegExp>> = {
   "users INSERT": /^created$/,
   "users UPDATE": /^password set$/,
   "datasets INSERT": /^created$/,
-  "checkpoints INSERT": /^checkpoint at step /,
+  "checkpoints INSERT": /^checkpoint at step \d+$/,
+  "checkpoints UPDATE": /^checkpoint at step \d+ deleted$/,
+  "pins INSERT": /^pinned$/,
+  "pins UPDATE": /^(un)?pinned$/,
+  "experiment_marks INSERT": /^(archived|deleted)$/,
+  "experiment_marks UPDATE": /^((un)?archived|deleted|restored|purged|emptied)$/,
 };
 
 async function watch(server: TestServer): Promise<void> {
@@ -54,7 +76,12 @@ async function watch(server: TestServer): Promise<void> {
     create function see_event() returns trigger language plpgsql as $f$ begin
       insert into seen_events (tx, seq) values (pg_current_xact_id(), new.seq); return null; end $f$;
     create trigger see_event after insert on changes for each row execute function see_event();`);
-  for (const [table, { subject, state }] of Object.entries(WATCHED)) {
+  for (const [table, { subject, state, experiment }] of Object.entries(WATCHED)) {
+    const said =
+      experiment === undefined
+        ? "false"
+        : `tg_op = 'DELETE' and exists (select 1 from experiment_marks m
+             where m.experiment_id = ${experiment} and m.purged_at is not null)`;
     const columns = (row: string): string =>
       `concat_ws(' ', ${state.map((name) => `'${name}=' || ${row}.${name}::text`).join(", ")})`;
     await server.pool.query(`
@@ -64,7 +91,7 @@ async function watch(server: TestServer): Promise<void> {
         if tg_op <> 'DELETE' then r := new; became := ${columns("new")}; end if;
         if tg_op <> 'INSERT' then was := ${columns("old")}; end if;
         if tg_op = 'DELETE' then r := old; end if;
-        if was is distinct from became then
+        if was is distinct from became and not (${said}) then
           insert into seen_states (tx, tbl, op, subject, was, became)
           values (pg_current_xact_id(), '${table}', tg_op, ${subject}, was, became);
         end if;
@@ -121,6 +148,7 @@ describe("every change of a state", () => {
     await trials(server);
     await ends(server);
     await restarts(server);
+    await tidying(server);
     const seen = await witnessed(server);
     assert.deepEqual(
       seen.flatMap((each) => unsaid(each) ?? []),
@@ -170,11 +198,11 @@ describe("every change of a state", () => {
   });
 });
 
-/** Events of experiments, trials, tokens, users and data sets that no row in their transaction bears out. */
+/** Events of experiments, trials, checkpoints, tokens, users and data sets that no row in their transaction bears out. */
 async function eventsOfNothing(server: TestServer): Promise<void> {
   const { rows } = await server.pool.query<{ subject: string; what: string }>(
     `select c.subject, c.what from seen_events e join changes c on c.seq = e.seq
-     where c.subject ~ '^(experiment|trial|token|dataset) ' and not exists (
+     where c.subject ~ '^(experiment|trial|checkpoint|token|dataset) ' and not exists (
        select 1 from seen_states s where s.tx = e.tx and (s.subject = c.subject
          or s.subject like replace(c.subject, 'experiment ', 'trial ') || '.%'))
      order by e.n`,
@@ -213,14 +241,18 @@ async function submit({ client }: TestServer, text: string, activate = true): Pr
 
 /** Trains until it is told to go, or there is no more to do. */
 async function train(
-  { runner }: TestServer,
+  { client, runner }: TestServer,
   id: string,
   steps: number,
   loss: number,
 ): Promise<void> {
   await runner.started(id);
+  // A checkpoint that is told of without its files does not exist.
+  const bytes = Buffer.from(`${id} ${steps}`);
+  const hash = createHash("sha256").update(bytes).digest("hex");
+  await client.putBlob(hash, bytes);
   for (let step = 1; step <= steps; step++) await runner.report(id, step, { loss });
-  const tree = [{ path: "m", size: 1, hash: "0".repeat(64), executable: false }];
+  const tree = [{ path: "m", size: bytes.length, hash, executable: false }];
   await runner.tell(id, { type: "checkpoint", step: steps, tree, metadata: {} });
   await runner.tell(id, { type: "waiting", step: steps });
 }
@@ -324,4 +356,26 @@ async function restarts(server: TestServer): Promise<void> {
   assert.equal((await client.experiment(id)).state, "completed");
   server.clock.advance(3_600_000);
   await server.restart("keep");
+}
+
+/** Pins, the archive, the bin; and what retention gives up by itself and at the end of the seven days. */
+async function tidying(server: TestServer): Promise<void> {
+  const { client, clock } = server;
+  const tidy = async (): Promise<void> => {
+    await client.startGc();
+    while ((await client.gcRun()).state !== "idle")
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    assert.equal((await client.gcRun()).problem, null);
+  };
+  await tidy();
+  const [first] = (await client.experiments()).items;
+  assert.ok(first);
+  const kept = (await client.experimentCheckpoints(first.id)).items.find((c) => c.deleted === null);
+  assert.ok(kept, "a checkpoint is left");
+  await client.pinCheckpoint(kept.id, true, first.id);
+  await client.pinCheckpoint(kept.id, false, first.id);
+  for (const act of ["archive", "unarchive", "delete", "restore", "delete"] as const)
+    assert.equal((await client.actOnExperiments(act, [first.id])).items.length, 1);
+  clock.advance(8 * 86_400_000);
+  await tidy();
 }
