@@ -36,9 +36,9 @@ const engine: Engine = {
   }),
   async ensureRunner(spec) {
     runnerToken = spec.token;
-    return { pid: process.pid, adopted: true };
+    return { pid: process.pid, boot: "stub", adopted: true };
   },
-  observe: () => ({ state: "alive", pid: process.pid }),
+  observe: () => ({ state: "alive", pid: process.pid, boot: "stub" }),
   stopRunner: async () => undefined,
 };
 

@@ -39,6 +39,7 @@ const COMMANDS: readonly (readonly [() => string[], number?])[] = [
   [() => ["gc"]],
   [() => ["gc", "--apply"]],
   [() => ["slot", "list"]],
+  [() => ["runner", "list"]],
   [() => ["job", "list"]],
   [() => ["data", "list"]],
   [() => ["data", "add", "names", bench.config]],

@@ -124,6 +124,20 @@ const heldText = (held: NonNullable<Experiment["spent"]["held"]>): string =>
     ? "no result had to wait"
     : `${plural(held.results, "result")} waited for others: ${duration(held.seconds)} in all, ${duration(held.seconds_max)} at most; ${duration(held.slot_seconds)} of slot time stood idle`;
 
+/** The flag stands beside the state: nobody knows that anything changed. */
+export const trialStateCell = (paint: Paint, trial: Trial): Cell =>
+  trial.silent === undefined
+    ? stateCell(paint, trial.state)
+    : { text: `${trial.state}, silent`, paint: paint.yellow };
+
+function silentText({ silent }: Trial): string | undefined {
+  if (silent === undefined) return undefined;
+  const heard = silent.heard_at === null ? "" : `, last heard ${moment(silent.heard_at)}`;
+  const alive =
+    silent.alive_at === null ? "" : `; the engine said at ${moment(silent.alive_at)} that it lives`;
+  return `runner ${silent.runner} is not heard since ${moment(silent.since)}${heard}${alive}; its training is presumed to go on`;
+}
+
 export function trialRows(
   items: readonly Trial[],
   metric: string,
@@ -143,7 +157,7 @@ export function trialRows(
     ],
     items.map((trial) => [
       trial.id,
-      stateCell(look.paint, trial.state),
+      trialStateCell(look.paint, trial),
       stepOf(trial),
       measured(trial.objective),
       measured(trial.best?.objective),
@@ -164,6 +178,7 @@ export function trialLines(trial: TrialDetail, look: Look): string[] {
       [
         ["state", stateCell(paint, trial.state)],
         ["because", trial.reason],
+        ["silent", silentText(trial)],
         ["ended", trial.end_reason ?? undefined],
         ["step", lengthOf(trial.target) === null ? trial.step : `${trial.step} of ${trial.target}`],
         ["objective", trial.objective === null ? undefined : measured(trial.objective)],
@@ -238,7 +253,9 @@ function allocationLines(trial: TrialDetail, look: Look): string[] {
     ],
     trial.allocations.map((a) => {
       const end = a.ended_at === null ? look.nowMs : Date.parse(a.ended_at);
-      const exit = a.signal ?? (a.exit_code === null ? null : String(a.exit_code));
+      const late = a.exit_heard_at !== null && a.exit_heard_at !== a.ended_at ? " (late)" : "";
+      const exit =
+        a.signal !== null || a.exit_code !== null ? `${a.signal ?? a.exit_code}${late}` : null;
       return [
         a.id,
         stateCell(look.paint, a.end ?? a.state),

@@ -32,6 +32,9 @@ export interface StartOptions {
   /** 0 = any that is free. */
   readonly port?: number | undefined;
   readonly slots?: number | undefined;
+  /** Of runners: absent = the server's defaults. */
+  readonly leaseMs?: number;
+  readonly lostMs?: number;
   /** Listen beyond loopback although there is no TLS. */
   readonly allowRemote?: boolean;
   /** The server lives and dies with this process, and its log goes to stderr. */
@@ -233,6 +236,8 @@ function launch(options: StartOptions, world: World, logFd: number | undefined):
   if (options.host !== undefined) args.push("--host", options.host);
   if (options.port !== undefined) args.push("--port", String(options.port));
   if (options.slots !== undefined) args.push("--slots", String(options.slots));
+  if (options.leaseMs !== undefined) args.push("--runner-lease-ms", String(options.leaseMs));
+  if (options.lostMs !== undefined) args.push("--runner-lost-ms", String(options.lostMs));
   if (options.allowRemote === true) args.push("--allow-remote");
   const env: Record<string, string | undefined> = { ...world.env };
   // The server speaks for nobody: a token of the person who starts it has no business there.

@@ -6,6 +6,7 @@ import type {
   LogEntry,
   Plan,
   Rung,
+  Runner,
   Trial,
   TrialDetail,
 } from "../protocol/api.ts";
@@ -101,6 +102,7 @@ export const aTrialDetail = (over: Partial<TrialDetail> = {}): TrialDetail => ({
       id: "3.2.1",
       run: 1,
       slots: ["cpu:0"],
+      runner: "local",
       state: "ended",
       start_step: 0,
       created_at: AT,
@@ -109,6 +111,7 @@ export const aTrialDetail = (over: Partial<TrialDetail> = {}): TrialDetail => ({
       end: "finished",
       exit_code: 0,
       signal: null,
+      exit_heard_at: "2026-11-23T09:00:10.000Z",
       reason: "cpu:0 was free",
     },
   ],
@@ -183,5 +186,20 @@ export const aCheckpoint = (over: Partial<Checkpoint> = {}): Checkpoint => ({
   objective: 0.8125,
   pinned: false,
   deleted: null,
+  ...over,
+});
+
+export const aRunner = (over: Partial<Runner> = {}): Runner => ({
+  id: "local",
+  node: "here",
+  state: "heard",
+  reason: "it speaks as 1f2e",
+  since: AT,
+  lease: 1,
+  heard_at: AT,
+  lease_until: "2026-11-23T09:01:00.000Z",
+  alive_at: null,
+  slots: ["cpu:0", "cpu:1"],
+  allocations: ["3.2.1"],
   ...over,
 });

@@ -15,6 +15,29 @@ export function wholeOf(name: string, text: string, min: number, max: number): n
 export const portOf = (text: string): number => wholeOf("--port", text, 0, 65_535);
 export const slotsOf = (text: string): number => wholeOf("--slots", text, 1, 100_000);
 
+export const UNITS_MS: Readonly<Record<string, number>> = {
+  s: 1000,
+  m: 60_000,
+  h: 3_600_000,
+  d: 86_400_000,
+};
+
+/** A length of time such as 90s, 10m, 2h, in milliseconds. */
+export function durationMsOf(
+  name: string,
+  text: string,
+  bounds: { readonly minMs: number; readonly maxMs: number },
+): number {
+  const [, number, unit = ""] = /^(\d{1,9})([smhd])$/.exec(text) ?? [];
+  const ms = number === undefined ? Number.NaN : Number(number) * (UNITS_MS[unit] ?? 0);
+  if (ms >= bounds.minMs && ms <= bounds.maxMs) return ms;
+  const words = (limitMs: number): string => `${limitMs / 1000}s`;
+  throw usageError(
+    `${name} is "${text}", which is no length of time from ${words(bounds.minMs)} to ${words(bounds.maxMs)}.`,
+    `Write a number and its unit, such as ${name} 90s, 10m or 2h.`,
+  );
+}
+
 export function experimentOf(text: string): number {
   const id = parseId(text);
   if (id !== undefined && id.trial === undefined) return id.experiment;

@@ -5,10 +5,13 @@
  * that launched trials itself would need a second way for every fact to come back.
  *
  * Only two answers of `observe` are allowed to change anything: `alive` and `gone`, and `gone` comes
- * with its proof. An engine that cannot tell says `unknown`, and then nothing follows.
+ * with its proof. An engine that cannot tell says `unknown`, and then nothing follows but that the runner's lease runs
+ * on (core/lease).
  */
 export interface Slot {
-  /** Unique on its node, e.g. "gpu:0" or "cpu:3"; stays the same from one start to the next. */
+  /** The runner that starts processes on it; absent = the engine has one, the server's own. */
+  readonly runner?: string;
+  /** Unique over all runners, e.g. "gpu:0" or "cpu:3"; stays the same from one start to the next. */
   readonly id: string;
   readonly kind: "gpu" | "cpu";
   /** For people: the model of the device. */
@@ -27,7 +30,7 @@ export interface Capacity {
 }
 
 export interface RunnerSpec {
-  /** Absolute. The runner keeps everything it knows below `<dataDir>/runner`. */
+  /** Absolute, this runner's alone. It keeps everything it knows below `<dataDir>/runner`. */
   readonly dataDir: string;
   readonly runnerId: string;
   /** What the runner shows to the server; written to a file that only this user can read. */
@@ -39,7 +42,8 @@ export interface RunnerSpec {
 }
 
 export type RunnerObservation =
-  | { readonly state: "alive"; readonly pid: number }
+  /** `boot`: which start of the runner it is, in the runner's own words. */
+  | { readonly state: "alive"; readonly pid: number; readonly boot: string }
   | { readonly state: "gone"; readonly proof: string }
   | { readonly state: "unknown"; readonly why: string };
 
@@ -54,6 +58,7 @@ export interface Engine {
   capacity(): Promise<Capacity>;
   /** Adopts the runner that lives, or starts one. @throws RunnerStartError */
   ensureRunner(spec: RunnerSpec): Promise<EnsuredRunner>;
+  /** @param dataDir the runner's */
   observe(dataDir: string): RunnerObservation;
   /** Ends the runner and with it everything that it runs; waits until it is gone. */
   stopRunner(dataDir: string): Promise<void>;

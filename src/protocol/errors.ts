@@ -65,6 +65,12 @@ export const ERRORS = {
     title: "The idempotency key was used before with a different request.",
     hint: "Use a new key for a new request.",
   },
+  runner_taken: {
+    status: 409,
+    class: "retry_later",
+    title: "Another process speaks for this runner, and nobody can say that it has ended.",
+    hint: "Let each node have one runner, with a name and a state folder of its own; end the other one first.",
+  },
   missing_blobs: {
     status: 409,
     class: "fix",

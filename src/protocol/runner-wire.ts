@@ -11,8 +11,13 @@
  *
  *   POST /api/v1/runners/:runner/sync     SyncRequest  → SyncReply      (events; renews leases)
  *   POST /api/v1/runners/:runner/logs     LogsRequest  → LogsReply
- *   GET  /api/v1/runners/:runner/orders?after=V&wait_ms=25000  → OrdersReply
+ *   GET  /api/v1/runners/:runner/orders?after=V&wait_ms=25000&boot=B  → OrdersReply
  *   POST /api/v1/blobs/missing {hashes}   → {missing}; PUT /api/v1/blobs/:hash (raw bytes); GET /api/v1/blobs/:hash
+ *
+ * Leases: a runner that was not heard for too long may lose its lease, and with it its allocations. Every answer
+ * carries the number of the lease that holds, and a runner names the highest it has heard in what it says. What was
+ * answered under an earlier lease than that is out of date, and what was said under one confirms nothing. Nothing of it
+ * makes a runner end anything: only `gone` and `all` do.
  *
  * All with `Authorization: Bearer <runner token>`. A runner outlives its server, and may meet a newer one: answers may
  * gain fields, which an older runner passes over; fields that requests gain have a default.
@@ -163,6 +168,10 @@ export const syncRequest = z.strictObject({
     .max(10_000),
   /** Highest orders version already heard; the reply carries newer ones. */
   ordersAfter: count,
+  /** The lease under which this was said; absent or 0 = none was heard of. */
+  lease: count.optional(),
+  /** Every allocation of which a process may live here; absent = not said this time. */
+  holds: z.array(z.string().max(64)).max(10_000).optional(),
 });
 export type SyncRequest = z.infer<typeof syncRequest>;
 
@@ -179,6 +188,7 @@ export const logLine = z.strictObject({
 export type LogLine = z.infer<typeof logLine>;
 
 export const logsRequest = z.strictObject({
+  boot: z.string().min(1).max(64).optional(),
   allocations: z
     .array(
       z.strictObject({ id: z.string().max(64), fence: count, lines: z.array(logLine).max(20_000) }),
@@ -241,6 +251,8 @@ export const syncReply = z.object({
   gone: z.array(z.string()),
   orders: z.array(allocationOrders),
   ordersVersion: count,
+  /** The number of the lease that holds. */
+  lease: count.default(0),
 });
 export type SyncReply = z.infer<typeof syncReply>;
 
@@ -252,5 +264,6 @@ export const ordersReply = z.object({
   ordersVersion: count,
   /** Present when `after` was 0: every allocation that this runner should have. Others are killed. */
   all: z.array(z.string()).nullable(),
+  lease: count.default(0),
 });
 export type OrdersReply = z.infer<typeof ordersReply>;

@@ -11,9 +11,13 @@ import { type ServerClient, ServerFailure } from "./server-client.ts";
 export interface OrdersPollOptions {
   readonly client: Pick<ServerClient, "json" | "runnerId">;
   readonly clock: Clock;
+  readonly boot: string;
   /** Highest version heard by whatever way; asked at each poll. */
   readonly after: () => number;
-  readonly heard: (reply: OrdersReply) => void;
+  /** The highest lease that was heard of. */
+  readonly lease: () => number;
+  /** @param askedUnder the lease that was heard of when the poll was sent @returns false where it is out of date */
+  readonly heard: (reply: OrdersReply, askedUnder: number) => boolean;
   /** The server's versions begin anew. */
   readonly regressed: () => void;
   readonly say: (text: string) => void;
@@ -68,9 +72,10 @@ export class OrdersPoll {
   }
 
   async #poll(): Promise<void> {
-    const { client, clock, heard, regressed } = this.#options;
+    const { client, clock, heard, regressed, boot } = this.#options;
+    const askedUnder = this.#options.lease();
     const after = this.#complete ? this.#options.after() : 0;
-    const path = `/api/v1/runners/${encodeURIComponent(client.runnerId)}/orders?after=${after}&wait_ms=${WAIT_MS}`;
+    const path = `/api/v1/runners/${encodeURIComponent(client.runnerId)}/orders?after=${after}&wait_ms=${WAIT_MS}&boot=${encodeURIComponent(boot)}`;
     const timeoutMs = WAIT_MS + SLACK_MS;
     const askedAtMs = clock.monotonicMs();
     const reply = ordersReply.parse(
@@ -81,8 +86,7 @@ export class OrdersPoll {
       regressed();
       return;
     }
-    this.#complete = true;
-    heard(reply);
+    if (heard(reply, askedUnder)) this.#complete = true;
     const early = APART_MS - (clock.monotonicMs() - askedAtMs);
     if (reply.orders.length === 0 && early > 0) await this.#backoff.rest(early);
   }

@@ -43,6 +43,7 @@ export class Runner {
   #all: readonly AllocationHost[] = [];
   #outboxes: readonly Outbox[] = [];
   #heardVersion = 0;
+  #lease = 0;
   #stopping = false;
   #emptied: (() => void) | null = null;
 
@@ -53,14 +54,19 @@ export class Runner {
       ...{ client, clock, say, boot: options.boot },
       sources: () => this.#outboxes,
       ordersAfter: () => this.#heardVersion,
-      replied: (reply) => this.#replied(reply),
+      lease: () => this.#lease,
+      holds: () => this.#all.filter((host) => !host.outbox.isOver).map((host) => host.id),
+      replied: (reply, askedUnder) => this.#replied(reply, askedUnder),
     });
     this.#poll = new OrdersPoll({
-      ...{ client, clock, say },
+      ...{ client, clock, say, boot: options.boot },
       after: () => this.#heardVersion,
-      heard: (reply) => {
+      lease: () => this.#lease,
+      heard: (reply, askedUnder) => {
+        if (!this.#holdsStill(reply.lease, askedUnder)) return false;
         this.#take(reply.orders, reply.ordersVersion);
         if (reply.all !== null) this.#endOthers(new Set(reply.all), reply.ordersVersion);
+        return true;
       },
       regressed: () => {
         say("the server counts orders from the beginning again; everything is asked for anew");
@@ -107,8 +113,18 @@ export class Runner {
     for (const host of this.#all) host.close();
   }
 
-  #replied(reply: SyncReply): void {
-    this.#take(reply.orders, reply.ordersVersion);
+  #replied(reply: SyncReply, askedUnder: number): void {
+    if (this.#holdsStill(reply.lease, askedUnder)) this.#take(reply.orders, reply.ordersVersion);
+  }
+
+  /**
+   * An answer that was under way while the lease was lost may name allocations that were given to somebody else since.
+   * A lower number than the one we asked under comes from a server that has lost its past: there is nothing to compare.
+   */
+  #holdsStill(lease: number, askedUnder: number): boolean {
+    if (lease < this.#lease && lease >= askedUnder) return false;
+    this.#lease = lease;
+    return true;
   }
 
   #take(orders: readonly AllocationOrders[], version: number): void {

@@ -118,6 +118,7 @@ test("whatever the server does to requests and answers, each record is heard onc
         const uplink = new Uplink({
           ...{ client: receiver, clock, boot: "b", sources: () => sources },
           ordersAfter: () => 0,
+          ...{ lease: () => 0, holds: () => [] },
           replied: () => {},
           say: () => {},
         });

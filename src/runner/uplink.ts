@@ -4,7 +4,8 @@
  * Two loops, each with one request in flight: events, which decisions wait for, and logs, which may be
  * many. An event that arrives while nothing is in flight leaves at once; what arrives meanwhile makes
  * the next batch, so batches grow exactly as fast as the server is slow. Every 2 s all allocations
- * are named, with or without events: that renews their leases.
+ * are named, with or without events, and those that may still have a process: that renews the lease, and tells a server
+ * that had given this runner up what is left here of that time.
  *
  * A batch that the server will never take is halved until the culprit stands alone. It is not
  * dropped: its allocation waits and tries again, the others go on.
@@ -38,7 +39,12 @@ export interface UplinkOptions {
   readonly boot: string;
   readonly sources: () => readonly UplinkSource[];
   readonly ordersAfter: () => number;
-  readonly replied: (reply: SyncReply) => void;
+  /** The highest lease that was heard of. */
+  readonly lease: () => number;
+  /** Allocations of which a process may live. */
+  readonly holds: () => readonly string[];
+  /** @param askedUnder the lease that the request named */
+  readonly replied: (reply: SyncReply, askedUnder: number) => void;
   /** For the runner's own log: trouble, and its end. */
   readonly say: (text: string) => void;
 }
@@ -102,6 +108,7 @@ export class Uplink {
   /** One request for events. @returns whether there is more to send */
   async #sync(limits: BatchLimits): Promise<boolean> {
     const { client, clock, boot, ordersAfter, replied } = this.#options;
+    const lease = this.#options.lease();
     const full = clock.monotonicMs() - this.#listedAtMs >= HEARTBEAT_MS - 50;
     const parts = this.#gather(
       "events",
@@ -109,11 +116,15 @@ export class Uplink {
       BATCH_MAX_BYTES,
       Math.min(EVENTS_MAX, limits.records),
     );
-    const body = [`{"boot":${JSON.stringify(boot)},"ordersAfter":${ordersAfter()},"allocations":[`];
+    const holds = full ? `,"holds":${JSON.stringify(this.#options.holds())}` : "";
+    const head = `"boot":${JSON.stringify(boot)},"ordersAfter":${ordersAfter()},"lease":${lease}`;
+    const body = [`{${head}${holds},"allocations":[`];
     const chunks: Buffer[] = [];
     const listed = new Set(parts.map((part) => part.source));
     for (const part of parts) {
-      body.push(`${body.length > 1 || chunks.length > 0 ? "," : ""}${head(part.source)}"events":[`);
+      body.push(
+        `${body.length > 1 || chunks.length > 0 ? "," : ""}${named(part.source)}"events":[`,
+      );
       chunks.push(Buffer.from(body.splice(0).join("")));
       part.payloads.forEach((payload, index) => {
         if (index > 0) chunks.push(COMMA);
@@ -123,7 +134,7 @@ export class Uplink {
     }
     for (const source of this.#options.sources()) {
       if (listed.has(source) || (!full && source.counted)) continue;
-      body.push(`${listed.size > 0 ? "," : ""}${head(source)}"events":[]}`);
+      body.push(`${listed.size > 0 ? "," : ""}${named(source)}"events":[]}`);
       listed.add(source);
     }
     body.push("]}");
@@ -133,7 +144,7 @@ export class Uplink {
     if (full) this.#listedAtMs = clock.monotonicMs();
     const offered = new Set(parts.map((part) => part.source));
     for (const source of listed) hear(source, reply, offered.has(source));
-    replied(reply);
+    replied(reply, lease);
     return this.#options
       .sources()
       .some((source) => source.events.lastSeq > source.events.ackedSeq && !limits.skips(source.id));
@@ -149,6 +160,7 @@ export class Uplink {
     );
     if (parts.length === 0) return false;
     const body = JSON.stringify({
+      boot: this.#options.boot,
       allocations: parts.map(({ source, first, payloads }) => ({
         id: source.id,
         fence: source.fence,
@@ -255,5 +267,5 @@ function hear(source: UplinkSource, reply: SyncReply, offered: boolean): void {
 }
 
 const COMMA = Buffer.from(",");
-const head = (source: UplinkSource): string =>
+const named = (source: UplinkSource): string =>
   `{"id":${JSON.stringify(source.id)},"fence":${source.fence},`;

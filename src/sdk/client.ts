@@ -318,6 +318,10 @@ export class Client {
 
   // ---- slots, jobs
 
+  async runners(): Promise<api.Runner[]> {
+    return (await this.#json<{ items: api.Runner[] }>("GET", "/runners")).items;
+  }
+
   async slots(): Promise<api.Slot[]> {
     return (await this.#json<{ items: api.Slot[] }>("GET", "/slots")).items;
   }

@@ -75,7 +75,7 @@ async function create(
     project: reading.config.project ?? "default",
     reproducibility: { ...reading.config.reproducibility, experiment_seed: seed },
   };
-  refuseWhatNeverFits(config, context.world.slots.length);
+  refuseWhatNeverFits(config, context.world);
   const { search, reason } = toSearch(config, seed);
   const settings = toSettings(config, search);
   const plan = toPlan(search, config.resources.slots_per_trial, context.world.slots.length);
@@ -192,13 +192,20 @@ function toProblemIssue(issue: Issue): ProblemIssue {
   };
 }
 
-function refuseWhatNeverFits(config: ExperimentConfig, slots: number): void {
+function refuseWhatNeverFits(
+  config: ExperimentConfig,
+  { slotsLargest, slots }: RouteContext["world"],
+): void {
   const needed = config.resources.slots_per_trial;
-  const fits = largestThatFits(needed, slots);
+  const fits = largestThatFits(needed, slotsLargest);
   if (fits === undefined) return;
+  const there =
+    slotsLargest === slots.length
+      ? `there are ${slots.length}`
+      : `no node has more than ${slotsLargest}`;
   throw new ContrailError(
     "slots_unavailable",
-    `each trial needs ${needed} slots; there are ${slots}, so none could ever start`,
+    `each trial needs ${needed} slots; ${there}, so none could ever start`,
     { hint: `The largest resources.slots_per_trial that fits is ${fits}.` },
   );
 }

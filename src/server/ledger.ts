@@ -7,7 +7,7 @@
  * keyed by primary keys can be compared with what PostgreSQL gives back (src/sim/ledger-contract.proc.test.ts).
  */
 import type { StoredExperiment } from "../store/live-rows.ts";
-import type { MarksRow } from "../store/schema.ts";
+import type { MarksRow, RunnerRow } from "../store/schema.ts";
 import type { ChainTip, WriteBatch } from "../store/write-batch.ts";
 
 /** The highest numbers that were handed out and are durable; 0 = none. */
@@ -21,6 +21,7 @@ export interface Counters {
   readonly pins: readonly { readonly experiment_id: number; readonly tree: string }[];
   /** Experiments that are archived or deleted, and are not emptied. */
   readonly marks: readonly MarksRow[];
+  readonly runners: readonly RunnerRow[];
 }
 
 /** Another writer has taken the ledger over. Nothing was written, and all that is held in memory may be out of date. */

@@ -4,9 +4,11 @@
  */
 import type { JsonObject } from "../base/json.ts";
 import type { Experiment, ExperimentSpec } from "../core/lifecycle/experiment.ts";
+import type { ProcessesEnd } from "../core/lifecycle/trial.ts";
 import { stepSearch } from "../core/search/methods.ts";
 import { experimentFromStored, type StoredExperiment } from "../store/live-rows.ts";
 import type { AllocationRow, ExperimentRow } from "../store/schema.ts";
+import { storable, storableJson } from "../store/storable.ts";
 
 /** The search's saved state is written again after this many events; reloading applies at most as many. */
 export const SEARCH_SNAPSHOT_EVERY = 200;
@@ -27,6 +29,17 @@ export interface LiveAllocation {
   ordersReason: string;
   /** Highest event of the runner's spool that is durable (or will be with this turn's commit). */
   acked: number;
+}
+
+/** An allocation that is not live any more, as the database knows it. */
+export interface PastAllocation {
+  readonly id: number;
+  readonly run: number;
+  readonly trialId: number;
+  readonly trial: string;
+  readonly acked: number;
+  /** It was given up, and nobody has told how its processes ended. */
+  readonly unseen: boolean;
 }
 
 export interface LiveExperiment {
@@ -104,6 +117,26 @@ export interface AllocationEnding {
   readonly detail: JsonObject;
   readonly logLines: number;
   readonly atMs: number;
+  /** Given up: nobody has told how its processes ended. */
+  readonly unseen: boolean;
+}
+
+/** What the runner told of the end of the processes, as it is stored. */
+export function exitFacts(
+  end: ProcessesEnd,
+): Pick<AllocationEnding, "exitCode" | "signal" | "detail"> {
+  const failed = end.exits.find((exit) => exit.code !== 0) ?? end.exits[0];
+  return {
+    exitCode: failed?.code ?? null,
+    signal: failed?.signal == null ? null : storable(failed.signal),
+    detail: storableJson({
+      exits: end.exits.map(({ code, signal }) => ({ code, signal })),
+      out_of_memory: end.outOfMemory,
+      signals_sent: [...end.signalsSent],
+      yielded: end.yielded,
+      detail: end.detail,
+    }),
+  };
 }
 
 /** @param ending null while it lives */
@@ -141,5 +174,6 @@ export function allocationRow(
     created_at: new Date(allocation.createdAtMs),
     started_at: allocation.startedAtMs === null ? null : new Date(allocation.startedAtMs),
     ended_at: ending === null ? null : new Date(ending.atMs),
+    exit_heard_at: ending === null || ending.unseen ? null : new Date(ending.atMs),
   };
 }

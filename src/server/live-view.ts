@@ -6,7 +6,7 @@
 import { fromWire, type WireNumber } from "../base/json.ts";
 import { runningSlotMs } from "../core/lifecycle/experiment.ts";
 import { trialStateName } from "../core/lifecycle/trial.ts";
-import type { Experiment, Trial } from "../protocol/api.ts";
+import type { Experiment, Silence, Trial } from "../protocol/api.ts";
 import type { ExperimentSummaryRow } from "../store/experiment-reads.ts";
 import { experimentUpdate, trialFacts } from "../store/live-rows.ts";
 import type { TrialRow } from "../store/schema.ts";
@@ -19,7 +19,7 @@ const numberOrNull = (value: number | string | null): number | null =>
 export function liveTrialView(
   live: LiveExperiment,
   number: number,
-  { nowMs, reason }: { nowMs: number; reason: string | undefined },
+  at: { nowMs: number; reason: string | undefined; silence?: Silence | undefined },
 ): Trial | undefined {
   const trial = live.x.trials.get(number);
   const own = live.trials.get(number);
@@ -32,8 +32,11 @@ export function liveTrialView(
       best_objective: numberOrNull(row.best_objective),
       core: trial,
     } as unknown as TrialRow,
-    reason,
-    { nowMs, slotsPerTrial: live.x.spec.slotsPerTrial },
+    at.reason,
+    {
+      ...{ nowMs: at.nowMs, slotsPerTrial: live.x.spec.slotsPerTrial },
+      silence: () => at.silence,
+    },
   );
 }
 

@@ -41,6 +41,8 @@ async function loadCounters(world: World, ledger: Loads): Promise<void> {
   world.ordersDurable = Math.max(1, last.ordersVersion);
   world.endedAcked.clear();
   world.retention.load(last);
+  world.givenUp.clear();
+  world.runners.load(last.runners);
   world.metricNames.clear();
   world.nextMetricName = 1;
   for (const { id, name } of last.metricNames) {

@@ -1,5 +1,6 @@
 /**
- * `node src/server/main.ts --data-dir DIR [--host H] [--port P] [--slots N]`: the server as a process.
+ * `node src/server/main.ts --data-dir DIR [--host H] [--port P] [--slots N]
+ * [--runner-lease-ms N] [--runner-lost-ms N]`: the server as a process.
  * Its log goes to stderr, one JSON object a line; on stdout it says once that it is ready.
  */
 import { readFileSync } from "node:fs";
@@ -7,10 +8,13 @@ import { userInfo } from "node:os";
 import { parseArgs } from "node:util";
 import pino from "pino";
 import { realClock as clock } from "../base/real-clock.ts";
+import type { LeaseLimits } from "../core/lease/lease.ts";
 import { localEngine } from "../engines/local/local-engine.ts";
+import { DEFAULT_LEASE, leaseLimits } from "./leases.ts";
 import { type RunningServer, startServer } from "./server.ts";
 
 const DEFAULT_PORT = 4747;
+const LEASE_MS_MAX = 7 * 24 * 3_600_000;
 const log = pino(
   { level: process.env.CONTRAIL_LOG_LEVEL ?? "info" },
   pino.destination({ dest: 2, sync: true }),
@@ -29,6 +33,8 @@ function parsed() {
         host: { type: "string", default: "127.0.0.1" },
         port: { type: "string", default: String(DEFAULT_PORT) },
         slots: { type: "string" },
+        "runner-lease-ms": { type: "string" },
+        "runner-lost-ms": { type: "string" },
         "allow-remote": { type: "boolean", default: false },
       },
     }).values;
@@ -44,6 +50,7 @@ function readArguments() {
   if (dataDir === undefined) fail("--data-dir is missing: the folder in which everything is kept");
   const port = whole("--port", values.port, 0, 65535);
   const slots = values.slots === undefined ? undefined : whole("--slots", values.slots, 1, 4096);
+  const lease = readLease(values["runner-lease-ms"], values["runner-lost-ms"]);
   const loopback = ["127.0.0.1", "::1", "localhost"].includes(values.host);
   if (!loopback && !values["allow-remote"])
     fail(
@@ -55,7 +62,16 @@ function readArguments() {
       { host: values.host },
       "listening beyond loopback without TLS, as asked by --allow-remote",
     );
-  return { dataDir, host: values.host, port, slots };
+  return { dataDir, host: values.host, port, slots, lease };
+}
+
+function readLease(lease: string | undefined, lost: string | undefined): LeaseLimits {
+  const leaseMs =
+    lease === undefined
+      ? DEFAULT_LEASE.leaseMs
+      : whole("--runner-lease-ms", lease, 100, LEASE_MS_MAX);
+  if (lost === undefined) return leaseLimits(leaseMs);
+  return leaseLimits(leaseMs, whole("--runner-lost-ms", lost, leaseMs, 10 * LEASE_MS_MAX));
 }
 
 function whole(name: string, text: string, min: number, max: number): number {
@@ -95,6 +111,7 @@ server = await startServer({
   databaseUrl: process.env.DATABASE_URL || undefined,
   clock,
   log,
+  lease: args.lease,
   engine: localEngine({ clock, environment: process.env, slots: args.slots }),
   version,
   user: userInfo().username,

@@ -10,7 +10,7 @@ export interface Start {
   readonly version: string;
   readonly slots: readonly string[];
   readonly postgres: "embedded" | "external";
-  readonly runner: { readonly adopted: boolean };
+  readonly runners: readonly { readonly id: string; readonly adopted: boolean }[];
 }
 
 /** In the order in which it happened. Runs on the connection of the first turn. */
@@ -36,12 +36,13 @@ export async function changesOfStart(client: pg.ClientBase, start: Start): Promi
     what: "started",
     cause: `version ${start.version}, ${start.slots.length} slots (${start.slots.join(" ")}), PostgreSQL ${start.postgres}; ${before}`,
   });
-  changes.push({
-    actor: "contrail",
-    subject: "runner local",
-    what: start.runner.adopted ? "adopted" : "started",
-    cause: start.runner.adopted ? "it ran already" : "there was none",
-  });
+  for (const { id, adopted } of start.runners)
+    changes.push({
+      actor: "contrail",
+      subject: `runner ${id}`,
+      what: adopted ? "adopted" : "started",
+      cause: adopted ? "it ran already" : "there was none",
+    });
   return changes;
 }
 

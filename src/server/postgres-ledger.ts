@@ -9,6 +9,7 @@
 import type pg from "pg";
 import { loadExperiments, type StoredExperiment } from "../store/live-rows.ts";
 import { readRetention } from "../store/retention-store.ts";
+import type { RunnerRow } from "../store/schema.ts";
 import type { ChainTip, WriteBatch } from "../store/write-batch.ts";
 import { type Counters, type Ledger, LedgerMoved } from "./ledger.ts";
 
@@ -75,7 +76,8 @@ export class PostgresLedger implements Ledger {
   }
 
   async counters(): Promise<Counters> {
-    const { rows } = await this.#pool.query<Omit<Counters, "metricNames" | "pins" | "marks">>(
+    type Numbers = Omit<Counters, "metricNames" | "pins" | "marks" | "runners">;
+    const { rows } = await this.#pool.query<Numbers>(
       `select coalesce((select max(id) from experiments), 0) as experiment,
         coalesce((select max(id) from trials), 0) as trial,
         coalesce((select max(id) from allocations), 0) as allocation,
@@ -86,6 +88,7 @@ export class PostgresLedger implements Ledger {
     const names = await this.#pool.query<{ id: number; name: string }>(
       "select id, name from metric_names",
     );
-    return { ...last, metricNames: names.rows, pins, marks };
+    const runners = await this.#pool.query<RunnerRow>("select * from runners order by id");
+    return { ...last, metricNames: names.rows, pins, marks, runners: runners.rows };
   }
 }

@@ -11,6 +11,7 @@ import { fileURLToPath } from "node:url";
 import type pg from "pg";
 import type { Logger } from "pino";
 import type { Clock } from "../base/clock.ts";
+import type { LeaseLimits } from "../core/lease/lease.ts";
 import { searchWantsTicks } from "../core/search/methods.ts";
 import type { Engine } from "../engines/engine.ts";
 import { deleteExpiredTokens } from "../store/access-store.ts";
@@ -24,11 +25,14 @@ import { retentionStoreIn } from "../store/retention-store.ts";
 import type { Database } from "../store/schema.ts";
 import { treesIn } from "../store/tree-store.ts";
 import { Access } from "./access.ts";
+import { drain } from "./drain.ts";
 import { type ConnectionLimits, limitConnections } from "./http/connections.ts";
 import type { RouteContext } from "./http/context.ts";
 import { makeApp } from "./http/routes.ts";
+import { DEFAULT_LEASE } from "./leases.ts";
 import { loadWorld, reloadExperiments } from "./load.ts";
 import { DecisionLoop } from "./loops/decision-loop.ts";
+import { LeaseLoop } from "./loops/lease-loop.ts";
 import { startRunnerLoop } from "./loops/runner-loop.ts";
 import { startTickLoop } from "./loops/tick-loop.ts";
 import { OrderWaiters } from "./orders.ts";
@@ -59,6 +63,8 @@ export interface ServerOptions {
   readonly user: string;
   /** Replaced where a test cannot wait for the real ones. */
   readonly connectionLimits?: ConnectionLimits;
+  /** How long a runner may not be heard; absent = the defaults. */
+  readonly lease?: LeaseLimits;
   /** Called when someone asks over HTTP, or PostgreSQL is gone: end the process in good order. */
   readonly onStopWanted: (trials: "stop" | "keep", why: string) => void;
 }
@@ -71,8 +77,6 @@ export interface RunningServer {
 }
 
 const REPOSITORY = fileURLToPath(new URL("../../", import.meta.url)).replace(/\/$/, "");
-/** Time that running trials get to save when the server stops together with them. */
-const DRAIN_MS_MAX = 8_000;
 /** One writer per database, wherever it runs; "writer" as ASCII. */
 const WRITER_LOCK = "131311217108338";
 
@@ -109,12 +113,10 @@ async function start(
   const database = await openStore(options, folder, closers);
   const { pool, readPool } = database;
   const world = new World(
-    capacity.slots.map(({ id, kind, name }) => ({
-      id,
-      kind,
-      node: capacity.node,
-      description: name,
+    capacity.slots.map(({ id, kind, name, runner = LOCAL_RUNNER }) => ({
+      ...{ id, kind, runner, node: capacity.node, description: name },
     })),
+    startedAtMs,
   );
   const ledger = new PostgresLedger(pool);
   // Before anything is loaded: a commit of the server before may still be under way.
@@ -135,7 +137,16 @@ async function start(
       retention.mark(superfluous);
       subscribers.committed(experiments, trials);
     },
-    onFailure: (what, error) => log.error({ err: error }, `${what} failed`),
+    onFailure: (what, error) => {
+      leases.noteTrouble();
+      log.error({ err: error }, `${what} failed`);
+    },
+  });
+  const runnerDir = (runner: string): string =>
+    runner === LOCAL_RUNNER ? dataDir : join(dataDir, "runners", runner);
+  const leases: LeaseLoop = new LeaseLoop({
+    ...{ loop, clock, limits: options.lease ?? DEFAULT_LEASE },
+    observe: (runner) => options.engine.observe(runnerDir(runner)),
   });
   const record = recordIn(loop);
   const access = new Access({
@@ -166,6 +177,7 @@ async function start(
       allocationToken: (id) => access.allocationToken(id),
     },
     waiters,
+    leases,
     subscribers,
     page: new PageFiles(options.pageDir ?? join(REPOSITORY, "web", "dist")),
     dataDir,
@@ -187,33 +199,38 @@ async function start(
   });
   folder.writeNote({ url, version: options.version });
 
-  const runnerLoop = await startRunnerLoop({
-    engine: options.engine,
-    clock,
-    log,
-    spec: {
-      dataDir,
-      runnerId: LOCAL_RUNNER,
-      token: access.runnerToken(LOCAL_RUNNER),
-      serverFile: join(dataDir, "server.json"),
-      nodeBinary: process.execPath,
-      repoRoot: REPOSITORY,
-    },
-    onReplaced: (proof) => {
-      const about = { actor: "contrail", subject: `runner ${LOCAL_RUNNER}`, what: "replaced" };
-      const change = { ...about, cause: `the one before is gone: ${proof}` };
-      void record("note a new runner", async () => ({ value: null, changes: [change] })).catch(
-        (error) => log.error({ err: error }, "a new runner could not be written to the log"),
-      );
-    },
-  });
+  const runnerIds = [...new Set(world.slots.map(({ runner }) => runner))];
+  const runnerLoops = await Promise.all(
+    runnerIds.map(async (runnerId) => {
+      const runnerLoop = await startRunnerLoop({
+        engine: options.engine,
+        clock,
+        log,
+        spec: {
+          ...{ runnerId, dataDir: runnerDir(runnerId), token: access.runnerToken(runnerId) },
+          serverFile: join(dataDir, "server.json"),
+          nodeBinary: process.execPath,
+          repoRoot: REPOSITORY,
+        },
+        onReplaced: (proof) => {
+          const about = { actor: "contrail", subject: `runner ${runnerId}`, what: "replaced" };
+          const change = { ...about, cause: `the one before is gone: ${proof}` };
+          void record("note a new runner", async () => ({ value: null, changes: [change] })).catch(
+            (error) => log.error({ err: error }, "a new runner could not be written to the log"),
+          );
+        },
+      });
+      return { id: runnerId, ...runnerLoop };
+    }),
+  );
+  leases.start();
   const stopTicks = startTickLoop(loop, clock, (live) =>
     needsTicks(live.x, searchWantsTicks(live.x.spec.search)),
   );
   await record("start", async (client, at) => {
     const slots = capacity.slots.map((slot) => slot.id);
     const postgres = context.postgres;
-    const start = { version: options.version, slots, postgres, runner: runnerLoop };
+    const start = { version: options.version, slots, postgres, runners: runnerLoops };
     const changes = await changesOfStart(client, start);
     for (const { id, name, user } of await deleteExpiredTokens(client, at))
       changes.push({
@@ -236,11 +253,12 @@ async function start(
     if (state === "stopping") return;
     state = "stopping";
     log.info({ trials }, "stopping");
-    runnerLoop.stop();
+    for (const runnerLoop of runnerLoops) runnerLoop.stop();
     if (trials === "stop") {
       await drain(loop, clock);
-      await options.engine.stopRunner(dataDir);
+      await Promise.all(runnerIds.map((id) => options.engine.stopRunner(runnerDir(id))));
     }
+    leases.stop();
     stopTicks();
     await retention.stop();
     await record("stop", async () => ({
@@ -331,28 +349,4 @@ async function secretOf(dataDir: string): Promise<Buffer> {
       `${path} has ${secret.length} bytes; it must have 32. Restore it, or remove it to have a new one (running trials then lose touch).`,
     );
   return secret;
-}
-
-/** Asks every running trial to save and go, and waits for that within a bound. */
-async function drain(loop: DecisionLoop, clock: Clock): Promise<void> {
-  const { world } = loop;
-  world.draining = true;
-  await loop
-    .submit({
-      name: "drain",
-      run: (w, turn) => {
-        const reason = "the server stops; it goes on when the server is back";
-        for (const live of w.experiments.values()) {
-          for (const number of w.apply(turn, live, { type: "drain", reason }).ordersChanged.keys())
-            turn.batch.change({
-              ...{ at: new Date(turn.nowMs), actor: "contrail", experimentId: live.id },
-              ...{ subject: `trial ${live.id}.${number}`, what: "pausing", cause: reason },
-            });
-        }
-      },
-    })
-    .catch(() => undefined);
-  const endMs = clock.monotonicMs() + DRAIN_MS_MAX;
-  while (world.holders.size > 0 && clock.monotonicMs() < endMs)
-    await new Promise<void>((done) => clock.after(50, done));
 }

@@ -10,8 +10,8 @@ const REASON = "its slots are needed by others while its result waits for theirs
 export function whoMakesRoom(
   world: {
     readonly experiments: ReadonlyMap<number, LiveExperiment>;
-    readonly slots: readonly unknown[];
-    readonly holders: ReadonlyMap<string, unknown>;
+    /** The most that are free on one runner that is heard. */
+    readonly slotsFree: number;
     plan(nowMs: number): Plan;
   },
   nowMs: number,
@@ -29,8 +29,7 @@ export function whoMakesRoom(
     });
     return gone.map(() => ({ group: live.id, slots: live.x.spec.slotsPerTrial }));
   });
-  const free = world.slots.length - world.holders.size;
-  return makeRoom({ waits, free, leaving, still }).map(({ group, trial }) => ({
+  return makeRoom({ waits, free: world.slotsFree, leaving, still }).map(({ group, trial }) => ({
     ...{ group, trial, reason: REASON },
   }));
 }

@@ -8,19 +8,16 @@
  */
 import { fromWire } from "../base/json.ts";
 import type { ExperimentEvent } from "../core/lifecycle/experiment.ts";
+import type { ProcessesEnd } from "../core/lifecycle/trial.ts";
 import type { RunnerEvent, SyncRequest, TreeEntry } from "../protocol/runner-wire.ts";
 import { storable, storableJson } from "../store/storable.ts";
-import type { LiveAllocation, LiveExperiment } from "./live-experiment.ts";
+import {
+  exitFacts,
+  type LiveAllocation,
+  type LiveExperiment,
+  type PastAllocation,
+} from "./live-experiment.ts";
 import type { Turn, World } from "./world.ts";
-
-/** An allocation that is not live any more, as the database knows it. */
-export interface PastAllocation {
-  readonly id: number;
-  readonly run: number;
-  readonly trialId: number;
-  readonly trial: string;
-  readonly acked: number;
-}
 
 export interface Synced {
   readonly acked: Record<string, number>;
@@ -64,11 +61,14 @@ export function applySync(
       continue;
     }
     gone.push(id);
-    const old = past.get(id);
+    const old = past.get(id) ?? world.givenUp.get(id);
     if (!old) continue;
     const rows = new RowsOf(world, turn, { id, trial: old.trialId, run: old.run }, treeName);
     // A turn may be run again after a failure, so nothing of the request is changed.
-    const durable = readStream(events, world.ackedOf(old), (event) => rows.write(event));
+    const durable = readStream(events, world.ackedOf(old), (event) => {
+      rows.write(event);
+      if (event.type === "exited" && old.unseen) rows.lateExit(old.id, event);
+    });
     acked[id] = durable;
     turn.batch.ackPast(old.id, durable);
     world.noteAcked(old.id, durable);
@@ -169,6 +169,28 @@ class RowsOf {
     else if (event.type === "checkpoint") this.#checkpoint(event);
   }
 
+  /** Its allocation was given up long ago: kept, and decides nothing. */
+  lateExit(rowId: number, event: ExitEvent): void {
+    const { exitCode, signal, detail } = exitFacts(endOf(event));
+    const at = new Date(this.#turn.nowMs);
+    this.#turn.batch.lateExit(rowId, {
+      ...{ exit_code: exitCode, signal, exit_detail: detail },
+      ...{ log_lines: event.logLines, exit_heard_at: at },
+    });
+    const how = signal ?? `exit code ${exitCode ?? "unknown"}`;
+    const [experiment, trial] = this.#allocation.split(".");
+    this.#turn.batch.change({
+      at,
+      actor: "runner",
+      experimentId: Number(experiment),
+      subject: `trial ${experiment}.${trial}`,
+      what: "late exit",
+      cause: storable(
+        `the processes of allocation ${this.#allocation}, which had been given up, have ended: ${how}${event.detail === "" ? "" : `; ${event.detail}`}`,
+      ),
+    });
+  }
+
   #report(event: Extract<RunnerEvent, { type: "report" }>): void {
     const { batch } = this.#turn;
     const key = { trial_id: this.#trialId, run: this.#run, seq: event.seq };
@@ -224,6 +246,18 @@ class RowsOf {
   }
 }
 
+type ExitEvent = Extract<RunnerEvent, { type: "exited" }>;
+
+const endOf = (event: ExitEvent): ProcessesEnd => ({
+  kind: event.kind,
+  exits: event.processes.map(({ code, signal }) => ({ code, signal })),
+  outOfMemory: event.outOfMemory,
+  signalsSent: event.signalsSent,
+  yielded: event.yielded,
+  logLines: event.logLines,
+  detail: event.detail,
+});
+
 function toCore(
   event: RunnerEvent,
   trial: number,
@@ -256,15 +290,7 @@ function toCore(
         type: "exited",
         trial,
         run,
-        end: {
-          kind: event.kind,
-          exits: event.processes.map(({ code, signal }) => ({ code, signal })),
-          outOfMemory: event.outOfMemory,
-          signalsSent: event.signalsSent,
-          yielded: event.yielded,
-          logLines: event.logLines,
-          detail: event.detail,
-        },
+        end: endOf(event),
       };
   }
 }

@@ -18,12 +18,12 @@ import { canonicalTree } from "../store/snapshot.ts";
 import { treesIn } from "../store/tree-store.ts";
 import { createExperiment } from "./create-experiment.ts";
 import type { RouteContext } from "./http/context.ts";
-import type { LiveExperiment } from "./live-experiment.ts";
+import type { LiveExperiment, PastAllocation } from "./live-experiment.ts";
 import { loadWorld, reloadExperiments } from "./load.ts";
 import { type Committed, DecisionLoop } from "./loops/decision-loop.ts";
 import { ordersFor } from "./orders.ts";
 import { PostgresLedger } from "./postgres-ledger.ts";
-import { applySync, findLive, type PastAllocation, type Synced } from "./sync.ts";
+import { applySync, findLive, type Synced } from "./sync.ts";
 import { toLaunchSettings } from "./translate.ts";
 import { LOCAL_RUNNER, World } from "./world.ts";
 
@@ -119,6 +119,7 @@ export class TestCluster {
       Array.from({ length: slots }, (_, i) => ({
         id: `cpu:${i}`,
         kind: "cpu" as const,
+        runner: "local",
         node: "here",
         description: "a core",
       })),
@@ -324,8 +325,13 @@ export class TestCluster {
     for (const { id } of request.allocations) {
       if (findLive(this.world, id)) continue;
       const [experiment, number, run] = id.split(".").map(Number);
-      const { rows } = await this.#options.pool.query<{ id: number; acked: number; trial: number }>(
-        `select a.id, a.acked, t.id as trial from allocations a
+      const { rows } = await this.#options.pool.query<{
+        id: number;
+        acked: number;
+        trial: number;
+        unseen: boolean;
+      }>(
+        `select a.id, a.acked, a.exit_heard_at is null as unseen, t.id as trial from allocations a
          join trials t on t.experiment_id = a.experiment_id and t.number = a.trial_number
          where a.experiment_id = $1 and a.trial_number = $2 and a.run = $3`,
         [experiment, number, run],
@@ -338,6 +344,7 @@ export class TestCluster {
           trialId: row.trial,
           trial: `${experiment}.${number}`,
           acked: row.acked,
+          unseen: row.unseen,
         });
     }
     return past;

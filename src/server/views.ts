@@ -120,6 +120,8 @@ export function unitOf(config: ExperimentConfig): string {
 export interface SlotMeter {
   readonly nowMs: number;
   readonly slotsPerTrial: number;
+  /** What is known of the runner of a trial, where that is silent. */
+  readonly silence?: (trial: number) => api.Silence | undefined;
 }
 
 /**
@@ -128,6 +130,7 @@ export interface SlotMeter {
  */
 export function trialView(row: TrialRow, reason?: string, meter?: SlotMeter): api.Trial {
   const id = `${row.experiment_id}.${row.number}`;
+  const silent = meter?.silence?.(row.number);
   return {
     id,
     experiment: row.experiment_id,
@@ -150,6 +153,7 @@ export function trialView(row: TrialRow, reason?: string, meter?: SlotMeter): ap
         ? null
         : { id: row.core.checkpoint.tree, step: row.core.checkpoint.step },
     restarts: row.restarts,
+    ...(silent === undefined ? {} : { silent }),
     slot_seconds: (row.slot_ms + runningMs(row, meter)) / 1000,
     created_at: iso(row.created_at),
     started_at: isoOrNull(row.started_at),
@@ -192,6 +196,7 @@ function allocationView(row: AllocationRow): z.infer<typeof api.allocation> {
     id: `${row.experiment_id}.${row.trial_number}.${row.run}`,
     run: row.run,
     slots: row.slots,
+    runner: row.runner,
     state: row.state,
     start_step: row.start_step,
     created_at: iso(row.created_at),
@@ -200,6 +205,7 @@ function allocationView(row: AllocationRow): z.infer<typeof api.allocation> {
     end: row.end_kind as api.AllocationEnd | null,
     exit_code: row.exit_code,
     signal: row.signal,
+    exit_heard_at: isoOrNull(row.exit_heard_at),
     reason: row.reason,
   };
 }

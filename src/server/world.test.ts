@@ -5,7 +5,13 @@ import { RETRY_DELAY_MS_MAX } from "../core/lifecycle/trial.ts";
 import type { LiveExperiment } from "./live-experiment.ts";
 import { needsTicks, World } from "./world.ts";
 
-const slot = (id: string) => ({ id, kind: "cpu" as const, node: "here", description: "" });
+const slot = (id: string) => ({
+  id,
+  kind: "cpu" as const,
+  runner: "local",
+  node: "here",
+  description: "",
+});
 
 /** A world that holds one experiment, for looking at what is planned. */
 function worldOf(play: Play): World {

@@ -18,31 +18,37 @@ import { RETRY_DELAY_MS_MAX, wantsSlots } from "../core/lifecycle/trial.ts";
 import {
   type Plan,
   planStarts,
+  type RunnerSlots,
   type SchedulableTask,
   type Snapshot,
 } from "../core/schedule/plan.ts";
 import { experimentUpdate, trialRow } from "../store/live-rows.ts";
 import type { ExperimentRow } from "../store/schema.ts";
-import { storable, storableJson } from "../store/storable.ts";
+import { storable } from "../store/storable.ts";
 import { WriteBatch } from "../store/write-batch.ts";
 import {
   type AllocationEnding,
   allocationRow,
+  exitFacts,
   type LiveAllocation,
   type LiveExperiment,
+  type PastAllocation,
   SEARCH_SNAPSHOT_EVERY,
   type ShellSettings,
 } from "./live-experiment.ts";
+import { LiveRunners } from "./live-runners.ts";
 import { RetentionState } from "./retention/state.ts";
 import { whoMakesRoom } from "./standstill.ts";
 
 /** The one runner of the local engine. */
 export const LOCAL_RUNNER = "local";
 
-const ENDED_ACKED_MAX = 10_000;
+const ENDED_KEPT_MAX = 10_000;
 
 export interface SlotInfo {
+  /** Unique over all runners. */
   readonly id: string;
+  readonly runner: string;
   readonly kind: "gpu" | "cpu";
   readonly node: string;
   readonly description: string;
@@ -67,6 +73,8 @@ export class Turn {
   readonly slotsChanged = { value: false };
   /** Experiments in which a checkpoint may have become superfluous. */
   readonly retention = new Set<number>();
+  /** Trials of which something is shown otherwise now that is not written with them: their runner's silence. */
+  readonly shown = new Map<number, Set<number>>();
   /** Of the last orders given in this turn; 0 = none were. */
   ordersVersion = 0;
 
@@ -79,6 +87,7 @@ export class World {
   readonly experiments = new Map<number, LiveExperiment>();
   readonly slots: readonly SlotInfo[];
   readonly holders = new Map<string, SlotHolder>();
+  readonly runners: LiveRunners;
   ordersVersion = 0;
   /** The highest version that the database holds. Runners are told of no later one, so that none acts on what a
    *  failed commit takes back, and none is ever ahead of a server that starts again. */
@@ -96,9 +105,23 @@ export class World {
 
   /** Highest events heard of allocations that ended lately, by row id: what is read of them may be older. */
   readonly endedAcked = new Map<number, number>();
+  /** Allocations that a lost runner left, by id: what their runner still says of them is kept. */
+  readonly givenUp = new Map<string, PastAllocation>();
 
-  constructor(slots: readonly SlotInfo[]) {
+  /** @param nowMs wall time, for the leases of runners that are new */
+  constructor(slots: readonly SlotInfo[], nowMs = 0) {
     this.slots = slots;
+    this.runners = new LiveRunners([...new Set(slots.map(({ runner }) => runner))], nowMs);
+  }
+
+  /** The most slots that one trial could ever have. */
+  get slotsLargest(): number {
+    return Math.max(0, ...this.#runnerSlots().map(({ total }) => total));
+  }
+
+  /** The most that are free on one runner that is heard: slots of several make no room for one trial. */
+  get slotsFree(): number {
+    return Math.max(0, ...this.#runnerSlots().map(({ free }) => free.length));
   }
 
   ackedOf(past: { readonly id: number; readonly acked: number }): number {
@@ -106,10 +129,7 @@ export class World {
   }
 
   noteAcked(allocation: number, acked: number): void {
-    this.endedAcked.set(allocation, acked);
-    const oldest = this.endedAcked.keys().next();
-    if (this.endedAcked.size > ENDED_ACKED_MAX && !oldest.done)
-      this.endedAcked.delete(oldest.value);
+    remember(this.endedAcked, allocation, acked);
   }
 
   /** Takes in an experiment that was loaded; replaces what was held of it. */
@@ -264,24 +284,32 @@ export class World {
     // What it was started from is needed no more.
     turn.retention.add(live.id);
     turn.dirtyAllocations.get(live.id)?.delete(ended.trial);
-    const failed = ended.exits.exits.find((exit) => exit.code !== 0) ?? ended.exits.exits[0];
+    const unseen = ended.exits.kind === "lease_expired";
     const ending: AllocationEnding = {
       kind: ended.end,
       text: storable(ended.text),
-      exitCode: failed?.code ?? null,
-      signal: failed?.signal == null ? null : storable(failed.signal),
-      detail: storableJson({
-        exits: ended.exits.exits.map(({ code, signal }) => ({ code, signal })),
-        out_of_memory: ended.exits.outOfMemory,
-        signals_sent: [...ended.exits.signalsSent],
-        yielded: ended.exits.yielded,
-        detail: ended.exits.detail,
-      }),
+      ...exitFacts(ended.exits),
       logLines: ended.exits.logLines,
       atMs: turn.nowMs,
+      unseen,
     };
+    if (unseen) this.#noteGivenUp(live, ended, allocation);
     turn.batch.put("allocations", allocationRow(live, ended.trial, allocation, ending));
     turn.runners.add(allocation.runner);
+  }
+
+  /** A request of its runner may be under way that found it alive. */
+  #noteGivenUp(
+    live: LiveExperiment,
+    ended: Effects["ended"][number],
+    allocation: LiveAllocation,
+  ): void {
+    const trial = `${live.id}.${ended.trial}`;
+    const own = live.trials.get(ended.trial);
+    assert(own, `trial ${trial} has an allocation but no row`);
+    const { id, run, acked } = allocation;
+    const past = { id, run, trialId: own.id, trial, acked, unseen: true };
+    remember(this.givenUp, `${trial}.${run}`, past);
   }
 
   // ---- slots -----------------------------------------------------------------------------------
@@ -313,8 +341,21 @@ export class World {
         });
       }
     }
-    const free = this.slots.filter((slot) => !this.holders.has(slot.id)).map((slot) => slot.id);
-    return { free, slotsTotal: this.slots.length, queue, slotsMax, held, nowMs };
+    return { runners: this.#runnerSlots(), queue, slotsMax, held, nowMs };
+  }
+
+  #runnerSlots(): RunnerSlots[] {
+    const found = new Map<string, { free: string[]; total: number; withheld: boolean }>();
+    for (const { id, runner } of this.slots) {
+      let own = found.get(runner);
+      if (!own) {
+        own = { free: [], total: 0, withheld: this.runners.withheld(runner) !== undefined };
+        found.set(runner, own);
+      }
+      own.total += 1;
+      if (!own.withheld && !this.holders.has(id)) own.free.push(id);
+    }
+    return [...found].map(([runner, own]) => ({ runner, ...own }));
   }
 
   plan(nowMs: number): Plan {
@@ -344,7 +385,7 @@ export class World {
     const allocation: LiveAllocation = {
       id: this.nextAllocation++,
       run: trial.run + 1,
-      runner: LOCAL_RUNNER,
+      runner: start.runner,
       slots: start.slots,
       startStep: trial.checkpoint?.step ?? 0,
       restoreTree: trial.checkpoint?.tree ?? null,
@@ -404,6 +445,13 @@ export class World {
     turn.batch.put("metric_names", { id, name }, "nothing");
     return id;
   }
+}
+
+/** Keeps the latest few. */
+function remember<K, V>(map: Map<K, V>, key: K, value: V): void {
+  map.set(key, value);
+  const oldest = map.keys().next();
+  if (map.size > ENDED_KEPT_MAX && !oldest.done) map.delete(oldest.value);
 }
 
 const isNothing = (effects: Effects): boolean =>

@@ -5,22 +5,41 @@
 import { type ExperimentCore, isOver } from "../core/lifecycle/experiment.ts";
 import { type TrialState, wantsSlots } from "../core/lifecycle/trial.ts";
 import type { ExperimentConfig } from "../protocol/config/config.ts";
-import type { AllocationRow, CheckpointRow, ExperimentRow, TrialRow } from "../store/schema.ts";
+import type {
+  AllocationRow,
+  CheckpointRow,
+  ExperimentRow,
+  RunnerRow,
+  TrialRow,
+} from "../store/schema.ts";
 import type { BatchContents, Row, TableName } from "../store/write-batch.ts";
+import type { SimProcess } from "./process-table.ts";
 import type { SimContext } from "./sim-context.ts";
-import type { SimNode } from "./sim-node.ts";
 import type { ServerDisk } from "./sim-server.ts";
+
+export interface CommitParts {
+  readonly disk: ServerDisk;
+  /** Slot → its runner. */
+  readonly slots: ReadonlyMap<string, string>;
+  /** Processes that live, over all nodes. */
+  readonly processes: {
+    of(allocation: string): readonly SimProcess[];
+    on(slot: string): readonly SimProcess[];
+  };
+}
 
 export class CommitRules {
   readonly #context: SimContext;
   readonly #disk: ServerDisk;
-  readonly #node: SimNode;
-  readonly #slots: ReadonlySet<string>;
+  readonly #parts: CommitParts;
   /** Allocation → the commit in which it ended. */
   readonly #ended = new Map<number, number>();
   #commit = 0;
   /** Reports of allocations that had ended before: kept, and counted nowhere. By trial row, run and event. */
   readonly late = new Set<string>();
+  /** Reports that became durable together with the end of their allocation: nobody can say which came first. */
+  readonly doubtful = new Set<string>();
+  readonly #granted = new Set<number>();
   readonly #liveOfTrial = new Map<string, number>();
   readonly #holder = new Map<string, number>();
   readonly #trials = new Map<number, TrialRow>();
@@ -29,14 +48,10 @@ export class CommitRules {
   readonly #lastReport = new Map<string, { seq: number; said: number }>();
   readonly #lastSearchEvent = new Map<number, number>();
 
-  constructor(
-    context: SimContext,
-    parts: { readonly disk: ServerDisk; readonly node: SimNode; readonly slots: readonly string[] },
-  ) {
+  constructor(context: SimContext, parts: CommitParts) {
     this.#context = context;
     this.#disk = parts.disk;
-    this.#node = parts.node;
-    this.#slots = new Set(parts.slots);
+    this.#parts = parts;
   }
 
   check(contents: BatchContents): void {
@@ -64,7 +79,8 @@ export class CommitRules {
       this.#liveOfTrial.delete(trial);
       for (const slot of row.slots)
         if (this.#holder.get(slot) === row.id) this.#holder.delete(slot);
-      const left = this.#node.processes.of(id);
+      if (row.exit_heard_at === null) return this.#givenUp(id, row);
+      const left = this.#parts.processes.of(id);
       if (left.length > 0)
         this.#context.broken(
           "no process outlives its allocation",
@@ -79,6 +95,7 @@ export class CommitRules {
         `${trial} has ${other} and ${row.id}`,
       );
     this.#liveOfTrial.set(trial, row.id);
+    if (!this.#granted.has(row.id)) this.#grant(id, row);
     for (const slot of row.slots) {
       const holder = this.#holder.get(slot);
       if (holder !== undefined && holder !== row.id)
@@ -86,14 +103,48 @@ export class CommitRules {
           "a slot is granted once",
           `${slot} to allocations ${holder} and ${row.id}`,
         );
-      if (!this.#slots.has(slot))
-        this.#context.broken("only slots that exist are granted", `${slot} to ${id}`);
+      if (this.#parts.slots.get(slot) !== row.runner)
+        this.#context.broken(
+          "only slots that the runner has are granted",
+          `${slot} of ${row.runner} to ${id}`,
+        );
       this.#holder.set(slot, row.id);
     }
   }
 
+  /** What its runner said nothing of: then nothing may have been charged, and its processes may live. */
+  #givenUp(id: string, row: AllocationRow): void {
+    this.#context.givenUp.add(id);
+    if (row.end_kind !== "node_lost" || this.#standingOf(row.runner) !== "lost")
+      this.#context.broken(
+        "only a lost runner's allocations are given up",
+        `${id}: ${row.end_kind}, ${row.runner} is ${this.#standingOf(row.runner)}`,
+      );
+  }
+
+  #grant(id: string, row: AllocationRow): void {
+    this.#granted.add(row.id);
+    const standing = this.#standingOf(row.runner);
+    if (standing !== "held")
+      this.#context.broken(
+        "nothing is granted on a runner that is silent or lost",
+        `${id} on ${row.runner}, which is ${standing}`,
+      );
+    for (const slot of row.slots)
+      for (const { allocation } of this.#parts.processes.on(slot))
+        this.#context.broken(
+          "a slot is granted when nothing runs on it any more",
+          `${slot} to ${id}; ${allocation} is there`,
+        );
+  }
+
+  #standingOf(runner: string): RunnerRow["standing"] {
+    const row = this.#disk.ledger.table("runners").get(runner) as RunnerRow | undefined;
+    return row?.standing ?? "held";
+  }
+
   #slotsInAll(): void {
-    if (this.#holder.size > this.#slots.size)
+    if (this.#holder.size > this.#parts.slots.size)
       this.#context.broken("slots used are at most the slots there are", `${this.#holder.size}`);
   }
 
@@ -151,7 +202,9 @@ export class CommitRules {
     const last = this.#lastReport.get(key) ?? { seq: 0, said: 0 };
     const values = this.#disk.ledger.metrics.get(`${key} ${row.seq}`);
     const said = this.#said(values);
-    const late = this.#hadEnded(row);
+    const ended = this.#endOf(row) ?? this.#commit + 1;
+    const late = ended < this.#commit;
+    if (ended === this.#commit && row.seq > last.seq) this.doubtful.add(`${key} ${row.seq}`);
     if (late && row.seq > last.seq) this.late.add(`${key} ${row.seq}`);
     // What is sent again of one that is over finds its rows there, and decides nothing.
     if (row.seq <= last.seq && late) return;
@@ -167,12 +220,13 @@ export class CommitRules {
     this.#lastReport.set(key, { seq: row.seq, said });
   }
 
-  #hadEnded({ trial_id: id, run }: { trial_id: number; run: number }): boolean {
+  /** The commit in which the allocation of a report ended. */
+  #endOf({ trial_id: id, run }: { trial_id: number; run: number }): number | undefined {
     const trial = this.#trials.get(id);
-    if (!trial) return false;
+    if (!trial) return undefined;
     const { experiment_id: experiment, number } = trial;
     const row = this.#disk.ledger.allocation({ experiment, trial: number, run });
-    return row !== undefined && (this.#ended.get(row.id) ?? this.#commit) < this.#commit;
+    return row && this.#ended.get(row.id);
   }
 
   #said(values: ReadonlyMap<string, number> | undefined): number {

@@ -11,6 +11,7 @@ const FOUND: readonly (readonly [seed: number, what: string])[] = [
   [19, "orders were passed over, because newer ones were being committed and failed"],
   [327, "an allocation was started again, because a full disk did not take that it had ended"],
   [3000, "a grant that reached the budget left grants of the same plan that could not be made"],
+  [837, "time from before a runner's word was counted as its silence"],
   [5678, "late words of a runner that was dead used up the number of an exit"],
 ];
 

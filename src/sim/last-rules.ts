@@ -4,6 +4,7 @@ import { stringifyExact } from "../base/json.ts";
 import { Replay } from "../core/search/replay.ts";
 import type { ExperimentConfig } from "../protocol/config/config.ts";
 import type { LiveExperiment } from "../server/live-experiment.ts";
+import { leaseFromRow } from "../server/live-runners.ts";
 import { liveFrom } from "../server/load.ts";
 import { ChainWalk } from "../store/chain-walk.ts";
 import type { AllocationRow, ExperimentRow, TrialRow } from "../store/schema.ts";
@@ -33,6 +34,17 @@ export async function checkMemory(
   server: SimServer,
   ledger: MemoryLedger,
 ): Promise<void> {
+  const { runners } = await ledger.counters();
+  const leases = new Map(runners.map((row) => [row.id, leaseFromRow(row)]));
+  for (const { id, lease } of server.world.runners.all) {
+    // Of one that has not spoken yet nothing is stored.
+    const difference = firstDifference(lease, leases.get(id) ?? { ...lease, standing: "held" });
+    if (difference)
+      context.broken(
+        "memory and ledger agree",
+        `runner ${id}: ${said(difference, "in memory", "in the ledger")}`,
+      );
+  }
   const there = new Map((await ledger.load()).map((row) => [row.row.id, liveFrom(row)]));
   for (const id of new Set([...there.keys(), ...server.world.experiments.keys()])) {
     const [kept, loaded] = [server.world.experiments.get(id), there.get(id)];
@@ -68,12 +80,18 @@ export class LastRules {
   readonly #context: SimContext;
   readonly #ledger: MemoryLedger;
   readonly #late: ReadonlySet<string>;
+  readonly #doubtful: ReadonlySet<string>;
 
-  /** @param late reports that came when their allocation had ended, by trial row, run and event */
-  constructor(context: SimContext, ledger: MemoryLedger, late: ReadonlySet<string>) {
+  /** @param reports that came when their allocation had ended, and those of whom nobody knows; by trial row, run and event */
+  constructor(
+    context: SimContext,
+    ledger: MemoryLedger,
+    reports: { readonly late: ReadonlySet<string>; readonly doubtful: ReadonlySet<string> },
+  ) {
     this.#context = context;
     this.#ledger = ledger;
-    this.#late = late;
+    this.#late = reports.late;
+    this.#doubtful = reports.doubtful;
   }
 
   /** @param accepted allocation → reports that its runner took; null where a disk may have lost some of them */
@@ -150,7 +168,7 @@ export class LastRules {
     const allocations = this.#ledger
       .rows<AllocationRow>("allocations")
       .filter((row) => row.experiment_id === experiment.id);
-    let steps = 0;
+    let [least, most] = [0, 0];
     for (const trial of this.#trialsOf(experiment.id)) {
       const name = `${experiment.id}.${trial.number}`;
       const own = allocations.filter((row) => row.trial_number === trial.number);
@@ -173,24 +191,30 @@ export class LastRules {
           "each run is an allocation",
           `${name}: ${own.length}, ${trial.core.run}`,
         );
-      for (const row of own) steps += this.#progress(trial.id, row);
+      for (const row of own) {
+        least += this.#progress(trial.id, row, false);
+        most += this.#progress(trial.id, row, true);
+      }
     }
-    if (steps !== experiment.steps)
+    if (experiment.steps < least || experiment.steps > most)
       this.#context.broken(
         "work is counted once",
-        `experiment ${experiment.id}: ${experiment.steps} steps counted, ${steps} reported`,
+        `experiment ${experiment.id}: ${experiment.steps} steps counted, ${least} to ${most} reported`,
       );
   }
 
-  #progress(trialId: number, { run, start_step: start }: AllocationRow): number {
+  #progress(
+    trialId: number,
+    { run, start_step: start }: AllocationRow,
+    withDoubtful: boolean,
+  ): number {
     let last = start;
-    for (const report of this.#ledger.rows<ReportRow>("reports"))
-      if (
-        report.trial_id === trialId &&
-        report.run === run &&
-        !this.#late.has(`${trialId} ${run} ${report.seq}`)
-      )
-        last = Math.max(last, report.step);
+    for (const report of this.#ledger.rows<ReportRow>("reports")) {
+      if (report.trial_id !== trialId || report.run !== run) continue;
+      const key = `${trialId} ${run} ${report.seq}`;
+      if (this.#late.has(key) || (this.#doubtful.has(key) && !withDoubtful)) continue;
+      last = Math.max(last, report.step);
+    }
     return last - start;
   }
 

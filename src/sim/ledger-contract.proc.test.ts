@@ -4,6 +4,7 @@ import { test } from "node:test";
 import { type JsonObject, reviveExact } from "../base/json.ts";
 import { keyed } from "../base/random.ts";
 import { type Ledger, LedgerMoved } from "../server/ledger.ts";
+import { runnerRow } from "../server/live-runners.ts";
 import { liveFrom, loadWorld } from "../server/load.ts";
 import { PostgresLedger } from "../server/postgres-ledger.ts";
 import { toSearch, toSettings } from "../server/translate.ts";
@@ -16,7 +17,7 @@ import { MemoryLedger, stored } from "./memory-ledger.ts";
 import { drawScenario } from "./scenario.ts";
 
 const SLOTS = ["cpu:0", "cpu:1", "cpu:2"].map((id) => ({
-  ...{ id, kind: "cpu" as const, node: "here", description: "a core" },
+  ...{ id, kind: "cpu" as const, runner: "local", node: "here", description: "a core" },
 }));
 
 /** Plays the same work on a ledger: turns of a world in which trials train, save, fail, measure NaN, and people meddle. */
@@ -58,8 +59,19 @@ async function play(ledger: Ledger, seed: number): Promise<ChainTip> {
       );
     });
   }
+  const givenUp: number[] = [];
   for (let i = 0; i < 120; i++) {
     nowMs += 300 + random.below(1000);
+    if (i === 5) await turn((t) => void givenUp.push(...lose(world, t)));
+    // The second word about one comes too late.
+    if (i === 10 || i === 20)
+      await turn((t) => {
+        for (const id of givenUp)
+          t.batch.lateExit(id, {
+            ...{ exit_code: i, signal: null, exit_detail: { detail: "late" }, log_lines: i },
+            exit_heard_at: new Date(nowMs),
+          });
+      });
     await turn((t) => {
       for (const live of [...world.experiments.values()]) {
         world.apply(t, live, { type: "tick" });
@@ -100,19 +112,53 @@ async function play(ledger: Ledger, seed: number): Promise<ChainTip> {
   return tip;
 }
 
+/** The runner is lost, all its allocations are given up, and it is back. @returns their row ids */
+function lose(world: World, turn: Turn): number[] {
+  const ids: number[] = [];
+  for (const live of [...world.experiments.values()])
+    for (const [trial, { id, run }] of [...live.allocations]) {
+      ids.push(id);
+      world.apply(turn, live, { type: "lost", trial, run, reason: "nobody knows" });
+    }
+  const runner = world.runners.get("local");
+  runner.lease = { ...runner.lease, number: 2, boot: "b", cause: "back", sinceMs: turn.nowMs };
+  turn.batch.put("runners", { ...runnerRow(runner) });
+  return ids;
+}
+
+const EXITS = [
+  "id",
+  "end_kind",
+  "exit_code",
+  "signal",
+  "exit_detail",
+  "log_lines",
+  "exit_heard_at",
+];
+
 test("both ledgers give back the same", async () => {
   await using database = await withTestDatabase<Database>();
   const { pool } = database;
   await ensureUser(pool, "ada", new Date(0));
   let trials = 0;
+  let late = 0;
   for (const seed of [3, 5, 8, 13]) {
     await pool.query(
-      "truncate experiments, trials, allocations, search_events, decisions, metric_names, reports, metrics, checkpoints, changes cascade",
+      "truncate experiments, trials, allocations, search_events, decisions, metric_names, reports, metrics, checkpoints, changes, runners cascade",
     );
     const [real, memory] = [new PostgresLedger(pool), new MemoryLedger()];
     const tips = [await play(real, seed), await play(memory, seed)];
     assert.deepEqual(tips[1], tips[0]);
     const ids = memory.rows<{ id: number }>("experiments").map(({ id }) => id);
+    const exits = await pool.query(`select ${EXITS.join(", ")} from allocations order by id`);
+    const rows = memory
+      .rows<Record<string, unknown>>("allocations")
+      .sort((a, b) => Number(a.id) - Number(b.id));
+    late += rows.filter((row) => row.log_lines === 10).length;
+    assert.deepEqual(
+      stored(rows.map((row) => Object.fromEntries(EXITS.map((name) => [name, row[name]])))),
+      stored(exits.rows),
+    );
     // Of trials `load` gives JSON as it is stored; whoever revives them does so with this.
     const loaded = [reviveExact(await real.load(ids)), await memory.load(ids)] as const;
     trials += loaded[0].reduce((sum, experiment) => sum + experiment.trials.length, 0);
@@ -125,6 +171,7 @@ test("both ledgers give back the same", async () => {
     assert.deepEqual(takenOver[1], takenOver[0]);
   }
   assert.ok(trials > 10, `${trials} trials: the script has become empty`);
+  assert.ok(late > 2, `${late} late exits: the script has become empty`);
 });
 
 const sorted = <T extends { metricNames: readonly { id: number }[] }>(counters: T): T => ({

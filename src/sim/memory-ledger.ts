@@ -11,9 +11,16 @@ import type { ParsedId } from "../base/ids.ts";
 import { fromWire, type WireNumber } from "../base/json.ts";
 import type { SearchAction } from "../core/search/search.ts";
 import type { Counters, Ledger } from "../server/ledger.ts";
-import type { PastAllocation } from "../server/sync.ts";
+import type { PastAllocation } from "../server/live-experiment.ts";
 import type { StoredExperiment } from "../store/live-rows.ts";
-import type { AllocationRow, ExperimentRow, MarksRow, PinRow, TrialRow } from "../store/schema.ts";
+import type {
+  AllocationRow,
+  ExperimentRow,
+  MarksRow,
+  PinRow,
+  RunnerRow,
+  TrialRow,
+} from "../store/schema.ts";
 import {
   type BatchContents,
   CHAIN_START,
@@ -123,6 +130,12 @@ export class MemoryLedger implements Ledger {
     for (const { trial_id, run, step, tree, ...marks } of contents.checkpointDeletions)
       this.#replace(checkpoints, `${trial_id} ${run} ${step} ${tree}`, marks);
     this.#ackPast(contents.pastAcks);
+    const allocations = this.table("allocations");
+    for (const [id, exit] of contents.lateExits) {
+      const there = allocations.get(String(id));
+      if (there?.state === "ended" && there.exit_heard_at === null)
+        allocations.set(String(id), { ...there, ...exit });
+    }
     for (const { trial, run, seq, step, name, value } of contents.metrics) {
       const key = `${trial} ${run} ${seq}`;
       const own = this.metrics.get(key) ?? new Map<string, number>();
@@ -251,6 +264,9 @@ export class MemoryLedger implements Ledger {
         .filter((m) => m.emptied_at === null && (m.archived_at ?? m.deleted_at) !== null)
         .map((m) => ({ ...m }))
         .sort((a, b) => a.experiment_id - b.experiment_id),
+      runners: this.rows<RunnerRow>("runners")
+        .map((row) => ({ ...row }))
+        .sort((a, b) => (a.id < b.id ? -1 : 1)),
     };
   }
 
@@ -274,6 +290,7 @@ export class MemoryLedger implements Ledger {
       trialId: trial.id,
       trial: `${row.experiment_id}.${row.trial_number}`,
       acked: row.acked,
+      unseen: row.exit_heard_at === null,
     };
   }
 }

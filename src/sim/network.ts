@@ -12,7 +12,6 @@ import {
   ServerFailure,
   type ServerFailureKind,
 } from "../runner/server-client.ts";
-import { LOCAL_RUNNER } from "../server/world.ts";
 import { chance } from "./scenario.ts";
 import type { SimContext } from "./sim-context.ts";
 import type { SimServer } from "./sim-server.ts";
@@ -21,6 +20,15 @@ import type { Life, SimClock } from "./timeline.ts";
 const LATENCY_MS_MAX = 5;
 /** Beyond the patience of whoever asked, too. */
 const LATE_MS_MAX = 15_000;
+
+export type Cut = "both" | "up" | "down";
+
+/** Who is on the line. */
+export interface Caller {
+  readonly runner: string;
+  readonly life: Life;
+  readonly clock: SimClock;
+}
 
 interface Call {
   readonly server: SimServer;
@@ -32,8 +40,8 @@ export class Network {
   readonly #random: Random;
   readonly #server: () => SimServer | null;
   readonly #calls = new Set<Call>();
-  /** What is swallowed while a cut lasts. */
-  cut: "none" | "both" | "up" | "down" = "none";
+  /** What is swallowed while a cut lasts, by runner. */
+  readonly cuts = new Map<string, Cut>();
 
   constructor(context: SimContext, server: () => SimServer | null) {
     this.#context = context;
@@ -58,7 +66,7 @@ export class Network {
   }
 
   send<T>(
-    from: { readonly life: Life; readonly clock: SimClock },
+    from: Caller,
     options: { readonly timeoutMs: number; readonly signal?: AbortSignal | undefined },
     handle: (server: SimServer) => Promise<T>,
   ): Promise<T> {
@@ -81,8 +89,8 @@ export class Network {
       const back = { answer: (value: T) => settle(() => resolve(value)), fail };
       const { faults } = this.#context;
       if (chance(this.#random, faults.doubled))
-        this.#carry(handle, null, this.#random.below(LATE_MS_MAX));
-      this.#carry(handle, back, this.#latency());
+        this.#carry(from.runner, handle, null, this.#random.below(LATE_MS_MAX));
+      this.#carry(from.runner, handle, back, this.#latency());
     });
   }
 
@@ -92,6 +100,7 @@ export class Network {
   }
 
   #carry<T>(
+    runner: string,
     handle: (server: SimServer) => Promise<T>,
     back: {
       answer: (value: T) => void;
@@ -100,8 +109,10 @@ export class Network {
     afterMs: number,
   ): void {
     const { timeline } = this.#context;
-    const lost = (chanceOf: number, way: "up" | "down"): boolean =>
-      chance(this.#random, chanceOf) || this.cut === "both" || this.cut === way;
+    const lost = (chanceOf: number, way: "up" | "down"): boolean => {
+      const cut = this.cuts.get(runner);
+      return chance(this.#random, chanceOf) || cut === "both" || cut === way;
+    };
     timeline.after(afterMs, () => {
       if (lost(this.#context.faults.requestLost, "up")) return;
       const server = this.#server();
@@ -133,7 +144,8 @@ export class Network {
   }
 
   #kindOf(error: ContrailError): ServerFailureKind {
-    if (["unavailable", "disk_full", "internal"].includes(error.code)) return "busy";
+    if (["unavailable", "disk_full", "internal", "runner_taken"].includes(error.code))
+      return "busy";
     this.#context.broken("the server refuses no request of a runner", error.message);
     return "refused";
   }
@@ -141,13 +153,16 @@ export class Network {
 
 /** The runner's client: a new one at each start of the runner. */
 export class SimClient implements RunnerClient {
-  readonly runnerId = LOCAL_RUNNER;
   readonly #network: Network;
-  readonly #from: { readonly life: Life; readonly clock: SimClock };
+  readonly #from: Caller;
 
-  constructor(network: Network, life: Life, clock: SimClock) {
+  constructor(network: Network, from: Caller) {
     this.#network = network;
-    this.#from = { life, clock };
+    this.#from = from;
+  }
+
+  get runnerId(): string {
+    return this.#from.runner;
   }
 
   async json(options: RequestOptions): Promise<unknown> {
@@ -156,12 +171,13 @@ export class SimClient implements RunnerClient {
     const [, name, query] = /\/runners\/[^/]+\/(\w+)(?:\?(.*))?$/.exec(path) ?? [];
     const reply = await this.#network.send<unknown>(this.#from, options, async (server) => {
       if (name === "sync") return server.sync(this.runnerId, text);
-      if (name === "logs") return server.logs(text);
+      if (name === "logs") return server.logs(this.runnerId, text);
       const asked = new URLSearchParams(query);
       const numbers = [Number(asked.get("after")), Number(asked.get("wait_ms"))] as const;
-      return server.orders(this.runnerId, ...numbers);
+      return server.orders(this.runnerId, asked.get("boot"), ...numbers);
     });
-    if (name !== "logs") this.#network.heard(`${name} ${query ?? ""}`, reply as OrdersReply);
+    if (name !== "logs")
+      this.#network.heard(`${this.runnerId} ${name} ${query ?? ""}`, reply as OrdersReply);
     return reply;
   }
 

@@ -47,7 +47,7 @@ import { RetentionOracle } from "./retention-oracle.ts";
 import { chance, drawScenario, pick } from "./scenario.ts";
 
 const SLOTS = ["cpu:0", "cpu:1", "cpu:2", "cpu:3"].map((id) => ({
-  ...{ id, kind: "cpu" as const, node: "here", description: "a core" },
+  ...{ id, kind: "cpu" as const, runner: "local", node: "here", description: "a core" },
 }));
 const RUNNER = { kind: "runner", runner: "local" } as const;
 const PERSON = { kind: "user", userId: 1, name: "ada", scope: "user", tokenId: "t" } as const;

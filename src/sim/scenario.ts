@@ -6,7 +6,10 @@
  * whatever needs one trouble often, or another one never.
  */
 import { keyed, type Random } from "../base/random.ts";
+import type { LeaseLimits } from "../core/lease/lease.ts";
 import { checkConfigValue, type ExperimentConfig } from "../protocol/config/config.ts";
+import { DEFAULT_LEASE } from "../server/leases.ts";
+import { LOCAL_RUNNER } from "../server/world.ts";
 
 export interface Faults {
   /** Of a request, on its way there or its answer on the way back; chances. */
@@ -22,6 +25,11 @@ export interface Faults {
   readonly partitionEveryMs: number;
   readonly clockEveryMs: number;
   readonly diskFullEveryMs: number;
+  /** In good order: told to, and given its time. */
+  readonly runnerStopEveryMs: number;
+  readonly serverStopEveryMs: number;
+  /** Of asking the engine about a runner: that it cannot tell; chance. */
+  readonly engineUnknown: number;
   /** Of a commit; chances. */
   readonly commitFails: number;
   readonly commitUnknown: number;
@@ -46,6 +54,9 @@ export const PEACE: Faults = {
   partitionEveryMs: 0,
   clockEveryMs: 0,
   diskFullEveryMs: 0,
+  runnerStopEveryMs: 0,
+  serverStopEveryMs: 0,
+  engineUnknown: 0,
   commitFails: 0,
   commitUnknown: 0,
   commitRefused: 0,
@@ -93,7 +104,10 @@ export interface Act {
 
 export interface Scenario {
   readonly seed: number;
+  /** Of the first runner: as many as the widest trial may want. */
   readonly slots: number;
+  readonly runners: readonly { readonly id: string; readonly slots: number }[];
+  readonly lease: LeaseLimits;
   readonly submissions: readonly Submission[];
   readonly acts: readonly Act[];
   readonly faults: Faults;
@@ -124,14 +138,31 @@ export function drawScenario(seed: number): Scenario {
   return {
     seed,
     slots,
+    ...drawRunners(keyed(seed, "runners"), slots),
     submissions,
     acts: acts.sort((a, b) => a.atMs - b.atMs),
-    faults: drawFaults(random),
+    faults: drawFaults(random, keyed(seed, "more faults")),
     healAtMs,
     stepMs: 50 + random.below(400),
     checkpointEverySteps: random.below(4),
     strangeness: chance(random, 0.3) ? 0 : random.unit() * 0.7,
     strange,
+  };
+}
+
+/** Leases are short where they are to run out: a minute is longer than most runs. */
+function drawRunners(random: Random, slots: number): Pick<Scenario, "runners" | "lease"> {
+  const more = chance(random, 0.5) ? 1 + random.below(2) : 0;
+  const others = Array.from({ length: more }, (_, i) => ({
+    id: "bc"[i] ?? "",
+    slots: 1 + random.below(4),
+  }));
+  const silentMs = 2_100 + random.below(1_500);
+  const leaseMs = silentMs + random.below(1_500);
+  const short = { silentMs, leaseMs, lostMs: leaseMs + random.below(2_000) };
+  return {
+    runners: [{ id: LOCAL_RUNNER, slots }, ...others],
+    lease: chance(random, 0.6) ? short : DEFAULT_LEASE,
   };
 }
 
@@ -142,11 +173,13 @@ export function pick<T>(random: Random, list: readonly T[]): T | undefined {
 }
 
 /** Swarm: a fault is in the mix or it is not. */
-function drawFaults(random: Random): Faults {
+function drawFaults(random: Random, other: Random): Faults {
   if (chance(random, 0.05)) return PEACE;
   const share = (max: number): number => (chance(random, 0.5) ? random.unit() * max : 0);
   const every = (fromMs: number, toMs: number): number =>
     chance(random, 0.4) ? fromMs + random.below(toMs - fromMs) : 0;
+  const rarely = (fromMs: number, toMs: number): number =>
+    chance(other, 0.2) ? fromMs + other.below(toMs - fromMs) : 0;
   return {
     requestLost: share(0.3),
     replyLost: share(0.3),
@@ -159,6 +192,9 @@ function drawFaults(random: Random): Faults {
     partitionEveryMs: every(2_000, 16_000),
     clockEveryMs: every(1_000, 8_000),
     diskFullEveryMs: every(2_000, 12_000),
+    runnerStopEveryMs: rarely(3_000, 16_000),
+    serverStopEveryMs: rarely(4_000, 20_000),
+    engineUnknown: chance(other, 0.7) ? other.unit() : 0,
     commitFails: share(0.15),
     commitUnknown: share(0.15),
     commitRefused: chance(random, 0.2) ? share(0.05) : 0,

@@ -19,6 +19,8 @@ export class SimContext {
   readonly scenario: Scenario;
   /** As they are now: none any more once the run heals. */
   faults: Faults;
+  /** Allocations that were ended with nobody knowing whether their processes live. */
+  readonly givenUp = new Set<string>();
   readonly #trace: Trace;
   readonly #behaviours = new Map<string, Behaviour>();
   /** Told of every spool that is opened. */

@@ -7,6 +7,7 @@
  */
 import { createHash } from "node:crypto";
 import { keyed, type Random } from "../base/random.ts";
+import type { Sighting } from "../core/lease/lease.ts";
 import type { LaunchSpec, Tree } from "../protocol/runner-wire.ts";
 import { CheckpointKeeper, type CheckpointKeeperOptions } from "../runner/checkpoint-keeper.ts";
 import type { KeptFiles } from "../runner/kept-files.ts";
@@ -25,6 +26,7 @@ import { SimRanks } from "./sim-ranks.ts";
 import { SimSocket } from "./sim-socket.ts";
 import { type Life, SimClock, trueTime } from "./timeline.ts";
 
+const LOOK_EVERY_MS = 20;
 const NO_BYTES = new Blob([]);
 
 export const folderOf = (id: string): string => `allocations/${id}`;
@@ -174,6 +176,8 @@ class SimMachine implements Machine {
 
 export class SimNode {
   readonly context: SimContext;
+  /** Of its runner. */
+  readonly id: string;
   readonly disk = new NodeDisk();
   readonly processes = new ProcessTable();
   readonly sockets = new Map<string, SimSocket>();
@@ -181,18 +185,30 @@ export class SimNode {
   readonly #random: Random;
   readonly #newClient: (life: Life, clock: SimClock) => SimClient;
   #life: Life = { alive: false };
+  #runner: Runner | null = null;
   #boots = 0;
   /** Without power nothing starts. */
   #powered = true;
 
-  constructor(context: SimContext, newClient: (life: Life, clock: SimClock) => SimClient) {
+  constructor(
+    context: SimContext,
+    id: string,
+    newClient: (life: Life, clock: SimClock) => SimClient,
+  ) {
     this.context = context;
+    this.id = id;
     this.#newClient = newClient;
-    this.#random = keyed(context.scenario.seed, "node");
+    this.#random = keyed(context.scenario.seed, "node", id);
   }
 
-  get up(): boolean {
-    return this.#life.alive;
+  /** What an engine that can tell says of the runner. */
+  sighting(): Sighting {
+    if (this.#life.alive) return { state: "alive", boot: this.#boot };
+    return { state: "gone", proof: `no process is ${this.#boot}` };
+  }
+
+  get #boot(): string {
+    return `${this.id}-${this.#boots}`;
   }
 
   start(): void {
@@ -204,13 +220,14 @@ export class SimNode {
     const client = this.#newClient(life, clock);
     this.#boots += 1;
     const runner = new Runner({
-      ...{ clock, client, boot: `boot-${this.#boots}` },
+      ...{ clock, client, boot: this.#boot },
       machine: new SimMachine(this, life, clock, client),
       say: (text) => {
-        if (life.alive) context.trace("runner", text);
+        if (life.alive) context.trace("runner", `${this.id}: ${text}`);
       },
     });
-    context.trace("runner", `starts as boot-${this.#boots}`);
+    this.#runner = runner;
+    context.trace("runner", `starts as ${this.#boot}`);
     runner.start().catch((error) => {
       if (life.alive) context.fail(error);
     });
@@ -220,7 +237,7 @@ export class SimNode {
   crash(why: string): void {
     if (!this.#life.alive) return;
     this.#life.alive = false;
-    this.context.trace("runner", why);
+    this.context.trace("runner", `${this.id} ${why}`);
     const thorough = chance(this.#random, 0.7);
     for (const process of this.processes.all()) {
       const dies = process.rank !== null ? chance(this.#random, 0.8) : thorough;
@@ -231,17 +248,31 @@ export class SimNode {
     this.context.timeline.after(500 + this.#random.below(4000), () => this.start());
   }
 
+  /** Told to, it ends its trials, tells of it if it can, and goes; the guardian ends what is left. @returns once it is gone */
+  async stop(): Promise<void> {
+    const [life, runner] = [this.#life, this.#runner];
+    if (runner) {
+      this.context.trace("runner", `${this.id} is told to stop`);
+      this.#runner = null;
+      runner.stop().then(
+        () => life.alive && this.crash("has stopped"),
+        (error) => this.context.fail(error),
+      );
+    }
+    while (life.alive) await this.context.timeline.delay(LOOK_EVERY_MS);
+  }
+
   /** Everything that runs here is gone at once, and the ends of some files with it. */
   losePower(forMs: number): void {
     if (!this.#powered) return;
     this.#powered = false;
     this.#life.alive = false;
-    this.context.trace("node", "loses power");
+    this.context.trace("node", `${this.id} loses power`);
     for (const process of this.processes.all()) this.processes.end(process, null, "SIGKILL");
     this.disk.losePower(this.#random);
     this.context.timeline.after(forMs, () => {
       this.#powered = true;
-      this.context.trace("node", "has power again");
+      this.context.trace("node", `${this.id} has power again`);
       this.start();
     });
   }

@@ -5,6 +5,7 @@
  */
 import { parseId } from "../base/ids.ts";
 import { keyed } from "../base/random.ts";
+import type { LeaseLimits, Sighting } from "../core/lease/lease.ts";
 import { searchWantsTicks } from "../core/search/methods.ts";
 import { ContrailError } from "../protocol/errors.ts";
 import {
@@ -14,9 +15,12 @@ import {
   type SyncRequest,
   syncRequest,
 } from "../protocol/runner-wire.ts";
+import { drain } from "../server/drain.ts";
 import { LedgerMoved } from "../server/ledger.ts";
+import type { PastAllocation } from "../server/live-experiment.ts";
 import { loadWorld, reloadExperiments } from "../server/load.ts";
 import { DecisionLoop } from "../server/loops/decision-loop.ts";
+import { LeaseLoop, type Leases } from "../server/loops/lease-loop.ts";
 import { startTickLoop } from "../server/loops/tick-loop.ts";
 import { allocationsOf, type OrdersContext, OrderWaiters, ordersFor } from "../server/orders.ts";
 import { RetentionKeeper } from "../server/retention/keeper.ts";
@@ -29,7 +33,7 @@ import {
   uploadsDone,
 } from "../server/retention/uploads.ts";
 import { answerSync } from "../server/runner-requests.ts";
-import { findLive, type PastAllocation } from "../server/sync.ts";
+import { findLive } from "../server/sync.ts";
 import { toLaunchSettings } from "../server/translate.ts";
 import { LOCAL_RUNNER, needsTicks, type SlotInfo, World } from "../server/world.ts";
 import { BlobGate } from "../store/blob-gate.ts";
@@ -59,9 +63,12 @@ export interface ServerParts {
   readonly events: LedgerEvents;
   /** Which start this is. */
   readonly start: number;
+  readonly observe: (runner: string) => Sighting;
+  /** A word of this runner was let in. */
+  readonly onHeard: (runner: string) => void;
 }
 
-export class SimServer {
+export class SimServer implements Leases {
   readonly world: World;
   readonly ledger: FaultyLedger;
   readonly life: Life = { alive: true };
@@ -71,6 +78,7 @@ export class SimServer {
   readonly #orders: OrdersContext;
   readonly #uploads: UploadContext;
   #loop: DecisionLoop | null = null;
+  #leases: LeaseLoop | null = null;
 
   constructor(parts: ServerParts) {
     this.#parts = parts;
@@ -78,7 +86,7 @@ export class SimServer {
     const random = keyed(context.scenario.seed, "ledger", start);
     this.#clock = new SimClock(context.timeline, this.life, skew);
     this.ledger = new FaultyLedger(disk.ledger, context, { life: this.life, random, events });
-    this.world = new World(slots);
+    this.world = new World(slots, this.#clock.nowMs());
     const gate = new BlobGate();
     const { blobs, trees } = disk;
     this.#uploads = { world: this.world, blobs, trees, gate, clock: this.#clock };
@@ -120,6 +128,10 @@ export class SimServer {
       restorableMs: RESTORABLE_MS,
     });
     await keeper.start();
+    const { observe } = this.#parts;
+    const limits = context.scenario.lease;
+    this.#leases = new LeaseLoop({ loop, clock: this.#clock, limits, observe });
+    this.#leases.start();
     this.#loop = loop;
     context.trace("server", `is ready; ${world.experiments.size} experiments live`);
     loop
@@ -130,6 +142,15 @@ export class SimServer {
         },
       })
       .catch(() => undefined);
+  }
+
+  /** As a server stops together with its runners. @param stopRunners once everything that runs was told to save and go */
+  async stop(stopRunners: () => Promise<unknown>): Promise<void> {
+    const { loop } = this;
+    await drain(loop, this.#clock);
+    await stopRunners();
+    this.#leases?.stop();
+    await loop.stop();
   }
 
   crash(): void {
@@ -152,6 +173,7 @@ export class SimServer {
 
   #onFailure(what: string, error: unknown): void {
     if (!this.life.alive) return;
+    this.#leases?.noteTrouble();
     const { context } = this.#parts;
     context.trace("server", `${what} failed: ${(error as Error).message}`);
     let cause = error;
@@ -160,6 +182,17 @@ export class SimServer {
     const repeated = cause instanceof LedgerRefusal && cause.message.startsWith("idempotency");
     const expected = cause instanceof InjectedFailure || cause instanceof LedgerMoved || repeated;
     if (!expected) context.fail(cause);
+  }
+
+  /** As `Leases`: who speaks is let in or refused. @throws ContrailError */
+  async heard(runner: string, boot: string | null): Promise<void> {
+    if (!this.#leases) throw new ContrailError("unavailable", "the server starts");
+    await this.#leases.heard(runner, boot);
+    this.#parts.onHeard(runner);
+  }
+
+  get limits(): LeaseLimits {
+    return this.#parts.context.scenario.lease;
   }
 
   // ---- what runners ask ------------------------------------------------------------------------
@@ -181,14 +214,20 @@ export class SimServer {
     }
     using saved = await saveTrees(this.#uploads, request);
     const more = { past, treeName: saved.nameOf };
-    const reply = await answerSync({ loop, orders: this.#orders }, runner, request, more);
+    const reply = await answerSync(
+      { loop, orders: this.#orders, leases: this },
+      runner,
+      request,
+      more,
+    );
     await uploadsDone(this.#uploads, saved.done);
     return reply;
   }
 
-  async logs(text: string): Promise<{ acked: Record<string, number> }> {
+  async logs(runner: string, text: string): Promise<{ acked: Record<string, number> }> {
     const { disk, context } = this.#parts;
     const request = JSON.parse(text) as LogsRequest;
+    await this.heard(runner, request.boot ?? null);
     await context.timeline.delay(2);
     const acked: Record<string, number> = {};
     for (const { id, lines } of request.allocations) {
@@ -202,7 +241,13 @@ export class SimServer {
     return { acked };
   }
 
-  async orders(runner: string, after: number, waitMs: number): Promise<OrdersReply> {
+  async orders(
+    runner: string,
+    boot: string | null,
+    after: number,
+    waitMs: number,
+  ): Promise<OrdersReply> {
+    await this.heard(runner, boot);
     const answer = () => ordersFor(this.#orders, runner, after);
     let found = answer();
     if (found.orders.length === 0 && after > 0 && waitMs > 0) {
@@ -215,7 +260,8 @@ export class SimServer {
       });
       found = answer();
     }
-    return { ...found, all: after === 0 ? allocationsOf(this.world, runner) : null };
+    const all = after === 0 ? await this.loop.read((world) => allocationsOf(world, runner)) : null;
+    return { ...found, all, lease: this.world.runners.get(runner).leaseDurable };
   }
 
   missing(hashes: readonly string[], purpose?: Purpose): Promise<string[]> {

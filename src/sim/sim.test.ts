@@ -10,10 +10,12 @@ import { Trace } from "./trace.ts";
 test("two hundred seeds break no rule", async () => {
   const broken: string[] = [];
   let commits = 0;
+  let lost = 0;
   const done = await runSeeds({
     ...{ first: 1, count: 200, threads: Math.min(2, availableParallelism()) },
     onOutcome: (outcome) => {
       commits += outcome.commits;
+      lost += outcome.lost;
       if (outcome.broken)
         broken.push(`npm run sim -- --seed ${outcome.seed}: ${outcome.broken.message}`);
       return false;
@@ -22,6 +24,7 @@ test("two hundred seeds break no rule", async () => {
   assert.deepEqual(broken, []);
   assert.equal(done, 200);
   assert.ok(commits > 4000, `${commits} commits: the runs have become empty`);
+  assert.ok(lost > 20, `${lost} leases were lost: too few to see what follows`);
 });
 
 test("the same seed gives the same trace, whatever ran before it", async () => {

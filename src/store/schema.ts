@@ -96,6 +96,18 @@ export interface AllocationRow {
   created_at: Date;
   started_at: Date | null;
   ended_at: Date | null;
+  exit_heard_at: Date | null;
+}
+
+/** The lease of a runner: what has to be known of it after a restart. */
+export interface RunnerRow {
+  id: string;
+  standing: "held" | "silent" | "lost";
+  lease: number;
+  boot: string | null;
+  cause: string;
+  since: Date;
+  heard_at: Date | null;
 }
 
 export interface CheckpointRow {
@@ -228,6 +240,7 @@ export interface Database {
     reply: Jsonb<Json>;
     created_at: Date;
   };
+  runners: RunnerRow;
   changes: {
     seq: number;
     at: Date;

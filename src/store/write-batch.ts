@@ -12,7 +12,7 @@
 import { createHash } from "node:crypto";
 import type pg from "pg";
 import { assert } from "../base/assert.ts";
-import { stringifyExact, toWire } from "../base/json.ts";
+import { type JsonObject, stringifyExact, toWire } from "../base/json.ts";
 import type { Database } from "./schema.ts";
 
 export interface ChangeEntry {
@@ -82,9 +82,20 @@ export interface BatchContents {
   readonly metrics: readonly MetricPoint[];
   /** Allocation → acknowledged number, which never goes down. */
   readonly pastAcks: ReadonlyMap<number, number>;
+  /** Allocations that had ended before their processes did: how those ended. */
+  readonly lateExits: ReadonlyMap<number, LateExit>;
   readonly changes: readonly ChangeEntry[];
   /** Statements for a database: nothing else can run them. */
   readonly works: number;
+}
+
+/** What the runner told of processes whose allocation had been given up: the columns of that row. */
+export interface LateExit {
+  readonly exit_code: number | null;
+  readonly signal: string | null;
+  readonly exit_detail: JsonObject;
+  readonly log_lines: number;
+  readonly exit_heard_at: Date;
 }
 
 const KEYS: Partial<Record<TableName, readonly string[]>> = {
@@ -100,6 +111,7 @@ const KEYS: Partial<Record<TableName, readonly string[]>> = {
   pins: ["experiment_id", "tree"],
   experiment_marks: ["experiment_id"],
   retained: ["experiment_id"],
+  runners: ["id"],
 };
 
 /** Parents before children. */
@@ -116,6 +128,7 @@ const ORDER: readonly TableName[] = [
   "pins",
   "experiment_marks",
   "retained",
+  "runners",
 ];
 
 /** Columns that a change of an experiment rewrites; the rest never changes after creation. */
@@ -142,6 +155,7 @@ export class WriteBatch {
   readonly #changes: ChangeEntry[] = [];
   readonly #works: Work[] = [];
   readonly #pastAcks = new Map<number, number>();
+  readonly #lateExits = new Map<number, LateExit>();
 
   get empty(): boolean {
     return (
@@ -151,6 +165,7 @@ export class WriteBatch {
       this.#checkpointDeletions.size === 0 &&
       this.#metrics.length === 0 &&
       this.#pastAcks.size === 0 &&
+      this.#lateExits.size === 0 &&
       this.#works.length === 0 &&
       this.#changes.length === 0
     );
@@ -170,6 +185,7 @@ export class WriteBatch {
       checkpointDeletions: [...this.#checkpointDeletions.values()],
       metrics: this.#metrics,
       pastAcks: this.#pastAcks,
+      lateExits: this.#lateExits,
       changes: this.#changes,
       works: this.#works.length,
     };
@@ -216,6 +232,11 @@ export class WriteBatch {
   /** An allocation that is over has delivered more of what it measured. */
   ackPast(allocation: number, acked: number): void {
     this.#pastAcks.set(allocation, acked);
+  }
+
+  /** The exit of processes whose allocation had ended without it; one that is known already stays. */
+  lateExit(allocation: number, exit: LateExit): void {
+    this.#lateExits.set(allocation, exit);
   }
 
   change(entry: ChangeEntry): void {
@@ -274,6 +295,16 @@ export class WriteBatch {
         text: `update allocations a set acked = greatest(a.acked, r.acked)
           from unnest($1::int[], $2::bigint[]) as r(id, acked) where a.id = r.id`,
         values: [[...this.#pastAcks.keys()], [...this.#pastAcks.values()]],
+      });
+    for (const [id, exit] of this.#lateExits)
+      statements.push({
+        name: "late_exit",
+        text: `update allocations set exit_code = $2, signal = $3, exit_detail = $4::jsonb, log_lines = $5, exit_heard_at = $6
+          where id = $1 and state = 'ended' and exit_heard_at is null`,
+        values: [
+          ...[id, exit.exit_code, exit.signal, stringifyExact(exit.exit_detail)],
+          ...[exit.log_lines, exit.exit_heard_at],
+        ],
       });
     if (this.#metrics.length > 0) statements.push(insertMetrics(this.#metrics));
     return statements;

@@ -15,7 +15,7 @@ import { count, plural } from "../figures.ts";
 import { inert } from "../inert.ts";
 import { gather, type ListOptions, limitOf } from "../listing.ts";
 import { facts, table } from "../table.ts";
-import { wholeOf } from "../values.ts";
+import { UNITS_MS, wholeOf } from "../values.ts";
 
 export interface AuditListOptions extends ListOptions {
   readonly actor?: string;
@@ -64,13 +64,6 @@ function subjectOf(of: string | undefined): { experiment?: number; trial?: strin
     );
   return id.trial === undefined ? { experiment: id.experiment } : { trial: of };
 }
-
-const UNITS_MS: Readonly<Record<string, number>> = {
-  s: 1000,
-  m: 60_000,
-  h: 3_600_000,
-  d: 86_400_000,
-};
 
 /** A time (RFC 3339, or a day), or how long ago: 90s, 15m, 2h, 7d. */
 function timeOf(name: string, text: string | undefined, cli: Cli): string | undefined {

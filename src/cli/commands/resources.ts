@@ -1,4 +1,5 @@
-/** `contrail slot list` and `contrail job list`: what there is, and who waits for it. */
+/** `contrail slot list`, `contrail runner list` and `contrail job list`: what there is, and who waits for it. */
+import type { Slot } from "../../protocol/api.ts";
 import type { Cli } from "../cli.ts";
 import { EXIT } from "../exit-code.ts";
 import { ago, plural } from "../figures.ts";
@@ -23,14 +24,59 @@ export async function slots(cli: Cli): Promise<number> {
         slot.kind,
         slot.node,
         slot.description,
-        slot.allocation ?? { text: "free", paint: cli.paint.green },
+        slot.allocation ??
+          (slot.withheld === null
+            ? { text: "free", paint: cli.paint.green }
+            : { text: "held back", paint: cli.paint.yellow }),
         slot.since === null ? null : ago(slot.since, nowMs),
       ]),
       { width: cli.width, headPaint: cli.paint.dim },
     ),
     `${items.filter((slot) => slot.allocation !== null).length} of ${plural(items.length, "slot")} in use`,
+    ...heldBack(items).map((why) => inert(why)),
   ]);
   cli.next("job list");
+  return EXIT.ok;
+}
+
+/** Each reason once, with the slots that it holds for. */
+function heldBack(items: readonly Slot[]): string[] {
+  const kept = items.filter((slot) => slot.withheld !== null);
+  return [...Map.groupBy(kept, (slot) => slot.withheld)].map(
+    ([why, slots]) => `nothing is granted on ${slots.map(({ id }) => id).join(" ")}: ${why}`,
+  );
+}
+
+export async function runners(cli: Cli): Promise<number> {
+  const items = await cli.client().runners();
+  const nowMs = cli.host.clock.nowMs();
+  const { paint } = cli;
+  cli.show({ items }, () => [
+    ...table(
+      [
+        { head: "runner" },
+        { head: "node", flexible: true, drop: 2 },
+        { head: "state" },
+        { head: "heard" },
+        { head: "lease until (UTC)", drop: 1 },
+        { head: "slots", align: "right" },
+        { head: "allocations", flexible: true },
+        { head: "why", flexible: true },
+      ],
+      items.map((runner) => [
+        runner.id,
+        runner.node,
+        { text: runner.state, paint: runner.state === "heard" ? paint.green : paint.yellow },
+        runner.heard_at === null ? "never" : ago(runner.heard_at, nowMs),
+        runner.lease_until?.slice(0, 19).replace("T", " ") ?? null,
+        runner.slots.length,
+        runner.allocations.join(" "),
+        runner.reason,
+      ]),
+      { width: cli.width, headPaint: paint.dim },
+    ),
+  ]);
+  cli.next("slot list", "job list");
   return EXIT.ok;
 }
 
@@ -47,6 +93,7 @@ export async function jobs(cli: Cli): Promise<number> {
         { head: "priority", align: "right" },
         { head: "running", align: "right" },
         { head: "queued", align: "right" },
+        { head: "silent", align: "right", drop: 3 },
         { head: "slots", align: "right" },
         { head: "submitted", drop: 2 },
       ],
@@ -57,6 +104,7 @@ export async function jobs(cli: Cli): Promise<number> {
         job.priority,
         job.running,
         job.queued,
+        job.silent === 0 ? null : job.silent,
         job.slots_held,
         ago(job.submitted_at, nowMs),
       ]),

@@ -18,7 +18,7 @@ import {
 } from "../server-process.ts";
 import { ensureSignedIn } from "../sign-in.ts";
 import { facts } from "../table.ts";
-import { portOf, slotsOf } from "../values.ts";
+import { durationMsOf, portOf, slotsOf } from "../values.ts";
 
 export interface UpOptions {
   readonly dataDir?: string;
@@ -26,6 +26,8 @@ export interface UpOptions {
   readonly port: string;
   readonly slots?: string;
   readonly allowRemote?: boolean;
+  readonly runnerLease: string;
+  readonly runnerLost?: string;
   readonly foreground?: boolean;
 }
 
@@ -33,6 +35,7 @@ export async function up(cli: Cli, options: UpOptions): Promise<number> {
   const dataDir = resolve(cli.host.cwd, options.dataDir ?? defaultDataDir(cli.host.env));
   const port = portOf(options.port);
   const slots = options.slots === undefined ? undefined : slotsOf(options.slots);
+  const lease = leaseOf(options);
   const { foreground = false } = options;
   const interrupt = cli.host.catchInterrupt();
   await ensurePage(cli);
@@ -42,6 +45,7 @@ export async function up(cli: Cli, options: UpOptions): Promise<number> {
         dataDir,
         port,
         slots,
+        ...lease,
         host: options.host,
         allowRemote: options.allowRemote === true,
         foreground,
@@ -85,6 +89,15 @@ export async function web(cli: Cli): Promise<number> {
     "It signs a browser in: good once, for 15 minutes.",
   ]);
   return EXIT.ok;
+}
+
+const LEASE = { minMs: 5_000, maxMs: 7 * 86_400_000 };
+
+function leaseOf({ runnerLease, runnerLost }: UpOptions): { leaseMs: number; lostMs?: number } {
+  const leaseMs = durationMsOf("--runner-lease", runnerLease, LEASE);
+  if (runnerLost === undefined) return { leaseMs };
+  const bounds = { minMs: leaseMs, maxMs: 10 * LEASE.maxMs };
+  return { leaseMs, lostMs: durationMsOf("--runner-lost", runnerLost, bounds) };
 }
 
 async function report(

@@ -1,4 +1,4 @@
-/** `slot …`, `job …` and `data …`. */
+/** `slot …`, `runner …`, `job …` and `data …`. */
 import type { Command } from "commander";
 import { listOptions, type Run } from "./shared.ts";
 
@@ -12,6 +12,15 @@ export function addResources(program: Command, run: Run): void {
     .alias("ls")
     .description("list the slots and who holds them")
     .action(() => run(async (cli) => (await load()).slots(cli)));
+  program
+    .command("runner")
+    .description("runners: the process beside the training of each node")
+    .command("list")
+    .alias("ls")
+    .description(
+      "list the runners: whether they are heard, until when their lease runs, what they run",
+    )
+    .action(() => run(async (cli) => (await load()).runners(cli)));
   program
     .command("job")
     .alias("j")

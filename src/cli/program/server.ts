@@ -21,6 +21,15 @@ export function addServer(program: Command, run: Run): void {
     .option("--host <address>", "the address it listens at (default: loopback only)")
     .option("--allow-remote", "let --host be an address that other machines reach, without TLS")
     .option("--slots <n>", "offer this many slots (default: the GPUs, or one slot a core)")
+    .option(
+      "--runner-lease <time>",
+      "how long a runner may be silent before the engine is asked about it, such as 60s",
+      "60s",
+    )
+    .option(
+      "--runner-lost <time>",
+      "how long before it counts as lost when the engine cannot tell (default: ten leases)",
+    )
     .option("--foreground", "stay in the terminal until the server ends")
     .action((options) => local(async (cli) => (await load()).up(cli, options)));
   program

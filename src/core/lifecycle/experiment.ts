@@ -106,6 +106,13 @@ export type ExperimentEvent =
     }
   /** Others need the slots of a trial that stands still. */
   | { readonly type: "rest"; readonly trial: number; readonly reason: string }
+  /** Its runner's lease ended with nobody knowing whether its processes live; `reason` is the whole cause. */
+  | {
+      readonly type: "lost";
+      readonly trial: number;
+      readonly run: number;
+      readonly reason: string;
+    }
   /** Slots have to be given back for a while (the server stops): save and go, come back later. */
   | { readonly type: "drain"; readonly reason: string }
   | { readonly type: "tick" };

@@ -32,6 +32,7 @@ import {
   classifyEnd,
   type EndReason,
   endStateName,
+  lostWith,
   newTrial,
   type ProcessesEnd,
   retryDelayMs,
@@ -101,6 +102,8 @@ class Step {
         return;
       case "tick":
         return this.#tick();
+      case "lost":
+        return this.#lost(event);
       case "started":
       case "report":
       case "waiting":
@@ -369,7 +372,7 @@ class Step {
   // ---- what runners say ----------------------------------------------------------------------
 
   /** Reports of an earlier allocation are kept by the store; they decide nothing here (the fence). */
-  #fromRunner(event: Extract<ExperimentEvent, { run: number }>): void {
+  #fromRunner(event: Exclude<Extract<ExperimentEvent, { run: number }>, { type: "lost" }>): void {
     const trial = this.#x.trials.get(event.trial);
     assert(trial, `there is no trial ${event.trial}`);
     const allocation = trial.allocation;
@@ -490,7 +493,16 @@ class Step {
       this.#toSearch.push({ type: "report", trial: trial.number, step, objective: last.value });
   }
 
-  #exited(trial: TrialState, end: ProcessesEnd): void {
+  /** Nobody knows whether its processes live. What they still say counts for nothing from here on: the run moves on. */
+  #lost(event: Extract<ExperimentEvent, { type: "lost" }>): void {
+    const trial = this.#x.trials.get(event.trial);
+    assert(trial, `there is no trial ${event.trial}`);
+    if (trial.allocation?.run !== event.run) return;
+    this.#trials.add(trial.number);
+    this.#exited(trial, lostWith(event.reason), "contrail");
+  }
+
+  #exited(trial: TrialState, end: ProcessesEnd, actor: "runner" | "contrail" = "runner"): void {
     const allocation = trial.allocation;
     assert(allocation, "an exit needs an allocation");
     const asked = {
@@ -512,7 +524,7 @@ class Step {
       text: verdict.text,
       exits: end,
     });
-    this.#say("runner", trial.number, `allocation ended: ${verdict.end}`, verdict.text);
+    this.#say(actor, trial.number, `allocation ended: ${verdict.end}`, verdict.text);
     if (trial.ending !== null) return this.#over(trial, trial.ending.reason, trial.ending.text);
     this.#afterAllocation(trial, verdict);
     if (trial.over === null) this.#slotsForSearch("yielded", trial.number);

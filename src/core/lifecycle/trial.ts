@@ -170,7 +170,8 @@ export const wantsSlots = (trial: TrialState): boolean =>
 
 /** The end of all processes of an allocation, as the runner saw it. */
 export interface ProcessesEnd {
-  readonly kind: "processes" | "launch_failed" | "runner_lost";
+  /** lease_expired: nobody has told; all others are the runner's word. */
+  readonly kind: "processes" | "launch_failed" | "runner_lost" | "lease_expired";
   /** In the order in which they ended; the first that failed tells. */
   readonly exits: readonly { readonly code: number | null; readonly signal: string | null }[];
   readonly outOfMemory: string | null;
@@ -181,8 +182,19 @@ export interface ProcessesEnd {
   readonly detail: string;
 }
 
+/** The end of what nobody can see any more. */
+export const lostWith = (detail: string): ProcessesEnd => ({
+  kind: "lease_expired",
+  exits: [],
+  outOfMemory: null,
+  signalsSent: [],
+  yielded: false,
+  logLines: 0,
+  detail,
+});
+
 /**
- * What an allocation's end means. Only facts: what the kernel reported, and what we had asked for.
+ * What an allocation's end means. Only facts: what the kernel reported, what we had asked for, or a lease that ran out.
  * An exit with a code other than 0 is the program's failure even when it was told to yield; a death by a
  * signal that we had sent is ours, and so is whatever code a lone process ends with after our SIGTERM (launchers
  * turn the signal into a code of their own).
@@ -191,7 +203,7 @@ export function classifyEnd(
   end: ProcessesEnd,
   asked: { yield: "pause" | "stop" | null; kill: boolean; invalid: boolean },
 ): { end: AllocationEnd; text: string } {
-  if (end.kind === "runner_lost")
+  if (end.kind === "runner_lost" || end.kind === "lease_expired")
     return { end: "node_lost", text: end.detail || "the runner on its node was lost" };
   if (end.kind === "launch_failed")
     return { end: "launch_failed", text: end.detail || "its program could not be started" };

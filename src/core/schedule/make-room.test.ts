@@ -11,6 +11,7 @@ const noSlot = (needed: number): WaitReason => ({
   needed,
   free: 0,
   total: 8,
+  withheld: 0,
 });
 const wait = (slots: number, { group = 2, reason = noSlot(slots) } = {}) => ({
   task: { group, slots },
@@ -63,7 +64,8 @@ test("trials of a deterministic search start in the order in which their results
   });
   const started = (queue: ReturnType<typeof task>[]) =>
     planStarts({
-      ...{ queue, free: ["a", "b"], slotsTotal: 2, nowMs: 1 },
+      ...{ queue, nowMs: 1 },
+      runners: [{ runner: "r", free: ["a", "b"], total: 2, withheld: false }],
       ...{ slotsMax: new Map(), held: new Map() },
     }).starts.map(({ task: { number } }) => number);
   assert.deepEqual(started([task(1, 9), task(2, 3), task(3, 1)]), [3, 2]);

@@ -19,8 +19,14 @@ const task = fc.record({
 const snapshot: fc.Arbitrary<Snapshot> = fc
   .record({
     tasks: fc.array(task, { maxLength: 12 }),
-    total: fc.integer({ min: 1, max: 8 }),
-    freeShare: fc.integer({ min: 0, max: 8 }),
+    runners: fc.array(
+      fc.record({
+        total: fc.integer({ min: 1, max: 8 }),
+        freeShare: fc.integer({ min: 0, max: 8 }),
+        withheld: fc.constantFrom(false, false, true),
+      }),
+      { minLength: 1, maxLength: 3 },
+    ),
     slotsMax: fc.array(fc.tuple(fc.integer({ min: 1, max: 4 }), fc.integer({ min: 1, max: 5 })), {
       maxLength: 2,
     }),
@@ -28,14 +34,18 @@ const snapshot: fc.Arbitrary<Snapshot> = fc
       maxLength: 2,
     }),
   })
-  .map(({ tasks, total, freeShare, slotsMax, held }) => ({
-    free: Array.from({ length: Math.min(total, freeShare) }, (_, i) => `cpu:${i}`),
-    slotsTotal: total,
+  .map(({ tasks, runners, slotsMax, held }) => ({
+    runners: runners.map(({ total, freeShare, withheld }, index) => ({
+      ...{ runner: `r${index}`, total, withheld },
+      free: Array.from({ length: Math.min(total, freeShare) }, (_, i) => `r${index} cpu:${i}`),
+    })),
     queue: tasks.map((t, i): SchedulableTask => ({ ...t, id: `${t.group}.${i}`, number: i })),
     slotsMax: new Map(slotsMax),
     held: new Map(held),
     nowMs: 100,
   }));
+
+const largest = (s: Snapshot): number => Math.max(0, ...s.runners.map((r) => r.total));
 
 const property = (name: string, check: (s: Snapshot) => void): void => {
   test(name, () => fc.assert(fc.property(snapshot, check), { seed: 7, numRuns: 2000 }));
@@ -44,7 +54,16 @@ const property = (name: string, check: (s: Snapshot) => void): void => {
 property("no slot is given twice, and only free ones are given", (s) => {
   const given = planStarts(s).starts.flatMap((start) => start.slots);
   assert.equal(new Set(given).size, given.length);
-  assert.ok(given.every((slot) => s.free.includes(slot)));
+  const free = s.runners.flatMap((r) => r.free);
+  assert.ok(given.every((slot) => free.includes(slot)));
+});
+
+property("all slots of a task are of one runner, which is neither silent nor lost", (s) => {
+  for (const start of planStarts(s).starts) {
+    const runner = s.runners.find((r) => r.runner === start.runner);
+    assert.ok(runner && !runner.withheld);
+    assert.ok(start.slots.every((slot) => runner.free.includes(slot)));
+  }
 });
 
 property("a task gets all the slots it needs or none", (s) => {
@@ -66,28 +85,37 @@ property("planning again after applying the plan starts nothing", (s) => {
   for (const { task: t } of first.starts) held.set(t.group, (held.get(t.group) ?? 0) + t.slots);
   const again = planStarts({
     ...s,
-    free: s.free.filter((slot) => !used.has(slot)),
+    runners: s.runners.map((r) => ({ ...r, free: r.free.filter((slot) => !used.has(slot)) })),
     queue: s.queue.filter((t) => !started.has(t.id)),
     held,
   });
   assert.equal(again.starts.length, 0);
 });
 
-property("nobody overtakes a task that waits for slots", (s) => {
+property("nobody overtakes a task that waits for slots which are there", (s) => {
   const plan = planStarts(s);
-  const blocked = plan.waits.find((wait) => wait.reason.code === "no_free_slot");
+  const widest = Math.max(0, ...s.runners.map((r) => (r.withheld ? 0 : r.total)));
+  const blocked = plan.waits.find(
+    ({ reason, task: t }) => reason.code === "no_free_slot" && t.slots <= widest,
+  );
   if (!blocked) return;
   for (const start of plan.starts) assert.ok(compareTasks(start.task, blocked.task) < 0);
 });
 
 property("what needs more slots than there are holds nobody up", (s) => {
   const plan = planStarts(s);
-  const tooWide = ({ slots }: SchedulableTask): boolean => slots > s.slotsTotal;
+  const tooWide = ({ slots }: SchedulableTask): boolean => slots > largest(s);
   for (const { task: t, reason } of plan.waits)
     assert.equal(reason.code === "too_few_slots", tooWide(t));
   const without = planStarts({ ...s, queue: s.queue.filter((t) => !tooWide(t)) });
   const taken = ({ starts }: typeof plan) => starts.map((x) => [x.task.id, x.slots]);
   assert.deepEqual(taken(plan), taken(without));
+});
+
+property("a task that only a silent or lost runner could take holds up nobody", (s) => {
+  const widest = Math.max(0, ...s.runners.map((r) => (r.withheld ? 0 : r.total)));
+  for (const { reason } of planStarts(s).waits)
+    if (reason.code === "behind") assert.ok(reason.aheadNeeds <= widest);
 });
 
 property("no experiment goes over its max_slots", (s) => {

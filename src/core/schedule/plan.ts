@@ -5,9 +5,14 @@
  * order can't surprise anyone. Trials of a deterministic search stand in the order in which their results count. A task that needs several slots gets all or none. The first task that
  * does not fit keeps what is free for itself: nothing behind it starts, so a wide task is never starved by
  * narrow ones that arrive for ever. One that needs more slots than there are (the machine came back with
- * fewer) keeps nothing, or it would hold up everybody for good. Alternative refused: backfilling behind it, which without known
- * durations trades a bounded wait for a little utilisation.
+ * fewer) keeps nothing, or it would hold up everybody for good. Alternative refused: backfilling behind it, which
+ * without known durations trades a bounded wait for a little utilisation.
+ *
+ * All slots of a task are of one runner. Where several could take it, the one with the least left over does, so that
+ * wide tasks still find room elsewhere. A runner that is silent or lost takes nothing, and who needs that very one
+ * waits without holding up the others.
  */
+import { assert } from "../../base/assert.ts";
 
 export interface SchedulableTask {
   /** Opaque to the plan; unique. */
@@ -25,10 +30,18 @@ export interface SchedulableTask {
   readonly notBeforeMs: number;
 }
 
-export interface Snapshot {
+/** What one runner has to give. */
+export interface RunnerSlots {
+  readonly runner: string;
   /** Free slots in the order in which they are to be used. */
   readonly free: readonly string[];
-  readonly slotsTotal: number;
+  readonly total: number;
+  /** Nothing is granted here: it is silent or lost. */
+  readonly withheld: boolean;
+}
+
+export interface Snapshot {
+  readonly runners: readonly RunnerSlots[];
   readonly queue: readonly SchedulableTask[];
   /** Experiment → most slots it may hold; absent = no bound. */
   readonly slotsMax: ReadonlyMap<number, number>;
@@ -39,6 +52,7 @@ export interface Snapshot {
 
 export interface Start {
   readonly task: SchedulableTask;
+  readonly runner: string;
   readonly slots: readonly string[];
   readonly reason: string;
 }
@@ -49,10 +63,13 @@ export type WaitReason =
   | {
       readonly code: "no_free_slot";
       readonly needed: number;
+      /** The most that are free on one runner. */
       readonly free: number;
       readonly total: number;
+      /** Of `total`: those of runners that are silent or lost. */
+      readonly withheld: number;
     }
-  /** It needs more than there are at all, so it keeps nothing from those behind it. */
+  /** It needs more than any runner has at all, so it keeps nothing from those behind it. */
   | { readonly code: "too_few_slots"; readonly needed: number; readonly total: number }
   /** Something ahead of it does not fit yet and keeps the free slots. */
   | { readonly code: "behind"; readonly ahead: string; readonly aheadNeeds: number };
@@ -74,50 +91,77 @@ export function compareTasks(a: SchedulableTask, b: SchedulableTask): number {
   );
 }
 
+/** A runner's free slots while a plan is made. */
+interface Room {
+  readonly runner: string;
+  readonly free: string[];
+}
+
 /** @param snapshot its `queue` in any order */
 export function planStarts(snapshot: Snapshot): Plan {
   const queue = [...snapshot.queue].sort(compareTasks);
-  const free = [...snapshot.free];
+  const rooms: Room[] = snapshot.runners
+    .filter(({ withheld }) => !withheld)
+    .map(({ runner, free }) => ({ runner, free: [...free] }));
+  const widest = Math.max(0, ...snapshot.runners.map((r) => (r.withheld ? 0 : r.total)));
   const held = new Map(snapshot.held);
   const starts: Start[] = [];
   const waits: Plan["waits"][number][] = [];
   let blocker: SchedulableTask | undefined;
   for (const task of queue) {
-    const reason = whyNot(task, { free: free.length, held, blocker, snapshot });
-    if (reason !== undefined) {
-      if (reason.code === "no_free_slot") blocker ??= task;
+    const room = tightest(rooms, task.slots);
+    const reason = whyNot(task, { rooms, room, held, blocker, snapshot });
+    if (reason !== undefined || room === undefined) {
+      assert(reason, "a task without room has a reason to wait");
+      if (reason.code === "no_free_slot" && task.slots <= widest) blocker ??= task;
       waits.push({ task, reason });
       continue;
     }
-    const slots = free.splice(0, task.slots);
+    const slots = room.free.splice(0, task.slots);
     held.set(task.group, (held.get(task.group) ?? 0) + task.slots);
     const place =
       waits.length === 0 ? "first in the queue" : "everything ahead of it waits for something else";
-    starts.push({ task, slots, reason: `${slots.join(" ")} free, ${place}` });
+    const reasonWhy = `${slots.join(" ")} free, ${place}`;
+    starts.push({ task, runner: room.runner, slots, reason: reasonWhy });
   }
   return { starts, waits };
+}
+
+/** The first of those with the least left over. */
+function tightest(rooms: readonly Room[], slots: number): Room | undefined {
+  let best: Room | undefined;
+  for (const room of rooms)
+    if (room.free.length >= slots && (!best || room.free.length < best.free.length)) best = room;
+  return best;
 }
 
 function whyNot(
   task: SchedulableTask,
   at: {
-    free: number;
+    rooms: readonly Room[];
+    room: Room | undefined;
     held: ReadonlyMap<number, number>;
     blocker: SchedulableTask | undefined;
     snapshot: Snapshot;
   },
 ): WaitReason | undefined {
-  const total = at.snapshot.slotsTotal;
-  if (task.slots > total) return { code: "too_few_slots", needed: task.slots, total };
+  const { runners } = at.snapshot;
+  const largest = Math.max(0, ...runners.map((runner) => runner.total));
+  if (task.slots > largest) return { code: "too_few_slots", needed: task.slots, total: largest };
   if (task.notBeforeMs > at.snapshot.nowMs) return { code: "backoff", untilMs: task.notBeforeMs };
   const max = at.snapshot.slotsMax.get(task.group);
   const held = at.held.get(task.group) ?? 0;
   if (max !== undefined && held + task.slots > max) return { code: "slots_max", max, held };
   if (at.blocker !== undefined)
     return { code: "behind", ahead: at.blocker.id, aheadNeeds: at.blocker.slots };
-  if (task.slots > at.free)
-    return { code: "no_free_slot", needed: task.slots, free: at.free, total };
-  return undefined;
+  if (at.room !== undefined) return undefined;
+  return {
+    code: "no_free_slot",
+    needed: task.slots,
+    free: Math.max(0, ...at.rooms.map(({ free }) => free.length)),
+    total: runners.reduce((sum, { total }) => sum + total, 0),
+    withheld: runners.reduce((sum, { total, withheld }) => sum + (withheld ? total : 0), 0),
+  };
 }
 
 /** The reason in one sentence for people. */
@@ -130,18 +174,24 @@ export function describeWait(reason: WaitReason, nowMs: number): string {
     case "too_few_slots":
       return `needs ${plural(reason.needed)}; there ${reason.total === 1 ? "is" : "are"} ${reason.total} in all, so it cannot start here`;
     case "no_free_slot":
-      return `needs ${plural(reason.needed)}; ${reason.free} of ${reason.total} are free`;
+      return `needs ${plural(reason.needed)}; ${reason.free} of ${reason.total} are free${withheldWords(reason.withheld)}`;
     case "behind":
       return `behind ${reason.ahead}, which needs ${plural(reason.aheadNeeds)}`;
   }
 }
 
+/** e.g. "; 2 slots are held back, because their runner is silent or lost". */
+export const withheldWords = (withheld: number): string =>
+  withheld === 0
+    ? ""
+    : `; ${plural(withheld)} ${withheld === 1 ? "is" : "are"} held back, because the runner is silent or lost`;
+
 const plural = (slots: number): string => (slots === 1 ? "1 slot" : `${slots} slots`);
 
 /**
  * Could this request ever be placed, were everything free?
- * @returns undefined when it could, otherwise the largest number of slots that would fit
+ * @param slotsLargest of the runner that has the most @returns undefined when it could, otherwise the largest number of slots that would fit
  */
-export function largestThatFits(slots: number, slotsTotal: number): number | undefined {
-  return slots <= slotsTotal ? undefined : slotsTotal;
+export function largestThatFits(slots: number, slotsLargest: number): number | undefined {
+  return slots <= slotsLargest ? undefined : slotsLargest;
 }

@@ -144,7 +144,7 @@ export function observeRunner(dataDir: string): RunnerObservation {
   const record = readRunnerRecord(files.record);
   if (record === undefined)
     return { state: "unknown", why: `${files.record} does not say which process it is` };
-  if (isRunning(record)) return { state: "alive", pid: record.pid };
+  if (isRunning(record)) return { state: "alive", pid: record.pid, boot: record.boot };
   return {
     state: "gone",
     proof: `no process with id ${record.pid} and start time ${record.started} exists on ${hostname()}`,

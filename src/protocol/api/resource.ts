@@ -8,11 +8,38 @@ export const slot = z.object({
   kind: z.enum(["gpu", "cpu"]),
   node: z.string(),
   description: z.string(),
+  /** The runner that starts processes on it. */
+  runner: z.string(),
   /** The allocation that holds it. */
   allocation: z.string().nullable(),
   since: time.nullable(),
+  /** Why nothing new is granted on it: its runner is silent or lost. */
+  withheld: z.string().nullable(),
 });
 export type Slot = z.infer<typeof slot>;
+
+export const runner = z.object({
+  id: z.string(),
+  /** Null where it offers no slots any more. */
+  node: z.string().nullable(),
+  /** silent: not heard, nothing ends. lost: its allocations were ended. returning: lost, and heard again, but it has
+   *  not confirmed yet that nothing of those runs any more. */
+  state: z.enum(["heard", "silent", "lost", "returning"]),
+  /** Why, in one sentence, and since when. */
+  reason: z.string(),
+  since: time,
+  /** Counts its leases. */
+  lease: count,
+  /** Null = never. */
+  heard_at: time.nullable(),
+  /** When its lease runs out, if it is not heard until then; null = lost. */
+  lease_until: time.nullable(),
+  /** When the engine last said that its process lives, where it had to be asked. */
+  alive_at: time.nullable(),
+  slots: z.array(z.string()),
+  allocations: z.array(z.string()),
+});
+export type Runner = z.infer<typeof runner>;
 
 export const job = z.object({
   experiment: z.int(),
@@ -22,6 +49,8 @@ export const job = z.object({
   submitted_at: time,
   running: count,
   queued: count,
+  /** Of those that run: how many have a runner that is silent. */
+  silent: count,
   slots_held: count,
   /** For each trial that waits, what it waits for, in queue order (at most 20). */
   waiting: z.array(z.object({ trial: z.string(), reason: z.string() })),

@@ -5,11 +5,23 @@ import { count, pageQuery, time } from "./common.ts";
 import { standing } from "./plan.ts";
 import { allocationEnd, endReason, trialState } from "./state.ts";
 
+/** Not heard, and presumed to go on: a flag beside the state and no part of it. */
+export const silence = z.object({
+  runner: z.string(),
+  since: time,
+  /** Null = not since the server started. */
+  heard_at: time.nullable(),
+  /** When the engine last said that the runner lives, where it was asked. */
+  alive_at: time.nullable(),
+});
+export type Silence = z.infer<typeof silence>;
+
 export const allocation = z.object({
   id: z.string(),
   run: count,
   /** Slots granted, e.g. cpu:0. */
   slots: z.array(z.string()),
+  runner: z.string(),
   state: z.enum(["assigned", "running", "ended"]),
   /** Steps before this one come from the checkpoint that it started from. */
   start_step: count,
@@ -20,6 +32,9 @@ export const allocation = z.object({
   /** As the kernel gave it. */
   exit_code: z.int().nullable(),
   signal: z.string().nullable(),
+  /** When the runner told of that exit: later than `ended_at` where the allocation had been given up before, null where
+   *  nobody has told yet. */
+  exit_heard_at: time.nullable(),
   reason: z.string(),
 });
 
@@ -41,6 +56,8 @@ export const trial = z.object({
   best: z.object({ step: count, objective: wireNumber }).nullable(),
   checkpoint: z.object({ id: z.string(), step: count }).nullable(),
   restarts: count,
+  /** Present while its runner is silent. */
+  silent: silence.optional(),
   slot_seconds: z.number(),
   created_at: time,
   started_at: time.nullable(),

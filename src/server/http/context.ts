@@ -9,10 +9,12 @@ import type { Purged } from "../../store/experiment-reads.ts";
 import type { TreeRegister } from "../../store/tree-store.ts";
 import type { Access } from "../access.ts";
 import type { DecisionLoop } from "../loops/decision-loop.ts";
+import type { Leases } from "../loops/lease-loop.ts";
 import type { OrdersContext, OrderWaiters } from "../orders.ts";
 import type { PageFiles } from "../page-files.ts";
 import { purged } from "../retention/commands.ts";
 import type { RetentionKeeper } from "../retention/keeper.ts";
+import { silenceOf } from "../runner-view.ts";
 import type { Subscribers } from "../subscribers.ts";
 import type { SlotMeter } from "../views.ts";
 import type { World } from "../world.ts";
@@ -30,6 +32,7 @@ export interface RouteContext {
   readonly clock: Clock;
   readonly orders: OrdersContext;
   readonly waiters: OrderWaiters;
+  readonly leases: Leases;
   readonly subscribers: Subscribers;
   readonly page: PageFiles;
   readonly dataDir: string;
@@ -46,7 +49,12 @@ export function slotMeter(
   experiment: number,
 ): SlotMeter | undefined {
   const live = world.experiments.get(experiment);
-  return live && { nowMs: clock.nowMs(), slotsPerTrial: live.x.spec.slotsPerTrial };
+  return (
+    live && {
+      ...{ nowMs: clock.nowMs(), slotsPerTrial: live.x.spec.slotsPerTrial },
+      silence: (trial) => silenceOf(world, live, trial),
+    }
+  );
 }
 
 /** `3.12` → its two numbers. @throws ContrailError not_found for anything else */

@@ -29,6 +29,7 @@ const NAMED = {
   Checkpoint: api.checkpoint,
   Dataset: api.dataset,
   Slot: api.slot,
+  Runner: api.runner,
   Job: api.job,
   Change: api.change,
   Token: api.token,

@@ -31,5 +31,5 @@ test("a runner that has heard of later orders than there are is told so at once"
   await using server = await testServer();
   const { ordersVersion } = await server.runner.orders();
   const reply = await held(server, ordersVersion + 1000);
-  assert.deepEqual(reply, { orders: [], ordersVersion, all: null });
+  assert.deepEqual(reply, { orders: [], ordersVersion, all: null, lease: 1 });
 });

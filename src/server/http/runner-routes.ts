@@ -5,11 +5,12 @@ import { parseId } from "../../base/ids.ts";
 import { ContrailError } from "../../protocol/errors.ts";
 import * as wire from "../../protocol/runner-wire.ts";
 import { checkTree } from "../../store/snapshot.ts";
+import type { PastAllocation } from "../live-experiment.ts";
 import { LogWriter } from "../log-writer.ts";
 import { allocationsOf, ordersFor } from "../orders.ts";
 import { saveTrees, uploadsDone } from "../retention/uploads.ts";
 import { answerSync } from "../runner-requests.ts";
-import { findLive, type PastAllocation } from "../sync.ts";
+import { findLive } from "../sync.ts";
 import { type App, LARGE_BODY_BYTES_MAX } from "./app.ts";
 import type { RouteContext } from "./context.ts";
 
@@ -17,6 +18,7 @@ const params = z.object({ runner: z.string().min(1).max(64) });
 const ordersQuery = z.object({
   after: z.coerce.number().int().min(0),
   wait_ms: z.coerce.number().int().min(0).max(60_000).default(25_000),
+  boot: z.string().min(1).max(64).optional(),
 });
 
 export function runnerRoutes(app: App, context: RouteContext): void {
@@ -74,7 +76,9 @@ export function runnerRoutes(app: App, context: RouteContext): void {
       },
     },
     async (request) => {
-      refuseOthers(context, request.params.runner, request.body.allocations);
+      const { runner } = request.params;
+      refuseOthers(context, runner, request.body.allocations);
+      await context.leases.heard(runner, request.body.boot ?? null);
       return { acked: await logs.store(request.body) };
     },
   );
@@ -92,7 +96,8 @@ export function runnerRoutes(app: App, context: RouteContext): void {
     },
     async (request, reply) => {
       const { runner } = request.params;
-      const { after, wait_ms: waitMs } = request.query;
+      const { after, wait_ms: waitMs, boot } = request.query;
+      await context.leases.heard(runner, boot ?? null);
       const answer = () => ordersFor(context.orders, runner, after);
       // Also that our versions are behind the runner's, which then asks for everything anew.
       const isNews = (found: ReturnType<typeof answer>): boolean =>
@@ -119,7 +124,10 @@ export function runnerRoutes(app: App, context: RouteContext): void {
         });
         found = answer();
       }
-      return { ...found, all: after === 0 ? allocationsOf(world, runner) : null };
+      // Who is not named is ended, so only what is durable may be missing.
+      const all =
+        after === 0 ? await context.loop.read((world) => allocationsOf(world, runner)) : null;
+      return { ...found, all, lease: world.runners.get(runner).leaseDurable };
     },
   );
 }
@@ -196,8 +204,10 @@ async function pastAllocations(
     experiment_id: number;
     trial_number: number;
     acked: number;
+    unseen: boolean;
   }>(
     `select a.id, a.run, t.id as trial_id, a.experiment_id, a.trial_number, a.acked,
+       a.exit_heard_at is null as unseen,
        a.experiment_id || '.' || a.trial_number || '.' || a.run as key
      from unnest($1::text[]) as k(key)
      join allocations a on a.experiment_id = split_part(k.key, '.', 1)::int
@@ -212,6 +222,7 @@ async function pastAllocations(
       trialId: row.trial_id,
       trial: `${row.experiment_id}.${row.trial_number}`,
       acked: Number(row.acked),
+      unseen: row.unseen,
     });
   return past;
 }

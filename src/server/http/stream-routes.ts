@@ -5,6 +5,7 @@ import { searchRungs } from "../../core/search/methods.ts";
 import * as api from "../../protocol/api.ts";
 import { listTrials, readExperiment } from "../../store/experiment-reads.ts";
 import { liveExperimentView, liveTrialView } from "../live-view.ts";
+import { silenceOf } from "../runner-view.ts";
 import { experimentView, rungView, trialView } from "../views.ts";
 import type { App } from "./app.ts";
 import { noExperiment, notPurged, type RouteContext } from "./context.ts";
@@ -135,7 +136,10 @@ function look(context: RouteContext, id: number, numbers: readonly number[]) {
   return {
     trials: numbers
       .map((number) =>
-        liveTrialView(live, number, { nowMs, reason: reasons.get(`${id}.${number}`) }),
+        liveTrialView(live, number, {
+          ...{ nowMs, reason: reasons.get(`${id}.${number}`) },
+          silence: silenceOf(context.world, live, number),
+        }),
       )
       .filter((trial) => trial !== undefined),
     rungs: searchRungs(live.x.spec.search, live.x.search).map((r) => rungView(id, r)),

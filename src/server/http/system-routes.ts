@@ -4,6 +4,7 @@ import { ContrailError } from "../../protocol/errors.ts";
 import { listTokens } from "../../store/access-store.ts";
 import { stopAsked } from "../own-changes.ts";
 import { recordIn } from "../recorded.ts";
+import { runnerView, silenceOf } from "../runner-view.ts";
 import { type App, person } from "./app.ts";
 import type { RouteContext } from "./context.ts";
 import { waitReasons } from "./wait-reasons.ts";
@@ -149,9 +150,22 @@ export function systemRoutes(app: App, context: RouteContext): void {
           ...slot,
           allocation: holder ? `${holder.experiment}.${holder.trial}.${holder.run}` : null,
           since: holder ? new Date(holder.sinceMs).toISOString() : null,
+          withheld: world.runners.withheld(slot.runner) ?? null,
         };
       }),
     }),
+  );
+
+  app.get(
+    "/runners",
+    {
+      config: { access: ["read"] },
+      schema: { response: { 200: z.object({ items: z.array(api.runner) }) }, tags },
+    },
+    async () => {
+      const at = { nowMs: clock.nowMs(), limits: context.leases.limits };
+      return { items: world.runners.all.map((runner) => runnerView(world, runner, at)) };
+    },
   );
 
   app.get(
@@ -213,6 +227,9 @@ function jobs(context: RouteContext): api.Job[] {
       }))
       .filter((entry): entry is { trial: string; reason: string } => entry.reason !== undefined);
     const held = [...experiment.allocations.values()];
+    const silent = [...experiment.allocations.keys()].filter(
+      (trial) => silenceOf(context.world, experiment, trial) !== undefined,
+    );
     return {
       experiment: experiment.id,
       name: experiment.row.name,
@@ -221,6 +238,7 @@ function jobs(context: RouteContext): api.Job[] {
       submitted_at: experiment.row.created_at.toISOString(),
       running: held.length,
       queued: waiting.length,
+      silent: silent.length,
       slots_held: held.reduce((sum, allocation) => sum + allocation.slots.length, 0),
       waiting: waiting.slice(0, JOB_WAITS_SHOWN),
     };

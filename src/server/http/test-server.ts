@@ -9,7 +9,8 @@ import { join } from "node:path";
 import type pg from "pg";
 import pino from "pino";
 import type { Clock } from "../../base/clock.ts";
-import type { Engine } from "../../engines/engine.ts";
+import type { LeaseLimits } from "../../core/lease/lease.ts";
+import type { Engine, RunnerObservation } from "../../engines/engine.ts";
 import type { Problem } from "../../protocol/errors.ts";
 import type { OrdersReply, SyncReply } from "../../protocol/runner-wire.ts";
 import { Client } from "../../sdk/client.ts";
@@ -17,6 +18,8 @@ import type { Database } from "../../store/schema.ts";
 import { withTestDatabase } from "../../store/test-database.ts";
 import { startServer } from "../server.ts";
 import type { ConnectionLimits } from "./connections.ts";
+
+const HOUR_MS = 3_600_000;
 
 export interface CallOptions {
   /** null = none; absent = the person's. */
@@ -61,6 +64,10 @@ export interface TestServer extends AsyncDisposable {
 
 export interface TestServerOptions {
   readonly slots?: number;
+  /** Absent = longer than any test: most play a runner that speaks when the test has something to say. */
+  readonly lease?: LeaseLimits;
+  /** What the engine says of the runner; absent = that it lives. */
+  readonly observe?: () => RunnerObservation;
   /** False leaves the one-time token unused. */
   readonly signIn?: boolean;
   /** The wall clock moves by `advance` alone, for tests that a slow machine must not tell apart. */
@@ -91,9 +98,13 @@ export async function testServer(options: TestServerOptions = {}): Promise<TestS
       ...{ dataDir, clock, log, port, host: "127.0.0.1", version: "0.0.0", user: "ada" },
       databaseUrl: database.url,
       pageDir: options.pageDir ?? join(dataDir, "no-page"),
-      engine: idleEngine(options.slots ?? 2, (token) => {
-        runnerToken = token;
-      }),
+      engine: {
+        ...idleEngine(options.slots ?? 2, (token) => {
+          runnerToken = token;
+        }),
+        ...(options.observe === undefined ? {} : { observe: options.observe }),
+      },
+      lease: options.lease ?? { silentMs: HOUR_MS, leaseMs: HOUR_MS, lostMs: HOUR_MS },
       onStopWanted: () => undefined,
       ...(options.connectionLimits && { connectionLimits: options.connectionLimits }),
     });
@@ -184,7 +195,7 @@ export function idleEngine(slots: number, onToken: (token: string) => void): Eng
       onToken(token);
       return { pid: process.pid, adopted: false };
     },
-    observe: () => ({ state: "alive", pid: process.pid }),
+    observe: () => ({ state: "alive", pid: process.pid, boot: "test" }),
     stopRunner: async () => undefined,
   };
 }

@@ -228,6 +228,7 @@ export class DecisionLoop {
       throw error;
     }
     world.ordersDurable = Math.max(world.ordersDurable, turn.ordersVersion);
+    world.runners.durable();
     for (const { waiting, value } of done) waiting.resolve(value);
     this.#tell(turn);
   }
@@ -258,11 +259,13 @@ export class DecisionLoop {
       const live = world.experiments.get(id);
       if (live && isOver(live.x.core)) world.release(id);
     }
-    if (turn.touched.size > 0 || turn.runners.size > 0 || turn.retention.size > 0)
-      onCommitted({
-        ...{ runners: turn.runners, trials: turn.dirtyTrials, experiments: turn.touched },
-        retention: turn.retention,
-      });
+    const experiments = new Set([...turn.touched, ...turn.shown.keys()]);
+    const trials = new Map<number, ReadonlySet<number>>(turn.dirtyTrials);
+    for (const [id, shown] of turn.shown)
+      trials.set(id, new Set([...shown, ...(trials.get(id) ?? [])]));
+    const { runners, retention } = turn;
+    if (experiments.size > 0 || runners.size > 0 || retention.size > 0)
+      onCommitted({ runners, trials, experiments, retention });
   }
 }
 

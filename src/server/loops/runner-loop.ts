@@ -22,9 +22,11 @@ export async function startRunnerLoop(options: {
     try {
       const seen = engine.observe(spec.dataDir);
       if (seen.state !== "alive" && !stopped) {
-        log.warn({ seen }, "the runner is gone; starting another, which cleans up after it");
-        await engine.ensureRunner(spec);
-        options.onReplaced?.(seen.state === "gone" ? seen.proof : seen.why);
+        if (seen.state === "gone")
+          log.warn({ seen }, "the runner is gone; starting another, which cleans up after it");
+        // An engine that cannot tell adopts the one that lives.
+        const { adopted } = await engine.ensureRunner(spec);
+        if (!adopted) options.onReplaced?.(seen.state === "gone" ? seen.proof : seen.why);
       }
     } catch (error) {
       log.error({ err: error }, "the runner could not be started; trying again");

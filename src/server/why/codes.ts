@@ -27,6 +27,8 @@ export const WHY_CODES = {
   promoted: "among the best of its rung, so it goes on: rank, threshold, competitors",
   retried: "it failed and was started again, from which checkpoint, at which attempt",
   node_lost: "its runner was lost; it goes on and is charged nothing",
+  runner_silent: "its runner is not heard; its training is presumed to go on, and nothing ends",
+  late_exit: "how the processes of an allocation ended that had been given up before",
   left_out: "the middle of a long history is left out",
   // Ends of trials
   stopping: "told to end; its processes are still there, or the experiment is being brought down",
@@ -63,6 +65,9 @@ export const WHY_CODES = {
   free_nothing_waits: "no trial wants it",
   free_nothing_fits: "trials wait, but none of them can use it now",
   free_server_stopping: "the server is stopping and grants nothing",
+  withheld_silent: "its runner is not heard, so nothing new is granted on it",
+  withheld_lost:
+    "its runner is lost: processes may still use the device, so nobody gets it before the runner has confirmed that none does",
   starting: "the allocation's processes are being started",
   running: "the allocation's processes run",
   leaving: "the allocation was told to go; its processes are still there",

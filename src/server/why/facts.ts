@@ -41,6 +41,18 @@ export interface AllocationFact {
   readonly endedAt: string | null;
 }
 
+/** A runner that is silent or lost. */
+export interface RunnerFact {
+  readonly runner: string;
+  readonly standing: "silent" | "lost";
+  readonly cause: string;
+  readonly since: string;
+  /** null = not since the server started. */
+  readonly heardAt: string | null;
+  /** When the engine last said that it lives; null = it was not asked or could not tell. */
+  readonly aliveAt: string | null;
+}
+
 export interface HolderFact {
   readonly slot: string;
   /** The allocation that holds it. */
@@ -90,6 +102,8 @@ export interface TrialFacts extends SearchFacts {
   /** null where it wants no slots or is about to get them. */
   readonly wait: WaitFact | null;
   readonly holders: readonly HolderFact[];
+  /** Of its live allocation; null while it is heard. */
+  readonly silent: RunnerFact | null;
   readonly draining: boolean;
   readonly rung: RungFact | null;
   readonly lastLines: readonly string[];
@@ -152,6 +166,8 @@ export interface SlotFacts {
     readonly endedAt: string;
     readonly reason: string;
   } | null;
+  /** Its runner, where that is silent or lost. */
+  readonly withheld: RunnerFact | null;
   /** The orders of the holder, where it is to go. */
   readonly leaving: string | null;
   readonly waits: readonly { readonly trial: string; readonly wait: WaitFact }[];

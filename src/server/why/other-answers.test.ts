@@ -27,7 +27,7 @@ const first = (more: Partial<ExperimentFacts>) => answerExperiment(experiment(mo
 describe("an experiment", () => {
   test("active: who activated it, how many trials there are, and what the first of them wait for", () => {
     const wait = {
-      reason: { code: "no_free_slot", needed: 1, free: 0, total: 2 },
+      reason: { code: "no_free_slot", needed: 1, free: 0, total: 2, withheld: 0 },
       position: 1,
       waiting: 1,
       needs: 1,
@@ -108,7 +108,7 @@ describe("an experiment", () => {
 test("a slot: held, held until the processes end, free for want of work, of fit, or of a server", () => {
   const slot = (more: Partial<SlotFacts>) =>
     answerSlot({
-      ...{ id: "cpu:0", holder: null, grant: null, last: null, leaving: null },
+      ...{ id: "cpu:0", holder: null, grant: null, last: null, withheld: null, leaving: null },
       ...{ waits: [], draining: false, nowMs: NOW },
       ...more,
     }).reasons;
@@ -127,7 +127,7 @@ test("a slot: held, held until the processes end, free for want of work, of fit,
     "cpu:0 is free: no trial waits for slots. Nobody has held it yet.",
   );
   const wait = {
-    reason: { code: "no_free_slot", needed: 2, free: 1, total: 2 },
+    reason: { code: "no_free_slot", needed: 2, free: 1, total: 2, withheld: 0 },
     position: 1,
     waiting: 1,
     needs: 2,

@@ -26,6 +26,7 @@ import type {
   ExperimentFacts,
   HolderFact,
   RungFact,
+  RunnerFact,
   SearchFacts,
   SlotFacts,
   TrialFacts,
@@ -86,6 +87,10 @@ export async function readTrialFacts(
     allocations: extras.allocations.map(allocationFact),
     wait: waits.find((entry) => entry.trial === id)?.wait ?? null,
     holders: holdersOf(world),
+    silent: runnerFact(
+      world,
+      world.experiments.get(key.experiment)?.allocations.get(key.number)?.runner,
+    ),
     draining: world.draining,
     rung: rungNow(world, trial),
     lastLines: lines.map((line) => logView(key.experiment, line).text),
@@ -141,7 +146,8 @@ export async function readSlotFacts(
   { readPool, world, nowMs }: Sources,
   id: string,
 ): Promise<SlotFacts | undefined> {
-  if (!world.slots.some((slot) => slot.id === id)) return undefined;
+  const slot = world.slots.find((known) => known.id === id);
+  if (!slot) return undefined;
   const holder = holdersOf(world).find(({ slot }) => slot === id) ?? null;
   const [experiment = 0, trial = 0] = holder?.allocation.split(".").map(Number) ?? [];
   const [changes, last] = await Promise.all([
@@ -163,6 +169,7 @@ export async function readSlotFacts(
     last: last?.ended_at
       ? { allocation: last.allocation, endedAt: last.ended_at.toISOString(), reason: last.reason }
       : null,
+    withheld: runnerFact(world, slot.runner),
     leaving: leaves ? (live?.allocations.get(trial)?.ordersReason ?? "it was told to go") : null,
     waits: waitsOf(world, nowMs),
     draining: world.draining,
@@ -212,6 +219,19 @@ function allocationFact(row: AllocationRow): AllocationFact {
     reason: row.reason,
     createdAt: row.created_at.toISOString(),
     endedAt: row.ended_at?.toISOString() ?? null,
+  };
+}
+
+function runnerFact(world: World, id: string | undefined): RunnerFact | null {
+  if (id === undefined || !world.runners.has(id)) return null;
+  const { lease, hearing, heardBeforeMs, aliveAtMs } = world.runners.get(id);
+  if (lease.standing === "held") return null;
+  const iso = (ms: number | null) => (ms === null ? null : new Date(ms).toISOString());
+  return {
+    ...{ runner: id, standing: lease.standing, cause: lease.cause },
+    since: new Date(lease.sinceMs).toISOString(),
+    heardAt: iso(hearing.heardAtMs ?? heardBeforeMs),
+    aliveAt: iso(aliveAtMs),
   };
 }
 

@@ -1,6 +1,6 @@
 /** Reasons and the words that all answers share. Pure. */
 import { type Json, toWire } from "../../base/json.ts";
-import { describeWait } from "../../core/schedule/plan.ts";
+import { describeWait, withheldWords } from "../../core/schedule/plan.ts";
 import type { Standing } from "../../core/search/search.ts";
 import type { WhyReason } from "../../protocol/api.ts";
 import type { WhyCode } from "./codes.ts";
@@ -155,11 +155,12 @@ export function waitReason(
     case "no_free_slot":
       return reasonOf(
         "waits_for_slots",
-        `Trial ${trial} waits for slots: it needs ${reason.needed}, and ${reason.free} of ${reason.total} are free. ${place}${holders}`,
+        `Trial ${trial} waits for slots: it needs ${reason.needed}, and ${reason.free} of ${reason.total} are free${withheldWords(reason.withheld)}. ${place}${holders}`,
         {
           actor: "scheduler",
           figures: {
             ...{ ...figures, free: reason.free, total: reason.total },
+            withheld: reason.withheld,
             holders: at.holders.map(holderJson),
           },
         },

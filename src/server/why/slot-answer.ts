@@ -1,7 +1,7 @@
 /** Why a slot is held, or free; and why an allocation was granted and ended. Pure. */
 import type { Why, WhyReason } from "../../protocol/api.ts";
 import { codeOf } from "./codes.ts";
-import type { AllocationFact, ChangeFact, SlotFacts, TrialFacts } from "./facts.ts";
+import type { AllocationFact, ChangeFact, RunnerFact, SlotFacts, TrialFacts } from "./facts.ts";
 import {
   lasting,
   moment,
@@ -11,14 +11,19 @@ import {
   targetWords,
   waitReason,
 } from "./sentences.ts";
-import { answerTrial, endWords } from "./trial-answer.ts";
+import { answerTrial, endWords, heardWords } from "./trial-answer.ts";
 
 export function answerSlot(f: SlotFacts): Why {
-  const reasons = f.holder ? [held(f, f.holder)] : [free(f), ...waitsWhileFree(f)];
+  const kept = f.withheld ? [withheld(f, f.withheld)] : [];
+  const reasons = f.holder
+    ? [held(f, f.holder), ...kept]
+    : f.withheld
+      ? kept
+      : [free(f), ...waitsWhileFree(f)];
   return {
     kind: "slot",
     id: f.id,
-    state: f.holder ? "held" : "free",
+    state: f.holder ? "held" : f.withheld ? "withheld" : "free",
     reasons,
     last_lines: [],
   };
@@ -40,11 +45,26 @@ function held(f: SlotFacts, holder: NonNullable<SlotFacts["holder"]>): WhyReason
   );
 }
 
+function withheld(f: SlotFacts, runner: RunnerFact): WhyReason {
+  const lost = runner.standing === "lost";
+  const how = lost
+    ? `is lost since ${moment(runner.since)}, and what ran there may run still. It is granted again when the runner has come back and confirmed that nothing does.`
+    : `is silent since ${moment(runner.since)}. What runs there goes on; nothing new is granted until it is heard again.`;
+  const last = lost ? ` ${lastHolder(f)}` : "";
+  return reasonOf(
+    lost ? "withheld_lost" : "withheld_silent",
+    `${f.id} is held back: its runner ${runner.runner} ${how} ${sentence(runner.cause)}${heardWords(runner)}${last}`,
+    { actor: "contrail", figures: { ...runner, last: f.last?.allocation ?? null } },
+  );
+}
+
+const lastHolder = (f: SlotFacts): string =>
+  f.last === null
+    ? "Nobody has held it yet."
+    : `The last to hold it was ${f.last.allocation}, until ${moment(f.last.endedAt)} (${f.last.reason}).`;
+
 function free(f: SlotFacts): WhyReason {
-  const last =
-    f.last === null
-      ? "Nobody has held it yet."
-      : `The last to hold it was ${f.last.allocation}, until ${moment(f.last.endedAt)} (${f.last.reason}).`;
+  const last = lastHolder(f);
   if (f.draining)
     return reasonOf(
       "free_server_stopping",

@@ -28,7 +28,13 @@ const facts = (more: Partial<TrialFacts>): TrialFacts => ({
   ...{ id: "3.7", experiment: 3, state: "queued", endReason: null, reason: "as stored" },
   ...{ step: 3, target: 9, restarts: 0, maxRestarts: 5, checkpointStep: 3 },
   ...{ unit: "epochs", metric: "accuracy", smallerIsBetter: false },
-  ...{ held: { byPerson: false, byExperiment: false }, wait: null, holders: [], draining: false },
+  ...{
+    held: { byPerson: false, byExperiment: false },
+    wait: null,
+    holders: [],
+    silent: null,
+    draining: false,
+  },
   ...{ rung: null, lastLines: [], nowMs: NOW },
   ...{ changes: [], experimentChanges: [], decisions: [], allocations: [] },
   ...more,
@@ -136,7 +142,7 @@ describe("the first reason explains the state", () => {
     const reason = (code: object) =>
       first({ wait: { ...wait, reason: code as never }, holders, changes: [created] });
     assert.equal(
-      reason({ code: "no_free_slot", needed: 1, free: 0, total: 1 }).text,
+      reason({ code: "no_free_slot", needed: 1, free: 0, total: 1, withheld: 0 }).text,
       "Trial 3.7 waits for slots: it needs 1, and 0 of 1 are free. It has place 2 of 3 in the queue. cpu:0 is held by 3.1.1 (for 12 s).",
     );
     const tooWide = reason({ code: "too_few_slots", needed: 4, total: 1 });

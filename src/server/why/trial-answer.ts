@@ -8,7 +8,7 @@
  */
 import type { Why, WhyReason } from "../../protocol/api.ts";
 import { codeOf, type WhyCode } from "./codes.ts";
-import type { AllocationFact, ChangeFact, TrialFacts } from "./facts.ts";
+import type { AllocationFact, ChangeFact, RunnerFact, TrialFacts } from "./facts.ts";
 import { moment, plural, reasonOf, sentence, waitReason } from "./sentences.ts";
 import { historyOf } from "./trial-history.ts";
 
@@ -24,10 +24,28 @@ export function answerTrial(f: TrialFacts): Why {
     kind: "trial",
     id: f.id,
     state: f.state,
-    reasons: [now, ...shortened(before)],
+    reasons: [now, ...(f.silent ? [silence(f, f.silent)] : []), ...shortened(before)],
     last_lines: [...f.lastLines],
   };
 }
+
+/** Beside its state and no part of it: nobody knows more than that nothing was heard. */
+function silence(f: TrialFacts, runner: RunnerFact): WhyReason {
+  const alive =
+    runner.aliveAt === null
+      ? ""
+      : ` The engine said that it lives at ${moment(runner.aliveAt)}, and while it does nothing ends.`;
+  return reasonOf(
+    "runner_silent",
+    `Runner ${runner.runner}, on which allocation ${f.id}.${f.allocations.at(-1)?.run ?? ""} runs, is silent since ${moment(runner.since)}: ${sentence(runner.cause)}${heardWords(runner)}${alive}`,
+    { actor: "contrail", figures: { ...runner } },
+  );
+}
+
+export const heardWords = (runner: RunnerFact): string =>
+  runner.heardAt === null
+    ? " It was not heard since the server started."
+    : ` It was last heard at ${moment(runner.heardAt)}.`;
 
 const sameEvents = (a: WhyReason, b: WhyReason): boolean =>
   a.events.length > 0 && a.code === b.code && String(a.events) === String(b.events);

@@ -141,6 +141,8 @@ function changeReason(f: TrialFacts, change: ChangeFact): WhyReason | undefined 
         `Its runner was lost, which is not charged to max_restarts: ${sentence(cause)}`,
         { changes: [change] },
       );
+    case "late exit":
+      return reasonOf("late_exit", `Heard late: ${sentence(cause)}`, { changes: [change] });
     case "paused":
       return reasonOf("paused_by_user", `Paused by ${actor}.`, { changes: [change] });
     case "activated":
