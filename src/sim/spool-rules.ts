@@ -47,6 +47,9 @@ function check(
     );
   if (!row || !trial) return broken("no such allocation");
   if (row.acked < seq) return broken(`the ledger has events up to ${row.acked}`);
+  // A runner that was out of reach speaks of what a person has deleted for good in the meantime.
+  const marks = ledger.table("experiment_marks").get(String(id.experiment));
+  if (marks?.emptied_at != null) return;
   if (begins(payload, REPORT)) {
     const found = ledger.table("reports").get(`${trial.id} ${row.run} ${seq}`);
     const { step } = JSON.parse(payload.toString("utf8")) as { step: number };

@@ -112,8 +112,16 @@ export function checkKept(context: SimContext, disk: ServerDisk): void {
     });
     for (const { checkpoint, keep } of verdicts) {
       const blobs = [...(disk.trees.trees.get(checkpoint.tree)?.keys() ?? [])];
+      // Two runs of one trial may have saved the same bytes at the same step, the older one late: one of them will do.
+      const isThere = verdicts.some(
+        ({ checkpoint: { trial, step, tree, isThere: there } }) =>
+          there &&
+          trial === checkpoint.trial &&
+          step === checkpoint.step &&
+          tree === checkpoint.tree,
+      );
       const whole = blobs.length > 0 && blobs.every((blob) => disk.blobs.stored.has(blob));
-      if ((keep.length > 0 || checkpoint.isThere) && !(checkpoint.isThere && whole))
+      if ((keep.length > 0 || checkpoint.isThere) && !(isThere && whole))
         context.broken(
           "what the policy keeps is there",
           `step ${checkpoint.step} of trial ${experiment.id}.${checkpoint.trial}: ${keep.join(", ")}`,
