@@ -3,7 +3,7 @@
  * which here is the benchmark itself. So everything between the wire and the disk is what users run,
  * and as many slots as one likes cost nothing.
  *
- * `node bench/stub-server.ts DATA_DIR SLOTS`; says one line of JSON when it is ready, ends with its stdin.
+ * `node bench/stub-server.ts DATA_DIR SLOTS`; DATABASE_URL as ever; says one line of JSON when it is ready, ends with its stdin.
  */
 import { once } from "node:events";
 import pino from "pino";
@@ -47,7 +47,7 @@ const server = await startServer({
   dataDir,
   host: "127.0.0.1",
   port: 0,
-  databaseUrl: undefined,
+  databaseUrl: process.env.DATABASE_URL || undefined,
   clock: realClock,
   log: pino({ level: "error" }, pino.destination({ dest: 2, sync: true })),
   engine,

@@ -14,6 +14,7 @@ import { dirname, join } from "node:path";
 import { after, before } from "node:test";
 import { fileURLToPath } from "node:url";
 import { realClock } from "../src/base/real-clock.ts";
+import { readCredentials } from "../src/cli/credentials.ts";
 import { type StartedServer, startServer, stopServer } from "../src/cli/server-process.ts";
 import type { Experiment, LogEntry, Trial, TrialDetail } from "../src/protocol/api.ts";
 import { Client, eachItem } from "../src/sdk/client.ts";
@@ -29,6 +30,17 @@ export interface StandOptions {
   readonly slots?: number;
   /** Another database than its own. */
   readonly databaseUrl?: string;
+  /** Added to the environment of everything that the stand starts. */
+  readonly env?: (dataDir: string) => NodeJS.ProcessEnv;
+  /** A command and its arguments that run `contrail up`: the server then lives where they put it (a cgroup, a mount). */
+  readonly within?: (dataDir: string) => readonly string[];
+}
+
+export interface StandProcess {
+  readonly pid: number;
+  readonly command: string;
+  /** For which it trains, if it does. */
+  readonly allocation: string | undefined;
 }
 
 export class Stand implements AsyncDisposable {
@@ -39,6 +51,7 @@ export class Stand implements AsyncDisposable {
   readonly mark: string;
   readonly env: NodeJS.ProcessEnv;
   readonly #slots: number;
+  readonly #within: readonly string[];
   #server: StartedServer | undefined;
   #client: Client | undefined;
   token = "";
@@ -49,6 +62,7 @@ export class Stand implements AsyncDisposable {
     this.trace = join(folder, "trace");
     this.mark = `e2e-${randomUUID()}`;
     this.#slots = options.slots ?? 2;
+    this.#within = options.within?.(this.dataDir) ?? [];
     this.env = {
       ...process.env,
       [MARK]: this.mark,
@@ -57,6 +71,7 @@ export class Stand implements AsyncDisposable {
       CONTRAIL_DATA_DIR: this.dataDir,
       HOME: folder,
       ...(options.databaseUrl === undefined ? {} : { DATABASE_URL: options.databaseUrl }),
+      ...options.env?.(this.dataDir),
     };
   }
 
@@ -73,15 +88,27 @@ export class Stand implements AsyncDisposable {
   /** Starts the server, or starts it again, on this port or whatever is free. */
   async start(port = 0): Promise<StartedServer> {
     const world = { clock: realClock, env: this.env, newKey: randomUUID };
+    if (this.#within.length > 0) await this.#startWithin();
+    // Finds the one that was started within.
     this.#server = await startServer({ dataDir: this.dataDir, port, slots: this.#slots }, world);
     const { url, oneTimeToken } = this.#server;
     const common = { url, clock: realClock, newKey: randomUUID };
+    // `contrail up` has signed in already.
+    const stored = readCredentials(this.env).servers[url]?.token;
+    if (this.#within.length > 0 && stored !== undefined) this.token = stored;
     if (this.token === "") {
       assert.ok(oneTimeToken, "the first start gives a link to sign in with");
       this.token = (await new Client(common).login({ one_time_token: oneTimeToken })).token;
     }
     this.#client = new Client({ ...common, token: this.token });
     return this.#server;
+  }
+
+  async #startWithin(): Promise<void> {
+    const up = ["up", "--data-dir", this.dataDir, "--port", "0", "--slots", String(this.#slots)];
+    const [command = "", ...args] = [...this.#within, join(ROOT, "bin", "contrail"), ...up];
+    const { code, stderr } = await this.#run(command, args, { env: this.env });
+    assert.equal(code, 0, `${command} ${args.join(" ")}: ${stderr}`);
   }
 
   /** kill -9, and waits until the process is gone. */
@@ -122,13 +149,15 @@ export class Stand implements AsyncDisposable {
   }
 
   /** Every living process that this stand has started, however indirectly. */
-  processes(): { pid: number; command: string }[] {
+  processes(): StandProcess[] {
     return readdirSync("/proc").flatMap((name) => {
       const pid = Number(name);
       if (!Number.isInteger(pid) || pid === process.pid) return [];
       const command = read(`/proc/${name}/cmdline`).replaceAll("\0", " ").trim();
-      const ours = read(`/proc/${name}/environ`).includes(this.mark);
-      return ours && command !== "" ? [{ pid, command }] : [];
+      const environment = read(`/proc/${name}/environ`);
+      if (!environment.includes(this.mark) || command === "") return [];
+      const allocation = /(?:^|\0)CONTRAIL_ALLOCATION=([^\0]*)/.exec(environment)?.[1];
+      return [{ pid, command, allocation }];
     });
   }
 
@@ -137,10 +166,23 @@ export class Stand implements AsyncDisposable {
     args: readonly string[],
     options: { cwd?: string; signal?: (kill: (name: NodeJS.Signals) => void) => void } = {},
   ): Promise<{ code: number | null; stdout: string; stderr: string }> {
+    const env = { ...this.env, CONTRAIL_SERVER: this.server.url, CONTRAIL_TOKEN: this.token };
+    return this.#run(join(ROOT, "bin", "contrail"), args, { ...options, env });
+  }
+
+  #run(
+    command: string,
+    args: readonly string[],
+    options: {
+      readonly env: NodeJS.ProcessEnv;
+      readonly cwd?: string;
+      readonly signal?: (kill: (name: NodeJS.Signals) => void) => void;
+    },
+  ): Promise<{ code: number | null; stdout: string; stderr: string }> {
     return new Promise((resolve, reject) => {
-      const child = spawn(join(ROOT, "bin", "contrail"), args, {
+      const child = spawn(command, args, {
         cwd: options.cwd ?? this.folder,
-        env: { ...this.env, CONTRAIL_SERVER: this.server.url, CONTRAIL_TOKEN: this.token },
+        env: options.env,
         stdio: ["ignore", "pipe", "pipe"],
       });
       const out = { stdout: "", stderr: "" };
@@ -324,13 +366,13 @@ function read(path: string): string {
 
 /** A search over curve.ts; `more` replaces and adds fields. */
 export function curveSearch(searcher: object, more: Record<string, unknown> = {}): object {
-  const { environment, delayMs = 0, byNumber = false, ...rest } = more;
+  const { environment, delayMs = 0, byNumber = false, saveEvery = 0, ...rest } = more;
   return {
     name: "curve",
     entrypoint: "node curve.ts",
     hyperparameters: {
       rate: { type: "double", minval: 0.01, maxval: 0.5 },
-      ...{ delay_ms: delayMs, by_number: byNumber },
+      ...{ delay_ms: delayMs, by_number: byNumber, save_every: saveEvery },
     },
     searcher: { metric: "loss", smaller_is_better: true, ...searcher },
     reproducibility: { experiment_seed: 7 },

@@ -19,10 +19,13 @@ interface Params {
   readonly delay_ms?: number;
   /** The first trials are the best ones, so that those who race them know who is promoted. */
   readonly by_number?: boolean;
+  /** A checkpoint by the program's own will, every so many steps; 0 = none. */
+  readonly save_every?: number;
 }
 
 const trial = await contrail.init<Params>({ params: { rate: 0.1 } });
 const { rate, delay_ms: delayMs = 0, by_number: byNumber = false } = trial.params;
+const saveEvery = trial.params.save_every ?? 0;
 const handicap = byNumber ? Number(trial.id?.split(".")[1]) ** 2 : 1;
 const trace = process.env.E2E_TRACE;
 let state: State = { step: 0, loss: 1, digest: String(trial.seed) };
@@ -48,5 +51,5 @@ for await (const step of trial.steps({ restore })) {
   if (trace !== undefined)
     appendFileSync(join(trace, String(trial.id)), `${step} ${process.pid}\n`);
   trial.report(step, { loss: handicap * state.loss, noise });
-  await trial.checkpoint(step, save);
+  await trial.checkpoint(step, save, { always: saveEvery > 0 && step % saveEvery === 0 });
 }

@@ -143,7 +143,7 @@ export const rooms: readonly Room[] = [
   },
   {
     folder: "e2e/",
-    mayImport: ["src/", "examples/"],
+    mayImport: ["src/", "examples/", "bench/"],
     packages: ["contrail", "pg", "playwright-core in e2e/web/", "axe-core in e2e/web/"],
     ...SHELL,
   },

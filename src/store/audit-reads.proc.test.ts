@@ -4,7 +4,8 @@ import { after, before, describe, test } from "node:test";
 import pg from "pg";
 import { listAudit, type Queryable, readAudit, verifyChanges } from "./audit-reads.ts";
 import type { Database } from "./schema.ts";
-import { type TestDatabase, withTestDatabase } from "./test-database.ts";
+import { withTestDatabase } from "./test-database.ts";
+import type { TestDatabase } from "./test-scratch-database.ts";
 import { CHAIN_START, type ChainTip, WriteBatch } from "./write-batch.ts";
 
 const ROWS = 30;

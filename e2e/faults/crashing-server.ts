@@ -1,0 +1,77 @@
+/** The real server without a runner (bench/stub-server.ts), which kills itself at a chosen point, and can be started again. */
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type ReadyChild, startChild } from "../../bench/child.ts";
+import type { StubReady } from "../../bench/stub-server.ts";
+
+const SCRIPT = new URL("../../bench/stub-server.ts", import.meta.url);
+const PRELOAD = new URL("preload/crash-points.ts", import.meta.url);
+
+export interface ServerHome {
+  readonly dataDir: string;
+  /** Another PostgreSQL than its own. */
+  readonly databaseUrl?: string;
+  readonly slots: number;
+}
+
+export interface CrashPlan {
+  /** The point at which it dies, from 1; undefined = none. */
+  readonly at?: number | undefined;
+  /** File in which the points that are passed are listed. */
+  readonly list?: string;
+}
+
+export class CrashingServer {
+  readonly #home: ServerHome;
+  #child: ReadyChild<StubReady> | undefined;
+  /** Milliseconds from each start to its first answer that says that it is ready. */
+  readonly startsMs: number[] = [];
+
+  constructor(home: ServerHome) {
+    this.#home = home;
+  }
+
+  get ready(): StubReady {
+    if (this.#child === undefined) throw new Error("the server does not run");
+    return this.#child.ready;
+  }
+
+  /** @returns false when it died before it was ready */
+  async start(plan: CrashPlan = {}): Promise<boolean> {
+    const { dataDir, slots, databaseUrl } = this.#home;
+    const { at, list } = plan;
+    const counted = at !== undefined || list !== undefined;
+    const beganMs = performance.now();
+    try {
+      this.#child = await startChild<StubReady>({
+        script: SCRIPT,
+        args: [dataDir, String(slots)],
+        nodeArgs: counted ? ["--import", PRELOAD.href] : [],
+        env: {
+          ...process.env,
+          // Hundreds of starts: what the sources compile to is kept for the next one.
+          NODE_COMPILE_CACHE: join(tmpdir(), "compiled"),
+          ...(databaseUrl === undefined ? {} : { DATABASE_URL: databaseUrl }),
+          ...(at === undefined ? {} : { FAULTS_CRASH_AT: String(at) }),
+          ...(list === undefined ? {} : { FAULTS_POINTS: list }),
+        },
+      });
+    } catch (error) {
+      if (at === undefined) throw error;
+      return false;
+    }
+    const health = await fetch(`${this.ready.url}/api/v1/health`).catch(() => undefined);
+    if (health?.status !== 200) {
+      if (at === undefined) throw new Error(`the server is ready and says ${health?.status}`);
+      return false;
+    }
+    this.startsMs.push(performance.now() - beganMs);
+    return true;
+  }
+
+  /** Waits until the process, which has stopped answering, is seen to be gone. */
+  async gone(): Promise<void> {
+    await this.#child?.kill("SIGKILL");
+    this.#child = undefined;
+  }
+}

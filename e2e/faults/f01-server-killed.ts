@@ -1,0 +1,163 @@
+/**
+ * F1: the server is killed with SIGKILL before and after every commit, fsync, rename and answer of a scripted search.
+ * Every point by itself, each from the beginning: a later crash could mend what an earlier one broke.
+ */
+import { readFile, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { everything } from "../../src/server/test-cluster.ts";
+import type { Database } from "../../src/store/schema.ts";
+import { scratchDatabase } from "../../src/store/test-scratch-database.ts";
+import { CrashingServer } from "./crashing-server.ts";
+import {
+  all,
+  eachOf,
+  everyNth,
+  type Faults,
+  type Finding,
+  newFolder,
+  none,
+  type Row,
+  within,
+} from "./row.ts";
+import { NoAnswer, ScriptedSearch } from "./scripted-search.ts";
+
+const CONFIG = `
+name: scripted
+entrypoint: train
+hyperparameters:
+  rate: {type: log, base: 10, minval: -4, maxval: -1}
+searcher: {name: asha, metric: loss, max_length: {epochs: 4}, max_trials: 20, divisor: 4, num_rungs: 2, max_concurrent_trials: 2}
+reproducibility: {experiment_seed: 11}
+`;
+
+interface Played {
+  /** Of the search alone, without times. */
+  readonly left: Record<string, string[]>;
+  readonly broken: readonly string[];
+  /** Milliseconds of each start after the crash. */
+  readonly restartsMs: readonly number[];
+  readonly crashed: boolean;
+  readonly points: readonly string[];
+}
+
+export const serverKilled: Row = {
+  name: "F1",
+  fault: "kill -9 of the server at every durable step",
+  async run(faults) {
+    const clean = await play(faults, {});
+    const again = await play(faults, {});
+    const count = clean.points.length;
+    faults.say(`${count} points: each is a search of its own`);
+    const points = everyNth(
+      Array.from({ length: count }, (_, i) => i + 1),
+      faults.quick ? 47 : 1,
+    );
+    const different: string[] = [];
+    const broken: string[] = [];
+    const restartsMs: number[] = [];
+    let crashed = 0;
+    await eachOf(faults, "points", points, async (at) => {
+      const played = await play(faults, { at });
+      const where = `point ${at} (${clean.points[at - 1]})`;
+      for (const what of played.broken) broken.push(`${where}: ${what}`);
+      const difference = firstDifference(clean.left, played.left);
+      if (difference !== undefined) different.push(`${where}: ${difference}`);
+      if (played.crashed) crashed += 1;
+      restartsMs.push(...played.restartsMs);
+    });
+    return [
+      ...sameTwice(clean, again),
+      all(`points at which it died, of ${count} there are`, crashed, points.length),
+      none("acknowledged writes lost, or trials live twice", broken, ` in ${points.length} runs`),
+      none("searches that went on differently, row by row", different, ` of ${points.length}`),
+      within("ready again", restartsMs, 5),
+    ];
+  },
+};
+
+/** Without this, being equal to the clean run would prove nothing. */
+function sameTwice(clean: Played, again: Played): Finding[] {
+  const difference = firstDifference(clean.left, again.left);
+  const trials = clean.left.trials?.length ?? 0;
+  const broken = [...clean.broken, ...again.broken];
+  return [
+    ...(difference === undefined ? [] : [none("differences of two clean runs", [difference])]),
+    ...(broken.length === 0 ? [] : [none("broken promises of clean runs", broken)]),
+    ...(trials === 20 ? [] : [all("trials of the clean run", trials, 20)]),
+  ];
+}
+
+async function play(faults: Faults, { at }: { readonly at?: number }): Promise<Played> {
+  const dataDir = await newFolder();
+  await using database = await scratchDatabase<Database>(await faults.database());
+  const list = join(dataDir, "points");
+  const server = new CrashingServer({ dataDir, databaseUrl: database.url, slots: 2 });
+  const search = new ScriptedSearch(CONFIG);
+  let crashed = false;
+  try {
+    if (await server.start(at === undefined ? { list } : { at })) await search.meet(server.ready);
+    else {
+      crashed = true;
+      await restart();
+    }
+    for (;;) {
+      try {
+        if (!(await search.advance())) break;
+      } catch (error) {
+        if (!(error instanceof NoAnswer) || crashed) throw error;
+        crashed = true;
+        await restart();
+      }
+    }
+    const points = at === undefined ? (await readFile(list, "utf8")).trim().split("\n") : [];
+    const restartsMs = server.startsMs.slice(at === undefined ? 0 : -1);
+    const left = comparable(await everything(database.pool));
+    return { left, broken: search.broken, restartsMs: crashed ? restartsMs : [], crashed, points };
+  } finally {
+    await server.gone();
+    await rm(dataDir, { recursive: true, force: true });
+  }
+
+  async function restart(): Promise<void> {
+    await server.gone();
+    await server.start();
+    await search.meet(server.ready);
+  }
+}
+
+/** Times, and what the log of changes says of the server itself, differ from run to run. */
+function comparable(rows: Record<string, string[]>): Record<string, string[]> {
+  const left = Object.entries(rows).map(([table, lines]): [string, string[]] => [
+    table,
+    lines.flatMap((line) => {
+      const row = JSON.parse(line, (key, value) =>
+        /(?:^(?:at|hash|ms)|_at|_ms|At|AtMs|Ms)$/.test(key) ? undefined : value,
+      ) as Record<string, unknown>;
+      if (table !== "changes") return [JSON.stringify(row)];
+      const { seq: _seq, ...change } = row;
+      return change.experiment_id === null ? [] : [JSON.stringify(change)];
+    }),
+  ]);
+  return Object.fromEntries(left);
+}
+
+function firstDifference(
+  a: Record<string, string[]>,
+  b: Record<string, string[]>,
+): string | undefined {
+  for (const table of Object.keys(a)) {
+    const [rows = [], others = []] = [a[table], b[table]];
+    for (let i = 0; i < Math.max(rows.length, others.length); i++)
+      if (rows[i] !== others[i])
+        return `${table} row ${i + 1}: ${apart(others[i] ?? "nothing", rows[i] ?? "nothing")}`;
+  }
+  return undefined;
+}
+
+/** From where they differ. */
+function apart(found: string, wanted: string): string {
+  let same = 0;
+  while (same < found.length && found[same] === wanted[same]) same += 1;
+  const from = Math.max(0, same - 30);
+  return `…${found.slice(from, from + 100)} in place of …${wanted.slice(from, from + 100)}`;
+}

@@ -1,0 +1,63 @@
+/** F5: kill -9 of the runner of four running trials, with the server there and with the server away. */
+import { setTimeout as wait } from "node:timers/promises";
+import { isAlive, type Stand, stand } from "../support.ts";
+import { endFaults, fourTrials, goneAfterMs, pidsOf, watchForTwins } from "./four-trials.ts";
+import { type Faults, type Finding, none, type Row, within } from "./row.ts";
+
+const LATER_MS = 10_000;
+
+export const runnerKilled: Row = {
+  name: "F5",
+  fault: "kill -9 of the runner of 4 running trials",
+  async run(faults) {
+    const findings: Finding[] = [];
+    await using it = await stand({ slots: 4 });
+    for (const awayS of faults.quick ? [0, 1] : [0, 20, 60])
+      findings.push(...(await killed(faults, it, awayS)));
+    return findings;
+  },
+};
+
+async function killed(faults: Faults, it: Stand, awayS: number): Promise<Finding[]> {
+  const how = `server ${awayS === 0 ? "there" : `away for ${awayS} s`}`;
+  faults.say(how);
+  const four = await fourTrials(it, { steps: 60 });
+  const stopWatching = watchForTwins(it);
+  const training = await pidsOf(it, four.trials);
+  if (awayS > 0) await it.killServer();
+  process.kill(it.runnerPid, "SIGKILL");
+  const goneMs = await goneAfterMs(training, 30_000);
+  // Before anything of the second attempt is in the trace.
+  const trained = await Promise.all(four.trials.map((trial) => it.traced(trial)));
+  if (awayS > 0) {
+    await wait(awayS * 1000);
+    await it.start();
+  }
+  const faultsAtEnd = await endFaults(it, four, ["node_lost", "stopped"]);
+  await wait(faults.quick ? 0 : LATER_MS);
+  const orphans = it.processes().filter(({ pid, allocation }) => allocation && isAlive(pid));
+  return [
+    within(`training gone, ${how}`, [goneMs], 5),
+    none(`trials that did not go on from their checkpoint, ${how}`, faultsAtEnd, " of 4"),
+    none(`steps that the spool held and nobody has, ${how}`, await undelivered()),
+    none(`two processes for a trial, ${how}`, stopWatching()),
+    none(
+      `orphans later, ${how}`,
+      orphans.map(({ command }) => command),
+    ),
+  ];
+
+  /** The last step that a program noted may have been killed before it was reported. */
+  async function undelivered(): Promise<string[]> {
+    const lost: string[] = [];
+    for (const [i, trial] of four.trials.entries()) {
+      const { series } = await it.client.metrics(trial, { names: "loss", superseded: true });
+      const first = new Set(
+        series[0]?.points.filter(({ run }) => run === 1).map(({ step }) => step),
+      );
+      for (const { step } of (trained[i] ?? []).slice(0, -1))
+        if (!first.has(step)) lost.push(`${trial} step ${step}`);
+    }
+    return lost;
+  }
+}
