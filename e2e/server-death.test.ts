@@ -4,31 +4,14 @@
  */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { curveSearch, isAlive, type Stand, sharedStand, until } from "./support.ts";
+import { renamedTo, story } from "./story.ts";
+import { curveSearch, isAlive, sharedStand, until } from "./support.ts";
 
 /** One at a time, so that the order in which things are known is the same in every run. */
 const SERIAL = {
   ...{ name: "asha", max_length: { epochs: 9 }, divisor: 3, num_rungs: 3 },
   ...{ max_trials: 6, max_concurrent_trials: 1 },
 };
-
-/** What was decided and measured, without times, slots and names of runs. */
-async function story(it: Stand, id: number): Promise<unknown> {
-  const trials = await it.details(id);
-  return {
-    rungs: await it.client.rungs(id),
-    trials: await Promise.all(
-      trials.map(
-        async ({ id: trial, hyperparameters, seed, step, state, end_reason, decisions }) => ({
-          ...{ hyperparameters, seed, step, state, end_reason, series: await it.series(trial) },
-          decisions: decisions.map(({ what, target, code, text, standing }) => ({
-            ...{ what, target, code, text, standing },
-          })),
-        }),
-      ),
-    ),
-  };
-}
 
 describe("a server that is killed", () => {
   const shared = sharedStand({ slots: 2 });
@@ -54,12 +37,8 @@ describe("a server that is killed", () => {
       assert.ok((await it.traced(trial)).every(({ pid }) => pid === begun?.pid));
     }
     assert.equal((await it.ended(killed.id)).state, "completed");
-    const renamed = (text: string): string =>
-      text
-        .replaceAll(`"${killed.id}.`, `"${quiet.id}.`)
-        .replaceAll(` ${killed.id}.`, ` ${quiet.id}.`);
     assert.deepEqual(
-      JSON.parse(renamed(JSON.stringify(await story(it, killed.id)))),
+      renamedTo(quiet.id, killed.id, await story(it, killed.id)),
       await story(it, quiet.id),
     );
     for (const trial of await it.details(killed.id)) {

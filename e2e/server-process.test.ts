@@ -115,38 +115,6 @@ describe("the server's process", () => {
     for (const { pid, command } of it.processes())
       if (command.includes(join(open, "runner"))) process.kill(pid, "SIGTERM");
   });
-
-  test("SIGTERM under load: ended within 10 s with 0, and the next start has everything", async () => {
-    const it = shared();
-    const code = await it.codeFolder({}, ["curve.ts"]);
-    const searcher = { name: "random", max_length: { epochs: 300 }, max_trials: 4 };
-    const { id } = await it.submit(curveSearch(searcher, { delayMs: 10 }), code);
-    await it.trialWhen(`${id}.1`, "trains", (trial) => trial.step > 20);
-    const before = await everything(it, id);
-    const { pid, ended } = it.server;
-    const beganMs = performance.now();
-    process.kill(pid, "SIGTERM");
-    assert.equal(await ended, 0);
-    assert.ok(performance.now() - beganMs < 10_000);
-    assert.equal(isAlive(pid), false);
-    assert.deepEqual(
-      it
-        .processes()
-        .filter(({ command }) => command.startsWith("postgres") || command.includes("/postgres")),
-      [],
-      "its PostgreSQL is gone with it",
-    );
-    const { started } = await it.start();
-    assert.equal(started, true);
-    const after = await everything(it, id);
-    for (const [trial, steps] of before.steps) assert.ok((after.steps.get(trial) ?? 0) >= steps);
-    assert.deepEqual(after.changes.slice(0, before.changes.length), before.changes);
-    assert.deepEqual(after.config, before.config);
-    assert.equal((await it.client.me()).scope, "user", "tokens are kept");
-    assert.equal((await it.ended(id)).state, "completed");
-    for (const trial of await it.trials(id))
-      assert.equal((await it.series(trial.id)).length, 300, trial.id);
-  });
 });
 
 test("DATABASE_URL: the same on another database, which takes one server at a time", async () => {
@@ -164,13 +132,6 @@ test("DATABASE_URL: the same on another database, which takes one server at a ti
   assert.equal(second.code, 1);
   assert.match(lastWords(second), /another Contrail server writes to this database/);
 });
-
-async function everything(it: Stand, id: number) {
-  const { config, config_text: text, data, seed } = await it.client.experiment(id);
-  const { items } = await it.client.experimentChanges(id, { limit: 1000 });
-  const steps = new Map((await it.trials(id)).map((trial) => [trial.id, trial.step]));
-  return { config: { config, text, data, seed }, changes: items, steps };
-}
 
 function connects(host: string, port: number): Promise<boolean> {
   return new Promise((resolve) => {

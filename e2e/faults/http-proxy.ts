@@ -4,7 +4,7 @@
  */
 import { createServer, type IncomingHttpHeaders, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
-import type { Proxy, Target } from "./rerouted-stand.ts";
+import type { NetworkProxy, Target } from "./rerouted-stand.ts";
 
 export interface Message {
   readonly method: string;
@@ -24,7 +24,7 @@ export type Handler = (
   forward: () => Promise<Reply>,
 ) => Promise<Reply | undefined>;
 
-export class HttpProxy implements Proxy {
+export class HttpProxy implements NetworkProxy {
   readonly #server: Server;
   readonly url: string;
   handler: Handler = (_message, forward) => forward();

@@ -9,20 +9,20 @@ export interface Address {
   readonly port: number;
 }
 
-export interface Proxy extends AsyncDisposable {
+export interface NetworkProxy extends AsyncDisposable {
   readonly url: string;
 }
 
 /** Where a server is; undefined while nobody knows. */
 export type Target = () => Address | undefined;
 
-export interface ReroutedStand<P extends Proxy> extends AsyncDisposable {
+export interface ReroutedStand<P extends NetworkProxy> extends AsyncDisposable {
   readonly it: Stand;
   readonly proxy: P;
 }
 
 /** @param open starts the proxy; its target follows the server over restarts */
-export async function reroutedStand<P extends Proxy>(
+export async function reroutedStand<P extends NetworkProxy>(
   slots: number,
   open: (target: Target) => Promise<P>,
 ): Promise<ReroutedStand<P>> {

@@ -87,18 +87,25 @@ export class ScriptedSearch {
       await this.#call("POST", "/experiments", { body, token: this.#token, key: this.#key });
       this.#created = true;
     }
-    this.#take(
-      (await this.#runner("GET", `/orders?after=${this.#heard}&wait_ms=0`)) as OrdersReply,
-    );
+    if (await this.#next()) return true;
+    // Answers to what was said carry the orders that followed from it; the rest is asked for.
+    const path = `/orders?after=${this.#heard}&wait_ms=0`;
+    this.#take((await this.#runner("GET", path)) as OrdersReply);
+    if (await this.#next()) return true;
+    const { ended_at: endedAt, state } = (await this.#call("GET", "/experiments/1", {
+      token: this.#token,
+    })) as { ended_at: string | null; state: string };
+    if (endedAt === null) this.#break(`nothing is left to do and the experiment is ${state}`);
+    return false;
+  }
+
+  /** @returns false when every program only waits */
+  async #next(): Promise<boolean> {
     for (const program of this.#living()) {
       if (!this.#act(program)) continue;
       await this.#deliver(program);
       return true;
     }
-    const { ended_at: endedAt, state } = (await this.#call("GET", "/experiments/1", {
-      token: this.#token,
-    })) as { ended_at: string | null; state: string };
-    if (endedAt === null) this.#break(`nothing is left to do and the experiment is ${state}`);
     return false;
   }
 

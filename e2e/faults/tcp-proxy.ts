@@ -6,7 +6,7 @@
  * that is there and has nobody listening: connections break, and new ones are refused.
  */
 import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
-import type { Proxy, Target } from "./rerouted-stand.ts";
+import type { NetworkProxy, Target } from "./rerouted-stand.ts";
 
 export type Network = "open" | "cut" | "black hole" | "requests held" | "answers held";
 
@@ -15,7 +15,7 @@ interface Link {
   readonly far: Socket;
 }
 
-export class TcpProxy implements Proxy {
+export class TcpProxy implements NetworkProxy {
   readonly #server: Server;
   readonly #links = new Set<Link>();
   readonly #target: Target;

@@ -26,6 +26,9 @@ interface Params {
 const trial = await contrail.init<Params>({ params: { rate: 0.1 } });
 const { rate, delay_ms: delayMs = 0, by_number: byNumber = false } = trial.params;
 const saveEvery = trial.params.save_every ?? 0;
+/** How often it says again what it has said before, of this step and of earlier ones. */
+const echoes = Number(process.env.E2E_ECHOES ?? 0);
+const said: [step: number, metrics: { loss: number; noise: number }][] = [];
 const handicap = byNumber ? Number(trial.id?.split(".")[1]) ** 2 : 1;
 const trace = process.env.E2E_TRACE;
 let state: State = { step: 0, loss: 1, digest: String(trial.seed) };
@@ -50,6 +53,10 @@ for await (const step of trial.steps({ restore })) {
   console.error(`note ${step}`);
   if (trace !== undefined)
     appendFileSync(join(trace, String(trial.id)), `${step} ${process.pid}\n`);
-  trial.report(step, { loss: handicap * state.loss, noise });
+  const metrics = { loss: handicap * state.loss, noise };
+  trial.report(step, metrics);
+  said.push([step, metrics]);
+  for (let i = 0; i < echoes; i++)
+    trial.report(...(said[(step * 7 + i * 3) % said.length] as (typeof said)[number]));
   await trial.checkpoint(step, save, { always: saveEvery > 0 && step % saveEvery === 0 });
 }

@@ -1,0 +1,135 @@
+/**
+ * F16: programs that will not end, or that leave something behind. Those that hang are killed by an order, those that
+ * end are left to themselves; either way everything of theirs has to be gone soon, their slot free and their
+ * output kept. (There is no deadline for progress to be tried: a trial that reports nothing is nobody's to judge.)
+ */
+import { type Stand, stand, until } from "../support.ts";
+import { all, type Faults, none, type Row, within } from "./row.ts";
+
+/** Between SIGTERM and SIGKILL, as the runner is told. */
+const GRACE_S = 10;
+const LONG_LINE = 1_000_000;
+
+interface Hang {
+  readonly program: readonly string[];
+  /** It does not end by itself. */
+  readonly hangs: boolean;
+  /** What is wrong with the lines that were kept. */
+  readonly wrongLines?: (lines: readonly string[]) => string | undefined;
+}
+
+const sh = (script: string): readonly string[] => ["sh", "-c", `echo begun; ${script}`];
+const python = (script: string): readonly string[] => [
+  "python3",
+  "-c",
+  `import os, sys, time, subprocess\nprint("begun", flush=True)\n${script}`,
+];
+
+const HANGS: Readonly<Record<string, Hang>> = {
+  "ignores SIGTERM": { program: sh("trap '' TERM; while :; do sleep 1; done"), hangs: true },
+  "has stopped itself": { program: sh("kill -STOP $$; sleep 600"), hangs: true },
+  "closed stdout": { program: python("os.close(1); os.close(2); time.sleep(600)"), hangs: true },
+  "stops reporting": { program: python("time.sleep(600)"), hangs: true },
+  "floods stdout": {
+    program: python("line = 'y' * 1000 + '\\n'\nwhile True: sys.stdout.write(line)"),
+    hangs: true,
+    wrongLines: (lines) =>
+      // The last may be cut where it was killed.
+      lines.slice(1, -1).find((line) => line !== "y".repeat(1000)) ??
+      (lines.length > 1000 ? undefined : `only ${lines.length} lines`),
+  },
+  "a grandchild holds stdout": { program: sh("sleep 600 & exit 0"), hangs: false },
+  "a grandchild in a session of its own, deaf to SIGTERM": {
+    program: sh(`setsid sh -c "trap '' TERM; sleep 601; true" & exit 0`),
+    hangs: false,
+  },
+  "leaves twenty grandchildren": {
+    program: sh("for i in $(seq 20); do sleep 602 & done; exit 0"),
+    hangs: false,
+  },
+  "a line of 1 MB": {
+    program: python(`print("x" * ${LONG_LINE})`),
+    hangs: false,
+    wrongLines: (lines) => {
+      const found = lines.slice(1).join("");
+      return found === "x".repeat(LONG_LINE) ? undefined : `${found.length} characters of it`;
+    },
+  },
+  "exits 0 without a report": { program: sh("exit 0"), hangs: false },
+};
+
+export const hungTrial: Row = {
+  name: "F16",
+  fault: "hung trial",
+  async run(faults) {
+    const ways = Object.entries(HANGS);
+    await using it = await stand({ slots: ways.length });
+    const seen = await Promise.all(ways.map(([way, hang]) => hanging(faults, it, way, hang)));
+    const held = (await it.client.slots()).filter(({ allocation }) => allocation !== null);
+    const left = it.processes().filter(({ allocation }) => allocation !== undefined);
+    return [
+      within(
+        `gone with everything it started (${ways.length} ways)`,
+        seen.map(({ goneMs }) => goneMs),
+        GRACE_S + 5,
+      ),
+      none("slots still held", held),
+      none("processes left", left),
+      all(
+        "programs whose output is kept to the byte",
+        seen.filter(({ kept }) => kept).length,
+        ways.length,
+      ),
+      none(
+        "wrong ends",
+        seen.flatMap(({ wrong }) => wrong ?? []),
+      ),
+    ];
+  },
+};
+
+interface Seen {
+  readonly goneMs: number;
+  readonly kept: boolean;
+  readonly wrong: string | undefined;
+}
+
+async function hanging(faults: Faults, it: Stand, way: string, hang: Hang): Promise<Seen> {
+  const { id } = await it.submit({
+    ...{ name: "hangs", entrypoint: hang.program, max_restarts: 0 },
+    searcher: { name: "random", metric: "loss", max_length: { epochs: 1 }, max_trials: 1 },
+  });
+  const trial = `${id}.1`;
+  if (hang.hangs) {
+    await until(
+      `${way}: it has begun`,
+      async () => (await it.client.trialLogs(trial, { limit: 1 })).items.length > 0,
+      { limitMs: 120_000 },
+    );
+    await it.client.changeTrial(trial, "kill");
+  } else {
+    // Its own process: what it leaves behind lives on.
+    await until(
+      `${way}: it has ended`,
+      async () => (await it.client.trial(trial)).ended_at !== null || begun(it, trial) === 0,
+      { limitMs: 120_000 },
+    );
+  }
+  const sinceMs = performance.now();
+  await it.trialWhen(trial, "is over", ({ ended_at: at }) => at !== null, 60_000);
+  await until(`${way}: nothing of it is left`, () => begun(it, trial) === 0);
+  const goneMs = performance.now() - sinceMs;
+  const end = (await it.client.trial(trial)).end_reason;
+  const wanted = hang.hangs ? "killed_by_user" : "objective_missing";
+  const entries = await it.allLogs(trial);
+  const wrongLines = hang.wrongLines?.(entries.map(({ text }) => text));
+  const kept = entries[0]?.text === "begun" && wrongLines === undefined;
+  faults.say(
+    `${way}: ${(goneMs / 1000).toFixed(1)} s${wrongLines === undefined ? "" : `, ${wrongLines}`}`,
+  );
+  return { goneMs, kept, wrong: end === wanted ? undefined : `${way}: ${end}` };
+}
+
+/** Processes of a trial that live. */
+const begun = (it: Stand, trial: string): number =>
+  it.processes().filter(({ allocation }) => allocation?.startsWith(`${trial}.`)).length;

@@ -1,0 +1,225 @@
+/**
+ * F22: every order to an experiment and to a trial, in every state that they can be in: each is carried out or refused
+ * by name, and whatever the answer was, a kill ends everything afterwards.
+ */
+import { RemoteError } from "../../src/sdk/remote-error.ts";
+import { curveSearch, type Stand, stand, until } from "../support.ts";
+import { doing } from "../why/asking.ts";
+import { eachOf, everyNth, type Faults, none, type Row, within } from "./row.ts";
+
+const VERBS = ["pause", "activate", "cancel", "kill"] as const;
+type Verb = (typeof VERBS)[number];
+type Level = "experiment" | "trial";
+
+/** Ends that are no ends: what an order may come to, by the state in which it was given. */
+interface State {
+  readonly name: string;
+  /** Brings an experiment there. @returns the number of the trial that is meant */
+  readonly reach: (it: Stand, code: string) => Promise<{ id: number; number: number }>;
+  /** The states of the trial that count as carried out. */
+  readonly wanted: Readonly<Record<Verb, readonly string[]>>;
+}
+
+const OVER = ["canceled"];
+const ALIVE: State["wanted"] = {
+  pause: ["paused"],
+  activate: ["queued", "running", "waiting"],
+  ...{ cancel: OVER, kill: OVER },
+};
+/** On its way to the end already: whatever comes is refused, or changes nothing. */
+const ENDING: State["wanted"] = { pause: OVER, activate: OVER, cancel: OVER, kill: OVER };
+const sameForAll = (state: string): State["wanted"] => {
+  const wanted = [state];
+  return { pause: wanted, activate: wanted, cancel: wanted, kill: wanted };
+};
+
+/** A program that knows nothing of us and sleeps. */
+const sleeper = (more: object = {}): object => ({
+  ...{ name: "sleeper", entrypoint: ["sleep", "600"], searcher: { name: "single" } },
+  ...more,
+});
+/** It hears every order and follows none; what it is asked for politely ends after 2 s. */
+const deaf = (): object => doing("deaf", { preemption_timeout: 2 });
+
+const submitted = async (it: Stand, config: object, code?: string, activate = true) => {
+  const { id } = await it.submit(config, code, activate);
+  return { id, number: 1 };
+};
+
+async function inState(it: Stand, of: { id: number; number: number }, state: string) {
+  await it.trialWhen(`${of.id}.${of.number}`, `is ${state}`, (t) => t.state === state, 90_000);
+  return of;
+}
+
+async function deafOne(it: Stand, code: string, verb: Verb) {
+  const of = await inState(it, await submitted(it, deaf(), code), "running");
+  await until("it listens to nobody", async () =>
+    (await it.logs(`${of.id}.1`)).some(({ text }) => text === "holding"),
+  );
+  await it.client.changeExperiment(of.id, verb);
+  return of;
+}
+
+const STATES: readonly State[] = [
+  {
+    name: "never started",
+    reach: (it) => submitted(it, sleeper(), undefined, false),
+    wanted: { ...ALIVE, activate: ["paused", "queued", "running"] },
+  },
+  {
+    name: "queued",
+    reach: async (it) => {
+      const searcher = { name: "random", metric: "loss", max_length: { epochs: 1 }, max_trials: 2 };
+      const one = await submitted(it, sleeper({ searcher, resources: { max_slots: 1 } }));
+      return inState(it, { ...one, number: 2 }, "queued");
+    },
+    wanted: ALIVE,
+  },
+  {
+    name: "running",
+    reach: async (it) => inState(it, await submitted(it, sleeper()), "running"),
+    wanted: ALIVE,
+  },
+  {
+    name: "paused",
+    reach: async (it) => {
+      const of = await inState(it, await submitted(it, sleeper()), "running");
+      await it.client.changeTrial(`${of.id}.1`, "pause");
+      return inState(it, of, "paused");
+    },
+    // An order to the experiment to go on is none to a trial that a person holds.
+    wanted: { ...ALIVE, activate: ["paused", "queued", "running"] },
+  },
+  {
+    name: "pausing",
+    reach: (it, code) => deafOne(it, code, "pause"),
+    wanted: { ...ALIVE, activate: ["paused", "queued", "running"] },
+  },
+  { name: "being canceled", reach: (it, code) => deafOne(it, code, "cancel"), wanted: ENDING },
+  { name: "being killed", reach: (it, code) => deafOne(it, code, "kill"), wanted: ENDING },
+  {
+    name: "waiting to be restarted",
+    reach: async (it) => {
+      const of = await submitted(
+        it,
+        sleeper({ entrypoint: ["sh", "-c", "exit 1"], max_restarts: 1000 }),
+      );
+      await it.trialWhen(`${of.id}.1`, "has failed", ({ restarts }) => restarts > 3, 90_000);
+      return of;
+    },
+    wanted: ALIVE,
+  },
+  {
+    name: "waiting for the search",
+    reach: async (it, code) => {
+      const searcher = { name: "asha", max_length: { epochs: 900 }, divisor: 30, num_rungs: 3 };
+      const config = curveSearch(
+        { ...searcher, max_trials: 40, max_concurrent_trials: 2 },
+        { delayMs: 200, resources: { max_slots: 1 } },
+      );
+      return inState(it, await submitted(it, config, code), "waiting");
+    },
+    wanted: ALIVE,
+  },
+  {
+    name: "completed",
+    reach: async (it) =>
+      inState(it, await submitted(it, sleeper({ entrypoint: ["true"] })), "completed"),
+    wanted: sameForAll("completed"),
+  },
+  {
+    name: "failed",
+    reach: async (it) => {
+      const config = sleeper({ entrypoint: ["false"], max_restarts: 0 });
+      return inState(it, await submitted(it, config), "error");
+    },
+    wanted: sameForAll("error"),
+  },
+  {
+    name: "killed",
+    reach: async (it) => {
+      const of = await submitted(it, sleeper());
+      await it.client.changeExperiment(of.id, "kill");
+      return inState(it, of, "canceled");
+    },
+    wanted: sameForAll("canceled"),
+  },
+];
+
+const LIMIT_S = 30;
+
+export const ordersInEveryState: Row = {
+  name: "F22",
+  fault: "pause, activate, cancel, kill in every state",
+  async run(faults) {
+    await using it = await stand({ slots: 24 });
+    const code = await it.codeFolder({}, ["curve.ts", "act.py"]);
+    const pairs = STATES.flatMap((state) =>
+      (["experiment", "trial"] as const).flatMap((level) =>
+        VERBS.map((verb) => ({ state, level, verb })),
+      ),
+    );
+    const chosen = everyNth(pairs, faults.quick ? 9 : 1);
+    const wrong: string[] = [];
+    const settledMs: number[] = [];
+    const endedMs: number[] = [];
+    await eachOf(
+      faults,
+      "pairs",
+      chosen,
+      async (pair) => {
+        const seen = await order(faults, it, code, pair);
+        settledMs.push(seen.settledMs);
+        endedMs.push(seen.endedMs);
+        if (seen.wrong !== undefined) wrong.push(seen.wrong);
+      },
+      6,
+    );
+    const held = (await it.client.slots()).filter(({ allocation }) => allocation !== null);
+    return [
+      none("pairs that came to something else", wrong, ` of ${chosen.length}`),
+      within("the order carried out", settledMs, LIMIT_S),
+      within("then killed: everything over", endedMs, LIMIT_S),
+      none("slots still held", held),
+      none(
+        "processes left",
+        it.processes().filter(({ allocation }) => allocation !== undefined),
+      ),
+    ];
+  },
+};
+
+interface Pair {
+  readonly state: State;
+  readonly level: Level;
+  readonly verb: Verb;
+}
+
+async function order(faults: Faults, it: Stand, code: string, { state, level, verb }: Pair) {
+  const where = `${verb} of the ${level}, ${state.name}`;
+  const { id, number } = await state.reach(it, code);
+  const trial = `${id}.${number}`;
+  const beganMs = performance.now();
+  const change = (what: Verb): Promise<unknown> =>
+    level === "trial" ? it.client.changeTrial(trial, what) : it.client.changeExperiment(id, what);
+  const refused = await change(verb).then(
+    () => undefined,
+    (error: unknown) => (error instanceof RemoteError ? error.code : String(error)),
+  );
+  let wrong = refused === undefined || refused === "conflict" ? undefined : `${where}: ${refused}`;
+  const alive = state.wanted === ALIVE || state.name === "never started";
+  if (refused === "conflict" && alive) wrong = `${where}: refused`;
+  await it
+    .trialWhen(trial, where, (seen) => state.wanted[verb].includes(seen.state), LIMIT_S * 1000)
+    .catch((error: Error) => {
+      wrong ??= error.message;
+    });
+  const settledMs = performance.now() - beganMs;
+  const killedMs = performance.now();
+  await it.client.changeExperiment(id, "kill").catch(() => undefined);
+  await it.ended(id, LIMIT_S * 2_000).catch((error: Error) => {
+    wrong ??= error.message;
+  });
+  if (wrong !== undefined) faults.say(wrong.slice(0, 300));
+  return { settledMs, endedMs: performance.now() - killedMs, wrong };
+}
