@@ -7,7 +7,7 @@ import { networkInterfaces } from "node:os";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { withTestDatabase } from "../src/store/test-database.ts";
-import { curveSearch, isAlive, ROOT, type Stand, sharedStand, stand } from "./support.ts";
+import { curveSearch, ROOT, type Stand, sharedStand, stand } from "./support.ts";
 
 interface Ended {
   readonly code: number | null;

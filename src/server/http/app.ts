@@ -17,7 +17,8 @@ import {
   type ZodTypeProvider,
 } from "fastify-type-provider-zod";
 import { parseId } from "../../base/ids.ts";
-import { ContrailError, type ProblemIssue } from "../../protocol/errors.ts";
+import { ContrailError, type ErrorCode, type ProblemIssue } from "../../protocol/errors.ts";
+import { BlobError, type BlobErrorCode } from "../../store/blobs.ts";
 import type { Access, Caller } from "../access.ts";
 import { HEADERS_LIMITS } from "./connections.ts";
 import { describeRoutes } from "./description.ts";
@@ -208,8 +209,19 @@ export function person(request: FastifyRequest): { userId: number; name: string 
   return request.caller;
 }
 
+/** Whoever stores blobs on the way to something else (the files of a checkpoint) is told the same. */
+const BLOB_ERRORS = {
+  invalid_hash: "invalid_request",
+  hash_mismatch: "hash_mismatch",
+  too_large: "too_large",
+  disk_full: "disk_full",
+  unusable: "internal",
+} as const satisfies Record<BlobErrorCode, ErrorCode>;
+
 function toContrailError(error: unknown): ContrailError {
   if (error instanceof ContrailError) return error;
+  if (error instanceof BlobError)
+    return new ContrailError(BLOB_ERRORS[error.code], error.message, { cause: error });
   if (hasZodFastifySchemaValidationErrors(error)) {
     const issues = error.validation.map(
       (issue): ProblemIssue => ({

@@ -2,7 +2,6 @@ import type { Readable } from "node:stream";
 import { z } from "zod";
 import * as api from "../../protocol/api.ts";
 import { ContrailError } from "../../protocol/errors.ts";
-import { BlobError } from "../../store/blobs.ts";
 import { addDataset, type DatasetRow, listDatasets } from "../../store/dataset-store.ts";
 import { checkTree } from "../../store/snapshot.ts";
 import { requireSnapshot } from "../create-experiment.ts";
@@ -58,12 +57,9 @@ export function blobRoutes(app: App, context: RouteContext): void {
           "invalid_request",
           "the body of a blob is application/octet-stream",
         );
-      try {
-        const { hash } = request.params;
-        return await putBlob(context, request.caller, { hash, body: request.body as Readable });
-      } catch (error) {
-        throw error instanceof BlobError ? blobProblem(error) : error;
-      }
+      // A body that is refused half-way is not destroyed: its connection is needed to say why.
+      const body = (request.body as Readable).iterator({ destroyOnReturn: false });
+      return await putBlob(context, request.caller, { hash: request.params.hash, body });
     },
   );
 
@@ -153,14 +149,3 @@ const datasetView = (row: DatasetRow): api.Dataset => ({
   bytes: Number(row.bytes),
   created_at: row.created_at.toISOString(),
 });
-
-function blobProblem(error: BlobError): ContrailError {
-  const codes = {
-    hash_mismatch: "hash_mismatch",
-    too_large: "too_large",
-    disk_full: "disk_full",
-    unusable: "internal",
-  } as const;
-  const code = (codes as Readonly<Record<string, (typeof codes)[keyof typeof codes]>>)[error.code];
-  return new ContrailError(code ?? "invalid_request", error.message, { cause: error });
-}
