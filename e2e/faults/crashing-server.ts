@@ -1,6 +1,9 @@
 /** The real server without a runner (bench/stub-server.ts), which kills itself at a chosen point, and can be started again. */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as wait } from "node:timers/promises";
 import { type ReadyChild, startChild } from "../../bench/child.ts";
 import type { StubReady } from "../../bench/stub-server.ts";
 
@@ -36,6 +39,10 @@ export class CrashingServer {
     return this.#child.ready;
   }
 
+  get pid(): number {
+    return this.#child?.pid ?? 0;
+  }
+
   /** @returns false when it died before it was ready */
   async start(plan: CrashPlan = {}): Promise<boolean> {
     const { dataDir, slots, databaseUrl } = this.#home;
@@ -67,6 +74,18 @@ export class CrashingServer {
     }
     this.startsMs.push(performance.now() - beganMs);
     return true;
+  }
+
+  /** Kills a start after so long, wherever it is then; one that is ready by then is killed as well. */
+  async killWhileStarting(afterMs: number): Promise<void> {
+    const { dataDir, slots } = this.#home;
+    const child = spawn(process.execPath, [SCRIPT.pathname, dataDir, String(slots)], {
+      stdio: ["pipe", "ignore", "ignore"],
+    });
+    const gone = once(child, "exit");
+    await wait(afterMs);
+    child.kill("SIGKILL");
+    await gone;
   }
 
   /** Waits until the process, which has stopped answering, is seen to be gone. */

@@ -1,0 +1,310 @@
+/**
+ * F11: followers of a stream of events and of a stream of lines stop reading. What that costs the server in memory,
+ * whether those who read notice, and what the deaf ones find when they come back.
+ */
+
+import { readdirSync, readlinkSync, rmSync } from "node:fs";
+import { get, type IncomingMessage } from "node:http";
+import { setTimeout as wait } from "node:timers/promises";
+import { quantileOf } from "../../bench/figure.ts";
+import { inPairs } from "../../bench/pairs.ts";
+import { memoryBytesOf } from "../../bench/processes.ts";
+import { Wire } from "../../bench/wire.ts";
+import { realClock } from "../../src/base/real-clock.ts";
+import type { OrdersReply } from "../../src/protocol/runner-wire.ts";
+import type { Database } from "../../src/store/schema.ts";
+import { scratchDatabase } from "../../src/store/test-scratch-database.ts";
+import { until } from "../support.ts";
+import { CrashingServer } from "./crashing-server.ts";
+import { type Faults, type Finding, newFolder, none, type Row, within } from "./row.ts";
+
+const TRIALS = 1_000;
+/** So that also the streams of events hold more than the kernels' buffers. */
+const CHANGES = 4;
+const LINE_BYTES = 1_000;
+/** More than the buffers of both kernels hold. */
+const LINES = 20_000;
+const MIB = 1024 * 1024;
+/** The server cuts off who has been stuck for 30 s. */
+const CUT_OFF_S = 45;
+const RATIO_MAX = 1.2;
+
+export const deafFollowers: Row = {
+  name: "F11",
+  fault: "followers that do not read",
+  async run(faults) {
+    const dataDir = await newFolder();
+    await using database = await scratchDatabase<Database>(await faults.database());
+    const server = new CrashingServer({ dataDir, databaseUrl: database.url, slots: 1 });
+    await server.start();
+    const field = await Field.make(server);
+    try {
+      return await field.tryIt(faults);
+    } finally {
+      field.close();
+      await server.gone();
+      rmSync(dataDir, { recursive: true, force: true });
+    }
+  },
+};
+
+/** A server with a trial that prints, and with a search of many trials that all change at once. */
+class Field {
+  readonly #server: CrashingServer;
+  readonly #person: Wire;
+  readonly #runner: Wire;
+  readonly #token: string;
+  #lines = 0;
+
+  private constructor(server: CrashingServer, token: string) {
+    this.#server = server;
+    this.#token = token;
+    this.#person = new Wire(server.ready.url, { token });
+    this.#runner = new Wire(server.ready.url, { token: server.ready.runnerToken });
+  }
+
+  static async make(server: CrashingServer): Promise<Field> {
+    const { url, oneTimeToken } = server.ready;
+    const stranger = new Wire(url);
+    const { body } = await stranger.post(
+      "/api/v1/login",
+      JSON.stringify({ one_time_token: oneTimeToken }),
+    );
+    stranger.close();
+    const field = new Field(server, (JSON.parse(body.toString()) as { token: string }).token);
+    await field.#create("prints", 1, true);
+    await field.#create("many", TRIALS, false);
+    const orders = await field.#runner.get("/api/v1/runners/local/orders?after=0&wait_ms=0");
+    const first = (JSON.parse(orders.body.toString()) as OrdersReply).orders[0]?.id;
+    if (first !== "1.1.1") throw new Error(`the first order is for ${first}`);
+    const events = [{ type: "started", seq: 1, atMs: Date.now(), pid: 1 }];
+    await field.#say("sync", { events }, { boot: "b", ordersAfter: 0 });
+    while (field.#lines < LINES) await field.print(2_000);
+    return field;
+  }
+
+  close(): void {
+    this.#person.close();
+    this.#runner.close();
+  }
+
+  async #create(name: string, trials: number, activate: boolean): Promise<void> {
+    const config = `
+name: ${name}
+entrypoint: train
+hyperparameters: {x: {type: double, minval: 0, maxval: 1}}
+searcher: {name: random, metric: loss, max_length: {epochs: 9}, max_trials: ${trials}, max_concurrent_trials: ${trials}}
+`;
+    const body = JSON.stringify({ config, code: null, activate });
+    await this.#person.post("/api/v1/experiments", body);
+  }
+
+  async #say(route: string, allocation: object, more: object = {}): Promise<void> {
+    const allocations = [{ id: "1.1.1", fence: 1, ...allocation }];
+    const body = JSON.stringify({ ...more, allocations });
+    await this.#runner.post(`/api/v1/runners/local/${route}`, body);
+  }
+
+  /** @returns the number of the last line */
+  async print(count: number): Promise<number> {
+    const lines = Array.from({ length: count }, () => {
+      this.#lines += 1;
+      const bytes = Buffer.from(`${this.#lines} `.padEnd(LINE_BYTES, "x")).toString("base64");
+      const line = { seq: this.#lines, atMs: Date.now(), rank: 0, stream: "stdout" };
+      return { ...line, bytes, complete: true };
+    });
+    await this.#say("logs", { lines });
+    return this.#lines;
+  }
+
+  /** Every trial of the search changes, twice. */
+  async changeAll(): Promise<void> {
+    for (const verb of ["activate", "pause"])
+      await this.#person.post(`/api/v1/experiments/2/${verb}`, "{}");
+  }
+
+  follow(path: string, lastEventId?: string): Promise<IncomingMessage> {
+    const headers = {
+      authorization: `Bearer ${this.#token}`,
+      ...(lastEventId === undefined ? {} : { "last-event-id": lastEventId }),
+    };
+    return new Promise((resolve, reject) => {
+      get(`${this.#server.ready.url}/api/v1${path}`, { headers, agent: false }, (response) => {
+        response.on("error", () => undefined);
+        resolve(response);
+      }).once("error", reject);
+    });
+  }
+
+  async tryIt(faults: Faults): Promise<Finding[]> {
+    const count = faults.quick ? 10 : 50;
+    const { pid } = this.#server;
+    await this.#warmUp();
+    const socketsBefore = socketsOf(pid);
+    const quiet = await leastMemory(pid);
+    faults.say(`${count} followers stop reading`);
+    let deaf = await this.#deafen(count);
+    for (let i = 0; i < CHANGES; i++) await this.changeAll();
+    const loud = await leastMemory(pid);
+    const stuckMs = performance.now();
+    const each = (loud - quiet) / count / MIB;
+    await until("they are cut off", () => socketsOf(pid) <= socketsBefore, { limitMs: 180_000 });
+    const cutMs = performance.now() - stuckMs;
+    faults.say("coming back");
+    const gaps = await this.#comeBack(deaf.slice(0, 4));
+    for (const one of deaf) one.destroy();
+
+    faults.say("whether those who read notice");
+    const paired = await inPairs({
+      ...{ pairs: faults.quick ? 2 : 6, better: "lower", clock: realClock, say: faults.say },
+      attemptsMax: faults.quick ? 1 : 3,
+      subject: async () => {
+        deaf = await this.#deafen(count);
+        const value = await this.#delayMs();
+        for (const one of deaf) one.destroy();
+        await until("they are gone", () => socketsOf(pid) <= socketsBefore);
+        return { value };
+      },
+      floor: async () => ({ value: await this.#delayMs() }),
+    });
+    const { ratio, subject, floor, tooNoisy } = paired;
+    const fine = ratio.median <= RATIO_MAX;
+    return [
+      {
+        what: `memory of the server for each of ${count}`,
+        figure: `${Math.max(0, each).toFixed(2)} MiB`,
+        passes: "<= 1 MiB",
+        ok: each <= 1,
+      },
+      within("cut off", [cutMs], CUT_OFF_S),
+      none("lines missing or doubled after coming back", gaps, " of 4 followers"),
+      {
+        what: "delay of a line for one who reads, beside the deaf : without them",
+        figure: `${ratio.median.toFixed(2)} [${ratio.low.toFixed(2)}, ${ratio.high.toFixed(2)}]; ${subject.median.toFixed(1)} : ${floor.median.toFixed(1)} ms`,
+        passes: `<= ${RATIO_MAX}`,
+        // A machine that others use as well: only what is clearly beyond counts.
+        ok: fine ? true : tooNoisy || ratio.low <= RATIO_MAX ? null : false,
+      },
+    ];
+  }
+
+  /** What is compiled and cached on first use is no follower's cost. */
+  async #warmUp(): Promise<void> {
+    const readers = await Promise.all(
+      ["/experiments/2/stream", "/trials/1.1/logs/stream"].map((path) => this.follow(path)),
+    );
+    for (const reader of readers) reader.resume();
+    await this.changeAll();
+    await this.#delayMs();
+    for (const reader of readers) reader.destroy();
+    await wait(500);
+  }
+
+  /** Half of them follow the events, half the lines from the first on. */
+  async #deafen(count: number): Promise<IncomingMessage[]> {
+    const deaf: IncomingMessage[] = [];
+    for (let i = 0; i < count; i++) {
+      const path = i % 2 === 0 ? "/trials/1.1/logs/stream" : "/experiments/2/stream";
+      deaf.push(await this.follow(path));
+    }
+    return deaf;
+  }
+
+  /** Median of lines one after the other: from being sent to being read by a follower. */
+  async #delayMs(): Promise<number> {
+    const reader = await this.follow("/trials/1.1/logs/stream?tail=1");
+    let text = "";
+    reader.on("data", (bytes: Buffer) => {
+      text = (text + bytes.toString("latin1")).slice(-20_000);
+    });
+    const delays: number[] = [];
+    try {
+      await until("it hears the last line", () => text.includes(`"${this.#lines} `));
+      for (let i = 0; i < 40; i++) {
+        const beganMs = performance.now();
+        const line = await this.print(1);
+        while (!text.includes(`"${line} `)) {
+          if (performance.now() - beganMs > 30_000) throw new Error(`line ${line} never came`);
+          await new Promise(setImmediate);
+        }
+        delays.push(performance.now() - beganMs);
+      }
+    } finally {
+      reader.destroy();
+    }
+    return quantileOf(delays, 0.5);
+  }
+
+  /** Reads what the deaf had been sent, goes on from there, and counts. */
+  async #comeBack(deaf: readonly IncomingMessage[]): Promise<string[]> {
+    const gaps: string[] = [];
+    for (const [i, one] of deaf.entries()) {
+      const before = await readAll(one, undefined);
+      if (!one.destroyed && !one.complete) gaps.push("a follower was never cut off");
+      if (i % 2 === 1) {
+        // Events are states, not steps: whoever comes back is told all of it anew.
+        const seen = await readAll(await this.follow("/experiments/2/stream"), (text) =>
+          text.includes("event: experiment"),
+        );
+        const trials = new Set(seen.match(/"id":"2\.\d+"/g));
+        if (trials.size !== TRIALS) gaps.push(`${trials.size} of ${TRIALS} trials`);
+        continue;
+      }
+      const whole = before.slice(0, before.lastIndexOf("\n\n") + 2);
+      const last = [...whole.matchAll(/^id: (.*)$/gm)].at(-1)?.[1];
+      const end = `"${this.#lines} `;
+      const path = "/trials/1.1/logs/stream";
+      const rest = await readAll(await this.follow(path, last), (text) => text.includes(end));
+      const numbers = [...(whole + rest).matchAll(/"text":"(\d+) /g)].map(([, n]) => Number(n));
+      const wrong = numbers.findIndex((number, at) => number !== at + 1);
+      if (wrong >= 0) gaps.push(`line ${wrong + 1} is ${numbers[wrong]}`);
+      else if (numbers.length !== this.#lines) gaps.push(`${numbers.length} of ${this.#lines}`);
+    }
+    return gaps;
+  }
+}
+
+const READ_MS_MAX = 30_000;
+
+/** To its end, or until there is enough, or for so long. */
+function readAll(
+  response: IncomingMessage,
+  enough: ((tail: string) => boolean) | undefined,
+): Promise<string> {
+  return new Promise((resolve) => {
+    const chunks: string[] = [];
+    let tail = "";
+    const done = (): void => {
+      clearTimeout(timer);
+      resolve(chunks.join(""));
+    };
+    const timer = setTimeout(done, READ_MS_MAX);
+    response.setEncoding("utf8");
+    response.on("data", (text: string) => {
+      chunks.push(text);
+      tail = (tail + text).slice(-4_000);
+      if (enough?.(tail) === true) done();
+    });
+    for (const event of ["end", "error", "close"]) response.once(event, done);
+  });
+}
+
+/** The least of some looks: what the garbage collector has not yet taken is not held. */
+async function leastMemory(pid: number): Promise<number> {
+  let least = Number.POSITIVE_INFINITY;
+  for (let look = 0; look < 10; look++) {
+    await wait(500);
+    least = Math.min(least, memoryBytesOf(pid)?.own ?? 0);
+  }
+  return least;
+}
+
+/** Sockets that the process holds open. */
+const socketsOf = (pid: number): number =>
+  readdirSync(`/proc/${pid}/fd`).filter((fd) => {
+    try {
+      return readlinkSync(`/proc/${pid}/fd/${fd}`).startsWith("socket:");
+    } catch {
+      return false;
+    }
+  }).length;

@@ -1,0 +1,6 @@
+/** Disks are full, and readers do not read. */
+import { diskFull } from "./f09-disk-full.ts";
+import { deafFollowers } from "./f11-deaf-followers.ts";
+import { testRows } from "./row-test.ts";
+
+testRows(diskFull, deafFollowers);
