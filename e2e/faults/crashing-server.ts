@@ -9,6 +9,7 @@ import type { StubReady } from "../../bench/stub-server.ts";
 
 const SCRIPT = new URL("../../bench/stub-server.ts", import.meta.url);
 const PRELOAD = new URL("preload/crash-points.ts", import.meta.url);
+const MEMORY = new URL("preload/memory.ts", import.meta.url);
 
 export interface ServerHome {
   readonly dataDir: string;
@@ -22,6 +23,8 @@ export interface CrashPlan {
   readonly at?: number | undefined;
   /** File in which the points that are passed are listed. */
   readonly list?: string;
+  /** File in which it writes how many bytes it holds, at SIGUSR2. */
+  readonly memory?: string;
 }
 
 export class CrashingServer {
@@ -46,14 +49,17 @@ export class CrashingServer {
   /** @returns false when it died before it was ready */
   async start(plan: CrashPlan = {}): Promise<boolean> {
     const { dataDir, slots, databaseUrl } = this.#home;
-    const { at, list } = plan;
+    const { at, list, memory } = plan;
     const counted = at !== undefined || list !== undefined;
     const beganMs = performance.now();
     try {
       this.#child = await startChild<StubReady>({
         script: SCRIPT,
         args: [dataDir, String(slots)],
-        nodeArgs: counted ? ["--import", PRELOAD.href] : [],
+        nodeArgs: [
+          ...(counted ? ["--import", PRELOAD.href] : []),
+          ...(memory === undefined ? [] : ["--import", MEMORY.href]),
+        ],
         env: {
           ...process.env,
           // Hundreds of starts: what the sources compile to is kept for the next one.
@@ -61,6 +67,7 @@ export class CrashingServer {
           ...(databaseUrl === undefined ? {} : { DATABASE_URL: databaseUrl }),
           ...(at === undefined ? {} : { FAULTS_CRASH_AT: String(at) }),
           ...(list === undefined ? {} : { FAULTS_POINTS: list }),
+          ...(memory === undefined ? {} : { FAULTS_MEMORY: memory }),
         },
       });
     } catch (error) {

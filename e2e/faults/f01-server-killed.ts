@@ -9,6 +9,7 @@ import type { Database } from "../../src/store/schema.ts";
 import { scratchDatabase } from "../../src/store/test-scratch-database.ts";
 import { comparable, firstDifference, type Left } from "./compare.ts";
 import { CrashingServer } from "./crashing-server.ts";
+import { killedInEarnest } from "./killed-in-earnest.ts";
 import {
   all,
   eachOf,
@@ -74,6 +75,7 @@ export const serverKilled: Row = {
       none("acknowledged writes lost, or trials live twice", broken, ` in ${points.length} runs`),
       none("searches that went on differently, row by row", different, ` of ${points.length}`),
       within("ready again", restartsMs, 5),
+      ...(await killedInEarnest(faults)),
     ];
   },
 };

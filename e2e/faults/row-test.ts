@@ -3,8 +3,10 @@ import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import { startTestPostgres, type TestPostgres } from "../../src/store/test-postgres.ts";
 import type { Faults, Row } from "./row.ts";
-import { passes } from "./table.ts";
 import { tryRow } from "./try-row.ts";
+
+/** A limit of time is a figure of `npm run faults`; as a test it only tells what is late from what never comes. */
+const BUSY = 6;
 
 export function testRows(...rows: readonly Row[]): void {
   let own: Promise<TestPostgres> | undefined;
@@ -26,7 +28,11 @@ export function testRows(...rows: readonly Row[]): void {
       if (outcome.skipped !== null) return context.skip(outcome.skipped);
       for (const { what, figure, passes: limit } of outcome.findings)
         context.diagnostic(`${what}: ${figure} (passes: ${limit})`);
-      const failed = outcome.findings.filter(({ ok }) => ok === false);
-      assert.ok(passes(outcome), outcome.error ?? JSON.stringify(failed, null, 2));
+      const failed = outcome.findings.filter(
+        ({ ok, ofLimit }) => ok === false && !(ofLimit !== undefined && ofLimit <= BUSY),
+      );
+      assert.equal(outcome.error, null);
+      assert.deepEqual(failed, []);
+      assert.ok(outcome.findings.length > 0);
     });
 }

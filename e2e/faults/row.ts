@@ -16,6 +16,8 @@ export interface Finding {
   readonly passes: string;
   /** null: the machine was too noisy to tell. */
   readonly ok: boolean | null;
+  /** Of a duration: how many times its limit. Tests, which may not fail because a machine is busy, allow more. */
+  readonly ofLimit?: number;
 }
 
 export interface Faults {
@@ -66,6 +68,7 @@ export const within = (what: string, tookMs: readonly number[], limitS: number):
     figure: `${worst.toFixed(1)} s${tookMs.length > 1 ? `, worst of ${tookMs.length}` : ""}`,
     passes: `<= ${limitS} s`,
     ok: tookMs.length > 0 && worst <= limitS,
+    ofLimit: worst / limitS,
   };
 };
 
