@@ -57,9 +57,15 @@ export function blobRoutes(app: App, context: RouteContext): void {
           "invalid_request",
           "the body of a blob is application/octet-stream",
         );
-      // A body that is refused half-way is not destroyed: its connection is needed to say why.
-      const body = (request.body as Readable).iterator({ destroyOnReturn: false });
-      return await putBlob(context, request.caller, { hash: request.params.hash, body });
+      // A body that is refused half-way is read to its end all the same: a sender that cannot get rid of it would hear
+      // of a broken connection, or of nothing, in place of the reason.
+      const sent = request.body as Readable;
+      try {
+        const body = sent.iterator({ destroyOnReturn: false });
+        return await putBlob(context, request.caller, { hash: request.params.hash, body });
+      } finally {
+        sent.resume();
+      }
     },
   );
 
