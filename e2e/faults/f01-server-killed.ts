@@ -52,7 +52,7 @@ export const serverKilled: Row = {
     faults.say(`${count} points: each is a search of its own`);
     const points = everyNth(
       Array.from({ length: count }, (_, i) => i + 1),
-      faults.quick ? 47 : 1,
+      faults.quick ? 83 : 1,
     );
     const different: string[] = [];
     const broken: string[] = [];

@@ -41,8 +41,6 @@ const PLACES: readonly Place[] = [
   { folder: "runner", what: "spool", megabytes: 32, write: undefined },
 ];
 
-const FULL_S = 10;
-const STEPS = 600;
 const NORMAL_S = 10;
 
 export const diskFull: Row = {
@@ -57,11 +55,14 @@ export const diskFull: Row = {
 
 async function full(faults: Faults, { folder, what, megabytes, write }: Place): Promise<Finding[]> {
   faults.say(`the disk of the ${what}`);
+  const fullS = faults.quick ? 4 : 30;
+  // Beyond the time in which it is full.
+  const steps = fullS * 20 + 200;
   await using disk = await smallDisk(folder, megabytes);
   await using it = await stand({ slots: 2, within: (dataDir) => disk.enter(dataDir) });
   const { pid } = it.server;
   const code = await it.codeFolder({}, ["curve.ts"]);
-  const searcher = { name: "random", max_length: { epochs: STEPS }, max_trials: 2 };
+  const searcher = { name: "random", max_length: { epochs: steps }, max_trials: 2 };
   const config = curveSearch(searcher, { delayMs: 50, environment: { E2E_TRACE: it.trace } });
   const { id } = await it.submit(config, code);
   const trials = [`${id}.1`, `${id}.2`];
@@ -72,7 +73,7 @@ async function full(faults: Faults, { folder, what, megabytes, write }: Place): 
   const refusals: string[] = [];
   const reads: string[] = [];
   let asked = 0;
-  for (const endMs = performance.now() + FULL_S * 1000; performance.now() < endMs; ) {
+  for (const endMs = performance.now() + fullS * 1000; performance.now() < endMs; ) {
     asked += 1;
     const answer = await write?.(it).then(
       () => "taken",
@@ -106,8 +107,8 @@ async function full(faults: Faults, { folder, what, megabytes, write }: Place): 
   const experiment = await it.ended(id, 240_000);
   const lost = experiment.state === "completed" ? [] : [experiment.reason];
   for (const trial of trials) {
-    const steps = (await it.series(trial)).length;
-    if (steps !== STEPS) lost.push(`${trial} has ${steps} of ${STEPS} steps`);
+    const found = (await it.series(trial)).length;
+    if (found !== steps) lost.push(`${trial} has ${found} of ${steps} steps`);
     const { allocations } = await it.client.trial(trial);
     if (allocations.length !== 1) lost.push(`${trial} was begun ${allocations.length} times`);
   }
@@ -119,7 +120,7 @@ async function full(faults: Faults, { folder, what, megabytes, write }: Place): 
     none(`reads that failed, ${what}`, reads, ` of ${asked}`),
     {
       what: `steps trained while it was full, ${what}`,
-      figure: `${during} in ${FULL_S} s`,
+      figure: `${during} in ${fullS} s`,
       // A spool that can take no more makes its programs wait, so that nothing of theirs is lost.
       passes: write === undefined ? "may wait" : "> 0",
       ok: write === undefined || during > 0,

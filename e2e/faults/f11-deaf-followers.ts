@@ -20,7 +20,6 @@ import { CrashingServer } from "./crashing-server.ts";
 import { type Faults, type Finding, newFolder, none, type Row, within } from "./row.ts";
 
 const TRIALS = 1_000;
-const CHANGES = 20;
 /** Changes in quicker succession go out as one. */
 const APART_MS = 150;
 const LINE_BYTES = 1_000;
@@ -160,7 +159,7 @@ searcher: {name: random, metric: loss, max_length: {epochs: 9}, max_trials: ${tr
     const quiet = await this.#heldBytes();
     faults.say(`${count} followers stop reading`);
     const events = await this.#deafen(count / 2, EVENTS);
-    for (let i = 0; i < CHANGES; i++) await this.changeAll();
+    for (let i = 0; i < (faults.quick ? 6 : 20); i++) await this.changeAll();
     const lines = await this.#deafen(count / 2, LINES_OF);
     await this.#atRest();
     const loud = await this.#heldBytes();
