@@ -10,6 +10,9 @@ test("a full disk is told as 507, also while the body is still on its way, and i
   const { client, runner } = server;
   await client.createExperiment({ config: RANDOM_CONFIG, code: null, activate: true });
   await runner.started("1.1.1");
+  const model = new TextEncoder().encode("m");
+  const file = createHash("sha256").update(model).digest("hex");
+  await client.putBlob(file, new Blob([model]));
   t.mock.method(FolderBlobStore.prototype, "put", async (source: BlobSource) => {
     // As a disk does: it takes the beginning.
     for await (const _bytes of source instanceof Uint8Array ? [source] : source)
@@ -19,7 +22,7 @@ test("a full disk is told as 507, also while the body is still on its way, and i
   const bytes = new Uint8Array(32 << 20);
   const hash = createHash("sha256").update(bytes).digest("hex");
   await assert.rejects(client.putBlob(hash, new Blob([bytes])), { code: "disk_full", status: 507 });
-  const tree = [{ path: "model.bin", size: 1, hash, executable: false }];
+  const tree = [{ path: "model.bin", size: 1, hash: file, executable: false }];
   const event = { type: "checkpoint", step: 1, tree, metadata: {} };
   const answer = await runner.send("1.1.1", event);
   assert.equal(answer.status, 507, answer.text);
