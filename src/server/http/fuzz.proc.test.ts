@@ -110,7 +110,7 @@ const BODIES: Record<string, unknown> = {
     dry_run: true,
   },
   "/runners/:runner/sync": {
-    boot: "b",
+    boot: "test",
     ordersAfter: 0,
     allocations: [
       {

@@ -282,7 +282,7 @@ describe("metric values", () => {
     const sync = (events: string) =>
       server.call("POST", "/api/v1/runners/local/sync", {
         token: server.runner.token,
-        raw: `{"boot":"b","ordersAfter":0,"allocations":[{"id":"1.1.1","fence":1,"events":[${events}]}]}`,
+        raw: `{"boot":"test","ordersAfter":0,"allocations":[{"id":"1.1.1","fence":1,"events":[${events}]}]}`,
       });
     const report = (seq: number, values: string) =>
       sync(`{"type":"report","seq":${seq},"atMs":0,"step":${seq},"metrics":{${values}}}`);

@@ -14,7 +14,7 @@ const LOGIN_BYTES_MAX = 16 * 1024;
 const tags = ["server"];
 
 export function systemRoutes(app: App, context: RouteContext): void {
-  const { access, world, clock, readPool } = context;
+  const { access, loop, world, clock, readPool } = context;
 
   app.post(
     "/login",
@@ -144,15 +144,17 @@ export function systemRoutes(app: App, context: RouteContext): void {
       schema: { response: { 200: z.object({ items: z.array(api.slot) }) }, tags },
     },
     async () => ({
-      items: world.slots.map((slot) => {
-        const holder = world.holders.get(slot.id);
-        return {
-          ...slot,
-          allocation: holder ? `${holder.experiment}.${holder.trial}.${holder.run}` : null,
-          since: holder ? new Date(holder.sinceMs).toISOString() : null,
-          withheld: world.runners.withheld(slot.runner) ?? null,
-        };
-      }),
+      items: await loop.read((world) =>
+        world.slots.map((slot) => {
+          const holder = world.holders.get(slot.id);
+          return {
+            ...slot,
+            allocation: holder ? `${holder.experiment}.${holder.trial}.${holder.run}` : null,
+            since: holder ? new Date(holder.sinceMs).toISOString() : null,
+            withheld: world.runners.withheld(slot.runner) ?? null,
+          };
+        }),
+      ),
     }),
   );
 
@@ -164,7 +166,11 @@ export function systemRoutes(app: App, context: RouteContext): void {
     },
     async () => {
       const at = { nowMs: clock.nowMs(), limits: context.leases.limits };
-      return { items: world.runners.all.map((runner) => runnerView(world, runner, at)) };
+      return {
+        items: await loop.read((world) =>
+          world.runners.all.map((runner) => runnerView(world, runner, at)),
+        ),
+      };
     },
   );
 
@@ -174,7 +180,7 @@ export function systemRoutes(app: App, context: RouteContext): void {
       config: { access: ["read"] },
       schema: { response: { 200: z.object({ items: z.array(api.job) }) }, tags },
     },
-    async () => ({ items: jobs(context) }),
+    async () => ({ items: await loop.read(() => jobs(context)) }),
   );
 
   app.post(
