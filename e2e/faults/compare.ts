@@ -3,17 +3,28 @@
 /** Rows as JSON, by table. */
 export type Left = Readonly<Record<string, readonly string[]>>;
 
-/** Times, and what the log of changes says of the server itself, differ from run to run. @param without further fields */
+/** When retention finds the time to give something up is no part of what was decided. */
+const RETENTION = /^deleted_(?:at|why)$/;
+
+/**
+ * Times, what the log of changes says of the server itself, and how far retention has come differ from run to run.
+ * @param without further fields
+ */
 export function comparable(rows: Left, without: readonly string[] = []): Left {
   const left = Object.entries(rows).map(([table, lines]): [string, string[]] => [
     table,
     lines.flatMap((line) => {
       const row = JSON.parse(line, (key, value) =>
-        without.includes(key) || /(?:^(?:at|hash|ms)|_at|_ms|At|Ms)$/.test(key) ? undefined : value,
+        without.includes(key) ||
+        RETENTION.test(key) ||
+        /(?:^(?:at|hash|ms)|_at|_ms|At|Ms)$/.test(key)
+          ? undefined
+          : value,
       ) as Record<string, unknown>;
       if (table !== "changes") return [JSON.stringify(row)];
       const { seq: _seq, ...change } = row;
-      return change.experiment_id === null ? [] : [JSON.stringify(change)];
+      const own = change.experiment_id === null || change.actor === "retention";
+      return own ? [] : [JSON.stringify(change)];
     }),
   ]);
   return Object.fromEntries(left);

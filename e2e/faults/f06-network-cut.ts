@@ -1,7 +1,7 @@
 /** F6: the network between runner and server is cut, cut in one direction, or swallows everything, for a while. */
 import { readFile } from "node:fs/promises";
 import { setTimeout as wait } from "node:timers/promises";
-import { runnerFiles } from "../../src/engines/runner-record.ts";
+import { readRunnerRecord, runnerFiles } from "../../src/engines/runner-record.ts";
 import type { SyncReply } from "../../src/protocol/runner-wire.ts";
 import { curveSearch, type Stand, until } from "../support.ts";
 import { endFaults, fourTrials, watchForTwins } from "./four-trials.ts";
@@ -81,7 +81,10 @@ async function staleReports(it: Stand): Promise<Finding[]> {
   const paused = await it.trialWhen(trial, "is paused", ({ state }) => state === "paused");
   await it.client.changeTrial(trial, "activate");
   await it.trialWhen(trial, "goes on", ({ step }) => step > paused.step);
-  const token = (await readFile(runnerFiles(it.dataDir).token, "utf8")).trim();
+  const files = runnerFiles(it.dataDir);
+  const token = (await readFile(files.token, "utf8")).trim();
+  // Only the process that holds the runner's name is heard at all.
+  const { boot } = readRunnerRecord(files.record) ?? {};
   const first = { id: `${trial}.1`, fence: 1 };
   // Heard before, so it changes nothing; the answer says how far this allocation was heard.
   const heard = { type: "started", seq: 1, atMs: Date.now(), pid: 1 };
@@ -110,7 +113,7 @@ async function staleReports(it: Stand): Promise<Finding[]> {
     const response = await fetch(`${it.server.url}/api/v1/runners/local/sync`, {
       method: "POST",
       headers: { authorization: `Bearer ${bearer}`, "content-type": "application/json" },
-      body: JSON.stringify({ boot: "late", ordersAfter: 0, allocations: [allocation] }),
+      body: JSON.stringify({ boot, ordersAfter: 0, allocations: [allocation] }),
     });
     if (!response.ok) throw new Error(`sync: ${response.status} ${await response.text()}`);
     return (await response.json()) as SyncReply;

@@ -46,9 +46,12 @@ function linesOf(outcome: Outcome): string[][] {
   const more = findings.map(({ what, figure, passes: limit, ok }) => [
     "",
     `  ${what}`,
-    figure.length > FIGURE_CHARS_MAX ? `${figure.slice(0, FIGURE_CHARS_MAX)}…` : figure,
+    cut(figure),
     limit,
     ok === null ? "too noisy" : ok ? "pass" : "FAIL",
   ]);
-  return [first, ...more, ...(error === null ? [] : [["", `  could not be finished: ${error}`]])];
+  return [first, ...more, ...(error === null ? [] : [["", "  could not be finished", cut(error)]])];
 }
+
+const cut = (text: string): string =>
+  text.length > FIGURE_CHARS_MAX ? `${text.slice(0, FIGURE_CHARS_MAX)}…` : text;
