@@ -69,6 +69,7 @@ export const aDetail = (over: Partial<ExperimentDetail> = {}): ExperimentDetail 
   config_text: "name: digits\n",
   data: {},
   seed: 7,
+  provenance: {},
   ...over,
 });
 
@@ -163,6 +164,7 @@ export const someRungs: Rung[] = [
 ];
 
 export const aLog = (over: Partial<LogEntry> = {}): LogEntry => ({
+  line: 1,
   cursor: "1-1",
   trial: "3.2",
   run: 1,

@@ -1,4 +1,5 @@
 /** Reading the words of the command line: each either the value or a message that says what would do. */
+import type { Clock } from "../base/clock.ts";
 import { parseId } from "../base/ids.ts";
 import { usageError } from "./exit-code.ts";
 
@@ -64,4 +65,24 @@ export function trialOf(text: string): string {
 export function choiceOf<T extends string>(name: string, text: string, choices: readonly T[]): T {
   if ((choices as readonly string[]).includes(text)) return text as T;
   throw usageError(`${name} is "${text}".`, `Use one of: ${choices.join(", ")}.`);
+}
+
+/** A time (RFC 3339, or a day), or how long ago: 90s, 15m, 2h, 7d. */
+export function timeOf(name: string, text: string | undefined, clock: Clock): string | undefined {
+  if (text === undefined) return undefined;
+  const [, number, unit = ""] = /^(\d{1,9})([smhd])$/.exec(text) ?? [];
+  const ms =
+    number === undefined
+      ? Date.parse(text)
+      : clock.nowMs() - Number(number) * (UNITS_MS[unit] ?? 0);
+  if (
+    Number.isFinite(ms) &&
+    Math.abs(ms) < 8.64e15 &&
+    (number !== undefined || /^\d{4}-/.test(text))
+  )
+    return new Date(ms).toISOString();
+  throw usageError(
+    `${name} is "${text}", which is no time.`,
+    `Write a time in UTC, such as 2026-01-31T08:00:00Z, a day, or how long ago: 90s, 15m, 2h, 7d.`,
+  );
 }

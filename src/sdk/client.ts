@@ -27,6 +27,9 @@ export interface LogsQuery extends PageQuery {
   readonly rank?: number | undefined;
   readonly stream?: "stdout" | "stderr" | undefined;
   readonly contains?: string | undefined;
+  readonly since?: string | undefined;
+  readonly until?: string | undefined;
+  readonly from?: string | undefined;
 }
 export interface MetricsQuery {
   readonly names?: string | undefined;
@@ -275,6 +278,9 @@ export class Client {
   }
   trialLogs(id: string, query: LogsQuery = {}): Promise<Page<api.LogEntry>> {
     return this.#json("GET", `/trials/${part(id)}/logs`, { query });
+  }
+  logExtent(id: string): Promise<api.LogExtent> {
+    return this.#json("GET", `/trials/${part(id)}/logs/extent`);
   }
   /** Follows the output of an experiment or a trial, from its beginning or after `cursor`, to its end. */
   async *logStream(

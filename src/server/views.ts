@@ -268,6 +268,7 @@ export function logView(experiment: number, row: LogRow, cursor = ""): api.LogEn
     cursor,
     trial: `${experiment}.${row.trial_number}`,
     run: row.run,
+    line: Number(row.seq),
     at: iso(row.at),
     rank: row.rank,
     stream: row.stream === 1 ? "stdout" : "stderr",

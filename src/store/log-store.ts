@@ -96,6 +96,9 @@ export interface LogFilter {
   readonly rank?: number | undefined;
   readonly stream?: "stdout" | "stderr" | undefined;
   readonly contains?: string | undefined;
+  readonly since?: Date | undefined;
+  /** Not included. */
+  readonly until?: Date | undefined;
   /** Of the kind that goes with `trial`. */
   readonly after?: LogPlace | undefined;
   /** The last lines instead of the first; given back in order all the same. */
@@ -153,7 +156,8 @@ export function linesQuery(filter: LogFilter): pg.QueryConfig {
   const order = filter.fromEnd ? "desc" : "asc";
   const { after } = filter;
   const matches = `($3::smallint is null or l.rank = $3) and ($4::smallint is null or l.stream = $4)
-    and ($5::bytea is null or position($5::bytea in l.bytes) > 0)`;
+    and ($5::bytea is null or position($5::bytea in l.bytes) > 0)
+    and ($10::timestamptz is null or l.at >= $10) and ($11::timestamptz is null or l.at < $11)`;
   const ofTrial = `(select a.id, a.trial_number, a.run from allocations a
       where a.experiment_id = $1 and a.trial_number = $2 and a.id >= $6::int and ${RUNS_TO_READ}) a
     cross join lateral (select * from logs l where l.allocation_id = a.id and (l.allocation_id, l.seq) > ($6::int, $7::bigint)
@@ -188,6 +192,44 @@ export function linesQuery(filter: LogFilter): pg.QueryConfig {
       ...start,
       filter.limit,
       filter.bytesMax ?? Number.MAX_SAFE_INTEGER,
+      filter.since ?? null,
+      filter.until ?? null,
     ],
   };
+}
+
+export interface RunExtent {
+  run: number;
+  /** The number of its last line. */
+  lines: number;
+  first_at: Date;
+  last_at: Date;
+}
+
+/** The runs of a trial that have written something, as far as they are read (see `RUNS_TO_READ`). Two look-ups a run. */
+export async function readExtent(
+  pool: pg.Pool,
+  subject: { readonly experiment: number; readonly trial: number },
+): Promise<RunExtent[]> {
+  const end = (order: "asc" | "desc"): string =>
+    `select l.seq, l.at from logs l where l.allocation_id = a.id order by l.seq ${order} limit 1`;
+  const { rows } = await pool.query<RunExtent>(
+    `select a.run, last.seq::float8 as lines, first.at as first_at, last.at as last_at
+     from allocations a cross join lateral (${end("asc")}) first cross join lateral (${end("desc")}) last
+     where a.experiment_id = $1 and a.trial_number = $2 and ${RUNS_TO_READ} order by a.run`,
+    [subject.experiment, subject.trial],
+  );
+  return rows;
+}
+
+/** @returns the place before a line of a run, to begin with that line; undefined where there is no such run */
+export async function placeBefore(
+  pool: pg.Pool,
+  at: { readonly experiment: number; readonly trial: number; run: number; line: number },
+): Promise<LogPlace | undefined> {
+  const { rows } = await pool.query<{ id: number }>(
+    "select id from allocations where experiment_id = $1 and trial_number = $2 and run = $3",
+    [at.experiment, at.trial, at.run],
+  );
+  return rows[0] && { allocation: rows[0].id, seq: at.line - 1 };
 }

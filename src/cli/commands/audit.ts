@@ -15,7 +15,7 @@ import { count, plural } from "../figures.ts";
 import { inert } from "../inert.ts";
 import { gather, type ListOptions, limitOf } from "../listing.ts";
 import { facts, table } from "../table.ts";
-import { UNITS_MS, wholeOf } from "../values.ts";
+import { timeOf, wholeOf } from "../values.ts";
 
 export interface AuditListOptions extends ListOptions {
   readonly actor?: string;
@@ -36,8 +36,8 @@ export async function list(
     ...subjectOf(of),
     actor: options.actor,
     what: options.what,
-    since: timeOf("--since", options.since, cli),
-    until: timeOf("--until", options.until, cli),
+    since: timeOf("--since", options.since, cli.host.clock),
+    until: timeOf("--until", options.until, cli.host.clock),
     order: options.oldest === true ? ("oldest" as const) : ("newest" as const),
   };
   const page = await gather((query) => client.audit({ ...query, ...filter }), limitOf(options));
@@ -63,26 +63,6 @@ function subjectOf(of: string | undefined): { experiment?: number; trial?: strin
       "Write 3 or 3.12, or leave it out for everything.",
     );
   return id.trial === undefined ? { experiment: id.experiment } : { trial: of };
-}
-
-/** A time (RFC 3339, or a day), or how long ago: 90s, 15m, 2h, 7d. */
-function timeOf(name: string, text: string | undefined, cli: Cli): string | undefined {
-  if (text === undefined) return undefined;
-  const [, number, unit = ""] = /^(\d{1,9})([smhd])$/.exec(text) ?? [];
-  const ms =
-    number === undefined
-      ? Date.parse(text)
-      : cli.host.clock.nowMs() - Number(number) * (UNITS_MS[unit] ?? 0);
-  if (
-    Number.isFinite(ms) &&
-    Math.abs(ms) < 8.64e15 &&
-    (number !== undefined || /^\d{4}-/.test(text))
-  )
-    return new Date(ms).toISOString();
-  throw usageError(
-    `${name} is "${text}", which is no time.`,
-    `Write a time in UTC, such as 2026-01-31T08:00:00Z, a day, or how long ago: 90s, 15m, 2h, 7d.`,
-  );
 }
 
 function changeTable(cli: Cli, items: readonly AuditChange[]): string[] {

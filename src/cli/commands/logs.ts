@@ -6,7 +6,7 @@ import { eachItem } from "../../sdk/client.ts";
 import type { Cli } from "../cli.ts";
 import { CliError, EXIT, usageError } from "../exit-code.ts";
 import { LogWriter, rawBytes } from "../log-view.ts";
-import { choiceOf, wholeOf } from "../values.ts";
+import { choiceOf, timeOf, wholeOf } from "../values.ts";
 
 export interface LogsOptions {
   readonly follow?: boolean;
@@ -16,6 +16,9 @@ export interface LogsOptions {
   readonly contains?: string;
   readonly raw?: boolean;
   readonly times?: boolean;
+  readonly since?: string;
+  readonly until?: string;
+  readonly from?: string;
 }
 
 /** @param id an experiment, a trial, or one allocation of a trial */
@@ -37,14 +40,17 @@ export async function logs(cli: Cli, id: string, options: LogsOptions): Promise<
         ? undefined
         : choiceOf("--stream", options.stream, ["stdout", "stderr"]),
     contains: options.contains,
+    since: timeOf("--since", options.since, cli.host.clock),
+    until: timeOf("--until", options.until, cli.host.clock),
   };
+  const from = options.from === undefined ? undefined : lineOf(options.from, trial);
   const tail = options.tail === undefined ? undefined : wholeOf("--tail", options.tail, 1, 10_000);
   const print = printer(cli, options, trial === undefined);
   const wanted = (entry: LogEntry): boolean => run === undefined || entry.run === run;
   const page = (query: PageQuery & { tail?: number }): Promise<Page<LogEntry>> =>
     trial === undefined
       ? client.experimentLogs(experiment, { ...filter, ...query })
-      : client.trialLogs(trial, { ...filter, ...query });
+      : client.trialLogs(trial, { ...filter, from, ...query });
 
   let cursor: string | undefined;
   if (tail !== undefined) {
@@ -57,7 +63,7 @@ export async function logs(cli: Cli, id: string, options: LogsOptions): Promise<
   if (options.follow === true) {
     const interrupt = cli.host.catchInterrupt();
     const subject = trial === undefined ? { experiment } : { trial };
-    const stream = client.logStream(subject, { ...filter, cursor }, { signal: interrupt });
+    const stream = client.logStream(subject, { ...filter, from, cursor }, { signal: interrupt });
     for await (const entries of stream)
       for (const entry of entries) if (wanted(entry)) print.entry(entry);
     if (interrupt.aborted) {
@@ -68,6 +74,16 @@ export async function logs(cli: Cli, id: string, options: LogsOptions): Promise<
   print.end();
   if (!print.any && !cli.json) cli.err("Nothing was written.");
   return EXIT.ok;
+}
+
+function lineOf(text: string, trial: string | undefined): string {
+  if (trial !== undefined && /^[1-9]\d{0,8}\.[1-9]\d{0,14}$/.test(text)) return text;
+  throw usageError(
+    trial === undefined
+      ? "--from names a line of one trial, and this is an experiment."
+      : `--from is "${text}", which names no line.`,
+    "Write RUN.LINE of a trial, such as --from 2.1041.",
+  );
 }
 
 /** Without it a mistyped run would look like one that wrote nothing. */

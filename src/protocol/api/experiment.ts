@@ -60,6 +60,8 @@ export const experimentDetail = experiment.extend({
   /** Name in `data` → the dataset version that was resolved at submission. */
   data: z.record(z.string(), z.json()),
   seed: z.int(),
+  /** What the client could tell about where it comes from: folder, command line, host, git facts. */
+  provenance: z.record(z.string(), z.json()),
 });
 export type ExperimentDetail = z.infer<typeof experimentDetail>;
 

@@ -49,13 +49,35 @@ export const logsQuery = z.strictObject({
   stream: z.enum(["stdout", "stderr"]).optional(),
   /** Lines that contain this text. */
   contains: z.string().min(1).max(200).optional(),
+  /** Written at this time or later. */
+  since: z.iso.datetime({ offset: true }).optional(),
+  /** Not included. */
+  until: z.iso.datetime({ offset: true }).optional(),
+  /** Of a trial: begin with this line, RUN.LINE as in its second run's 1041st: 2.1041. */
+  from: z
+    .string()
+    .regex(/^[1-9][0-9]{0,8}\.[1-9][0-9]{0,14}$/, "RUN.LINE, such as 2.1041")
+    .optional(),
 });
+
+/** The whole output of a trial that `logsQuery` selects, as it was written. */
+export const rawLogsQuery = logsQuery.pick({
+  ...{ rank: true, stream: true, contains: true, since: true, until: true },
+});
+
+/** How much a trial has written, run by run: what a reader needs to go to any place in it. */
+export const logExtent = z.object({
+  runs: z.array(z.object({ run: count, lines: count, first_at: time, last_at: time })),
+});
+export type LogExtent = z.infer<typeof logExtent>;
 
 export const logEntry = z.object({
   /** Position in the stream; give it back as `cursor` to go on after it. */
   cursor: z.string(),
   trial: z.string(),
   run: count,
+  /** Its number within the run, from 1. */
+  line: count,
   at: time,
   rank: count,
   stream: z.enum(["stdout", "stderr"]),

@@ -92,6 +92,7 @@ export function experimentRoutes(app: App, context: RouteContext): void {
         config_text: row.config_text,
         data: row.data as z.infer<typeof api.experimentDetail>["data"],
         seed: Number(row.seed),
+        provenance: row.provenance as z.infer<typeof api.experimentDetail>["provenance"],
       };
     },
   );

@@ -1,12 +1,16 @@
+import { Readable } from "node:stream";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { z } from "zod";
 import * as api from "../../protocol/api.ts";
+import { ContrailError } from "../../protocol/errors.ts";
 import { readExperiment, readTrial } from "../../store/experiment-reads.ts";
 import {
   type LogFilter,
   type LogPlace,
   type LogRow,
   linesToCome,
+  placeBefore,
+  readExtent,
   readLines,
 } from "../../store/log-store.ts";
 import { logView } from "../views.ts";
@@ -19,6 +23,8 @@ const experimentParams = z.object({ id: api.experimentIdParam });
 const trialParams = z.object({ id: api.trialIdParam });
 const tags = ["logs"];
 const STREAM_LINES = 1000;
+const RAW_LINES = 10_000;
+const NEWLINE = Buffer.from("\n");
 /** Lines can be 64 KiB long: a page ends early rather than with half a gigabyte. */
 const PAGE_BYTES = 8 * 1024 * 1024;
 /** Of one event, so that a reader that does not read holds no more than this. */
@@ -27,6 +33,7 @@ const STREAM_BYTES = 256 * 1024;
 const LATE_LINES_MS = 60_000;
 type Query = z.infer<typeof api.logsQuery>;
 type Subject = { experiment: number; trial?: number };
+type TrialSubject = { experiment: number; trial: number };
 
 export function logRoutes(app: App, context: RouteContext): void {
   const reply = { 200: api.page(api.logEntry) };
@@ -37,7 +44,7 @@ export function logRoutes(app: App, context: RouteContext): void {
     notPurged(row, id);
     return { experiment: id };
   };
-  const ofTrial = async (id: string): Promise<Subject> => {
+  const ofTrial = async (id: string): Promise<TrialSubject> => {
     const { experiment, number } = trialKey(id);
     const row = await readTrial(context.readPool, experiment, number);
     if (!row) throw noTrial(id);
@@ -60,6 +67,38 @@ export function logRoutes(app: App, context: RouteContext): void {
       schema: { params: trialParams, querystring: api.logsQuery, response: reply, tags },
     },
     async (request) => logsPage(context, await ofTrial(request.params.id), request.query),
+  );
+  app.get(
+    "/trials/:id/logs/extent",
+    {
+      config: { access: ["read"] },
+      schema: { params: trialParams, response: { 200: api.logExtent }, tags },
+    },
+    async (request) => {
+      const runs = await readExtent(context.readPool, await ofTrial(request.params.id));
+      return {
+        runs: runs.map(({ run, lines, first_at, last_at }) => ({
+          ...{ run, lines, first_at: first_at.toISOString(), last_at: last_at.toISOString() },
+        })),
+      };
+    },
+  );
+  app.get(
+    "/trials/:id/logs/raw",
+    {
+      config: { access: ["read"], produces: "application/octet-stream" },
+      schema: { params: trialParams, querystring: api.rawLogsQuery, tags },
+    },
+    async (request, response) => {
+      const { id } = request.params;
+      const subject = await ofTrial(id);
+      const filter = await filterOf(context, subject, api.logsQuery.parse(request.query));
+      return response
+        .header("content-type", "application/octet-stream")
+        .header("content-disposition", `attachment; filename="trial-${id}.log"`)
+        .header("content-security-policy", "sandbox")
+        .send(Readable.from(rawOutput(context, subject, filter), { objectMode: false }));
+    },
   );
   app.get(
     "/experiments/:id/logs/stream",
@@ -85,21 +124,69 @@ export function logRoutes(app: App, context: RouteContext): void {
   );
 }
 
-function filterOf(subject: Subject, query: Query): Omit<LogFilter, "limit" | "fromEnd"> {
+type Filter = Omit<LogFilter, "limit" | "fromEnd">;
+
+async function filterOf(context: RouteContext, subject: Subject, query: Query): Promise<Filter> {
+  const { cursor, from, since, until } = query;
   return {
     ...subject,
     rank: query.rank,
     stream: query.stream,
     contains: query.contains,
-    after: query.cursor === undefined ? undefined : placeOf(subject, query.cursor),
+    since: since === undefined ? undefined : new Date(since),
+    until: until === undefined ? undefined : new Date(until),
+    after:
+      cursor !== undefined
+        ? placeOf(subject, cursor)
+        : from !== undefined
+          ? await placeOfLine(context, subject, from)
+          : undefined,
   };
+}
+
+async function placeOfLine(
+  { readPool }: RouteContext,
+  { experiment, trial }: Subject,
+  from: string,
+): Promise<LogPlace> {
+  if (trial === undefined)
+    throw new ContrailError(
+      "invalid_request",
+      "from names a line of a trial, not of an experiment",
+      {
+        hint: "Ask for the lines of one trial, or give back a cursor.",
+      },
+    );
+  const [run = 0, line = 0] = from.split(".").map(Number);
+  const place = await placeBefore(readPool, { experiment, trial, run, line });
+  if (place) return place;
+  throw new ContrailError("not_found", `trial ${experiment}.${trial} has had no run ${run}`);
+}
+
+/** The bytes as the program wrote them, page by page as the reader takes them. */
+async function* rawOutput(
+  { readPool }: RouteContext,
+  subject: Subject,
+  filter: Filter,
+): AsyncGenerator<Buffer> {
+  let after = filter.after;
+  for (;;) {
+    const how = { fromEnd: false, limit: RAW_LINES, bytesMax: PAGE_BYTES };
+    const rows = await readLines(readPool, { ...filter, after, ...how });
+    const last = rows.at(-1);
+    if (!last) return;
+    after = placeOf(subject, cursorOf(subject, last));
+    yield Buffer.concat(
+      rows.flatMap(({ bytes, complete }) => (complete ? [bytes, NEWLINE] : [bytes])),
+    );
+  }
 }
 
 async function logsPage(context: RouteContext, subject: Subject, query: Query) {
   const fromEnd = query.tail !== undefined;
   const limit = query.tail ?? query.limit;
   const rows = await readLines(context.readPool, {
-    ...filterOf(subject, query),
+    ...(await filterOf(context, subject, query)),
     ...{ fromEnd, limit, bytesMax: PAGE_BYTES },
   });
   const items = rows.map((row) => logView(subject.experiment, row, cursorOf(subject, row)));
@@ -119,7 +206,7 @@ interface Follow {
 /** Sends what there is, then what comes, until the subject is over and everything was sent. */
 async function followLogs(context: RouteContext, follow: Follow): Promise<void> {
   const { subject, query, request, response } = follow;
-  const filter = filterOf(subject, query);
+  const filter = await filterOf(context, subject, query);
   const lastSeen = EventStream.lastEventId(request);
   // Read before the answer begins: a position that is none of ours is refused, not waited on.
   let after = lastSeen === undefined ? filter.after : placeOf(subject, lastSeen);

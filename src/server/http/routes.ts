@@ -1,6 +1,7 @@
 /** Every route of the server, in one place: what is listed here is served, described and guarded. */
 import type { Health } from "../../protocol/api.ts";
 import { type App, type AppOptions, buildApp } from "./app.ts";
+import { archiveRoutes } from "./archive-routes.ts";
 import { auditRoutes } from "./audit-routes.ts";
 import { blobRoutes } from "./blob-routes.ts";
 import type { RouteContext } from "./context.ts";
@@ -42,6 +43,7 @@ export async function makeApp(
       searchRoutes(api, context);
       trialRoutes(api, context);
       retentionRoutes(api, context);
+      archiveRoutes(api, context);
       logRoutes(api, context);
       streamRoutes(api, context);
       auditRoutes(api, context);
