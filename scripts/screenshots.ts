@@ -6,7 +6,7 @@ import { mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { stand } from "../e2e/support.ts";
 import { closeView, launch, openView, signedIn } from "../e2e/web/browser.ts";
-import { exampleSearch } from "../e2e/web/searches.ts";
+import { exampleRun, exampleSearch } from "../e2e/web/searches.ts";
 import { buildPage, pageIsStale } from "../src/cli/page-stamp.ts";
 import { repositoryRoot } from "./repository-files.ts";
 
@@ -24,6 +24,16 @@ const PAGES: readonly { readonly name: string; readonly path: string }[] = [
   { name: "experiment-rungs", path: "/experiments/1?tab=rungs" },
   { name: "experiment-configuration", path: "/experiments/1?tab=configuration" },
   { name: "experiment-missing", path: "/experiments/999" },
+  { name: "experiment-compare", path: "/experiments/1?tab=compare&chosen=1.1,1.2" },
+  { name: "trial", path: "/trials/1.1" },
+  { name: "trial-metrics", path: "/trials/1.1?tab=metrics" },
+  { name: "trial-logs", path: "/trials/3.1?tab=logs" },
+  { name: "trial-checkpoints", path: "/trials/1.1?tab=checkpoints" },
+  { name: "trial-code", path: "/trials/1.1?tab=code" },
+  { name: "trial-configuration", path: "/trials/1.1?tab=configuration" },
+  { name: "trial-environment", path: "/trials/1.1?tab=environment" },
+  { name: "trial-events", path: "/trials/1.1?tab=events" },
+  { name: "compare", path: "/compare?trials=1.1,1.2,3.1&file=curve.ts" },
 ];
 
 async function main(): Promise<void> {
@@ -38,7 +48,9 @@ async function main(): Promise<void> {
   try {
     const { id } = await exampleSearch(it);
     await exampleSearch(it, { name: "second search", activate: false });
+    const { id: other } = await exampleRun(it);
     await it.ended(id);
+    await it.ended(other);
     for (const scheme of ["light", "dark"] as const)
       for (const { name: size, width, height } of SIZES) {
         const look = { scheme, width, height };

@@ -1,9 +1,9 @@
 /** The page in a real browser on a real server with real trials. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import axe from "axe-core";
 import type { Page } from "playwright-core";
 import { sharedStand, until } from "../support.ts";
+import { accessibilityFaults } from "./accessibility.ts";
 import { closeView, openView, sharedBrowser, signedIn, signInLink } from "./browser.ts";
 import { exampleSearch } from "./searches.ts";
 
@@ -228,22 +228,3 @@ const inked = (page: Page): Promise<boolean> =>
       return context?.getImageData(0, 0, width, height).data.some((value) => value > 0) === true;
     }),
   );
-
-/** Serious and critical ones, each with what it is about. */
-async function accessibilityFaults(page: Page): Promise<string[]> {
-  // Through the debugger, which the page's policy does not bind.
-  await page.evaluate(axe.source);
-  return await page.evaluate(async () => {
-    const { axe } = globalThis as unknown as {
-      axe: {
-        run: () => Promise<{
-          violations: { id: string; impact: string; nodes: { html: string }[] }[];
-        }>;
-      };
-    };
-    const { violations } = await axe.run();
-    return violations
-      .filter(({ impact }) => impact === "serious" || impact === "critical")
-      .flatMap(({ id, nodes }) => nodes.map(({ html }) => `${id}: ${html.slice(0, 200)}`));
-  });
-}

@@ -1,4 +1,5 @@
 /** Searches that the tests of the page and its pictures look at: real trials, small. */
+import { readFile } from "node:fs/promises";
 import type { Experiment } from "../../src/protocol/api.ts";
 import { curveSearch, type Stand } from "../support.ts";
 
@@ -21,4 +22,21 @@ export async function exampleSearch(it: Stand, options: SearchOptions = {}): Pro
   const { name = "learning rates", delayMs = 0, more = {} } = options;
   const config = curveSearch(ASHA, { name, delayMs, labels: ["example"], ...more });
   return await it.submit(config, code, options.activate ?? true);
+}
+
+const TALK = `  const done = Math.round(step / 3);
+  process.stdout.write(Array.from({ length: 20 }, (_, i) => \`epoch \${step} \${"█".repeat(i)} \${i * 5 + 5} %\`).join("\\r") + "\\n");
+  console.log(\`\x1b[32mINFO\x1b[0m  epoch \${step} done, \x1b[1mloss\x1b[0m \${state.loss.toFixed(5)}\`);
+  if (step % 7 === 0) console.error(\`\x1b[33mWARN\x1b[0m  gradient norm \${(done + 1.5).toFixed(2)} was clipped to 1.00\`);
+  if (step % 11 === 0) console.error(\`\x1b[1;31mERROR\x1b[0m batch \${step * 31} skipped: \${"label out of range, ".repeat(60)}\`);`;
+
+/** One trial of other code than the search's, which writes in colours and draws progress bars. */
+export async function exampleRun(it: Stand): Promise<Experiment> {
+  const source = await readFile(new URL("../programs/curve.ts", import.meta.url), "utf8");
+  const code = await it.codeFolder({
+    "curve.ts": source.replace(/^ {2}console\.log\(`step.*$/m, () => TALK),
+    "README.md": "# Learning rates\n\nOne run with a fixed rate, to hold the search against.\n",
+  });
+  const searcher = { name: "single", max_length: { epochs: 40 } };
+  return await it.submit(curveSearch(searcher, { name: "fixed rate" }), code);
 }

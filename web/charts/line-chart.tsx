@@ -28,8 +28,8 @@ export interface LineChartProps {
   readonly logY?: boolean;
   readonly heightPx?: number;
   readonly syncKey?: string;
-  /** A line was clicked. */
-  readonly onPick?: (id: string) => void;
+  /** A line was clicked, at this x. */
+  readonly onPick?: (id: string, x: number) => void;
   /** For a screen reader: the sentence of the frame. */
   readonly label: string;
 }
@@ -56,9 +56,9 @@ export function LineChart(props: LineChartProps) {
     const options = plotOptions({
       ...{ lines, colours, logY, xLabel, yLabel, heightPx, syncKey },
       widthPx: element.clientWidth,
-      onPick: (index) => {
+      onPick: (index, x) => {
         const line = lines[index];
-        if (line) pick.current?.(line.id);
+        if (line) pick.current?.(line.id, x);
       },
     });
     const made = new uPlot(options, latest.current, element);
@@ -121,7 +121,7 @@ interface PlotInput {
   readonly heightPx: number;
   readonly widthPx: number;
   readonly syncKey: string | undefined;
-  readonly onPick: (index: number) => void;
+  readonly onPick: (index: number, x: number) => void;
 }
 
 function plotOptions(input: PlotInput): uPlot.Options {
@@ -192,7 +192,8 @@ function hover({ lines, xLabel, onPick }: PlotInput): uPlot.Plugin {
       init: (u) => {
         u.over.append(box);
         u.over.addEventListener("click", () => {
-          if (focused >= 0) onPick(focused);
+          const x = u.data[0][u.cursor.idx ?? -1];
+          if (focused >= 0 && x !== undefined) onPick(focused, x);
         });
       },
       setSeries: (u, index) => {

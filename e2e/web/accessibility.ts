@@ -1,0 +1,32 @@
+/** What axe finds on a page, as far as it is serious, and whether the page fits its window. */
+import assert from "node:assert/strict";
+import axe from "axe-core";
+import type { Page } from "playwright-core";
+
+/** Serious and critical ones, each with what it is about. */
+export async function accessibilityFaults(page: Page): Promise<string[]> {
+  // Through the debugger, which the page's policy does not bind.
+  await page.evaluate(axe.source);
+  return await page.evaluate(async () => {
+    const { axe } = globalThis as unknown as {
+      axe: {
+        run: () => Promise<{
+          violations: { id: string; impact: string; nodes: { html: string }[] }[];
+        }>;
+      };
+    };
+    const { violations } = await axe.run();
+    return violations
+      .filter(({ impact }) => impact === "serious" || impact === "critical")
+      .flatMap(({ id, nodes }) => nodes.map(({ html }) => `${id}: ${html.slice(0, 200)}`));
+  });
+}
+
+/** The page is for everybody, and scrolls sideways on no screen. @param what where and how it is looked at */
+export async function assertUsable(page: Page, what: string): Promise<void> {
+  assert.deepEqual(await accessibilityFaults(page), [], what);
+  const [wide, window] = await page.evaluate<[number, number]>(
+    "[document.documentElement.scrollWidth, document.documentElement.clientWidth]",
+  );
+  assert.ok(wide <= window, `${what}: ${wide} pixels wide of ${window}`);
+}

@@ -1,0 +1,204 @@
+/** The log viewer in a real browser: what programs write is looked at and never obeyed, however much of it there is. */
+import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
+import { describe, test } from "node:test";
+import type { Page } from "playwright-core";
+import { insertLines } from "../../src/store/log-store.ts";
+import { withTestDatabase } from "../../src/store/test-database.ts";
+import { stand as newStand, sharedStand, until } from "../support.ts";
+import { assertUsable } from "./accessibility.ts";
+import { closeView, sharedBrowser, signedIn } from "./browser.ts";
+import { exampleSearch } from "./searches.ts";
+
+const LINES = 1_000_000;
+const BATCH = 20_000;
+
+const HOSTILE_VALUE = "<img src=x onerror='globalThis.planted = 3'> \u202egnp.exe";
+
+describe("the log viewer", () => {
+  const stand = sharedStand({ slots: 2 });
+  const browser = sharedBrowser();
+
+  test("hostile output is inert, coloured by an allow-list, and to be had byte for byte", async () => {
+    const it = stand();
+    const code = await it.codeFolder({ "<b>odd\u{1f600}.txt": "x\0y" }, ["hostile.ts"]);
+    const { id } = await it.submit(
+      {
+        ...{ name: HOSTILE_VALUE, entrypoint: "node hostile.ts" },
+        hyperparameters: { odd: { type: "const", val: HOSTILE_VALUE } },
+        searcher: { name: "single", metric: "loss", max_length: { epochs: 3 } },
+      },
+      code,
+    );
+    await it.ended(id);
+    const trial = `${id}.1`;
+    const all = await it.allLogs(trial);
+    const view = await signedIn(browser(), it, `/trials/${trial}?tab=logs&follow=no`);
+    const { page } = view;
+    const log = page.getByRole("region", { name: `Output of trial ${trial}` });
+    await log.getByText("<script>globalThis.planted = 1</script>").waitFor();
+    assert.equal(await log.locator(".sgr-fg1", { hasText: "red" }).count(), 1);
+    await log.getByText("plain \\x1b[2J\\x1b]0;a title\\x07 after").waitFor();
+    await log.getByText("\\u202egnp.exe and \\x00 a nul").waitFor();
+    await log.getByText("bad \ufffd\ufffd bytes").waitFor();
+    await log.getByText("2 earlier states").waitFor();
+    assert.equal(await log.locator(".log-row", { hasText: /^.{0,3}100 %/ }).count(), 1);
+    // The whole of the long line, over the rows that it came apart into.
+    await log
+      .getByText(/more characters/)
+      .last()
+      .click();
+    const dialog = page.getByRole("dialog");
+    await dialog.getByText(/characters/).waitFor();
+    await page.keyboard.press("Escape");
+    await dialog.waitFor({ state: "hidden" });
+    const [file] = await Promise.all([
+      page.waitForEvent("download"),
+      page.getByRole("link", { name: "Raw" }).click(),
+    ]);
+    const bytes = all.flatMap(({ text, bytes: exact, complete }) => [
+      exact === undefined ? Buffer.from(text) : Buffer.from(exact, "base64"),
+      Buffer.from(complete ? "\n" : ""),
+    ]);
+    assert.ok(Buffer.concat(bytes).equals(await readFile(await file.path())));
+    for (const tab of ["", "metrics", "checkpoints", "code", "environment", "configuration"]) {
+      await page.goto(`${it.server.url}/trials/${trial}?tab=${tab}`);
+      await page.getByRole("heading", { name: `Trial ${trial}` }).waitFor();
+      await page.locator("main .state").first().waitFor({ state: "detached" });
+      const text = await page.locator("main").innerText();
+      assert.ok(!text.includes("\u202e"), `${tab}: an override of direction is shown`);
+      assert.equal(await page.locator("main img, main script, main b > b").count(), 0, tab);
+    }
+    assert.equal(
+      await page.evaluate(() => (globalThis as { planted?: number }).planted),
+      undefined,
+    );
+    await closeView(view);
+  });
+
+  test("it follows a running trial over a cut, line by line and none twice; whoever scrolls up stays there", async () => {
+    const it = stand();
+    const { id } = await exampleSearch(it, {
+      name: "talks",
+      delayMs: 300,
+      more: { searcher: { name: "single", metric: "loss", max_length: { epochs: 40 } } },
+    });
+    const trial = `${id}.1`;
+    const view = await signedIn(
+      browser(),
+      it,
+      `/trials/${trial}?tab=logs&stream=stdout&follow=yes`,
+    );
+    const { page } = view;
+    await page.locator(".log").getByText("step 2", { exact: true }).waitFor({ timeout: 60_000 });
+    const { port } = new URL(it.server.url);
+    await it.killServer();
+    await page.locator(".connection-away").waitFor();
+    await it.start(Number(port));
+    await page.locator(".log").getByText("step 40", { exact: true }).waitFor({ timeout: 120_000 });
+    const shown = (await page.locator(".log-text").allTextContents()).filter((text) =>
+      text.startsWith("step "),
+    );
+    // The rows in sight and around it, in order, each once.
+    const numbers = shown.map((text) => Number(text.slice(5)));
+    assert.deepEqual(
+      numbers,
+      numbers.map((_, i) => (numbers[0] as number) + i),
+    );
+    const rest = view.troubles.filter((text) => !/ERR_|Failed to load resource/.test(text));
+    assert.deepEqual(rest, []);
+    view.troubles.length = 0;
+    await page.goto(`${it.server.url}/trials/${trial}?tab=logs`);
+    await page.locator(".log").getByText("step 40", { exact: true }).waitFor();
+    await page.locator(".log").hover();
+    await page.mouse.wheel(0, -400);
+    await page.waitForURL(/follow=no/);
+    await assertUsable(page, "logs");
+    await closeView(view);
+  });
+
+  test("a million lines: any place of them is shown, and searched, without a freeze", async () => {
+    await using database = await withTestDatabase({ migrations: null });
+    await using it = await newStand({ slots: 1, databaseUrl: database.url });
+    const { id } = await exampleSearch(it, {
+      name: "a million lines",
+      more: { searcher: { name: "single", metric: "loss", max_length: { epochs: 1 } } },
+    });
+    await it.ended(id);
+    const trial = `${id}.1`;
+    const before = (await it.allLogs(trial)).length;
+    const { rows } = await database.pool.query<{ id: number; position: number }>(
+      `select a.id, (select max(position) from logs where experiment_id = a.experiment_id)::float8 as position
+       from allocations a where a.experiment_id = $1`,
+      [id],
+    );
+    const [own] = rows;
+    assert.ok(own);
+    for (let first = 0; first < LINES; first += BATCH)
+      await insertLines(
+        database.pool,
+        Array.from({ length: BATCH }, (_, i) => ({
+          ...{ allocation: own.id, experiment: id, rank: 0, stream: "stdout", complete: true },
+          ...{ seq: before + first + i + 1, position: own.position + first + i + 1 },
+          ...{ atMs: Date.UTC(2026, 0, 31) + first + i },
+          bytes: Buffer.from(
+            `row ${first + i} ${(first + i) % 250_000 === 777 ? "needle" : "hay"}`,
+          ),
+        })) as Parameters<typeof insertLines>[1],
+      );
+    const view = await signedIn(browser(), it, `/trials/${trial}?tab=logs`);
+    const { page } = view;
+    const log = page.locator(".log");
+    await page.getByText(`${(LINES + before).toLocaleString("en-US")} lines`).waitFor();
+    await log.getByText(`row ${LINES - 1} hay`).waitFor();
+    await watchFreezes(page);
+    // From end to end by the scroll bar, in leaps and in small steps.
+    for (const part of [0, 0.25, 0.5, 0.75, 0.123, 1, 0.6]) {
+      await log.evaluate((element, to) => {
+        element.scrollTop = (element.scrollHeight - element.clientHeight) * to;
+      }, part);
+      const near = Math.round(part * LINES);
+      await until(`a line near ${near} is shown`, async () => {
+        const texts = await log.locator(".log-text").allTextContents();
+        const shown = texts.map((text) => Number(/^row (\d+)/.exec(text)?.[1]));
+        return shown.some((number) => Math.abs(number - near) < 200);
+      });
+    }
+    await log.hover();
+    for (let i = 0; i < 20; i++) await page.mouse.wheel(0, 300);
+    assert.ok((await page.locator(".log-row").count()) < 120, "only what is in sight exists");
+    assert.ok((await longestFreezeMs(page)) < 2_000, "the page froze");
+    await page.getByRole("searchbox", { name: "Search" }).fill("needle");
+    await page.keyboard.press("Enter");
+    await page.getByText("4 lines match").waitFor();
+    assert.deepEqual(await log.locator(".log-text").allTextContents(), [
+      ...["row 777 needle", "row 250777 needle", "row 500777 needle", "row 750777 needle"],
+    ]);
+    // From what matches to the place where it stands, which has an address.
+    await page.locator(".log-number").nth(2).click();
+    await log.getByText("row 500776 hay").waitFor();
+    const line = `1.${500_777 + before + 1}`;
+    assert.equal(new URL(page.url()).searchParams.get("line"), line);
+    await page.reload();
+    await page.locator(`.log-marked[data-line="${line}"]`).getByText("row 500777 needle").waitFor();
+    await page.goto(
+      `${it.server.url}/trials/${trial}?tab=logs&since=2026-01-31&until=2026-01-31+00:00:00.003`,
+    );
+    await page.getByText("3 lines match").waitFor();
+    await closeView(view);
+  });
+});
+
+/** Notes how long the page at most could not answer. */
+const watchFreezes = (page: Page): Promise<void> =>
+  page.evaluate(() => {
+    const state = globalThis as { freezeMs?: number };
+    state.freezeMs = 0;
+    new PerformanceObserver((list) => {
+      for (const { duration } of list.getEntries())
+        state.freezeMs = Math.max(state.freezeMs ?? 0, duration);
+    }).observe({ type: "longtask" });
+  });
+
+const longestFreezeMs = (page: Page): Promise<number> =>
+  page.evaluate(() => (globalThis as { freezeMs?: number }).freezeMs ?? 0);

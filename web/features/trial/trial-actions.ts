@@ -1,0 +1,49 @@
+/** What can be done to a trial as it is now; the server decides in the end. */
+import type { Trial } from "../../../src/protocol/api.ts";
+import { client } from "../../live/client.ts";
+import type { Action } from "../../parts/actions.tsx";
+
+export function trialActions({ id, state }: Trial): Action[] {
+  const action = (
+    verb: "pause" | "activate" | "cancel" | "kill",
+    label: string,
+    meaning: string,
+    danger = false,
+  ): Action => ({
+    ...{ label, meaning, danger },
+    command: `contrail trial ${verb} ${id}`,
+    run: () => client.changeTrial(id, verb),
+  });
+  const pause = action(
+    "pause",
+    "Pause",
+    "It saves a checkpoint and gives its slots back. Nothing is lost; it can go on later.",
+  );
+  const activate = action("activate", "Go on", "It waits for slots and goes on where it was.");
+  const cancel = action(
+    "cancel",
+    "Stop",
+    "It ends, after saving a checkpoint. It cannot go on afterwards.",
+    true,
+  );
+  const kill = action(
+    "kill",
+    "Kill",
+    "It ends at once: what it did after its last checkpoint is lost.",
+    true,
+  );
+  switch (state) {
+    case "queued":
+    case "starting":
+    case "running":
+    case "waiting":
+      return [pause, cancel, kill];
+    case "pausing":
+    case "paused":
+      return [activate, cancel, kill];
+    case "stopping":
+      return [kill];
+    default:
+      return [];
+  }
+}
