@@ -17,6 +17,7 @@ import {
   type LiveExperiment,
   type PastAllocation,
 } from "./live-experiment.ts";
+import { plural } from "./why/sentences.ts";
 import type { Turn, World } from "./world.ts";
 
 export interface Synced {
@@ -241,7 +242,7 @@ class RowsOf {
       experimentId: Number(experiment),
       subject: `trial ${experiment}.${trial}`,
       what: `checkpoint at step ${event.step}`,
-      cause: `allocation ${this.#allocation} saved ${event.tree.length} files, ${bytes} bytes, tree ${tree}`,
+      cause: `allocation ${this.#allocation} saved ${plural(event.tree.length, "file")}, ${plural(bytes, "byte")}, tree ${tree}`,
     });
   }
 }
