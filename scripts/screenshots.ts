@@ -23,6 +23,15 @@ const PAGES: readonly { readonly name: string; readonly path: string }[] = [
   { name: "experiment-trials", path: "/experiments/1?tab=trials&sort=best" },
   { name: "experiment-rungs", path: "/experiments/1?tab=rungs" },
   { name: "experiment-configuration", path: "/experiments/1?tab=configuration" },
+  { name: "experiment-notes", path: "/experiments/1?tab=about" },
+  {
+    name: "experiments-filtered",
+    path: "/experiments?filter=label:example+-state:error&sort=name&columns=id,name,state,best,priority,notes",
+  },
+  { name: "queue", path: "/queue" },
+  { name: "create", path: "/create?from=1" },
+  { name: "audit", path: "/audit?event=12" },
+  { name: "settings", path: "/settings" },
   { name: "experiment-missing", path: "/experiments/999" },
   { name: "experiment-compare", path: "/experiments/1?tab=compare&chosen=1.1,1.2" },
   { name: "trial", path: "/trials/1.1" },
@@ -51,6 +60,10 @@ async function main(): Promise<void> {
     const { id: other } = await exampleRun(it);
     await it.ended(id);
     await it.ended(other);
+    // One that holds both slots and one that waits behind it.
+    await exampleSearch(it, { name: "still at work", delayMs: 600_000 });
+    await exampleSearch(it, { name: "waits for it" });
+    await it.client.createToken({ name: "ci" });
     for (const scheme of ["light", "dark"] as const)
       for (const { name: size, width, height } of SIZES) {
         const look = { scheme, width, height };

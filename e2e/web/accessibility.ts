@@ -1,7 +1,9 @@
 /** What axe finds on a page, as far as it is serious, and whether the page fits its window. */
 import assert from "node:assert/strict";
 import axe from "axe-core";
-import type { Page } from "playwright-core";
+import type { Browser, Page } from "playwright-core";
+import type { Stand } from "../support.ts";
+import { closeView, signedIn } from "./browser.ts";
 
 /** Serious and critical ones, each with what it is about. */
 export async function accessibilityFaults(page: Page): Promise<string[]> {
@@ -29,4 +31,26 @@ export async function assertUsable(page: Page, what: string): Promise<void> {
     "[document.documentElement.scrollWidth, document.documentElement.clientWidth]",
   );
   assert.ok(wide <= window, `${what}: ${wide} pixels wide of ${window}`);
+}
+
+/**
+ * The same at both widths and in both schemes, each in a profile of its own.
+ * @param ready brings the page into the state that is to be judged
+ */
+export async function isForEverybody(
+  browser: Browser,
+  it: Stand,
+  path: string,
+  ready: (page: Page) => Promise<void> = async () => undefined,
+): Promise<void> {
+  for (const scheme of ["light", "dark"] as const)
+    for (const width of [1280, 390]) {
+      const view = await signedIn(browser, it, path, { scheme, width });
+      const { page } = view;
+      await page.locator("main h1").waitFor();
+      await page.getByText(" …").first().waitFor({ state: "hidden" });
+      await ready(page);
+      await assertUsable(page, `${path} ${scheme} ${width}`);
+      await closeView(view);
+    }
 }

@@ -115,6 +115,14 @@ export const rooms: readonly Room[] = [
       // Numbers and foreign text look the same in terminal and page.
       "src/cli/figures",
       "src/cli/inert",
+      // A filter is read, and its faults shown, by the parser that the server has.
+      "src/protocol/experiment-filter/fields",
+      "src/protocol/experiment-filter/parse",
+      "src/protocol/experiment-filter/states",
+      "src/protocol/config/nearest",
+      // A folder from the browser leaves out what the command line leaves out.
+      "src/store/ignore-file",
+      "src/store/glob",
     ],
     // Its zod schemas are for the other side, and would double what a browser loads.
     mayImportTypes: ["src/protocol/"],

@@ -64,6 +64,7 @@ export const ANSWERS: { readonly [route: string]: Answer } = {
       ["log", [aLog({ cursor: "1-2", text: "oops", stream: "stderr" })], "1-2"],
       ["end", {}],
     ]),
+  "PATCH /experiments/3": anExperiment({ priority: 5 }),
   "POST /experiments/3/pause": anExperiment({ state: "paused" }),
   "POST /experiments/3/activate": anExperiment(),
   "POST /experiments/3/cancel": anExperiment({ state: "stopping" }),

@@ -60,6 +60,8 @@ export const anExperiment = (over: Partial<Experiment> = {}): Experiment => ({
   code: HASH,
   archived_at: null,
   deleted: null,
+  notes: "",
+  priority: 42,
   ...over,
 });
 

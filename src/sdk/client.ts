@@ -9,6 +9,7 @@
  */
 import type { z } from "zod";
 import type { Clock } from "../base/clock.ts";
+import type { JsonObject } from "../base/json.ts";
 import type * as api from "../protocol/api.ts";
 import type { Problem } from "../protocol/errors.ts";
 import { notContrail, RemoteError, timedOut, unreachable } from "./remote-error.ts";
@@ -21,6 +22,15 @@ export interface Page<T> {
 export interface PageQuery {
   readonly cursor?: string | undefined;
   readonly limit?: number | undefined;
+}
+export interface ExperimentsQuery extends PageQuery {
+  readonly state?: string | undefined;
+  readonly label?: string | undefined;
+  readonly show?: "current" | "archived" | "deleted" | undefined;
+  /** As in docs/filters.md. */
+  readonly filter?: string | undefined;
+  /** e.g. "name", "-best". */
+  readonly sort?: string | undefined;
 }
 export interface LogsQuery extends PageQuery {
   readonly tail?: number | undefined;
@@ -63,6 +73,7 @@ export type Token = z.infer<typeof api.token>;
 export type CreateToken = z.input<typeof api.createTokenRequest>;
 export type CreatedToken = z.infer<typeof api.createTokenReply>;
 export type CreateExperiment = z.input<typeof api.createExperimentRequest>;
+export type UpdateExperiment = z.input<typeof api.updateExperimentRequest>;
 export type CreateDataset = z.input<typeof api.createDatasetRequest>;
 export type Login = z.infer<typeof api.loginRequest>;
 export type Verb = "activate" | "pause" | "cancel" | "kill";
@@ -195,17 +206,23 @@ export class Client {
       safe: true,
     });
   }
-  experiments(
-    query: PageQuery & {
-      state?: string | undefined;
-      label?: string | undefined;
-      show?: "current" | "archived" | "deleted" | undefined;
-    } = {},
-  ): Promise<Page<api.Experiment>> {
+  experiments(query: ExperimentsQuery = {}): Promise<Page<api.Experiment>> {
     return this.#json("GET", "/experiments", { query });
   }
   experiment(id: number): Promise<api.ExperimentDetail> {
     return this.#json("GET", `/experiments/${id}`);
+  }
+  /** Of what is left out nothing changes. */
+  updateExperiment(id: number, body: UpdateExperiment): Promise<api.Experiment> {
+    return this.#json("PATCH", `/experiments/${id}`, { body, safe: true });
+  }
+  /** Like a dry run of a creation without code, whose refusal is an answer rather than an error. */
+  checkExperiment(config: string): Promise<api.CheckExperimentReply> {
+    return this.#json("POST", "/experiments/check", { body: { config }, safe: true });
+  }
+  /** JSON Schema of the configuration, for editors. */
+  configSchema(): Promise<JsonObject> {
+    return this.#json("GET", "/schema/experiment");
   }
   changeExperiment(id: number, verb: Verb): Promise<api.Experiment> {
     return this.#json("POST", `/experiments/${id}/${verb}`, { body: {} });

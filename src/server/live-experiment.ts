@@ -46,7 +46,7 @@ export interface LiveExperiment {
   readonly id: number;
   readonly row: ExperimentRow & { readonly owner: string };
   readonly x: Experiment;
-  readonly priority: number;
+  priority: number;
   /** Most slots it may hold; undefined = no bound. */
   readonly slotsMax: number | undefined;
   readonly unit: string;
@@ -75,7 +75,7 @@ export function revive(stored: StoredExperiment, settings: ShellSettings): LiveE
     id: stored.row.id,
     row: stored.row,
     x,
-    priority: settings.priority,
+    priority: stored.row.priority,
     slotsMax: settings.slotsMax,
     unit: settings.unit,
     trials: new Map(

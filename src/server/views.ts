@@ -90,6 +90,8 @@ export function experimentView(row: ExperimentSummaryRow, now: Date): api.Experi
             by: row.deleted_by ?? "",
             restorable_until: iso(new Date(row.deleted_at.getTime() + RESTORABLE_MS)),
           },
+    notes: row.notes,
+    priority: row.priority,
   };
 }
 

@@ -161,7 +161,7 @@ export class World {
     turn: Turn,
     row: Omit<
       ExperimentRow,
-      "id" | "search_state" | "search_events" | "core" | "state" | "reason"
+      "id" | "search_state" | "search_events" | "core" | "state" | "reason" | "notes" | "priority"
     > & {
       owner: string;
     },
@@ -181,6 +181,8 @@ export class World {
         core: x.core,
         state: "paused",
         reason: "created",
+        notes: "",
+        priority: settings.priority,
       },
       x,
       priority: settings.priority,

@@ -1,5 +1,8 @@
 /** What routes ask about experiments and trials. Read-only, keyset paging, one statement a page. */
 import type pg from "pg";
+import type { SortWord } from "../protocol/experiment-filter/fields.ts";
+import type { FilterTerm } from "../protocol/experiment-filter/parse.ts";
+import { filterCondition, keyText, keyValue, sortKey } from "./experiment-filter-sql.ts";
 import type { ExperimentRow, TrialRow } from "./schema.ts";
 
 export interface ExperimentSummaryRow extends ExperimentRow, Purged {
@@ -44,10 +47,13 @@ const SUMMARY = `
     from allocations where experiment_id = e.id and state <> 'ended') a on true`;
 
 export interface ExperimentsFilter {
-  readonly beforeId?: number | undefined;
   readonly state?: string | undefined;
   readonly label?: string | undefined;
   readonly show: "current" | "archived" | "deleted";
+  readonly terms?: readonly FilterTerm[];
+  readonly sort: { readonly word: SortWord; readonly descending: boolean };
+  /** Where the page before ended: its last sort key, as text, and number. */
+  readonly after?: { readonly key: string; readonly id: number } | undefined;
   readonly limit: number;
 }
 
@@ -57,17 +63,47 @@ const SHOWN = {
   deleted: "k.deleted_at is not null and k.purged_at is null",
 } as const;
 
-/** Newest first. */
+export interface ExperimentListRow extends ExperimentSummaryRow {
+  /** As text that gives the same value back. */
+  sort_key: string;
+}
+
+/**
+ * One page in the order of (sort key, number). The page is chosen first and its trials are counted after, so that a sort
+ * over a hundred thousand experiments does not count the trials of each.
+ */
 export async function listExperiments(
   pool: pg.Pool,
   filter: ExperimentsFilter,
-): Promise<ExperimentSummaryRow[]> {
-  const { rows } = await pool.query<ExperimentSummaryRow>(
-    `${SUMMARY}
-     where ($1::int is null or e.id < $1) and ($2::text is null or e.state = $2)
-       and ($3::text is null or $3 = any(e.labels)) and ${SHOWN[filter.show]}
-     order by e.id desc limit $4`,
-    [filter.beforeId ?? null, filter.state ?? null, filter.label ?? null, filter.limit],
+): Promise<ExperimentListRow[]> {
+  const values: unknown[] = [];
+  const bind = (value: unknown): string => `$${values.push(value)}`;
+  const { word, descending } = filter.sort;
+  // Numbers are what new ones have most of: by them nothing has to be computed.
+  const key = word === "id" ? undefined : sortKey(word, descending);
+  const conditions = [SHOWN[filter.show], filterCondition(filter.terms ?? [], bind)];
+  if (filter.state !== undefined) conditions.push(`e.state = ${bind(filter.state)}`);
+  if (filter.label !== undefined) conditions.push(`${bind(filter.label)}::text = any(e.labels)`);
+  if (filter.after) {
+    const sign = descending ? "<" : ">";
+    const id = `${bind(filter.after.id)}::int`;
+    conditions.push(
+      key === undefined
+        ? `e.id ${sign} ${id}`
+        : `(${key.expression}, e.id) ${sign} (${keyValue(key, bind(filter.after.key))}, ${id})`,
+    );
+  }
+  const order = descending ? "desc" : "asc";
+  const by = key === undefined ? `e.id ${order}` : `${key.expression} ${order}, e.id ${order}`;
+  const { rows } = await pool.query<ExperimentListRow>(
+    `with page as materialized (
+       select id, ${key ? keyText(key, "sort_value") : "''"} as sort_key, row_number() over () as place from (
+         select e.id, ${key?.expression ?? "null"} as sort_value
+         from experiments e left join experiment_marks k on k.experiment_id = e.id
+         where ${conditions.join(" and ")} order by ${by} limit ${bind(filter.limit)}) chosen)
+     select s.*, page.sort_key from page cross join lateral (${SUMMARY} where e.id = page.id) s
+     order by page.place`,
+    values,
   );
   return rows;
 }

@@ -44,6 +44,10 @@ export interface ExperimentRow {
   created_at: Date;
   started_at: Date | null;
   ended_at: Date | null;
+  /** What people wrote about it afterwards. */
+  notes: string;
+  /** Its place in the queue; begins as the configuration's. */
+  priority: number;
 }
 
 export interface TrialRow {

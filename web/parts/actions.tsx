@@ -17,13 +17,22 @@ export interface Action {
   readonly run: () => Promise<unknown>;
 }
 
-export function Actions({ actions }: { readonly actions: readonly Action[] }) {
+/** Of the buttons; the smaller one is for rows of a table. */
+type Size = "xs" | "compact-xs";
+
+export function Actions({
+  actions,
+  size = "xs",
+}: {
+  readonly actions: readonly Action[];
+  readonly size?: Size;
+}) {
   const [failure, setFailure] = useState<unknown>();
   return (
     <Stack gap={6} align="flex-end">
       <Group gap={6}>
         {actions.map((action) => (
-          <ActionButton key={action.label} action={action} onFailure={setFailure} />
+          <ActionButton key={action.label} action={action} size={size} onFailure={setFailure} />
         ))}
       </Group>
       {failure === undefined ? null : (
@@ -46,14 +55,16 @@ export function Actions({ actions }: { readonly actions: readonly Action[] }) {
 
 function ActionButton({
   action,
+  size,
   onFailure,
 }: {
   readonly action: Action;
+  readonly size: Size;
   readonly onFailure: (error: unknown) => void;
 }) {
   const [opened, setOpened] = useState(false);
   const [busy, setBusy] = useState(false);
-  const color = action.danger ? "red" : undefined;
+  const color = action.danger ? "red.9" : undefined;
   const run = async (): Promise<void> => {
     setBusy(true);
     onFailure(undefined);
@@ -78,9 +89,9 @@ function ActionButton({
     >
       <Popover.Target>
         <Button
-          size="xs"
+          size={size}
           variant="default"
-          {...(color ? { c: color } : {})}
+          {...(color ? { c: "var(--bad)" } : {})}
           onClick={() => setOpened((open) => !open)}
         >
           {action.label}

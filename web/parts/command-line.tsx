@@ -2,6 +2,10 @@
 import { ActionIcon, CopyButton, Tooltip } from "@mantine/core";
 import { CopyIcon, DoneIcon } from "./icons.tsx";
 
+/** A word of a command as a shell takes it. */
+export const quoted = (word: string): string =>
+  /^[A-Za-z0-9_@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
+
 export function CommandLine({ command }: { readonly command: string }) {
   return (
     <span className="command">

@@ -17,6 +17,8 @@ export interface Column<Row> {
   readonly pinned?: boolean;
   /** What the column is sorted by; null goes last in either direction. */
   readonly sort?: (row: Row) => number | string | null;
+  /** The server sorts by it: the order of the rows is the caller's. */
+  readonly sortedByServer?: boolean;
   /** Left out on narrow screens. */
   readonly wideOnly?: boolean;
 }
@@ -131,7 +133,8 @@ function Head<Row>({
 }: DataTableProps<Row> & { readonly column: Column<Row> }) {
   const isSorted = sorting?.column === column.id;
   const order = isSorted ? (sorting.descending ? "descending" : "ascending") : "none";
-  const canSort = onSort !== undefined && column.sort !== undefined;
+  const canSort =
+    onSort !== undefined && (column.sort !== undefined || column.sortedByServer === true);
   return (
     <div
       role="columnheader"

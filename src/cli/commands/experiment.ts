@@ -12,7 +12,14 @@ import { watchExperiment } from "../watch.ts";
 
 export async function list(
   cli: Cli,
-  options: ListOptions & { state?: string; label?: string; archived?: true; deleted?: true },
+  options: ListOptions & {
+    state?: string;
+    label?: string;
+    filter?: string;
+    sort?: string;
+    archived?: true;
+    deleted?: true;
+  },
 ): Promise<number> {
   if (options.archived && options.deleted)
     throw usageError("--archived and --deleted exclude each other.", "Give one of the two.");
@@ -20,13 +27,20 @@ export async function list(
   const client = cli.client();
   const state =
     options.state === undefined ? undefined : choiceOf("--state", options.state, experimentState);
+  const { label, filter, sort } = options;
   const page = await gather(
-    (query) => client.experiments({ ...query, state, label: options.label, show }),
+    (query) => client.experiments({ ...query, state, label, filter, sort, show }),
     limitOf(options),
   );
   cli.show(page, () =>
     page.items.length === 0
-      ? [show === "current" ? "No experiments yet." : `No ${show} experiments.`]
+      ? [
+          state === undefined && label === undefined && filter === undefined
+            ? show === "current"
+              ? "No experiments yet."
+              : `No ${show} experiments.`
+            : "No experiment matches.",
+        ]
       : [
           ...experimentRows(page.items, lookOf(cli)),
           ...(page.next_cursor === null ? [] : ["… there are more: --limit N or --all"]),

@@ -28,6 +28,14 @@ export function addExperiment(program: Command, run: Run): void {
     .option("--label <label>", "only those with this label")
     .option("--archived", "those that were archived")
     .option("--deleted", "those that were deleted and can be restored")
+    .option(
+      "--filter <filter>",
+      "only those that fit, e.g. 'state:active best>0.9' (docs/filters.md)",
+    )
+    .option(
+      "--sort <by>",
+      "id, name, state, progress, best, steps, priority, created, started or ended; -best turns it round",
+    )
     .action((options) => run(async (cli) => (await load()).list(cli, options)));
   noun
     .command("show")
@@ -62,6 +70,21 @@ export function addExperiment(program: Command, run: Run): void {
       return (await import("../commands/logs.ts")).logs(cli, String(experimentOf(id)), options);
     }),
   );
+  noun
+    .command("update")
+    .description("change its name, the words about it, or its place in the queue")
+    .argument("<experiment>", "its number")
+    .option("--name <name>", "what it is called")
+    .option("--description <text>", 'what it is about; "" takes it away')
+    .option("--notes <text>", "what was found; replaces the notes that there are")
+    .option("--label <label...>", "its labels, in place of those that there are")
+    .option("--no-labels", "take all labels away")
+    .option("--priority <n>", "its place in the queue, 1 (first) to 99")
+    .action((id: string, options) =>
+      run(async (cli) =>
+        (await import("../commands/experiment-update.ts")).update(cli, id, options),
+      ),
+    );
   for (const [verb, what] of VERBS)
     noun
       .command(verb)

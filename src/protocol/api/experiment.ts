@@ -1,11 +1,17 @@
 /** Experiments: shown, listed, submitted. */
 import { z } from "zod";
 import { problem, problemIssue } from "../errors.ts";
+import { SORT_WORDS } from "../experiment-filter/fields.ts";
+import { FILTER_CHARS_MAX } from "../experiment-filter/parse.ts";
 import { boundedJsonObject, tree, wireNumber } from "../runner-wire.ts";
 import { count, hash, pageQuery, text, time } from "./common.ts";
 import { plan, spent } from "./plan.ts";
 import { experimentState } from "./state.ts";
 
+/** As in the configuration. */
+const NAME_CHARS_MAX = 200;
+const LABEL_CHARS_MAX = 200;
+const ONE_LINE = /^[^\r\n]*$/;
 const PROVENANCE_CHARS_MAX = 256 * 1024;
 
 export const experiment = z.object({
@@ -49,6 +55,10 @@ export const experiment = z.object({
   archived_at: time.nullable(),
   /** Deleted, and can be restored until then. */
   deleted: z.object({ at: time, by: z.string(), restorable_until: time }).nullable(),
+  /** What people wrote about it afterwards. */
+  notes: z.string(),
+  /** Its place in the queue, 1 first; experiments of one priority go by the time of submission. */
+  priority: z.int(),
 });
 export type Experiment = z.infer<typeof experiment>;
 
@@ -88,12 +98,53 @@ export const createExperimentReply = z.object({
 });
 export type CreateExperimentReply = z.infer<typeof createExperimentReply>;
 
+export const checkExperimentRequest = z.strictObject({ config: z.string().max(1_048_576) });
+/** What a submission would be answered. A refusal is an answer here: a text that is being written has faults. */
+export const checkExperimentReply = z.object({
+  accepted: createExperimentReply.nullable(),
+  refused: z
+    .object({
+      code: z.string(),
+      message: z.string(),
+      hint: z.string(),
+      issues: z.array(problemIssue),
+    })
+    .nullable(),
+});
+export type CheckExperimentReply = z.infer<typeof checkExperimentReply>;
+
 export const experimentsQuery = pageQuery.extend({
   state: experimentState.optional(),
   label: text(256).optional(),
   /** `current`: neither archived nor deleted. `deleted`: those that can be restored. */
   show: z.enum(["current", "archived", "deleted"]).default("current"),
+  /** In the language of docs/filters.md; every fault of it is reported with its column. */
+  filter: text(FILTER_CHARS_MAX).optional(),
+  /** What to sort by; `-` before it turns the order round. */
+  sort: z
+    .string()
+    .regex(/^-?[a-z]{1,20}$/)
+    .refine((sort) => (SORT_WORDS as readonly string[]).includes(sort.replace("-", "")), {
+      message: `must be one of ${SORT_WORDS.join(", ")}, with or without a - before it`,
+    })
+    .default("-id"),
 });
+
+/** What a person may change of an experiment afterwards; what is left out stays. */
+export const updateExperimentRequest = z
+  .strictObject({
+    name: text(NAME_CHARS_MAX).min(1).regex(ONE_LINE, "must be one line").optional(),
+    description: text(20_000).nullable().optional(),
+    notes: text(100_000).optional(),
+    labels: z
+      .array(text(LABEL_CHARS_MAX).min(1).regex(ONE_LINE, "must be one line"))
+      .max(100)
+      .optional(),
+    /** 1 is first. Applied to the queue at once; what runs goes on. */
+    priority: z.int().min(1).max(99).optional(),
+  })
+  .refine((body) => Object.keys(body).length > 0, "must name at least one field to change");
+export type UpdateExperiment = z.infer<typeof updateExperimentRequest>;
 
 export const experimentAct = z.enum(["archive", "unarchive", "delete", "restore"]);
 export type ExperimentAct = z.infer<typeof experimentAct>;

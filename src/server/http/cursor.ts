@@ -2,6 +2,7 @@
 import { isBlobHash } from "../../base/ids.ts";
 import { ContrailError } from "../../protocol/errors.ts";
 import type { CheckpointPlace } from "../../store/checkpoint-reads.ts";
+import type { SortKey } from "../../store/experiment-filter-sql.ts";
 
 const ID_MAX = 2 ** 31 - 1;
 
@@ -45,6 +46,33 @@ export function datasetPlace(cursor: string): { name: string; version: number } 
   if (!/^[a-z0-9._-]+$/.test(name)) throw badCursor(cursor);
   return { name, version: cursorNumber(version, ID_MAX, cursor) };
 }
+
+/** A page of a sorted list ended with this key and number. */
+export const sortCursor = (last: { sort_key: string; id: number }): string =>
+  `${last.id}_${Buffer.from(last.sort_key).toString("base64url")}`;
+
+const NUMBER_KEY = /^(?:-?[0-9]{1,20}(?:\.[0-9]{1,30})?(?:e[+-]?[0-9]{1,3})?|-?Infinity|NaN)$/;
+
+const TIME_KEY = /^-?[0-9]{1,16}$/;
+
+/** @param kind what the key is compared with in the database */
+export function sortPlace(cursor: string, kind: SortKey["type"]): { key: string; id: number } {
+  const [id = "", coded = ""] = cursor.split("_");
+  const key = Buffer.from(cursor.slice(id.length + 1), "base64url").toString("utf8");
+  const isKey =
+    kind === "text"
+      ? !key.includes("\0")
+      : kind === "time"
+        ? TIME_KEY.test(key)
+        : NUMBER_KEY.test(key) && isDouble(key);
+  if ((coded === "" && key !== "") || !isKey) throw badCursor(cursor);
+  return { key, id: cursorNumber(id, ID_MAX, cursor) };
+}
+
+/** 1e999 is none, and PostgreSQL refuses it rather than take it for infinite. */
+const isDouble = (text: string): boolean =>
+  /Infinity|NaN/.test(text) ||
+  (Number.isFinite(Number(text)) && (Number(text) !== 0 || /^-?0/.test(text)));
 
 export const badCursor = (cursor: string): ContrailError =>
   new ContrailError(

@@ -6,7 +6,6 @@ import { listCheckpoints } from "../../store/checkpoint-reads.ts";
 import {
   type ExperimentSummaryRow,
   listChanges,
-  listExperiments,
   listTrials,
   readExperiment,
 } from "../../store/experiment-reads.ts";
@@ -57,25 +56,6 @@ export function experimentRoutes(app: App, context: RouteContext): void {
         owner: person(request),
         idempotencyKey: request.headers["idempotency-key"],
       }),
-  );
-
-  app.get(
-    "/experiments",
-    {
-      config: { access: ["read"] },
-      schema: {
-        querystring: api.experimentsQuery,
-        response: { 200: api.page(api.experiment) },
-        tags,
-      },
-    },
-    async (request) => {
-      const { cursor, limit, ...filter } = request.query;
-      const beforeId = cursor === undefined ? undefined : cursorNumber(cursor);
-      const rows = await listExperiments(readPool, { ...filter, beforeId, limit: limit + 1 });
-      const items = rows.slice(0, limit).map((row) => experimentView(row, now()));
-      return { items, next_cursor: rows.length > limit ? String(items.at(-1)?.id) : null };
-    },
   );
 
   app.get(

@@ -1,185 +1,129 @@
-/** All experiments, the newest first: paged by the server, live by push. */
-import { SegmentedControl, TextInput } from "@mantine/core";
-import { useDebouncedCallback } from "@mantine/hooks";
+/** All experiments: filtered, sorted and paged by the server, live by push; the whole view is in the address. */
+import { Button, Checkbox, Popover } from "@mantine/core";
 import { type InfiniteData, useInfiniteQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
-import { useCallback, useEffect, useState } from "react";
-import { duration, measured } from "../../../src/cli/figures.ts";
+import { useCallback, useEffect, useMemo, useState } from "react";
 import type { Experiment } from "../../../src/protocol/api.ts";
+import { SORT_WORDS } from "../../../src/protocol/experiment-filter/fields.ts";
+import { parseFilter } from "../../../src/protocol/experiment-filter/parse.ts";
 import type { Page } from "../../../src/sdk/client.ts";
 import { client } from "../../live/client.ts";
 import { onExperiments } from "../../live/experiments.ts";
 import { queries } from "../../live/queries.ts";
-import { CommandLine } from "../../parts/command-line.tsx";
+import { CommandLine, quoted } from "../../parts/command-line.tsx";
 import { type Column, DataTable } from "../../parts/data-table.tsx";
-import { Progress } from "../../parts/facts.tsx";
-import { StateBadge } from "../../parts/state-badge.tsx";
 import { Empty, Failed, Loading } from "../../parts/states.tsx";
-import { Ago, Inert } from "../../parts/text.tsx";
-import { choice, type RawView, useViewState } from "../../parts/view-state.ts";
+import { type RawView, useViewState } from "../../parts/view-state.ts";
+import { BulkActions } from "./bulk.tsx";
+import { ALWAYS, COLUMNS, SHOWN_AT_FIRST, shownColumns } from "./columns.tsx";
+import { FilterBox } from "./filter-box.tsx";
+import "./experiments.css";
 
-const STATES = ["all", "active", "paused", "completed", "canceled", "error"] as const;
-const PAGE_ROWS = 100;
-const COMMAND = { all: "", state: " --state " };
+const PAGE_ROWS = 200;
+/** With more pages than this, news are offered rather than fetched: each would read all of them again. */
+const PAGES_LIVE_MAX = 3;
+const NEWEST_FIRST = "-id";
 
-const readView = (raw: RawView) => ({ state: choice(raw.state, STATES), label: raw.label ?? "" });
-
-const columns: readonly Column<Experiment>[] = [
-  { id: "id", head: "id", width: "56px", align: "right", pinned: true, cell: ({ id }) => id },
-  {
-    id: "name",
-    head: "name",
-    width: "minmax(150px, 2fr)",
-    pinned: true,
-    cell: ({ id, name, labels }) => (
-      <>
-        <Link to="/experiments/$id" params={{ id: String(id) }} className="row-link">
-          <Inert>{name}</Inert>
-        </Link>
-        {labels.map((label) => (
-          <span key={label} className="label">
-            <Inert>{label}</Inert>
-          </span>
-        ))}
-      </>
-    ),
-  },
-  {
-    id: "state",
-    head: "state",
-    width: "118px",
-    cell: ({ state }) => <StateBadge state={state} />,
-  },
-  {
-    id: "progress",
-    head: "progress",
-    width: "116px",
-    cell: ({ progress, id }) => (
-      <Progress value={progress} label={`Progress of experiment ${id}`} />
-    ),
-  },
-  {
-    id: "trials",
-    head: "trials",
-    width: "84px",
-    align: "right",
-    cell: ({ trials, plan }) => `${trials.total}/${plan.trials_max}`,
-  },
-  {
-    id: "best",
-    head: "best",
-    width: "minmax(110px, 1fr)",
-    cell: ({ best, searcher }) =>
-      best === null ? (
-        <span className="dim">–</span>
-      ) : (
-        <>
-          {measured(best.objective)}{" "}
-          <span className="dim">
-            <Inert>{searcher.metric}</Inert>
-          </span>
-        </>
-      ),
-  },
-  {
-    id: "searcher",
-    head: "searcher",
-    width: "minmax(90px, 1fr)",
-    wideOnly: true,
-    cell: ({ searcher }) => searcher.name,
-  },
-  {
-    id: "owner",
-    head: "owner",
-    width: "minmax(70px, 1fr)",
-    wideOnly: true,
-    cell: ({ owner }) => <Inert>{owner}</Inert>,
-  },
-  {
-    id: "took",
-    head: "took",
-    width: "88px",
-    align: "right",
-    wideOnly: true,
-    cell: ({ spent }) => (spent.seconds > 0 ? duration(spent.seconds) : "–"),
-  },
-  {
-    id: "created",
-    head: "created",
-    width: "96px",
-    align: "right",
-    cell: ({ created_at }) => <Ago time={created_at} />,
-  },
-];
+const readView = (raw: RawView) => {
+  const sort = raw.sort ?? NEWEST_FIRST;
+  const isSort = (SORT_WORDS as readonly string[]).includes(sort.replace(/^-/, ""));
+  return {
+    filter: raw.filter ?? "",
+    sort: isSort ? sort : NEWEST_FIRST,
+    columns: shownColumns(raw.columns),
+  };
+};
 
 export default function ExperimentsPage() {
   const [view, change] = useViewState(readView);
-  const [label, setLabel] = useState(view.label);
-  const later = useDebouncedCallback((text: string) => change({ label: text || undefined }), 300);
-  const state = view.state === "all" ? undefined : view.state;
-  const key = ["experiments", "list", state ?? "", view.label];
+  const { filter, sort } = view;
+  const isReadable = useMemo(() => parseFilter(filter).ok, [filter]);
+  const key = useMemo(() => ["experiments", "list", filter, sort], [filter, sort]);
   const list = useInfiniteQuery({
     queryKey: key,
+    enabled: isReadable,
     queryFn: ({ pageParam }) =>
       client.experiments({
-        state,
-        label: view.label || undefined,
+        filter: filter === "" ? undefined : filter,
+        sort,
         cursor: pageParam,
         limit: PAGE_ROWS,
       }),
     initialPageParam: undefined as string | undefined,
     getNextPageParam: (last) => last.next_cursor ?? undefined,
+    refetchOnWindowFocus: false,
   });
-  useLiveRows(key, state);
-  const rows = list.data?.pages.flatMap((page) => page.items) ?? [];
+  const { hasNews, showNews } = useLiveRows(key);
+  // A row that moved between two pages while they were read is shown once.
+  const rows = useMemo(() => {
+    const byId = new Map<number, Experiment>();
+    for (const page of list.data?.pages ?? [])
+      for (const row of page.items) if (!byId.has(row.id)) byId.set(row.id, row);
+    return [...byId.values()];
+  }, [list.data]);
+  const selection = useSelection(rows);
   const { hasNextPage, isFetchingNextPage, fetchNextPage } = list;
   const onEnd = useCallback(() => {
     if (hasNextPage && !isFetchingNextPage) void fetchNextPage();
   }, [hasNextPage, isFetchingNextPage, fetchNextPage]);
-  const filters = `${state ? `${COMMAND.state}${state}` : ""}${view.label ? ` --label '${view.label.replaceAll("'", "'\\''")}'` : ""}`;
+  const columns = useMemo(
+    () => [selection.column, ...COLUMNS.filter(({ id }) => view.columns.includes(id))],
+    [selection.column, view.columns],
+  );
+  const command = `contrail experiment list${filter === "" ? "" : ` --filter ${quoted(filter)}`}${sort === NEWEST_FIRST ? "" : ` --sort ${sort}`}`;
   return (
     <>
       <header className="page-head">
         <h1>Experiments</h1>
+        <Link to={"/create" as string} className="button-link">
+          New experiment
+        </Link>
       </header>
-      <div className="filters">
-        <SegmentedControl
-          size="xs"
-          aria-label="State"
-          data={[...STATES]}
-          value={view.state}
-          onChange={(value) => change({ state: value === "all" ? undefined : value })}
-        />
-        <TextInput
-          size="xs"
-          aria-label="Label"
-          placeholder="Label"
-          value={label}
-          onChange={(event) => {
-            setLabel(event.currentTarget.value);
-            later(event.currentTarget.value.trim());
-          }}
+      <FilterBox
+        value={filter}
+        onChange={(text) => change({ filter: text || undefined }, { push: true })}
+      />
+      <div className="table-tools">
+        <BulkActions ids={selection.ids} onClear={selection.clear} />
+        {hasNews ? (
+          <Button size="compact-xs" variant="light" onClick={showNews}>
+            There are newer ones: show them
+          </Button>
+        ) : null}
+        <ColumnChoice
+          shown={view.columns}
+          onChange={(ids) =>
+            change({ columns: ids.join() === SHOWN_AT_FIRST.join() ? undefined : ids.join() })
+          }
         />
       </div>
-      {list.isPending ? (
+      {!isReadable ? (
+        <Empty title="The filter cannot be read">What is wrong with it stands above.</Empty>
+      ) : list.isPending ? (
         <Loading what="Asking for the experiments" />
       ) : list.isError && rows.length === 0 ? (
         <Failed error={list.error} again={() => void list.refetch()} />
       ) : rows.length === 0 ? (
-        <Nothing filtered={state !== undefined || view.label !== ""} />
+        <Nothing filtered={filter !== ""} />
       ) : (
         <DataTable
           label="Experiments"
           rows={rows}
           columns={columns}
           rowKey={({ id }) => String(id)}
+          isMarked={({ id }) => selection.has(id)}
+          sorting={{ column: sort.replace(/^-/, ""), descending: sort.startsWith("-") }}
+          onSort={({ column, descending }) => {
+            const next = `${descending ? "-" : ""}${column}`;
+            change({ sort: next === NEWEST_FIRST ? undefined : next }, { push: true });
+          }}
           onEnd={onEnd}
           rowsShownMax={40}
         />
       )}
       <footer className="page-foot">
-        <CommandLine command={`contrail experiment list${filters}`} />
-        <span className="dim">
+        <CommandLine command={command} />
+        <span className="dim" role="status">
           {rows.length} shown{hasNextPage ? ", more below" : ""}
         </span>
       </footer>
@@ -188,42 +132,133 @@ export default function ExperimentsPage() {
 }
 
 function Nothing({ filtered }: { readonly filtered: boolean }) {
-  if (filtered) return <Empty title="No experiment matches">Choose another state or label.</Empty>;
+  if (filtered) return <Empty title="No experiment matches">Change the filter, or show all.</Empty>;
   return (
     <Empty title="There are no experiments yet">
-      <p>Submit a configuration, with the folder that holds the code:</p>
+      <p>Write one here (New experiment), or submit a configuration with the folder of its code:</p>
       <CommandLine command="contrail experiment create config.yaml ." />
     </Empty>
   );
 }
 
+/** Which rows are chosen. What is no longer among the rows is not chosen any more: nothing unseen is ever acted on. */
+function useSelection(rows: readonly Experiment[]) {
+  const [chosen, setChosen] = useState<ReadonlySet<number>>(new Set());
+  const ids = useMemo(
+    () => rows.filter(({ id }) => chosen.has(id)).map(({ id }) => id),
+    [rows, chosen],
+  );
+  const shown = useMemo(() => new Set(ids), [ids]);
+  const column = useMemo((): Column<Experiment> => {
+    const all = rows.length > 0 && ids.length === rows.length;
+    return {
+      id: "chosen",
+      width: "34px",
+      pinned: true,
+      head: (
+        <input
+          type="checkbox"
+          aria-label={`Select the ${rows.length} that are shown`}
+          checked={all}
+          onChange={() => setChosen(all ? new Set() : new Set(rows.map(({ id }) => id)))}
+        />
+      ),
+      cell: ({ id }) => (
+        <input
+          type="checkbox"
+          aria-label={`Select experiment ${id}`}
+          checked={shown.has(id)}
+          onChange={() =>
+            setChosen((before) => {
+              const next = new Set(before);
+              if (!next.delete(id)) next.add(id);
+              return next;
+            })
+          }
+        />
+      ),
+    };
+  }, [rows, ids, shown]);
+  const clear = useCallback(() => setChosen(new Set()), []);
+  return { ids, column, clear, has: (id: number) => shown.has(id) };
+}
+
+function ColumnChoice({
+  shown,
+  onChange,
+}: {
+  readonly shown: readonly string[];
+  readonly onChange: (ids: readonly string[]) => void;
+}) {
+  return (
+    <Popover position="bottom-end" shadow="md" trapFocus returnFocus>
+      <Popover.Target>
+        <Button size="compact-xs" variant="default">
+          Columns
+        </Button>
+      </Popover.Target>
+      <Popover.Dropdown>
+        <div className="column-choice">
+          {COLUMNS.map(({ id }) => (
+            <Checkbox
+              key={id}
+              size="xs"
+              label={id}
+              checked={shown.includes(id)}
+              disabled={(ALWAYS as readonly string[]).includes(id)}
+              onChange={() => {
+                const wanted = new Set(shown);
+                if (!wanted.delete(id)) wanted.add(id);
+                onChange(COLUMNS.map((column) => column.id).filter((one) => wanted.has(one)));
+              }}
+            />
+          ))}
+        </div>
+      </Popover.Dropdown>
+    </Popover>
+  );
+}
+
 type Pages = InfiniteData<Page<Experiment>, string | undefined>;
 
-/** Puts what changed into the rows that are there; a new or a leaving one asks for the list again. */
-function useLiveRows(key: readonly string[], state: string | undefined): void {
-  const id = key.join("\n");
+/** Puts what changed into the rows that are there; one that is not among them may belong there, so the list is asked again. */
+function useLiveRows(key: readonly string[]): { hasNews: boolean; showNews: () => void } {
+  const [hasNews, setHasNews] = useState(false);
+  const showNews = useCallback(() => {
+    setHasNews(false);
+    void queries.resetQueries({ queryKey: key });
+  }, [key]);
   useEffect(() => {
-    const queryKey = id.split("\n");
+    setHasNews(false);
+    const heard = new Map<number, string>();
     return onExperiments((changed) => {
       const news = new Map(changed.map((experiment) => [experiment.id, experiment]));
+      let pagesShown = 0;
       let again = false;
-      queries.setQueryData<Pages>(queryKey, (data) => {
+      queries.setQueryData<Pages>(key, (data) => {
         if (!data) return data;
+        pagesShown = data.pages.length;
         const pages = data.pages.map((page) => ({
           ...page,
           items: page.items.map((row) => {
             const now = news.get(row.id);
             if (now) news.delete(row.id);
-            if (now && state !== undefined && now.state !== state) again = true;
+            // Whether it still fits the filter, and where it stands now, only the server knows.
+            if (now && now.state !== row.state) again = true;
             return now ?? row;
           }),
         }));
-        const newest = pages[0]?.items[0]?.id ?? 0;
-        for (const row of news.values())
-          if (row.id > newest || (state !== undefined && row.state === state)) again = true;
+        // One that is further down changes all the time; only its state can bring it in or out.
+        for (const { id, state } of news.values()) {
+          if (heard.get(id) !== state) again = true;
+          heard.set(id, state);
+        }
         return { ...data, pages };
       });
-      if (again) void queries.invalidateQueries({ queryKey });
+      if (!again) return;
+      if (pagesShown > PAGES_LIVE_MAX) setHasNews(true);
+      else void queries.invalidateQueries({ queryKey: key });
     });
-  }, [id, state]);
+  }, [key]);
+  return { hasNews, showNews };
 }

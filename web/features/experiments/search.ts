@@ -2,37 +2,35 @@ import type { SearchHit, SearchSource } from "../../app/page.ts";
 import { client } from "../../live/client.ts";
 import { queries } from "../../live/queries.ts";
 
-const LOOKED_AT = 200;
+const HITS_MAX = 10;
+const WORD_CHARS_MAX = 200;
 
-/** By number any experiment; by name and label the newest ones. */
+/** By number any experiment; by name and label, of all that there are, the newest first. */
 const source: SearchSource = {
   name: "experiments",
   async find(query) {
-    const { items } = await queries.fetchQuery({
-      queryKey: ["experiments", "search"],
-      queryFn: () => client.experiments({ limit: LOOKED_AT }),
-    });
     const number = /^#?(\d{1,9})$/.exec(query)?.[1];
-    const hits = items
-      .filter(
-        ({ id, name, labels }) =>
-          String(id) === number ||
-          name.toLowerCase().includes(query) ||
-          labels.some((label) => label.toLowerCase().includes(query)),
-      )
-      .map(
-        ({ id, name, state }): SearchHit => ({
-          label: `${id}  ${name}`,
-          note: state,
-          to: `/experiments/${id}`,
+    const word = query.slice(0, WORD_CHARS_MAX);
+    const { items } = await queries.fetchQuery({
+      queryKey: ["experiments", "search", word],
+      queryFn: () =>
+        client.experiments({
+          limit: HITS_MAX,
+          filter: word === "" ? undefined : `"${word.replace(/[\\"]/g, "\\$&")}"`,
         }),
-      );
-    const known = items.some(({ id }) => String(id) === number);
-    if (number !== undefined && !known && Number(number) > 0)
+    });
+    const hits = items.map(
+      ({ id, name, state }): SearchHit => ({
+        label: `${id}  ${name}`,
+        note: state,
+        to: `/experiments/${id}`,
+      }),
+    );
+    if (number !== undefined && Number(number) > 0)
       hits.unshift({
-        label: `Experiment ${number}`,
+        label: `Experiment ${Number(number)}`,
         note: "by number",
-        to: `/experiments/${number}`,
+        to: `/experiments/${Number(number)}`,
       });
     return hits;
   },

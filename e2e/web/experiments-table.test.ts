@@ -1,0 +1,150 @@
+/** The table of experiments in a real browser: a hundred thousand of them, and acts on many at once. */
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { withTestDatabase } from "../../src/store/test-database.ts";
+import { stand as ownStand, sharedStand, until } from "../support.ts";
+import { isForEverybody } from "./accessibility.ts";
+import { closeView, sharedBrowser, signedIn } from "./browser.ts";
+import { MANY, manyExperiments } from "./many-experiments.ts";
+import { exampleSearch } from "./searches.ts";
+
+describe("the table of experiments", () => {
+  const stand = sharedStand({ slots: 2 });
+  const browser = sharedBrowser();
+
+  test("acts on exactly the ones that are selected, and names each that refuses", async () => {
+    const it = stand();
+    const ids: number[] = [];
+    for (const name of ["one", "two", "three"])
+      ids.push((await exampleSearch(it, { name, activate: false })).id);
+    const [one = 0, two = 0, three = 0] = ids;
+    const view = await signedIn(browser(), it, "/experiments");
+    const { page } = view;
+    for (const id of [one, two])
+      await page.getByLabel(`Select experiment ${id}`, { exact: true }).check();
+    await page.getByText("2 selected").waitFor();
+    // Behind the page's back, so that it shows what is not so any more.
+    await it.client.changeExperiment(one, "kill");
+    await page.getByRole("button", { name: "Go on" }).click();
+    const dialog = page.getByRole("dialog");
+    await dialog
+      .getByText(new RegExp(`contrail experiment activate (${one} ${two}|${two} ${one})$`))
+      .waitFor();
+    await dialog.getByRole("button", { name: "Go on these 2" }).click();
+    await page.getByText("done for 1, refused for 1").waitFor();
+    await page.getByText(`${one}: experiment ${one} is canceled`).waitFor();
+    assert.equal(
+      (await it.client.experiment(three)).state,
+      "paused",
+      "nothing but what was selected",
+    );
+    assert.notEqual((await it.client.experiment(two)).state, "paused");
+    for (const id of [two, three]) await it.client.changeExperiment(id, "kill");
+    await it.ended(two);
+    // The browser itself writes down that one was refused.
+    const rest = view.troubles.filter((text) => !/status of 409/.test(text));
+    assert.deepEqual(rest, []);
+    view.troubles.length = 0;
+    await closeView(view);
+  });
+
+  test("the filter says what is wrong while one writes, and the view is in the address", async () => {
+    const it = stand();
+    const view = await signedIn(browser(), it, "/experiments");
+    const { page } = view;
+    const field = page.getByLabel("Filter", { exact: true });
+    await field.fill("sate:paused best>x");
+    await page.getByText(/column 1: There is no field "sate". Did you mean state\?/).waitFor();
+    await page.getByText(/column 13: best is compared with a number/).waitFor();
+    assert.ok(await page.getByRole("button", { name: "Filter", exact: true }).isDisabled());
+    await field.fill("state:canceled name:one");
+    await field.press("Enter");
+    await page.getByRole("status").getByText("1 shown", { exact: true }).waitFor();
+    await page.getByRole("button", { name: "Columns" }).click();
+    await page.getByRole("checkbox", { name: "priority" }).check();
+    await page.getByRole("columnheader", { name: "priority" }).waitFor();
+    const { searchParams } = new URL(page.url());
+    assert.equal(searchParams.get("filter"), "state:canceled name:one");
+    assert.match(searchParams.get("columns") ?? "", /priority/);
+    await page.getByText("contrail experiment list --filter 'state:canceled name:one'").waitFor();
+    await page.reload();
+    await page.getByRole("columnheader", { name: "priority" }).waitFor();
+    await page.getByRole("link", { name: "one", exact: true }).waitFor();
+    assert.equal(await page.getByRole("link", { name: "two", exact: true }).count(), 0);
+    const printed = await it.contrail(["e", "ls", "--filter", "state:canceled name:one", "--json"]);
+    assert.deepEqual(
+      JSON.parse(printed.stdout).items.map(({ name }: { name: string }) => name),
+      ["one"],
+    );
+    const wrong = await it.contrail(["e", "ls", "--filter", "sate:x"]);
+    assert.notEqual(wrong.code, 0);
+    assert.match(wrong.stderr, /Did you mean state\?/);
+    await closeView(view);
+  });
+
+  test("name, labels and notes are changed from the page, and stand in the log", async () => {
+    const it = stand();
+    const { id } = await exampleSearch(it, { name: "to be renamed", activate: false });
+    const view = await signedIn(browser(), it, `/experiments/${id}?tab=about`);
+    const { page } = view;
+    await page.getByLabel("Name", { exact: true }).fill("renamed");
+    await page.getByRole("textbox", { name: "Notes" }).fill("worth a second look");
+    await page
+      .getByText(`contrail experiment update ${id} --name renamed --notes 'worth a second look'`)
+      .waitFor();
+    await page.getByRole("button", { name: "Save" }).click();
+    await page.getByText("Saved.").waitFor();
+    await page.getByRole("heading", { name: `${id} renamed` }).waitFor();
+    assert.equal((await it.client.experiment(id)).notes, "worth a second look");
+    const { items } = await it.client.audit({ experiment: id, what: "changed" });
+    assert.deepEqual(items.map(({ what }) => what).sort(), ["changed name", "changed notes"]);
+    await it.client.changeExperiment(id, "kill");
+    await closeView(view);
+  });
+
+  test("nobody is kept out by how it looks", async () => {
+    await isForEverybody(
+      browser(),
+      stand(),
+      "/experiments?columns=id,name,state,best,priority,notes",
+    );
+  });
+
+  test("a hundred thousand are listed, filtered, sorted and scrolled", async () => {
+    await using database = await withTestDatabase({ migrations: null });
+    await using it = await ownStand({ slots: 2, databaseUrl: database.url });
+    const { id } = await exampleSearch(it, { name: "the first of many" });
+    await it.ended(id);
+    await manyExperiments(database.pool, id);
+    const view = await signedIn(browser(), it, "/experiments");
+    const { page } = view;
+    const table = page.getByRole("table", { name: "Experiments" });
+    await table.getByText(String(id + MANY), { exact: true }).waitFor();
+    const rowsInPage = await table.getByRole("row").count();
+    assert.ok(rowsInPage < 100, `${rowsInPage} rows are in the document`);
+    // Down and down: pages come as the end is neared.
+    await until("a thousand rows were fetched", async () => {
+      await table.evaluate((element) => element.scrollTo(0, element.scrollHeight));
+      return Number(await table.getAttribute("aria-rowcount")) > 1000;
+    });
+    assert.ok((await table.getByRole("row").count()) < 100);
+    await page.getByRole("columnheader", { name: "best" }).getByRole("button").click();
+    await page
+      .getByRole("columnheader", { name: "best" })
+      .and(page.locator('[aria-sort="ascending"]'))
+      .waitFor();
+    const [least] = (await it.client.experiments({ sort: "best", limit: 1 })).items;
+    await table.getByText(String(least?.id), { exact: true }).waitFor();
+    await page.getByLabel("Filter", { exact: true }).fill("label:batch-7 state:error best>0.5");
+    await page.getByRole("button", { name: "Filter", exact: true }).click();
+    const fits = (
+      await it.client.experiments({ filter: "label:batch-7 state:error best>0.5", limit: 1000 })
+    ).items;
+    assert.ok(fits.length > 100 && fits.length < 400, `${fits.length}`);
+    await until("all that fit are shown", async () => {
+      await table.evaluate((element) => element.scrollTo(0, element.scrollHeight));
+      return Number(await table.getAttribute("aria-rowcount")) === fits.length + 1;
+    });
+    await closeView(view);
+  });
+});

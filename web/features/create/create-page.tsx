@@ -1,0 +1,193 @@
+/** A new experiment: written here, read from a file, or begun with another one's configuration, code and data. */
+import { Alert, Button, Checkbox, FileButton, Group } from "@mantine/core";
+import { useDebouncedValue } from "@mantine/hooks";
+import { useQuery } from "@tanstack/react-query";
+import { useNavigate } from "@tanstack/react-router";
+import { useState } from "react";
+import { inert } from "../../../src/cli/inert.ts";
+import type { ProblemIssue } from "../../../src/protocol/errors.ts";
+import type { Tree } from "../../../src/protocol/runner-wire.ts";
+import { RemoteError } from "../../../src/sdk/remote-error.ts";
+import { client } from "../../live/client.ts";
+import { queries } from "../../live/queries.ts";
+import { CommandLine } from "../../parts/command-line.tsx";
+import { Failed, Loading } from "../../parts/states.tsx";
+import { Inert } from "../../parts/text.tsx";
+import { type RawView, useViewState } from "../../parts/view-state.ts";
+import { CodeChoice, type CodeChosen } from "./code-choice.tsx";
+import { Editor } from "./editor.tsx";
+import { PlanShown } from "./plan-shown.tsx";
+import { EMPTY_TEXT, type Source, sourceOf } from "./source.ts";
+import "./create.css";
+
+const CHECK_AFTER_MS = 400;
+const FILE_BYTES_MAX = 1_048_576;
+
+const NO_ISSUES: readonly ProblemIssue[] = [];
+
+const readView = (raw: RawView) => ({
+  from: /^[1-9]\d{0,8}$/.test(raw.from ?? "") ? Number(raw.from) : undefined,
+});
+
+export default function CreatePage() {
+  const [{ from }] = useViewState(readView);
+  const source = useQuery({
+    queryKey: ["create", "source", from ?? 0],
+    queryFn: () => (from === undefined ? null : sourceOf(from)),
+    staleTime: Number.POSITIVE_INFINITY,
+  });
+  return (
+    <>
+      <header className="page-head">
+        <h1>{from === undefined ? "New experiment" : `New experiment from ${from}`}</h1>
+      </header>
+      {source.isPending ? (
+        <Loading what="Asking for the experiment" />
+      ) : source.isError ? (
+        <Failed error={source.error} again={() => void source.refetch()} />
+      ) : (
+        <Writing key={from ?? 0} source={source.data} />
+      )}
+    </>
+  );
+}
+
+function Writing({ source }: { readonly source: Source | null }) {
+  const navigate = useNavigate();
+  const [text, setText] = useState(source?.text ?? EMPTY_TEXT);
+  const [settled] = useDebouncedValue(text, CHECK_AFTER_MS);
+  const [code, setCode] = useState<CodeChosen>(
+    source?.code ? { kind: "reused", tree: source.code.tree } : { kind: "none" },
+  );
+  const [paused, setPaused] = useState(false);
+  const [busy, setBusy] = useState(false);
+  const [failure, setFailure] = useState<string>();
+  const schema = useQuery({
+    queryKey: ["create", "schema"],
+    queryFn: () => client.configSchema(),
+    staleTime: Number.POSITIVE_INFINITY,
+  });
+  const checked = useQuery({
+    queryKey: ["create", "check", settled],
+    queryFn: () => client.checkExperiment(settled),
+    gcTime: 30_000,
+    placeholderData: (before) => before,
+  });
+  const verdict = checked.data;
+  const isCurrent = settled === text && !checked.isPlaceholderData && verdict !== undefined;
+  const submit = async (): Promise<void> => {
+    setBusy(true);
+    setFailure(undefined);
+    try {
+      const tree: Tree | null = code.kind === "none" ? null : code.tree;
+      const { experiment } = await client.createExperiment({
+        config: text,
+        code: tree === null ? null : [...tree],
+        activate: !paused,
+        provenance: { made_in: "web page", ...(source ? { created_from: source.id } : {}) },
+      });
+      await queries.invalidateQueries({ queryKey: ["experiments"] });
+      if (experiment)
+        await navigate({
+          to: "/experiments/$id" as string,
+          params: { id: String(experiment.id) } as never,
+        });
+    } catch (error) {
+      const hint = error instanceof RemoteError ? ` ${error.hint}` : "";
+      setFailure(`${error instanceof Error ? error.message : String(error)}${hint}`);
+    } finally {
+      setBusy(false);
+    }
+  };
+  const readFile = async (file: File | null): Promise<void> => {
+    if (!file) return;
+    if (file.size > FILE_BYTES_MAX)
+      setFailure(`${file.name} holds more than 1 MiB; a configuration does not.`);
+    else setText(await file.text());
+  };
+  return (
+    <div className="create">
+      <section aria-label="Configuration" className="create-text">
+        <Group gap="xs" justify="space-between">
+          <h2>Configuration</h2>
+          <FileButton onChange={(file) => void readFile(file)} accept=".yaml,.yml,.json,text/yaml">
+            {(props) => (
+              <Button {...props} size="compact-xs" variant="default">
+                Read a file
+              </Button>
+            )}
+          </FileButton>
+        </Group>
+        <Editor
+          text={text}
+          onChange={setText}
+          schema={schema.data}
+          issues={verdict?.refused?.issues ?? NO_ISSUES}
+        />
+        <p className="dim">
+          Proposals come as one writes, or with Ctrl-Space; Escape puts them away.
+        </p>
+      </section>
+      <div className="create-side">
+        <section aria-label="Code">
+          <h2>Code</h2>
+          {source ? (
+            <p className="dim">
+              Begun with experiment {source.id}, <Inert>{source.name}</Inert>: code and data as they
+              were.
+            </p>
+          ) : null}
+          <CodeChoice
+            chosen={code}
+            reusable={source?.code ?? null}
+            from={source?.id}
+            onChange={setCode}
+          />
+        </section>
+        <section aria-label="Plan">
+          <h2>Plan</h2>
+          {checked.isError ? (
+            <Failed error={checked.error} again={() => void checked.refetch()} />
+          ) : verdict === undefined ? (
+            <Loading what="Checking the configuration" />
+          ) : verdict.accepted ? (
+            <PlanShown reply={verdict.accepted} />
+          ) : (
+            <Alert
+              color="red"
+              variant="light"
+              p="xs"
+              role="alert"
+              title="This cannot be submitted yet"
+            >
+              {inert(`${verdict.refused?.message} ${verdict.refused?.hint}`)}
+            </Alert>
+          )}
+        </section>
+        <section aria-label="Submit">
+          <Checkbox
+            size="xs"
+            label="Make it, but start nothing yet"
+            checked={paused}
+            onChange={(event) => setPaused(event.currentTarget.checked)}
+          />
+          <Button
+            loading={busy}
+            disabled={!isCurrent || verdict.accepted === null}
+            onClick={() => void submit()}
+          >
+            Create the experiment
+          </Button>
+          {failure === undefined ? null : (
+            <Alert color="red" variant="light" p="xs" role="alert">
+              {inert(failure)}
+            </Alert>
+          )}
+          <CommandLine
+            command={`contrail experiment create config.yaml${code.kind === "none" ? "" : " ."}${paused ? " --paused" : ""}`}
+          />
+        </section>
+      </div>
+    </div>
+  );
+}

@@ -1,0 +1,176 @@
+/**
+ * The same act on many experiments: on exactly those whose numbers are shown, one after the other, and each that
+ * refuses is named with its reason. A request that means "all that fit the filter" was refused: what fits it may have
+ * changed between looking and clicking.
+ */
+import { Alert, Button, Group, Modal, Stack } from "@mantine/core";
+import { useState } from "react";
+import { inert } from "../../../src/cli/inert.ts";
+import type { Verb } from "../../../src/sdk/client.ts";
+import { client } from "../../live/client.ts";
+import { queries } from "../../live/queries.ts";
+import { CommandLine } from "../../parts/command-line.tsx";
+
+interface Act {
+  readonly verb: Verb;
+  readonly label: string;
+  readonly meaning: string;
+  readonly danger?: boolean;
+}
+
+const ACTS: readonly Act[] = [
+  { verb: "pause", label: "Pause", meaning: "Their trials save and give their slots back." },
+  { verb: "activate", label: "Go on", meaning: "Their trials wait for slots and go on." },
+  {
+    ...{ verb: "cancel", label: "Cancel", danger: true },
+    meaning: "They end, checkpoints saved. They cannot go on afterwards.",
+  },
+  {
+    ...{ verb: "kill", label: "Kill", danger: true },
+    meaning: "They end at once. What was done after the last checkpoint is lost.",
+  },
+];
+
+const AT_ONCE = 4;
+
+interface Failure {
+  readonly id: number;
+  readonly reason: string;
+}
+
+interface Outcome {
+  readonly label: string;
+  readonly done: number;
+  readonly failures: readonly Failure[];
+}
+
+export interface BulkProps {
+  readonly ids: readonly number[];
+  readonly onClear: () => void;
+}
+
+export function BulkActions({ ids, onClear }: BulkProps) {
+  const [chosen, setChosen] = useState<{ readonly act: Act; readonly ids: readonly number[] }>();
+  const [done, setDone] = useState<number>();
+  const [outcome, setOutcome] = useState<Outcome>();
+  const run = async (): Promise<void> => {
+    if (!chosen) return;
+    const { act, ids: meant } = chosen;
+    setDone(0);
+    const failures = await applyToEach(meant, act.verb, setDone);
+    setDone(undefined);
+    setChosen(undefined);
+    setOutcome({ label: act.label, done: meant.length - failures.length, failures });
+    void queries.invalidateQueries({ queryKey: ["experiments"] });
+  };
+  return (
+    <div className="bulk" role="group" aria-label="Selected experiments">
+      <Group gap={6}>
+        <span aria-live="polite">
+          {ids.length === 0 ? "None selected" : `${ids.length} selected`}
+        </span>
+        {ACTS.map((act) => (
+          <Button
+            key={act.verb}
+            size="compact-xs"
+            variant="default"
+            disabled={ids.length === 0}
+            {...(act.danger && ids.length > 0 ? { c: "var(--bad)" } : {})}
+            onClick={() => setChosen({ act, ids })}
+          >
+            {act.label}
+          </Button>
+        ))}
+        <Button
+          size="compact-xs"
+          variant="subtle"
+          color="gray"
+          disabled={ids.length === 0}
+          onClick={onClear}
+        >
+          Select none
+        </Button>
+      </Group>
+      {outcome ? <OutcomeShown outcome={outcome} onClose={() => setOutcome(undefined)} /> : null}
+      <Modal
+        opened={chosen !== undefined}
+        onClose={() => (done === undefined ? setChosen(undefined) : undefined)}
+        title={chosen ? `${chosen.act.label}: ${chosen.ids.length} experiments` : ""}
+        closeButtonProps={{ "aria-label": "Close" }}
+      >
+        {chosen ? (
+          <Stack gap="xs">
+            <div>{chosen.act.meaning}</div>
+            <div className="bulk-ids">{chosen.ids.join(", ")}</div>
+            <CommandLine
+              command={`contrail experiment ${chosen.act.verb} ${chosen.ids.join(" ")}`}
+            />
+            <Group gap="xs" justify="flex-end">
+              {done === undefined ? null : (
+                <span role="status">
+                  {done} of {chosen.ids.length}
+                </span>
+              )}
+              <Button
+                size="xs"
+                loading={done !== undefined}
+                {...(chosen.act.danger ? { color: "red.9" } : {})}
+                onClick={() => void run()}
+                data-autofocus
+              >
+                {chosen.act.label} these {chosen.ids.length}
+              </Button>
+            </Group>
+          </Stack>
+        ) : null}
+      </Modal>
+    </div>
+  );
+}
+
+function OutcomeShown({
+  outcome: { label, done, failures },
+  onClose,
+}: {
+  readonly outcome: Outcome;
+  readonly onClose: () => void;
+}) {
+  return (
+    <Alert
+      color={failures.length > 0 ? "red" : "green"}
+      variant="light"
+      p="xs"
+      role={failures.length > 0 ? "alert" : "status"}
+      withCloseButton
+      closeButtonLabel="Close"
+      onClose={onClose}
+      title={`${label}: done for ${done}${failures.length > 0 ? `, refused for ${failures.length}` : ""}`}
+    >
+      {failures.map(({ id, reason }) => (
+        <div key={id}>
+          {id}: {inert(reason)}
+        </div>
+      ))}
+    </Alert>
+  );
+}
+
+async function applyToEach(
+  ids: readonly number[],
+  verb: Verb,
+  onDone: (count: number) => void,
+): Promise<Failure[]> {
+  const failures: Failure[] = [];
+  let next = 0;
+  let done = 0;
+  const worker = async (): Promise<void> => {
+    for (let id = ids[next++]; id !== undefined; id = ids[next++]) {
+      await client.changeExperiment(id, verb).catch((error: unknown) => {
+        failures.push({ id, reason: error instanceof Error ? error.message : String(error) });
+      });
+      onDone(++done);
+    }
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, worker));
+  return failures.toSorted((a, b) => a.id - b.id);
+}
