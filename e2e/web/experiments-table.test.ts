@@ -41,6 +41,18 @@ describe("the table of experiments", () => {
     assert.notEqual((await it.client.experiment(two)).state, "paused");
     for (const id of [two, three]) await it.client.changeExperiment(id, "kill");
     await it.ended(two);
+    await page.getByLabel("Select experiment").nth(0).waitFor();
+    for (const id of [one, two])
+      await page.getByLabel(`Select experiment ${id}`, { exact: true }).uncheck();
+    await page.getByLabel(`Select experiment ${three}`, { exact: true }).check();
+    await page.getByRole("button", { name: "Archive" }).click();
+    await dialog.getByText(`contrail experiment archive ${three}`).waitFor();
+    await dialog.getByRole("button", { name: "Archive these 1" }).click();
+    await page.getByText("Archive: done for 1").waitFor();
+    await page.getByRole("link", { name: "three", exact: true }).waitFor({ state: "hidden" });
+    await page.getByText("archived", { exact: true }).click();
+    await page.getByRole("link", { name: "three", exact: true }).waitFor();
+    await page.getByText("contrail experiment list --archived").waitFor();
     // The browser itself writes down that one was refused.
     const rest = view.troubles.filter((text) => !/status of 409/.test(text));
     assert.deepEqual(rest, []);

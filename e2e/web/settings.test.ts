@@ -56,7 +56,7 @@ describe("settings and the log of changes", () => {
     const fresh = await openView(browser());
     await fresh.page.goto(`${it.server.url}/settings`);
     await fresh.page.getByLabel("User").fill(user);
-    await fresh.page.getByLabel("Password", { exact: true }).fill("correct horse battery");
+    await fresh.page.locator('input[type="password"]').fill("correct horse battery");
     await fresh.page.getByRole("button", { name: "Sign in" }).click();
     await fresh.page.getByRole("heading", { name: "Settings" }).waitFor();
     await closeView(fresh);

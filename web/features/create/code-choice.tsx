@@ -102,7 +102,8 @@ function describe(chosen: CodeChosen, from: number | undefined): string {
   if (chosen.kind === "none")
     return "None: the command in entrypoint must find what it needs by itself.";
   const size = bytes(chosen.tree.reduce((sum, entry) => sum + entry.size, 0));
-  const what = `${chosen.tree.length} files, ${size}`;
+  const count = chosen.tree.length;
+  const what = `${count} ${count === 1 ? "file" : "files"}, ${size}`;
   return chosen.kind === "reused"
     ? `That of experiment ${from}: ${what}.`
     : `The folder that you chose: ${what}.`;

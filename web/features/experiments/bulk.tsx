@@ -6,19 +6,28 @@
 import { Alert, Button, Group, Modal, Stack } from "@mantine/core";
 import { useState } from "react";
 import { inert } from "../../../src/cli/inert.ts";
+import type { ExperimentAct } from "../../../src/protocol/api.ts";
 import type { Verb } from "../../../src/sdk/client.ts";
 import { client } from "../../live/client.ts";
 import { queries } from "../../live/queries.ts";
 import { CommandLine } from "../../parts/command-line.tsx";
 
+/** Which of the three lists the rows are of: each has its own acts. */
+export type Shown = "current" | "archived" | "deleted";
+
 interface Act {
-  readonly verb: Verb;
+  readonly verb: Verb | ExperimentAct;
   readonly label: string;
   readonly meaning: string;
   readonly danger?: boolean;
 }
 
-const ACTS: readonly Act[] = [
+const DELETE: Act = {
+  ...{ verb: "delete", label: "Delete", danger: true },
+  meaning: "They leave every list. For a while they can be restored from the deleted ones.",
+};
+
+const CURRENT: readonly Act[] = [
   { verb: "pause", label: "Pause", meaning: "Their trials save and give their slots back." },
   { verb: "activate", label: "Go on", meaning: "Their trials wait for slots and go on." },
   {
@@ -29,7 +38,21 @@ const ACTS: readonly Act[] = [
     ...{ verb: "kill", label: "Kill", danger: true },
     meaning: "They end at once. What was done after the last checkpoint is lost.",
   },
+  { verb: "archive", label: "Archive", meaning: "Those that are over leave the usual list." },
+  DELETE,
 ];
+
+const ACTS: Readonly<Record<Shown, readonly Act[]>> = {
+  current: CURRENT,
+  archived: [
+    { verb: "unarchive", label: "Unarchive", meaning: "They come back to the usual list." },
+    DELETE,
+  ],
+  deleted: [{ verb: "restore", label: "Restore", meaning: "They are there again, whole." }],
+};
+
+const isVerb = (verb: Act["verb"]): verb is Verb =>
+  ["pause", "activate", "cancel", "kill"].includes(verb);
 
 const AT_ONCE = 4;
 
@@ -46,10 +69,11 @@ interface Outcome {
 
 export interface BulkProps {
   readonly ids: readonly number[];
+  readonly shown: Shown;
   readonly onClear: () => void;
 }
 
-export function BulkActions({ ids, onClear }: BulkProps) {
+export function BulkActions({ ids, shown, onClear }: BulkProps) {
   const [chosen, setChosen] = useState<{ readonly act: Act; readonly ids: readonly number[] }>();
   const [done, setDone] = useState<number>();
   const [outcome, setOutcome] = useState<Outcome>();
@@ -69,7 +93,7 @@ export function BulkActions({ ids, onClear }: BulkProps) {
         <span aria-live="polite">
           {ids.length === 0 ? "None selected" : `${ids.length} selected`}
         </span>
-        {ACTS.map((act) => (
+        {ACTS[shown].map((act) => (
           <Button
             key={act.verb}
             size="compact-xs"
@@ -81,15 +105,11 @@ export function BulkActions({ ids, onClear }: BulkProps) {
             {act.label}
           </Button>
         ))}
-        <Button
-          size="compact-xs"
-          variant="subtle"
-          color="gray"
-          disabled={ids.length === 0}
-          onClick={onClear}
-        >
-          Select none
-        </Button>
+        {ids.length === 0 ? null : (
+          <Button size="compact-xs" variant="subtle" color="gray" onClick={onClear}>
+            Select none
+          </Button>
+        )}
       </Group>
       {outcome ? <OutcomeShown outcome={outcome} onClose={() => setOutcome(undefined)} /> : null}
       <Modal
@@ -157,7 +177,7 @@ function OutcomeShown({
 
 async function applyToEach(
   ids: readonly number[],
-  verb: Verb,
+  verb: Act["verb"],
   onDone: (count: number) => void,
 ): Promise<Failure[]> {
   const failures: Failure[] = [];
@@ -165,7 +185,7 @@ async function applyToEach(
   let done = 0;
   const worker = async (): Promise<void> => {
     for (let id = ids[next++]; id !== undefined; id = ids[next++]) {
-      await client.changeExperiment(id, verb).catch((error: unknown) => {
+      await actOn(id, verb).catch((error: unknown) => {
         failures.push({ id, reason: error instanceof Error ? error.message : String(error) });
       });
       onDone(++done);
@@ -173,4 +193,14 @@ async function applyToEach(
   };
   await Promise.all(Array.from({ length: AT_ONCE }, worker));
   return failures.toSorted((a, b) => a.id - b.id);
+}
+
+async function actOn(id: number, verb: Act["verb"]): Promise<void> {
+  if (isVerb(verb)) {
+    await client.changeExperiment(id, verb);
+    return;
+  }
+  const { items } = await client.actOnExperiments(verb, [id]);
+  const problem = items[0]?.problem;
+  if (problem) throw new Error(problem.detail);
 }

@@ -1,5 +1,5 @@
 /** All experiments: filtered, sorted and paged by the server, live by push; the whole view is in the address. */
-import { Button, Checkbox, Popover } from "@mantine/core";
+import { Button, Checkbox, Popover, SegmentedControl } from "@mantine/core";
 import { type InfiniteData, useInfiniteQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { useCallback, useEffect, useMemo, useState } from "react";
@@ -13,8 +13,8 @@ import { queries } from "../../live/queries.ts";
 import { CommandLine, quoted } from "../../parts/command-line.tsx";
 import { type Column, DataTable } from "../../parts/data-table.tsx";
 import { Empty, Failed, Loading } from "../../parts/states.tsx";
-import { type RawView, useViewState } from "../../parts/view-state.ts";
-import { BulkActions } from "./bulk.tsx";
+import { choice, type RawView, useViewState } from "../../parts/view-state.ts";
+import { BulkActions, type Shown } from "./bulk.tsx";
 import { ALWAYS, COLUMNS, SHOWN_AT_FIRST, shownColumns } from "./columns.tsx";
 import { FilterBox } from "./filter-box.tsx";
 import "./experiments.css";
@@ -23,12 +23,14 @@ const PAGE_ROWS = 200;
 /** With more pages than this, news are offered rather than fetched: each would read all of them again. */
 const PAGES_LIVE_MAX = 3;
 const NEWEST_FIRST = "-id";
+const SHOWN: readonly Shown[] = ["current", "archived", "deleted"];
 
 const readView = (raw: RawView) => {
   const sort = raw.sort ?? NEWEST_FIRST;
   const isSort = (SORT_WORDS as readonly string[]).includes(sort.replace(/^-/, ""));
   return {
     filter: raw.filter ?? "",
+    show: choice(raw.show, SHOWN),
     sort: isSort ? sort : NEWEST_FIRST,
     columns: shownColumns(raw.columns),
   };
@@ -36,15 +38,16 @@ const readView = (raw: RawView) => {
 
 export default function ExperimentsPage() {
   const [view, change] = useViewState(readView);
-  const { filter, sort } = view;
+  const { filter, sort, show } = view;
   const isReadable = useMemo(() => parseFilter(filter).ok, [filter]);
-  const key = useMemo(() => ["experiments", "list", filter, sort], [filter, sort]);
+  const key = useMemo(() => ["experiments", "list", filter, sort, show], [filter, sort, show]);
   const list = useInfiniteQuery({
     queryKey: key,
     enabled: isReadable,
     queryFn: ({ pageParam }) =>
       client.experiments({
         filter: filter === "" ? undefined : filter,
+        show,
         sort,
         cursor: pageParam,
         limit: PAGE_ROWS,
@@ -70,7 +73,7 @@ export default function ExperimentsPage() {
     () => [selection.column, ...COLUMNS.filter(({ id }) => view.columns.includes(id))],
     [selection.column, view.columns],
   );
-  const command = `contrail experiment list${filter === "" ? "" : ` --filter ${quoted(filter)}`}${sort === NEWEST_FIRST ? "" : ` --sort ${sort}`}`;
+  const command = `contrail experiment list${filter === "" ? "" : ` --filter ${quoted(filter)}`}${sort === NEWEST_FIRST ? "" : ` --sort ${sort}`}${show === "current" ? "" : ` --${show}`}`;
   return (
     <>
       <header className="page-head">
@@ -84,12 +87,21 @@ export default function ExperimentsPage() {
         onChange={(text) => change({ filter: text || undefined }, { push: true })}
       />
       <div className="table-tools">
-        <BulkActions ids={selection.ids} onClear={selection.clear} />
+        <BulkActions ids={selection.ids} shown={show} onClear={selection.clear} />
         {hasNews ? (
           <Button size="compact-xs" variant="light" onClick={showNews}>
             There are newer ones: show them
           </Button>
         ) : null}
+        <SegmentedControl
+          size="xs"
+          aria-label="Which experiments"
+          data={[...SHOWN]}
+          value={show}
+          onChange={(value) =>
+            change({ show: value === "current" ? undefined : value }, { push: true })
+          }
+        />
         <ColumnChoice
           shown={view.columns}
           onChange={(ids) =>
@@ -104,7 +116,7 @@ export default function ExperimentsPage() {
       ) : list.isError && rows.length === 0 ? (
         <Failed error={list.error} again={() => void list.refetch()} />
       ) : rows.length === 0 ? (
-        <Nothing filtered={filter !== ""} />
+        <Nothing filtered={filter !== "" || show !== "current"} />
       ) : (
         <DataTable
           label="Experiments"

@@ -17,11 +17,17 @@ const DAY_S = 86_400;
 
 const columns: readonly Column<Token>[] = [
   {
-    ...{ id: "name", head: "name", width: "minmax(110px, 2fr)", pinned: true },
+    ...{ id: "name", head: "name", width: "minmax(80px, 2fr)", pinned: true },
     cell: ({ name }) => <Inert>{name}</Inert>,
   },
-  { id: "id", head: "id", width: "96px", cell: ({ id }) => <span className="mono">{id}</span> },
-  { id: "scope", head: "scope", width: "64px", cell: ({ scope }) => scope },
+  {
+    id: "id",
+    head: "id",
+    width: "156px",
+    wideOnly: true,
+    cell: ({ id }) => <span className="mono">{id}</span>,
+  },
+  { id: "scope", head: "scope", width: "56px", cell: ({ scope }) => scope },
   {
     ...{ id: "created", head: "created", width: "96px", wideOnly: true },
     cell: ({ created_at }) => <Ago time={created_at} />,
@@ -30,10 +36,11 @@ const columns: readonly Column<Token>[] = [
     id: "used",
     head: "last used",
     width: "96px",
+    wideOnly: true,
     cell: ({ last_used_at }) => <Ago time={last_used_at} />,
   },
   {
-    ...{ id: "ends", head: "ends", width: "104px" },
+    ...{ id: "ends", head: "ends", width: "96px" },
     cell: ({ expires_at }) => (expires_at === null ? "never" : expires_at.slice(0, 10)),
   },
   {
