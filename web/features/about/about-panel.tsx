@@ -133,7 +133,8 @@ export default function AboutPanel({ live: { experiment } }: PanelProps) {
 
 function commandOf(id: number, words: Words, changed: readonly (keyof Words)[]): string {
   const parts = [`contrail experiment update ${id}`];
-  for (const name of changed.length === 0 ? (["notes"] as const) : changed)
+  if (changed.length === 0) return `${parts[0]} --notes TEXT`;
+  for (const name of changed)
     if (name !== "labels") parts.push(`--${name} ${quoted(words[name])}`);
     else if (words.labels.length === 0) parts.push("--no-labels");
     else parts.push(`--label ${words.labels.map(quoted).join(" ")}`);
