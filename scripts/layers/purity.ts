@@ -1,6 +1,6 @@
 /**
- * What the compiler cannot see: reads of the clock, of chance and of the environment. base, core and
- * protocol must run unchanged in the simulator and in the browser; the server's logic must run on a
+ * What the compiler cannot see: reads of the clock, of chance and of the environment. base, core, protocol and
+ * analysis must run unchanged in the simulator and in the browser; the server's logic must run on a
  * virtual clock. Real ones are made in main.ts and handed in.
  */
 import { lineAt, type Problem } from "../problem.ts";
@@ -72,7 +72,7 @@ export const allowed: readonly {
   why: "somebody has to read the real clock; only the beginnings of processes import it",
 }));
 
-const PURE_ROOMS = /^src\/(?:base|core|protocol)\//;
+const PURE_ROOMS = /^src\/(?:base|core|protocol|analysis)\//;
 const SERVER_LOGIC = /^src\/server\//;
 
 /** @param code the file through `codeOnly` */

@@ -33,6 +33,14 @@ export const rooms: readonly Room[] = [
     packages: ["zod", "yaml in src/protocol/config/"],
     ...PURE,
   },
+  // What terminal and page both compute from answers of the API.
+  {
+    folder: "src/analysis/",
+    mayImport: ["src/base/"],
+    mayImportTypes: ["src/protocol/"],
+    packages: [],
+    ...PURE,
+  },
   {
     folder: "src/store/",
     mayImport: [...SHARED, "src/core/"],
@@ -80,6 +88,7 @@ export const rooms: readonly Room[] = [
     // Server and runner are started by path, as processes, and not imported.
     mayImport: [
       ...SHARED,
+      "src/analysis/",
       "src/sdk/",
       // `search simulate` and `preview` need no server and play the search at home.
       "src/core/search/",
@@ -108,6 +117,7 @@ export const rooms: readonly Room[] = [
     folder: "web/",
     mayImport: [
       "src/base/",
+      "src/analysis/",
       // The client that programs use runs in a browser as it is.
       "src/sdk/client",
       "src/sdk/sse",

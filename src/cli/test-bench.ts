@@ -11,11 +11,14 @@ import { after, before, beforeEach } from "node:test";
 import { type Answer, events, type FakeServer, fakeServer, type Ran, run } from "./test-host.ts";
 import {
   aCheckpoint,
+  aDecision,
   aDetail,
   aLog,
+  anAllocation,
   anExperiment,
   aPlan,
   aRunner,
+  aProgress,
   aTrial,
   aTrialDetail,
   HASH,
@@ -49,6 +52,9 @@ export const ANSWERS: { readonly [route: string]: Answer } = {
   "GET /experiments/3": aDetail(),
   "GET /experiments/3/rungs": { items: someRungs },
   "GET /experiments/3/trials": page(aTrial(), aTrial({ id: "3.1", number: 1, best: null })),
+  "GET /experiments/3/allocations": page(anAllocation()),
+  "GET /experiments/3/decisions": page(aDecision()),
+  "GET /experiments/3/progress": aProgress(),
   "GET /experiments/3/checkpoints": page(aCheckpoint()),
   "GET /experiments/3/logs": page(aLog(), aLog({ text: "epoch 2", stream: "stderr" })),
   "GET /experiments/3/stream": (_, response) =>

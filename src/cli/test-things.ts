@@ -2,9 +2,12 @@
 import type {
   Checkpoint,
   Experiment,
+  ExperimentAllocation,
+  ExperimentDecision,
   ExperimentDetail,
   LogEntry,
   Plan,
+  ProgressReply,
   Rung,
   Runner,
   Trial,
@@ -205,5 +208,26 @@ export const aRunner = (over: Partial<Runner> = {}): Runner => ({
   alive_at: null,
   slots: ["cpu:0", "cpu:1"],
   allocations: ["3.2.1"],
+  ...over,
+});
+
+export const anAllocation = (over: Partial<ExperimentAllocation> = {}): ExperimentAllocation => ({
+  ...(aTrialDetail().allocations[0] as Omit<ExperimentAllocation, "trial">),
+  trial: "3.2",
+  ...over,
+});
+
+export const aDecision = (over: Partial<ExperimentDecision> = {}): ExperimentDecision => ({
+  ...(aTrialDetail().decisions[0] as Omit<ExperimentDecision, "trial">),
+  trial: "3.2",
+  ...over,
+});
+
+export const aProgress = (over: Partial<ProgressReply> = {}): ProgressReply => ({
+  experiment: 3,
+  metric: "accuracy",
+  unit: "epochs",
+  smaller_is_better: false,
+  items: [{ at: AT, trial: "3.2", step: 3, objective: 0.8125, steps: 9, slot_seconds: 12 }],
   ...over,
 });

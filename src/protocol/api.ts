@@ -10,6 +10,7 @@ export * from "./api/audit.ts";
 export * from "./api/common.ts";
 export * from "./api/curve.ts";
 export * from "./api/experiment.ts";
+export * from "./api/history.ts";
 export * from "./api/plan.ts";
 export * from "./api/resource.ts";
 export * from "./api/result.ts";

@@ -246,6 +246,21 @@ export class Client {
   curves(id: number, query: CurvesQuery = {}): Promise<api.CurvesReply> {
     return this.#json("GET", `/experiments/${id}/curves`, { query });
   }
+  experimentAllocations(
+    id: number,
+    query: PageQuery = {},
+  ): Promise<Page<api.ExperimentAllocation>> {
+    return this.#json("GET", `/experiments/${id}/allocations`, { query });
+  }
+  experimentDecisions(id: number, query: PageQuery = {}): Promise<Page<api.ExperimentDecision>> {
+    return this.#json("GET", `/experiments/${id}/decisions`, { query });
+  }
+  experimentProgress(
+    id: number,
+    query: { readonly points?: number | undefined } = {},
+  ): Promise<api.ProgressReply> {
+    return this.#json("GET", `/experiments/${id}/progress`, { query });
+  }
   experimentChanges(id: number, query: PageQuery = {}): Promise<Page<api.Change>> {
     return this.#json("GET", `/experiments/${id}/changes`, { query });
   }

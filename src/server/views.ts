@@ -193,7 +193,7 @@ export function trialDetailView(
   };
 }
 
-function allocationView(row: AllocationRow): z.infer<typeof api.allocation> {
+export function allocationView(row: AllocationRow): z.infer<typeof api.allocation> {
   return {
     id: `${row.experiment_id}.${row.trial_number}.${row.run}`,
     run: row.run,

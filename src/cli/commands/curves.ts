@@ -15,7 +15,7 @@ export interface CurvesOptions {
 }
 
 const POINTS_MAX = 2_000;
-const TRIALS_MAX = 200;
+const TRIALS_MAX = 1_000;
 /** Columns of the table; `--json` has every point. */
 const COLUMNS = 6;
 

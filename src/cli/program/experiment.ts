@@ -52,6 +52,36 @@ export function addExperiment(program: Command, run: Run): void {
     .action((id: string, options) =>
       run(async (cli) => (await import("../commands/curves.ts")).curves(cli, id, options)),
     );
+  const analysis = () => import("../commands/analysis.ts");
+  noun
+    .command("progress")
+    .description("the best so far, against time, steps and slot time")
+    .argument("<experiment>", "its number")
+    .option("--points <n>", "at most N improvements (default: 500)")
+    .action((id: string, options) =>
+      run(async (cli) => (await analysis()).progress(cli, id, options)),
+    );
+  noun
+    .command("importance")
+    .description("which hyperparameters matter, and how sure that is")
+    .argument("<experiment>", "its number")
+    .action((id: string) => run(async (cli) => (await analysis()).importances(cli, id)));
+  listOptions(
+    noun
+      .command("decisions")
+      .description("every decision about its trials, with the threshold it was made by")
+      .argument("<experiment>", "its number"),
+  ).action((id: string, options) =>
+    run(async (cli) => (await analysis()).decisions(cli, id, options)),
+  );
+  listOptions(
+    noun
+      .command("allocations")
+      .description("which trial held which slots, when")
+      .argument("<experiment>", "its number"),
+  ).action((id: string, options) =>
+    run(async (cli) => (await analysis()).allocations(cli, id, options)),
+  );
   noun
     .command("wait")
     .description("show it live until it is over; exit code 6 when it did not complete")

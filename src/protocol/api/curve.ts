@@ -4,16 +4,22 @@ import { wireNumber } from "../runner-wire.ts";
 import { count, text } from "./common.ts";
 import { trialState } from "./state.ts";
 
-export const CURVES_MAX = 200;
+export const CURVES_MAX = 1_000;
+/** Of one answer: a thousand trials have room for 400 points each. */
+export const CURVE_POINTS_MAX = 400_000;
 
-export const curvesQuery = z.strictObject({
+const query = z.strictObject({
   /** Absent = the metric that the search judges by. */
   metric: text(256).min(1).optional(),
   /** Each curve has at most this many points: the last one of each bucket of steps. */
   points: z.coerce.number().int().min(1).max(2_000).default(200),
   /** At most this many trials, the best first. */
-  limit: z.coerce.number().int().min(1).max(CURVES_MAX).default(CURVES_MAX),
+  limit: z.coerce.number().int().min(1).max(CURVES_MAX).default(200),
 });
+export const curvesQuery = query.refine(
+  ({ points, limit }) => points * limit <= CURVE_POINTS_MAX,
+  `points times limit must be at most ${CURVE_POINTS_MAX}`,
+);
 
 export const curve = z.object({
   trial: z.string(),

@@ -38,6 +38,17 @@ export function checkpointPlace(cursor: string): CheckpointPlace {
   };
 }
 
+export const decisionCursor = (last: { trial_number: number; seq: number }): string =>
+  `${last.trial_number}_${last.seq}`;
+
+export function decisionPlace(cursor: string): { number: number; seq: number } {
+  const [number = "", seq = ""] = cursor.split("_");
+  return {
+    number: cursorNumber(number, ID_MAX, cursor),
+    seq: cursorNumber(seq, ID_MAX, cursor),
+  };
+}
+
 export const datasetCursor = (last: { name: string; version: number }): string =>
   `${last.name}@${last.version}`;
 

@@ -116,6 +116,12 @@ describe("pages", () => {
       changes.map(({ seq }) => seq).sort((a, b) => a - b),
     );
 
+    const decisions = (await client.experimentDecisions(id, { limit: 1000 })).items;
+    assert.deepEqual(await walk((query) => client.experimentDecisions(id, query)), decisions);
+    assert.ok(decisions.length >= 40);
+    const allocations = (await client.experimentAllocations(id, { limit: 1000 })).items;
+    assert.deepEqual(await walk((query) => client.experimentAllocations(id, query)), allocations);
+
     let version = 0;
     const add = async (name: string) =>
       client.createDataset({ name, tree: [await upload(server, `data ${++version}`)] });
@@ -141,6 +147,8 @@ describe("pages", () => {
     ].concat([
       "/trials/1.1/checkpoints",
       "/experiments/1/changes",
+      "/experiments/1/allocations",
+      "/experiments/1/decisions",
       "/experiments/1/logs",
       "/trials/1.1/logs",
     ]);

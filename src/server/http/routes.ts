@@ -8,6 +8,7 @@ import type { RouteContext } from "./context.ts";
 import { curveRoutes } from "./curve-routes.ts";
 import { experimentListRoutes } from "./experiment-list-routes.ts";
 import { experimentRoutes } from "./experiment-routes.ts";
+import { historyRoutes } from "./history-routes.ts";
 import { logRoutes } from "./log-routes.ts";
 import { pageRoutes } from "./page-routes.ts";
 import { retentionRoutes } from "./retention-routes.ts";
@@ -45,6 +46,7 @@ export async function makeApp(
       schemaRoutes(api, context);
       curveRoutes(api, context);
       searchRoutes(api, context);
+      historyRoutes(api, context);
       trialRoutes(api, context);
       retentionRoutes(api, context);
       archiveRoutes(api, context);

@@ -1,0 +1,64 @@
+/** What an experiment went through, as its charts are given it. */
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { RANDOM_CONFIG, testServer } from "./test-server.ts";
+
+describe("an experiment's history", () => {
+  test("progress has each improvement, with what was spent by then; what is not finite is none", async () => {
+    await using server = await testServer({ slots: 2 });
+    const { client, runner } = server;
+    const { experiment } = await client.createExperiment({ config: RANDOM_CONFIG, code: null });
+    assert.ok(experiment);
+    const { id } = experiment;
+    assert.deepEqual((await client.experimentProgress(id)).items, []);
+    const [one, two] = [`${id}.1.1`, `${id}.2.1`];
+    await runner.started(one);
+    await runner.started(two);
+    const report = async (who: string, step: number, loss: number | string): Promise<void> => {
+      await runner.tell(who, { type: "report", step, metrics: { loss } } as never);
+    };
+    await report(one, 1, 0.5);
+    await report(two, 1, "-Infinity");
+    await report(two, 2, 0.75);
+    await report(one, 3, 0.25);
+    await report(one, 4, 0.25);
+    await report(two, 4, 0.125);
+    const reply = await client.experimentProgress(id);
+    assert.deepEqual(
+      reply.items.map(({ trial, step, objective, steps }) => [trial, step, objective, steps]),
+      [
+        [`${id}.1`, 1, 0.5, 1],
+        [`${id}.1`, 3, 0.25, 5],
+        [`${id}.2`, 4, 0.125, 8],
+      ],
+    );
+    assert.equal(reply.metric, "loss");
+    // Both slots were held all the time.
+    const [first, second] = reply.items;
+    assert.ok(first && second);
+    const passed = (Date.parse(second.at) - Date.parse(first.at)) / 1000;
+    assert.ok(Math.abs(second.slot_seconds - first.slot_seconds - 2 * passed) < 0.01);
+    const thinned = await client.experimentProgress(id, { points: 1 });
+    assert.deepEqual(thinned.items, reply.items.slice(-1));
+    const two_of_them = await client.experimentProgress(id, { points: 2 });
+    assert.deepEqual(two_of_them.items.at(-1), reply.items.at(-1));
+    assert.equal(two_of_them.items.length, 2);
+
+    const { items } = await client.experimentAllocations(id);
+    assert.deepEqual(
+      items.map(({ id: name, trial, ended_at }) => [name, trial, ended_at]),
+      [
+        [one, `${id}.1`, null],
+        [two, `${id}.2`, null],
+      ],
+    );
+    assert.equal(new Set(items.flatMap(({ slots }) => slots)).size, 2);
+    const decisions = (await client.experimentDecisions(id)).items;
+    assert.ok(decisions.some(({ trial, what }) => trial === `${id}.1` && what === "create"));
+    await assert.rejects(client.experimentProgress(999), { status: 404 });
+    await assert.rejects(client.experimentAllocations(999), { status: 404 });
+    await assert.rejects(client.experimentDecisions(999), { status: 404 });
+    await assert.rejects(client.curves(id, { points: 2_000, limit: 1_000 }), { status: 400 });
+    assert.equal((await client.curves(id, { points: 400, limit: 1_000 })).items.length, 2);
+  });
+});
