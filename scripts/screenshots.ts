@@ -6,7 +6,7 @@ import { mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { stand } from "../e2e/support.ts";
 import { closeView, launch, openView, signedIn } from "../e2e/web/browser.ts";
-import { exampleRun, exampleSearch } from "../e2e/web/searches.ts";
+import { exampleRun, exampleSearch, spaceSearch } from "../e2e/web/searches.ts";
 import { buildPage, pageIsStale } from "../src/cli/page-stamp.ts";
 import { repositoryRoot } from "./repository-files.ts";
 
@@ -21,7 +21,15 @@ const PAGES: readonly { readonly name: string; readonly path: string }[] = [
   { name: "experiments", path: "/experiments" },
   { name: "experiment", path: "/experiments/1" },
   { name: "experiment-trials", path: "/experiments/1?tab=trials&sort=best" },
-  { name: "experiment-rungs", path: "/experiments/1?tab=rungs" },
+  { name: "experiment-rungs", path: "/experiments/1?tab=rungs&picked=2" },
+  { name: "experiment-rungs-time", path: "/experiments/1?tab=rungs&race=time" },
+  { name: "experiment-curves", path: "/experiments/1?tab=curves&top=10" },
+  { name: "experiment-hyperparameters", path: "/experiments/1?tab=hyperparameters&x=rate" },
+  {
+    name: "experiment-two-hyperparameters",
+    path: "/experiments/1?tab=hyperparameters&cut=:0.5:1&x=rate&y=layers",
+  },
+  { name: "experiment-time", path: "/experiments/1?tab=time" },
   { name: "experiment-configuration", path: "/experiments/1?tab=configuration" },
   { name: "experiment-notes", path: "/experiments/1?tab=about" },
   {
@@ -55,10 +63,16 @@ async function main(): Promise<void> {
   const it = await stand({ slots: 2 });
   const browser = await launch();
   try {
-    const { id } = await exampleSearch(it);
+    // Enough trials that rungs, axes and lanes look as they do in earnest.
+    const searcher = {
+      ...{ name: "adaptive_asha", metric: "loss", smaller_is_better: true },
+      ...{ max_length: { epochs: 27 }, divisor: 3, max_rungs: 4, max_trials: 32 },
+      ...{ max_concurrent_trials: 4, mode: "aggressive" },
+    };
+    const { id } = await spaceSearch(it, { name: "learning rates", more: { searcher } });
     await exampleSearch(it, { name: "second search", activate: false });
     const { id: other } = await exampleRun(it);
-    await it.ended(id);
+    await it.ended(id, 400_000);
     await it.ended(other);
     // One that holds both slots and one that waits behind it.
     await exampleSearch(it, { name: "still at work", delayMs: 600_000 });

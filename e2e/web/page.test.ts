@@ -162,7 +162,11 @@ describe("the web page", () => {
           "/experiments",
           `/experiments/${id}`,
           `/experiments/${id}?tab=trials`,
-          `/experiments/${id}?tab=rungs`,
+          `/experiments/${id}?tab=curves`,
+          `/experiments/${id}?tab=rungs&picked=1`,
+          `/experiments/${id}?tab=rungs&race=time`,
+          `/experiments/${id}?tab=hyperparameters`,
+          `/experiments/${id}?tab=time`,
           `/experiments/${id}?tab=configuration`,
         ]) {
           await page.goto(`${it.server.url}${path}`);

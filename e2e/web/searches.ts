@@ -40,3 +40,18 @@ export async function exampleRun(it: Stand): Promise<Experiment> {
   const searcher = { name: "single", max_length: { epochs: 40 } };
   return await it.submit(curveSearch(searcher, { name: "fixed rate" }), code);
 }
+
+/** What charts of a space need: a log axis, a category, and a parameter that exists for some trials only. */
+const SPACE = {
+  rate: { type: "log", base: 10, minval: -2, maxval: -0.3 },
+  optimizer: { type: "categorical", vals: ["adam", "sgd"] },
+  momentum: { type: "double", minval: 0, maxval: 1, when: { optimizer: "sgd" } },
+  layers: { type: "int", minval: 1, maxval: 6 },
+};
+
+/** The example over a space with every kind of axis, in two brackets. */
+export async function spaceSearch(it: Stand, options: SearchOptions = {}): Promise<Experiment> {
+  const { delayMs = 0, more = {} } = options;
+  const hyperparameters = { ...SPACE, delay_ms: delayMs };
+  return await exampleSearch(it, { ...options, more: { hyperparameters, ...more } });
+}

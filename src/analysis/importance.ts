@@ -64,11 +64,20 @@ export interface Importance {
   readonly items: readonly ParameterImportance[];
 }
 
-export function importance(
+export function importance(...input: Parameters<typeof importanceWork>): Importance {
+  const work = importanceWork(...input);
+  for (;;) {
+    const { done, value } = work.next();
+    if (done) return value;
+  }
+}
+
+/** The same in pieces of a few milliseconds, for a page that must stay fluid meanwhile. */
+export function* importanceWork(
   axes: readonly Axis[],
   observations: readonly Observation[],
   { smallerIsBetter }: { readonly smallerIsBetter: boolean },
-): Importance {
+): Generator<undefined, Importance> {
   const ranked = bestFirst(observations, smallerIsBetter);
   const trials = ranked.length;
   const grids = axes.map((axis, i) => gridOf(axis, ranked, i));
@@ -91,6 +100,7 @@ export function importance(
     const again = sharesOf(grids.map((grid) => divergence(grid, sample)));
     for (const [i, share] of again.entries()) drawn[i]?.push(share);
     if (indexOfLargest(again) === first) firsts++;
+    yield;
   }
   const items = axes.map((axis, i): ParameterImportance => {
     const sorted = (drawn[i] as number[]).toSorted((x, y) => x - y);

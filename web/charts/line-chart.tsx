@@ -32,6 +32,17 @@ export interface LineChartProps {
   readonly onPick?: (id: string, x: number) => void;
   /** For a screen reader: the sentence of the frame. */
   readonly label: string;
+  /** Which line is pointed at, here or elsewhere. */
+  readonly focus?: string | undefined;
+  readonly onFocus?: (id: string | undefined) => void;
+  /** Dragged upwards or downwards: a range of values at one x. Without it dragging only zooms in. */
+  readonly onBrush?: (brush: LineBrush) => void;
+}
+
+export interface LineBrush {
+  readonly x: number;
+  readonly low: number;
+  readonly high: number;
 }
 
 export function LineChart(props: LineChartProps) {
@@ -41,6 +52,11 @@ export function LineChart(props: LineChartProps) {
   const plot = useRef<uPlot | undefined>(undefined);
   const pick = useRef(props.onPick);
   pick.current = props.onPick;
+  const brush = useRef(props.onBrush);
+  brush.current = props.onBrush;
+  const tellFocus = useRef(props.onFocus);
+  tellFocus.current = props.onFocus;
+  const canBrush = props.onBrush !== undefined;
   const data = useMemo(() => align(series, logY), [series, logY]);
   const latest = useRef(data);
   latest.current = data;
@@ -60,6 +76,8 @@ export function LineChart(props: LineChartProps) {
         const line = lines[index];
         if (line) pick.current?.(line.id, x);
       },
+      onFocus: (index) => tellFocus.current?.(lines[index]?.id),
+      ...(canBrush ? { onBrush: (drawn: LineBrush) => brush.current?.(drawn) } : {}),
     });
     const made = new uPlot(options, latest.current, element);
     plot.current = made;
@@ -72,11 +90,20 @@ export function LineChart(props: LineChartProps) {
       made.destroy();
       plot.current = undefined;
     };
-  }, [shape, scheme, logY, xLabel, yLabel, heightPx, syncKey]);
+  }, [shape, scheme, logY, xLabel, yLabel, heightPx, syncKey, canBrush]);
   useEffect(() => {
     const drawn = plot.current;
     if (drawn && drawn.data.length === data.length && drawn.data !== data) drawn.setData(data);
   }, [data]);
+  const { focus } = props;
+  useEffect(() => {
+    const drawn = plot.current;
+    if (!drawn) return;
+    const index = focus === undefined ? -1 : linesOf(shape).findIndex(({ id }) => id === focus);
+    // Told from outside alone; what the pointer is on here is focused already.
+    if (index >= 0) drawn.setSeries(index + 1, { focus: true });
+    else if (focus === undefined) drawn.setSeries(null as never, { focus: false });
+  }, [focus, shape]);
   return <div ref={host} className="line-chart" role="img" aria-label={props.label} />;
 }
 
@@ -122,6 +149,8 @@ interface PlotInput {
   readonly widthPx: number;
   readonly syncKey: string | undefined;
   readonly onPick: (index: number, x: number) => void;
+  readonly onFocus: (index: number) => void;
+  readonly onBrush?: (brush: LineBrush) => void;
 }
 
 function plotOptions(input: PlotInput): uPlot.Options {
@@ -145,7 +174,8 @@ function plotOptions(input: PlotInput): uPlot.Options {
     cursor: {
       focus: { prox: 24 },
       points: { size: 7, fill: (u, i) => String((u.series[i]?.stroke as () => string)?.() ?? "") },
-      drag: { x: true, y: false },
+      // Upwards is told from sideways by which way it goes further.
+      drag: input.onBrush ? { x: true, y: true, uni: 24, setScale: false } : { x: true, y: false },
       ...(syncKey === undefined ? {} : { sync: { key: syncKey } }),
     },
     focus: { alpha: 0.25 },
@@ -164,12 +194,12 @@ function plotOptions(input: PlotInput): uPlot.Options {
         points: { size: 4 },
       })),
     ],
-    plugins: [hover(input)],
+    plugins: [hover(input), ...(input.onBrush ? [brushing(input.onBrush)] : [])],
   };
 }
 
 /** Names the line under the cursor, with its value there. */
-function hover({ lines, xLabel, onPick }: PlotInput): uPlot.Plugin {
+function hover({ lines, xLabel, onPick, onFocus }: PlotInput): uPlot.Plugin {
   const box = document.createElement("div");
   box.className = "chart-hover";
   box.hidden = true;
@@ -197,11 +227,35 @@ function hover({ lines, xLabel, onPick }: PlotInput): uPlot.Plugin {
         });
       },
       setSeries: (u, index) => {
-        focused = index === null ? -1 : index - 1;
+        const next = index === null ? -1 : index - 1;
+        if (next !== focused) {
+          focused = next;
+          onFocus(next);
+        }
         u.over.style.cursor = focused < 0 ? "" : "pointer";
         show(u);
       },
       setCursor: show,
+    },
+  };
+}
+
+/** Sideways zooms in as ever; upwards chooses values at the step where the drag began. */
+function brushing(onBrush: (brush: LineBrush) => void): uPlot.Plugin {
+  return {
+    hooks: {
+      setSelect: (u) => {
+        const { left, top, width, height } = u.select;
+        if (width === 0 && height === 0) return;
+        const isTall = height > 0 && width >= u.over.clientWidth - 1;
+        if (isTall) {
+          const x = u.data[0][u.valToIdx(u.posToVal(u.cursor.left ?? 0, "x"))];
+          const ends = [u.posToVal(top, "y"), u.posToVal(top + height, "y")];
+          if (x !== undefined) onBrush({ x, low: Math.min(...ends), high: Math.max(...ends) });
+        } else if (width > 0)
+          u.setScale("x", { min: u.posToVal(left, "x"), max: u.posToVal(left + width, "x") });
+        u.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
+      },
     },
   };
 }

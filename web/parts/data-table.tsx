@@ -38,6 +38,8 @@ export interface DataTableProps<Row> {
   readonly onSort?: (sorting: Sorting) => void;
   /** The last row is near: more may be fetched. */
   readonly onEnd?: () => void;
+  /** The row under the pointer; undefined when it has left. */
+  readonly onRowHover?: (row: Row | undefined) => void;
   /** Rows at most before the table scrolls by itself. */
   readonly rowsShownMax?: number;
 }
@@ -107,6 +109,8 @@ export function DataTable<Row>(props: DataTableProps<Row>) {
             key={rowKey(row)}
             aria-rowindex={first + i + 2}
             className={isMarked?.(row) ? "table-row marked" : "table-row"}
+            onPointerEnter={() => props.onRowHover?.(row)}
+            onPointerLeave={() => props.onRowHover?.(undefined)}
           >
             {columns.map((column) => (
               <div

@@ -1,21 +1,27 @@
 /**
  * Learning curves of an experiment's trials. The best few have colours, the others are there but quiet. The points
  * come from the server already thinned, and are asked for again while trials report, at a pace that follows how
- * long an answer takes.
+ * long an answer takes. Dragging upwards keeps the trials that pass through a range of values at that step; who is
+ * kept stands in the address.
  */
-import { SegmentedControl } from "@mantine/core";
+import { NativeSelect, SegmentedControl } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
-import { useMemo } from "react";
+import { useMemo, useState } from "react";
 import { fromWire } from "../../../src/base/json.ts";
-import { count, measured, plural, steps } from "../../../src/cli/figures.ts";
-import type { CurvesReply } from "../../../src/protocol/api.ts";
+import { aligned, count, measured, plural, steps } from "../../../src/cli/figures.ts";
+import type { Curve, CurvesReply } from "../../../src/protocol/api.ts";
 import type { PanelProps } from "../../app/page.ts";
 import { ChartFrame } from "../../charts/chart-frame.tsx";
+import { keptText, readKept } from "../../charts/kept.ts";
 import { LineChart, type LineSeries, SERIES_DRAWN_MAX } from "../../charts/line-chart.tsx";
 import { SERIES_COLOURED_MAX } from "../../charts/palette.ts";
 import { client } from "../../live/client.ts";
+import { type Column, DataTable } from "../../parts/data-table.tsx";
+import { StateBadge } from "../../parts/state-badge.tsx";
 import { Failed, Loading } from "../../parts/states.tsx";
+import { Inert } from "../../parts/text.tsx";
 import { choice, type RawView, useViewState } from "../../parts/view-state.ts";
+import { brushed, chosenCurves, TOPS } from "./chosen-curves.ts";
 import { curvesSentence } from "./curves-sentence.ts";
 
 const POINTS = 200;
@@ -24,11 +30,17 @@ const EVERY_MS_MIN = 2_000;
 const LOAD_SHARE = 10;
 const SCALES = ["linear", "log"] as const;
 
-const readView = (raw: RawView) => ({ scale: choice(raw.scale, SCALES) });
+const readView = (raw: RawView) => ({
+  scale: choice(raw.scale, SCALES),
+  top: choice(raw.top, TOPS),
+  kept: readKept(raw.keep),
+  isOwnTab: raw.tab === "curves",
+});
 
 export default function LearningCurves({ live }: PanelProps) {
   const { id, experiment } = live;
-  const [{ scale }, change] = useViewState(readView);
+  const [{ scale, top, kept, isOwnTab }, change] = useViewState(readView);
+  const [focus, setFocus] = useState<string>();
   const isOver = experiment.ended_at !== null;
   const curves = useQuery({
     queryKey: ["experiment", id, "curves", isOver],
@@ -42,17 +54,23 @@ export default function LearningCurves({ live }: PanelProps) {
       isOver ? false : Math.max(EVERY_MS_MIN, LOAD_SHARE * (query.state.data?.tookMs ?? 0)),
     placeholderData: (before) => before,
   });
-  const reply = curves.data?.reply;
+  const whole = curves.data?.reply;
+  const reply = useMemo(
+    () => whole && { ...whole, items: chosenCurves(whole.items, { top, kept }) },
+    [whole, top, kept],
+  );
   const series = useMemo(() => (reply ? linesOf(reply) : []), [reply]);
+  const rows = useMemo(() => reply?.items.filter(({ points }) => points.length > 0) ?? [], [reply]);
   if (curves.isPending) return <Loading what="Asking for the curves" />;
-  if (!reply) return <Failed error={curves.error} again={() => void curves.refetch()} />;
+  if (!reply || !whole) return <Failed error={curves.error} again={() => void curves.refetch()} />;
   const sentence = curvesSentence(reply);
   const command = `contrail experiment curves ${id}`;
+  const isEmpty = whole.items.every(({ points }) => points.length === 0);
   return (
     <ChartFrame
       title="Learning curves"
-      sentence={sentence}
-      empty={series.length === 0 ? "No trial has reported a value yet" : undefined}
+      sentence={series.length === 0 ? "None of the trials kept is among those drawn." : sentence}
+      empty={isEmpty ? "No trial has reported a value yet" : undefined}
       command={command}
       fileName={`experiment-${id}-curves`}
       table={() => ({
@@ -62,13 +80,38 @@ export default function LearningCurves({ live }: PanelProps) {
         ),
       })}
       controls={
-        <SegmentedControl
-          size="xs"
-          aria-label="Scale"
-          data={[...SCALES]}
-          value={scale}
-          onChange={(value) => change({ scale: value === "linear" ? undefined : value })}
-        />
+        <>
+          {kept === undefined ? null : (
+            <button
+              type="button"
+              className="plain-button"
+              onClick={() => change({ keep: undefined })}
+            >
+              All trials again
+            </button>
+          )}
+          <NativeSelect
+            size="xs"
+            aria-label="How many trials"
+            data={TOPS.map((value) => ({
+              value,
+              label: value === "all" ? "all trials" : `best ${value}`,
+            }))}
+            value={top}
+            onChange={(event) =>
+              change({
+                top: event.currentTarget.value === "all" ? undefined : event.currentTarget.value,
+              })
+            }
+          />
+          <SegmentedControl
+            size="xs"
+            aria-label="Scale"
+            data={[...SCALES]}
+            value={scale}
+            onChange={(value) => change({ scale: value === "linear" ? undefined : value })}
+          />
+        </>
       }
     >
       <LineChart
@@ -78,11 +121,65 @@ export default function LearningCurves({ live }: PanelProps) {
         yLabel={reply.metric}
         logY={scale === "log"}
         syncKey={`experiment-${id}`}
+        focus={focus}
+        onFocus={setFocus}
+        onBrush={(brush) => {
+          const numbers = brushed(reply.items, brush);
+          if (numbers.length > 0) change({ keep: keptText(numbers) });
+        }}
       />
       <Legend reply={reply} series={series} />
+      {isOwnTab ? (
+        <DataTable
+          label="Trials drawn"
+          rows={rows}
+          columns={columnsOf(reply)}
+          rowKey={({ trial }) => trial}
+          isMarked={({ trial }) => trial === focus}
+          onRowHover={(row) => setFocus(row?.trial)}
+          rowsShownMax={12}
+        />
+      ) : null}
     </ChartFrame>
   );
 }
+
+const columnsOf = ({ unit, metric, items }: CurvesReply): readonly Column<Curve>[] => {
+  const colours = new Map(items.slice(0, SERIES_COLOURED_MAX).map(({ trial }, i) => [trial, i]));
+  return [
+    {
+      id: "trial",
+      head: "trial",
+      width: "100px",
+      cell: ({ trial }) => (
+        <>
+          <i className={`swatch swatch-${colours.get(trial) ?? "quiet"}`} aria-hidden="true" />
+          <b>{trial}</b>
+        </>
+      ),
+    },
+    {
+      id: "state",
+      head: "state",
+      width: "118px",
+      cell: ({ state }) => <StateBadge state={state} />,
+    },
+    {
+      id: "step",
+      head: <Inert>{`last ${unit}`}</Inert>,
+      width: "100px",
+      align: "right",
+      cell: ({ points }) => count(points.at(-1)?.[0] ?? 0),
+    },
+    {
+      id: "last",
+      head: <Inert>{`last ${metric}`}</Inert>,
+      width: "minmax(110px, 1fr)",
+      align: "right",
+      cell: ({ points }) => aligned(points.at(-1)?.[1]),
+    },
+  ];
+};
 
 /** The best first, as the server gave them; drawn last, so that they lie on top. */
 function linesOf(reply: CurvesReply): LineSeries[] {
@@ -129,6 +226,9 @@ function Legend({
             : ""}
         </li>
       ) : null}
+      <li className="dim">
+        Drag across to zoom in (double click: out), up or down to keep what passes there.
+      </li>
     </ul>
   );
 }

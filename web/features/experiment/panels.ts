@@ -2,7 +2,6 @@ import type { ExperimentPanel } from "../../app/page.ts";
 
 const panels: readonly ExperimentPanel[] = [
   { id: "trials", label: "Trials", order: 30, load: () => import("./trials-panel.tsx") },
-  { id: "rungs", label: "Plan and rungs", order: 40, load: () => import("./rungs-panel.tsx") },
   {
     id: "configuration",
     label: "Configuration",

@@ -6,8 +6,9 @@ import { CommandLine } from "../../parts/command-line.tsx";
 import { type Column, DataTable } from "../../parts/data-table.tsx";
 import { Facts } from "../../parts/facts.tsx";
 import { StateBadge } from "../../parts/state-badge.tsx";
-import { Empty } from "../../parts/states.tsx";
 import { Inert } from "../../parts/text.tsx";
+import { useViewState } from "../../parts/view-state.ts";
+import { RungPicture, readPicture } from "./rung-picture.tsx";
 
 interface Entry {
   readonly key: string;
@@ -19,7 +20,9 @@ interface Entry {
 
 const OUTCOMES = ["promoted", "waiting", "finished", "stopped", "failed"] as const;
 
-export default function RungsPanel({ live: { experiment, rungs } }: PanelProps) {
+export default function RungsPanel({ live }: PanelProps) {
+  const { experiment, rungs } = live;
+  const [{ picked }, change] = useViewState(readPicture);
   const { plan, searcher, unit, spent } = experiment;
   const entries = rungs.flatMap((rung) =>
     rung.entries.map(
@@ -32,6 +35,7 @@ export default function RungsPanel({ live: { experiment, rungs } }: PanelProps) 
   );
   return (
     <>
+      <RungPicture live={live} />
       <Facts
         rows={[
           ["searcher", searcher.name],
@@ -46,28 +50,29 @@ export default function RungsPanel({ live: { experiment, rungs } }: PanelProps) 
           ],
         ]}
       />
-      <h2>Rungs</h2>
-      {rungs.length === 0 ? (
-        <Empty title="This search has no rungs">Every trial trains its whole length.</Empty>
-      ) : (
-        <DataTable
-          label="Rungs"
-          rows={rungs}
-          columns={rungColumns(unit)}
-          rowKey={({ bracket, rung }) => `${bracket} ${rung}`}
-        />
+      {rungs.length === 0 ? null : (
+        <section>
+          <h2>Rungs</h2>
+          <DataTable
+            label="Rungs"
+            rows={rungs}
+            columns={rungColumns(unit)}
+            rowKey={({ bracket, rung }) => `${bracket} ${rung}`}
+          />
+        </section>
       )}
       {entries.length === 0 ? null : (
-        <>
+        <section>
           <h2>Who was where</h2>
           <DataTable
             label="Trials by rung"
             rows={entries}
-            columns={entryColumns(unit, searcher.metric)}
+            columns={entryColumns(unit, searcher.metric, (number) => change({ picked: number }))}
             rowKey={({ key }) => key}
             rowsShownMax={24}
+            isMarked={({ trial }) => trial === `${experiment.id}.${picked}`}
           />
-        </>
+        </section>
       )}
       <CommandLine command={`contrail experiment show ${experiment.id}`} />
     </>
@@ -117,14 +122,32 @@ const rungColumns = (unit: string): readonly Column<Rung>[] => [
   ),
 ];
 
-const entryColumns = (unit: string, metric: string): readonly Column<Entry>[] => [
+const entryColumns = (
+  unit: string,
+  metric: string,
+  ask: (number: string | undefined) => void,
+): readonly Column<Entry>[] => [
   {
     id: "rung",
     head: <Inert>{`bracket, rung, ${unit}`}</Inert>,
     width: "minmax(150px, 220px)",
     cell: ({ rung }) => `${rung.bracket} · ${rung.rung} · ${rung.step ?? "end"}`,
   },
-  { id: "trial", head: "trial", width: "90px", cell: ({ trial }) => <b>{trial}</b> },
+  {
+    id: "trial",
+    head: "trial",
+    width: "90px",
+    cell: ({ trial }) => (
+      <button
+        type="button"
+        className="plain-button"
+        title="Why?"
+        onClick={() => ask(trial.split(".")[1])}
+      >
+        <b>{trial}</b>
+      </button>
+    ),
+  },
   {
     id: "objective",
     head: <Inert>{metric}</Inert>,
