@@ -56,6 +56,8 @@ export function LineChart(props: LineChartProps) {
   brush.current = props.onBrush;
   const tellFocus = useRef(props.onFocus);
   tellFocus.current = props.onFocus;
+  /** What the pointer is on here: uPlot has drawn that already, and two hundred lines are not drawn twice. */
+  const own = useRef<string | undefined>(undefined);
   const canBrush = props.onBrush !== undefined;
   const data = useMemo(() => align(series, logY), [series, logY]);
   const latest = useRef(data);
@@ -76,7 +78,10 @@ export function LineChart(props: LineChartProps) {
         const line = lines[index];
         if (line) pick.current?.(line.id, x);
       },
-      onFocus: (index) => tellFocus.current?.(lines[index]?.id),
+      onFocus: (index) => {
+        own.current = lines[index]?.id;
+        tellFocus.current?.(own.current);
+      },
       ...(canBrush ? { onBrush: (drawn: LineBrush) => brush.current?.(drawn) } : {}),
     });
     const made = new uPlot(options, latest.current, element);
@@ -98,11 +103,11 @@ export function LineChart(props: LineChartProps) {
   const { focus } = props;
   useEffect(() => {
     const drawn = plot.current;
-    if (!drawn) return;
+    if (!drawn || focus === own.current) return;
     const index = focus === undefined ? -1 : linesOf(shape).findIndex(({ id }) => id === focus);
-    // Told from outside alone; what the pointer is on here is focused already.
+    own.current = index < 0 ? undefined : focus;
     if (index >= 0) drawn.setSeries(index + 1, { focus: true });
-    else if (focus === undefined) drawn.setSeries(null as never, { focus: false });
+    else drawn.setSeries(null as never, { focus: false });
   }, [focus, shape]);
   return <div ref={host} className="line-chart" role="img" aria-label={props.label} />;
 }
