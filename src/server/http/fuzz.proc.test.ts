@@ -6,7 +6,7 @@ import { declaredApp } from "./openapi.ts";
 import { RANDOM_CONFIG, type TestServer, testServer } from "./test-server.ts";
 
 const SEED = Number(process.env.FUZZ_SEED ?? 20_260_727);
-const REQUESTS = 2_000;
+const REQUESTS = 3_000;
 const HASH = "0".repeat(64);
 
 const TEXTS = [
@@ -109,6 +109,10 @@ const BODIES: Record<string, unknown> = {
     activate: false,
     dry_run: true,
   },
+  "/experiments/check": { config: RANDOM_CONFIG },
+  "/experiments/:id": { name: "n", notes: "of\nsome\nlength", labels: ["a"], priority: 5 },
+  "/experiments/archive": { ids: [1] },
+  "/experiments/delete": { ids: [1, 2] },
   "/runners/:runner/sync": {
     boot: "test",
     ordersAfter: 0,
@@ -158,6 +162,11 @@ const QUERIES = [
   "contains",
   "after",
   "wait_ms",
+  "filter",
+  "sort",
+  "show",
+  "metric",
+  "since",
   "constructor",
 ]);
 
