@@ -16,10 +16,13 @@ async function openLog(): Promise<{ pool: pg.Pool } & AsyncDisposable> {
   const { pool } = database;
   await pool.query("alter table logs set (autovacuum_enabled = false)");
   await pool.query("insert into users (name, created_at) values ('ada', now())");
-  const put = (table: string, row: object) =>
-    pool.query(`insert into ${table} select * from json_populate_record(null::${table}, $1)`, [
-      JSON.stringify(row),
-    ]);
+  const put = (table: string, row: object) => {
+    const columns = Object.keys(row).join(", ");
+    return pool.query(
+      `insert into ${table} (${columns}) select ${columns} from json_populate_record(null::${table}, $1)`,
+      [JSON.stringify(row)],
+    );
+  };
   await put("experiments", EXPERIMENT);
   for (const number of [1, 2]) await put("trials", { ...TRIAL, id: number, number });
   for (const [id, trial, run] of [

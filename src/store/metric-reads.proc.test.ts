@@ -106,9 +106,10 @@ function bucketsByHand(series: Series, filter: Omit<SeriesFilter, "trialId">, bu
 // ---- in the database ---------------------------------------------------------------------------
 
 async function store(pool: pg.Pool, trial: number, { starts, points }: Series): Promise<void> {
+  const columns = Object.keys(EXPERIMENT).join(", ");
   await pool.query(
-    `insert into experiments select * from json_populate_record(null::experiments, $1)
-     on conflict do nothing`,
+    `insert into experiments (${columns})
+     select ${columns} from json_populate_record(null::experiments, $1) on conflict do nothing`,
     [JSON.stringify(EXPERIMENT)],
   );
   await pool.query("insert into trials select * from json_populate_record(null::trials, $1)", [
