@@ -98,9 +98,14 @@ function keepPace(request: IncomingMessage, clock: Clock, limits: ConnectionLimi
     cancel = clock.after(bodyStretchMs, look);
   };
   let cancel = clock.after(bodyStretchMs, look);
-  const end = (): void => cancel();
+  const end = (): void => {
+    cancel();
+    socket.off("close", end);
+  };
   request.once("end", end);
   request.once("close", end);
+  // A request that was answered before its body was there hears nothing of its connection's end.
+  socket.once("close", end);
 }
 
 /** Through the stream of the body: whoever reads it answers, as with any fault of it. */
