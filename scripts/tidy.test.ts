@@ -49,6 +49,10 @@ describe("links", () => {
   ]);
   check("by definition", { "docs/a.md": "[b][x]\n\n[x]: gone.md" }, [/:3 link gone\.md/]);
   check("of pictures", { "docs/a.md": "![p](p.png)" }, [/link p\.png/]);
+  test("of pictures that are there", () => {
+    const files = new Map([["docs/a.md", "![p](p.png)"]]);
+    assert.deepEqual(checkTidiness(files, ["docs/p.png"]), []);
+  });
   check("in code are none", { "docs/a.md": "```\n[b](gone.md)\n```\nand `[b](gone.md)`" }, []);
 });
 

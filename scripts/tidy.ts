@@ -8,7 +8,7 @@ import { codeOnly } from "./layers/code-only.ts";
 import { isTest } from "./layers/rooms.ts";
 import { isSource } from "./layers.ts";
 import { type Problem, reportProblems } from "./problem.ts";
-import { readFiles, repositoryRoot } from "./repository-files.ts";
+import { readFiles, repositoryFiles, repositoryRoot } from "./repository-files.ts";
 import { checkDependencies, dependencyFigures } from "./tidy/dependencies.ts";
 import { checkLeftovers } from "./tidy/leftovers.ts";
 import { checkLinks } from "./tidy/links.ts";
@@ -18,9 +18,15 @@ import { checkUnits } from "./tidy/units.ts";
 const isText = (path: string): boolean =>
   !/(?:^|\/)package-lock\.json$|\.(?:png|jpg|svg|ico|woff2|gz|whl)$/.test(path);
 
-/** @param files every text file of the repository: path from the root → text */
-export function checkTidiness(files: ReadonlyMap<string, string>): Problem[] {
-  const paths = new Set(files.keys());
+/**
+ * @param files every text file of the repository: path from the root → text
+ * @param others the files that are no text, such as pictures
+ */
+export function checkTidiness(
+  files: ReadonlyMap<string, string>,
+  others: readonly string[] = [],
+): Problem[] {
+  const paths = new Set([...files.keys(), ...others]);
   const problems: Problem[] = [];
   for (const [path, text] of files) {
     const isCode = isSource(path);
@@ -45,8 +51,9 @@ export function checkRepositoryTidiness(): Problem[] {
       `${figures.transitive} transitive (at most ${figures.transitiveMax})`,
   );
   const files = readFiles(isText);
+  const others = repositoryFiles().filter((path) => !files.has(path));
   const page = files.get("docs/dependencies.md") ?? "";
-  return [...checkTidiness(files), ...checkDependencies(manifest, lock, page)];
+  return [...checkTidiness(files, others), ...checkDependencies(manifest, lock, page)];
 }
 
 if (import.meta.filename === process.argv[1]) {
