@@ -4,6 +4,7 @@ import type { Experiment, Trial } from "../../../src/protocol/api.ts";
 import type { Column } from "../../parts/data-table.tsx";
 import { StateBadge } from "../../parts/state-badge.tsx";
 import { Inert } from "../../parts/text.tsx";
+import { TrialLink } from "../../parts/trial-link.tsx";
 
 /** NaN is worst, as in the search. */
 const key = (value: WireNumber | undefined): number | null => {
@@ -32,7 +33,7 @@ export function bestColumns(experiment: Experiment): readonly Column<Trial>[] {
       width: "72px",
       pinned: true,
       sort: ({ number }) => number,
-      cell: ({ id }) => <b>{id}</b>,
+      cell: ({ id }) => <TrialLink id={id} />,
     },
     {
       id: "state",
