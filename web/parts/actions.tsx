@@ -5,6 +5,7 @@
 import { Alert, Button, Group, Popover, Stack } from "@mantine/core";
 import { useState } from "react";
 import { inert } from "../../src/cli/inert.ts";
+import type { Verb } from "../../src/sdk/client.ts";
 import { RemoteError } from "../../src/sdk/remote-error.ts";
 import { CommandLine } from "./command-line.tsx";
 
@@ -19,6 +20,15 @@ export interface Action {
 
 /** Of the buttons; the smaller one is for rows of a table. */
 type Size = "xs" | "compact-xs";
+
+/** Makes actions of the verbs that experiments and trials have, with the command that does the same. */
+export const verbActions =
+  (noun: "experiment" | "trial", id: number | string, change: (verb: Verb) => Promise<unknown>) =>
+  (verb: Verb, label: string, meaning: string, danger = false): Action => ({
+    ...{ label, meaning, danger },
+    command: `contrail ${noun} ${verb} ${id}`,
+    run: () => change(verb),
+  });
 
 export function Actions({
   actions,

@@ -1,14 +1,13 @@
 /** What people say of an experiment: its name, labels, description and notes; and the way to a new one from it. */
-import { Alert, Button, Group, TagsInput, Textarea, TextInput } from "@mantine/core";
+import { Button, Group, TagsInput, Textarea, TextInput } from "@mantine/core";
 import { Link } from "@tanstack/react-router";
 import { type FormEvent, useState } from "react";
-import { inert } from "../../../src/cli/inert.ts";
 import type { Experiment } from "../../../src/protocol/api.ts";
-import { RemoteError } from "../../../src/sdk/remote-error.ts";
 import type { PanelProps } from "../../app/page.ts";
 import { client } from "../../live/client.ts";
 import { queries } from "../../live/queries.ts";
 import { CommandLine, quoted } from "../../parts/command-line.tsx";
+import { failureText, type Outcome, Told } from "../../parts/told.tsx";
 
 interface Words {
   readonly name: string;
@@ -31,7 +30,7 @@ export default function AboutPanel({ live: { experiment } }: PanelProps) {
   const there = saved ?? wordsOf(experiment);
   const [draft, setDraft] = useState<Partial<Words>>({});
   const [busy, setBusy] = useState(false);
-  const [told, setTold] = useState<{ readonly text: string; readonly failed: boolean }>();
+  const [told, setTold] = useState<Outcome>();
   const words: Words = { ...there, ...draft };
   const changed = (Object.keys(draft) as (keyof Words)[]).filter(
     (name) => !isSame(draft[name], there[name]),
@@ -52,11 +51,7 @@ export default function AboutPanel({ live: { experiment } }: PanelProps) {
       setTold({ text: "Saved.", failed: false });
       await queries.invalidateQueries({ queryKey: ["experiments"] });
     } catch (error) {
-      const hint = error instanceof RemoteError ? ` ${error.hint}` : "";
-      setTold({
-        text: `${error instanceof Error ? error.message : String(error)}${hint}`,
-        failed: true,
-      });
+      setTold({ text: failureText(error), failed: true });
     } finally {
       setBusy(false);
     }
@@ -108,13 +103,7 @@ export default function AboutPanel({ live: { experiment } }: PanelProps) {
             </Button>
           )}
         </Group>
-        <div role="status">
-          {told ? (
-            <Alert color={told.failed ? "red" : "green"} variant="light" p="xs">
-              {inert(told.text)}
-            </Alert>
-          ) : null}
-        </div>
+        <Told outcome={told} />
       </form>
       <CommandLine command={commandOf(id, words, changed)} />
       <p>

@@ -1,5 +1,5 @@
 /** One metric of all the trials, on one axis. */
-import { SegmentedControl, Select } from "@mantine/core";
+import { Select } from "@mantine/core";
 import { useQueries } from "@tanstack/react-query";
 import { fromWire } from "../../../src/base/json.ts";
 import { measured, plural } from "../../../src/cli/figures.ts";
@@ -7,6 +7,7 @@ import { inert } from "../../../src/cli/inert.ts";
 import { ChartFrame } from "../../charts/chart-frame.tsx";
 import { LineChart, type LineSeries } from "../../charts/line-chart.tsx";
 import { SERIES_COLOURED_MAX } from "../../charts/palette.ts";
+import { SCALES, ScaleChoice } from "../../charts/scale-choice.tsx";
 import { client } from "../../live/client.ts";
 import { Failed, Loading } from "../../parts/states.tsx";
 import { choice, type RawView, useViewState } from "../../parts/view-state.ts";
@@ -14,7 +15,6 @@ import type { Compared } from "./use-compared.ts";
 
 const POINTS = 500;
 const EVERY_MS = 5_000;
-const SCALES = ["linear", "log"] as const;
 const readView = (raw: RawView) => ({ scale: choice(raw.scale, SCALES), metric: raw.metric });
 
 export function ComparedCurves({ compared }: { readonly compared: readonly Compared[] }) {
@@ -68,13 +68,7 @@ export function ComparedCurves({ compared }: { readonly compared: readonly Compa
             searchable
             w={150}
           />
-          <SegmentedControl
-            size="xs"
-            aria-label="Scale"
-            data={[...SCALES]}
-            value={scale}
-            onChange={(value) => change({ scale: value === "linear" ? undefined : value })}
-          />
+          <ScaleChoice value={scale} onChange={(scale) => change({ scale })} />
         </>
       }
     >

@@ -7,12 +7,12 @@ import { useState } from "react";
 import { inert } from "../../../src/cli/inert.ts";
 import type { ProblemIssue } from "../../../src/protocol/errors.ts";
 import type { Tree } from "../../../src/protocol/runner-wire.ts";
-import { RemoteError } from "../../../src/sdk/remote-error.ts";
 import { client } from "../../live/client.ts";
 import { queries } from "../../live/queries.ts";
 import { CommandLine } from "../../parts/command-line.tsx";
 import { Failed, Loading } from "../../parts/states.tsx";
 import { Inert } from "../../parts/text.tsx";
+import { failureText } from "../../parts/told.tsx";
 import { type RawView, useViewState } from "../../parts/view-state.ts";
 import { CodeChoice, type CodeChosen } from "./code-choice.tsx";
 import { Editor } from "./editor.tsx";
@@ -93,8 +93,7 @@ function Writing({ source }: { readonly source: Source | null }) {
           params: { id: String(experiment.id) } as never,
         });
     } catch (error) {
-      const hint = error instanceof RemoteError ? ` ${error.hint}` : "";
-      setFailure(`${error instanceof Error ? error.message : String(error)}${hint}`);
+      setFailure(failureText(error));
     } finally {
       setBusy(false);
     }

@@ -4,8 +4,7 @@
  * long an answer takes. Dragging upwards keeps the trials that pass through a range of values at that step; who is
  * kept stands in the address.
  */
-import { NativeSelect, SegmentedControl } from "@mantine/core";
-import { useQuery } from "@tanstack/react-query";
+import { NativeSelect } from "@mantine/core";
 import { useMemo, useState } from "react";
 import { fromWire } from "../../../src/base/json.ts";
 import { aligned, count, measured, plural, steps } from "../../../src/cli/figures.ts";
@@ -15,7 +14,9 @@ import { ChartFrame } from "../../charts/chart-frame.tsx";
 import { keptText, readKept } from "../../charts/kept.ts";
 import { LineChart, type LineSeries, SERIES_DRAWN_MAX } from "../../charts/line-chart.tsx";
 import { SERIES_COLOURED_MAX } from "../../charts/palette.ts";
+import { SCALES, ScaleChoice } from "../../charts/scale-choice.tsx";
 import { client } from "../../live/client.ts";
+import { usePaced } from "../../live/paced.ts";
 import { type Column, DataTable } from "../../parts/data-table.tsx";
 import { StateBadge } from "../../parts/state-badge.tsx";
 import { Failed, Loading } from "../../parts/states.tsx";
@@ -25,10 +26,6 @@ import { brushed, chosenCurves, TOPS } from "./chosen-curves.ts";
 import { curvesSentence } from "./curves-sentence.ts";
 
 const POINTS = 200;
-const EVERY_MS_MIN = 2_000;
-/** Of the time that passes, at most this share is spent on waiting for curves. */
-const LOAD_SHARE = 10;
-const SCALES = ["linear", "log"] as const;
 
 const readView = (raw: RawView) => ({
   scale: choice(raw.scale, SCALES),
@@ -42,19 +39,12 @@ export default function LearningCurves({ live }: PanelProps) {
   const [{ scale, top, kept, isOwnTab }, change] = useViewState(readView);
   const [focus, setFocus] = useState<string>();
   const isOver = experiment.ended_at !== null;
-  const curves = useQuery({
-    queryKey: ["experiment", id, "curves", isOver],
-    queryFn: async () => {
-      const beganMs = performance.now();
-      const reply = await client.curves(id, { points: POINTS, limit: SERIES_DRAWN_MAX });
-      return { reply, tookMs: performance.now() - beganMs };
-    },
-    staleTime: isOver ? Number.POSITIVE_INFINITY : 0,
-    refetchInterval: (query) =>
-      isOver ? false : Math.max(EVERY_MS_MIN, LOAD_SHARE * (query.state.data?.tookMs ?? 0)),
-    placeholderData: (before) => before,
+  const curves = usePaced({
+    key: ["experiment", id, "curves"],
+    isOver,
+    ask: () => client.curves(id, { points: POINTS, limit: SERIES_DRAWN_MAX }),
   });
-  const whole = curves.data?.reply;
+  const whole = curves.data?.value;
   const reply = useMemo(
     () => whole && { ...whole, items: chosenCurves(whole.items, { top, kept }) },
     [whole, top, kept],
@@ -104,13 +94,7 @@ export default function LearningCurves({ live }: PanelProps) {
               })
             }
           />
-          <SegmentedControl
-            size="xs"
-            aria-label="Scale"
-            data={[...SCALES]}
-            value={scale}
-            onChange={(value) => change({ scale: value === "linear" ? undefined : value })}
-          />
+          <ScaleChoice value={scale} onChange={(scale) => change({ scale })} />
         </>
       }
     >

@@ -1,19 +1,10 @@
 /** What can be done to an experiment as it is now; the server decides in the end. */
 import type { Experiment } from "../../../src/protocol/api.ts";
 import { client } from "../../live/client.ts";
-import type { Action } from "../../parts/actions.tsx";
+import { type Action, verbActions } from "../../parts/actions.tsx";
 
 export function experimentActions({ id, state }: Experiment): Action[] {
-  const action = (
-    verb: "pause" | "activate" | "cancel" | "kill",
-    label: string,
-    meaning: string,
-    danger = false,
-  ): Action => ({
-    ...{ label, meaning, danger },
-    command: `contrail experiment ${verb} ${id}`,
-    run: () => client.changeExperiment(id, verb),
-  });
+  const action = verbActions("experiment", id, (verb) => client.changeExperiment(id, verb));
   const pause = action(
     "pause",
     "Pause",

@@ -1,5 +1,5 @@
 /** Any hyperparameter, or two, against any metric. What is chosen stands in the address. */
-import { NativeSelect, SegmentedControl } from "@mantine/core";
+import { NativeSelect } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { useCallback, useMemo } from "react";
 import { fromWire } from "../../../src/base/json.ts";
@@ -7,6 +7,7 @@ import { inert } from "../../../src/cli/inert.ts";
 import type { Trial } from "../../../src/protocol/api.ts";
 import { ChartFrame } from "../../charts/chart-frame.tsx";
 import { Drawing, type Place } from "../../charts/drawing.tsx";
+import { SCALES, ScaleChoice } from "../../charts/scale-choice.tsx";
 import { client } from "../../live/client.ts";
 import { choice, type RawView, useViewState } from "../../parts/view-state.ts";
 import type { HyperparameterProps } from "./parallel-chart.tsx";
@@ -18,7 +19,6 @@ import type { Tried } from "./tried.ts";
 const HEIGHT_PX = 360;
 const TRIALS_MAX = 1_000;
 const CELLS_MAX = { wide: 12, tall: 8 } as const;
-const SCALES = ["linear", "log"] as const;
 /** Figures that no program reports; the names of metrics stand behind a colon and cannot meet them. */
 const OWN: Readonly<Record<string, (trial: Trial) => number>> = {
   steps: ({ step }) => step,
@@ -150,12 +150,10 @@ export function ScatterChart({ live, axes, tried }: HyperparameterProps) {
             }
           />
           {other ? null : (
-            <SegmentedControl
-              size="xs"
-              aria-label="Scale of the figure"
-              data={[...SCALES]}
+            <ScaleChoice
+              label="Scale of the figure"
               value={view.scale}
-              onChange={(value) => change({ yscale: value === "linear" ? undefined : value })}
+              onChange={(yscale) => change({ yscale })}
             />
           )}
         </>

@@ -1,15 +1,14 @@
 /** A password is what signs in where there is no link; without one, only links and tokens do. */
-import { Alert, Button, PasswordInput } from "@mantine/core";
+import { Button, PasswordInput } from "@mantine/core";
 import { type FormEvent, useState } from "react";
-import { inert } from "../../../src/cli/inert.ts";
-import { RemoteError } from "../../../src/sdk/remote-error.ts";
 import { client } from "../../live/client.ts";
+import { failureText, type Outcome, Told } from "../../parts/told.tsx";
 
 export function Password() {
   const [password, setPassword] = useState("");
   const [again, setAgain] = useState("");
   const [busy, setBusy] = useState(false);
-  const [told, setTold] = useState<{ readonly text: string; readonly failed: boolean }>();
+  const [told, setTold] = useState<Outcome>();
   const differs = again !== "" && again !== password;
   const submit = async (event: FormEvent): Promise<void> => {
     event.preventDefault();
@@ -20,11 +19,7 @@ export function Password() {
       setPassword("");
       setAgain("");
     } catch (error) {
-      const hint = error instanceof RemoteError ? ` ${error.hint}` : "";
-      setTold({
-        text: `${error instanceof Error ? error.message : String(error)}${hint}`,
-        failed: true,
-      });
+      setTold({ text: failureText(error), failed: true });
     } finally {
       setBusy(false);
     }
@@ -60,13 +55,7 @@ export function Password() {
           Set the password
         </Button>
       </form>
-      <div role="status">
-        {told ? (
-          <Alert color={told.failed ? "red" : "green"} variant="light" p="xs">
-            {inert(told.text)}
-          </Alert>
-        ) : null}
-      </div>
+      <Told outcome={told} />
     </section>
   );
 }

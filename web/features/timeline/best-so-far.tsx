@@ -8,6 +8,7 @@ import type { PanelProps } from "../../app/page.ts";
 import { ChartFrame } from "../../charts/chart-frame.tsx";
 import { Drawing, fitted, type Hit, type Place, type Scene } from "../../charts/drawing.tsx";
 import { linearScale, scaleOf } from "../../charts/scale.ts";
+import { SCALES, ScaleChoice } from "../../charts/scale-choice.tsx";
 import { useProgress } from "../../live/history.ts";
 import { Failed, Loading } from "../../parts/states.tsx";
 import { choice, type RawView, useViewState } from "../../parts/view-state.ts";
@@ -18,7 +19,6 @@ const LEFT_PX = 60;
 const RIGHT_PX = 18;
 const TOP_PX = 24;
 const BOTTOM_PX = 40;
-const SCALES = ["linear", "log"] as const;
 
 const readView = (raw: RawView) => ({
   against: choice(raw.against, AGAINST),
@@ -89,12 +89,10 @@ export function BestSoFar({ live }: PanelProps) {
             value={against}
             onChange={(value) => change({ against: value === "time" ? undefined : value })}
           />
-          <SegmentedControl
-            size="xs"
-            aria-label="Scale of the best"
-            data={[...SCALES]}
+          <ScaleChoice
+            label="Scale of the best"
             value={scale}
-            onChange={(value) => change({ bestscale: value === "linear" ? undefined : value })}
+            onChange={(bestscale) => change({ bestscale })}
           />
         </>
       }

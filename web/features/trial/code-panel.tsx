@@ -7,6 +7,7 @@ import { bytes, count, plural } from "../../../src/cli/figures.ts";
 import { inert, inertLines } from "../../../src/cli/inert.ts";
 import type { TreeEntry } from "../../../src/protocol/runner-wire.ts";
 import { blobAddress, readFileStart, readTree, textOf } from "../../live/content.ts";
+import { useExperimentDetail } from "../../live/experiment-detail.ts";
 import { CommandLine } from "../../parts/command-line.tsx";
 import { type Column, DataTable } from "../../parts/data-table.tsx";
 import { Facts } from "../../parts/facts.tsx";
@@ -14,7 +15,7 @@ import { Empty, Failed, Loading } from "../../parts/states.tsx";
 import { Inert } from "../../parts/text.tsx";
 import { type RawView, useViewState } from "../../parts/view-state.ts";
 import { gitFacts } from "./git-facts.tsx";
-import { type TrialPanelProps, useExperimentDetail } from "./use-trial.ts";
+import type { TrialPanelProps } from "./use-trial.ts";
 
 const SHOWN_BYTES_MAX = 512 * 1024;
 const LINE_CHARS_MAX = 5_000;

@@ -1,12 +1,13 @@
 /** Where a trial came from, as it was recorded: what submitted it, the data it was given, the seeds. */
 import type { Json } from "../../../src/base/json.ts";
 import { inert } from "../../../src/cli/inert.ts";
+import { useExperimentDetail } from "../../live/experiment-detail.ts";
 import { CommandLine } from "../../parts/command-line.tsx";
 import { Facts } from "../../parts/facts.tsx";
 import { flatten, word } from "../../parts/paths.ts";
 import { Failed, Loading } from "../../parts/states.tsx";
 import { Inert } from "../../parts/text.tsx";
-import { type TrialPanelProps, useExperimentDetail } from "./use-trial.ts";
+import type { TrialPanelProps } from "./use-trial.ts";
 
 export default function EnvironmentPanel({ live: { experiment, trial } }: TrialPanelProps) {
   const detail = useExperimentDetail(experiment.id);

@@ -1,5 +1,5 @@
 /** Every series of a trial, live, each in a chart of its own over the same steps. */
-import { Checkbox, SegmentedControl, TextInput } from "@mantine/core";
+import { Checkbox, TextInput } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { useMemo, useState } from "react";
@@ -8,7 +8,9 @@ import { inert } from "../../../src/cli/inert.ts";
 import type { Checkpoint } from "../../../src/protocol/api.ts";
 import { ChartFrame } from "../../charts/chart-frame.tsx";
 import { LineChart } from "../../charts/line-chart.tsx";
+import { SCALES, ScaleChoice } from "../../charts/scale-choice.tsx";
 import { client } from "../../live/client.ts";
+import { usePaced } from "../../live/paced.ts";
 import { CommandLine } from "../../parts/command-line.tsx";
 import { Empty, Failed, Loading } from "../../parts/states.tsx";
 import { Inert } from "../../parts/text.tsx";
@@ -17,11 +19,7 @@ import { metricLines, metricSentence, nearestCheckpoint, type Series } from "./m
 import type { TrialPanelProps } from "./use-trial.ts";
 
 const POINTS = 1_000;
-const EVERY_MS_MIN = 2_000;
-/** Of the time that passes, at most this share is spent on waiting for points. */
-const LOAD_SHARE = 10;
 const CHARTS_MAX = 24;
-const SCALES = ["linear", "log"] as const;
 
 const readView = (raw: RawView) => ({
   scale: choice(raw.scale, SCALES),
@@ -34,19 +32,12 @@ export default function MetricsPanel({
 }: TrialPanelProps) {
   const [{ scale, superseded, metric }, change] = useViewState(readView);
   const [picked, setPicked] = useState<number>();
-  const metrics = useQuery({
-    queryKey: ["trial", id, "metrics", superseded, isOver],
-    queryFn: async () => {
-      const beganMs = performance.now();
-      const reply = await client.metrics(id, { points: POINTS, superseded });
-      return { reply, tookMs: performance.now() - beganMs };
-    },
-    staleTime: isOver ? Number.POSITIVE_INFINITY : 0,
-    refetchInterval: (query) =>
-      isOver ? false : Math.max(EVERY_MS_MIN, LOAD_SHARE * (query.state.data?.tookMs ?? 0)),
-    placeholderData: (before) => before,
+  const metrics = usePaced({
+    key: ["trial", id, "metrics", superseded],
+    isOver,
+    ask: () => client.metrics(id, { points: POINTS, superseded }),
   });
-  const reply = metrics.data?.reply;
+  const reply = metrics.data?.value;
   const matching = useMemo(() => {
     const word = metric.toLowerCase();
     // What the search looks at first.
@@ -61,13 +52,7 @@ export default function MetricsPanel({
   return (
     <>
       <div className="filters">
-        <SegmentedControl
-          size="xs"
-          aria-label="Scale"
-          data={[...SCALES]}
-          value={scale}
-          onChange={(value) => change({ scale: value === "linear" ? undefined : value })}
-        />
+        <ScaleChoice value={scale} onChange={(scale) => change({ scale })} />
         {reply.series.length > 6 || metric !== "" ? (
           <TextInput
             size="xs"

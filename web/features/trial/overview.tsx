@@ -4,6 +4,7 @@ import type { Json } from "../../../src/base/json.ts";
 import { count, duration, measured, plural, steps } from "../../../src/cli/figures.ts";
 import { inert, inertLog } from "../../../src/cli/inert.ts";
 import type { TrialDetail } from "../../../src/protocol/api.ts";
+import { useExperimentDetail } from "../../live/experiment-detail.ts";
 import { CommandLine } from "../../parts/command-line.tsx";
 import { type Column, DataTable } from "../../parts/data-table.tsx";
 import { Figures, Progress } from "../../parts/facts.tsx";
@@ -11,7 +12,7 @@ import { flatten, word } from "../../parts/paths.ts";
 import { Loading } from "../../parts/states.tsx";
 import { Ago, Inert } from "../../parts/text.tsx";
 import { spaceAt, spaceWords } from "./space-words.ts";
-import { type TrialPanelProps, useExperimentDetail } from "./use-trial.ts";
+import type { TrialPanelProps } from "./use-trial.ts";
 import { WhyHistory } from "./why-history.tsx";
 
 export default function Overview({ live }: TrialPanelProps) {

@@ -1,19 +1,10 @@
 /** What can be done to a trial as it is now; the server decides in the end. */
 import type { Trial } from "../../../src/protocol/api.ts";
 import { client } from "../../live/client.ts";
-import type { Action } from "../../parts/actions.tsx";
+import { type Action, verbActions } from "../../parts/actions.tsx";
 
 export function trialActions({ id, state }: Trial): Action[] {
-  const action = (
-    verb: "pause" | "activate" | "cancel" | "kill",
-    label: string,
-    meaning: string,
-    danger = false,
-  ): Action => ({
-    ...{ label, meaning, danger },
-    command: `contrail trial ${verb} ${id}`,
-    run: () => client.changeTrial(id, verb),
-  });
+  const action = verbActions("trial", id, (verb) => client.changeTrial(id, verb));
   const pause = action(
     "pause",
     "Pause",

@@ -1,11 +1,6 @@
 /** One trial, live: itself from the stream of its experiment, and what is too large for that asked for again when it changes. */
 import { keepPreviousData, useQuery } from "@tanstack/react-query";
-import type {
-  Experiment,
-  ExperimentDetail,
-  Trial,
-  TrialDetail,
-} from "../../../src/protocol/api.ts";
+import type { Experiment, Trial, TrialDetail } from "../../../src/protocol/api.ts";
 import { client } from "../../live/client.ts";
 import { useExperiment } from "../../live/experiment.ts";
 
@@ -50,11 +45,3 @@ export const stamp = (trial: Trial | undefined): string =>
   trial === undefined
     ? ""
     : [trial.state, trial.reason, trial.target, trial.restarts, trial.checkpoint?.step].join(" ");
-
-/** The configuration, code and provenance of its experiment: they never change. */
-export const useExperimentDetail = (id: number) =>
-  useQuery<ExperimentDetail>({
-    queryKey: ["experiment", id, "detail"],
-    queryFn: () => client.experiment(id),
-    staleTime: Number.POSITIVE_INFINITY,
-  });
