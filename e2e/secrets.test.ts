@@ -1,13 +1,12 @@
 /** Row S9: secrets are planted wherever a person keeps them, a day is lived, and then everything is searched for them. */
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
 import { lstatSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { describe, test } from "node:test";
 import { declaredApp } from "../src/server/http/openapi.ts";
 import { withTestDatabase } from "../src/store/test-database.ts";
 import { filesBelow } from "../src/store/test-trees.ts";
-import { ROOT, type Stand, stand } from "./support.ts";
+import { stand } from "./support.ts";
 
 const CANARY = "canary9f3b";
 const canary = (name: string): string => `${CANARY}-${name}`;
@@ -111,7 +110,7 @@ describe("planted secrets", () => {
       await cli("login", address);
     }
     for (const token of [`${canary("token")} with spaces`, `cu_${canary("wrong")}`]) {
-      const ran = await contrailWith(it, { CONTRAIL_TOKEN: token }, "experiment", "list");
+      const ran = await it.contrail(["experiment", "list"], { env: { CONTRAIL_TOKEN: token } });
       assert.equal(ran.code, 4);
       said.push({ where: "contrail with a bad token", text: ran.stdout + ran.stderr });
     }
@@ -119,11 +118,14 @@ describe("planted secrets", () => {
       `postgresql://ada:${PASSWORD}@127.0.0.1:1/x`,
       `mysql://ada:${PASSWORD}@x/y`,
     ]) {
-      const env = { DATABASE_URL: url, CONTRAIL_DATA_DIR: join(it.folder, "other") };
-      const ran = await contrailWith(it, env, "up", "--port", "0");
+      const env = {
+        ...{ DATABASE_URL: url, CONTRAIL_DATA_DIR: join(it.folder, "other") },
+        CONTRAIL_TOKEN: undefined,
+      };
+      const ran = await it.contrail(["up", "--port", "0"], { env });
       assert.notEqual(ran.code, 0);
       said.push({ where: `up with ${url.split(":")[0]}`, text: ran.stdout + ran.stderr });
-      const doctor = await contrailWith(it, env, "doctor", "--port", "0");
+      const doctor = await it.contrail(["doctor", "--port", "0"], { env });
       said.push({ where: "doctor", text: doctor.stdout + doctor.stderr });
     }
     await it.killServer();
@@ -196,26 +198,3 @@ describe("planted secrets", () => {
     );
   });
 });
-
-function contrailWith(
-  it: Stand,
-  env: NodeJS.ProcessEnv,
-  ...args: string[]
-): Promise<{ code: number | null; stdout: string; stderr: string }> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(join(ROOT, "bin", "contrail"), args, {
-      cwd: it.folder,
-      env: { ...it.env, CONTRAIL_SERVER: it.server.url, ...env },
-      stdio: ["ignore", "pipe", "pipe"],
-    });
-    const out = { stdout: "", stderr: "" };
-    child.stdout.setEncoding("utf8").on("data", (text: string) => {
-      out.stdout += text;
-    });
-    child.stderr.setEncoding("utf8").on("data", (text: string) => {
-      out.stderr += text;
-    });
-    child.once("error", reject);
-    child.once("close", (code) => resolve({ code, ...out }));
-  });
-}

@@ -164,10 +164,18 @@ export class Stand implements AsyncDisposable {
   /** A command of `contrail`, as a person would type it. */
   contrail(
     args: readonly string[],
-    options: { cwd?: string; signal?: (kill: (name: NodeJS.Signals) => void) => void } = {},
+    options: {
+      cwd?: string;
+      /** Replaces and adds variables; undefined takes one away. */
+      env?: NodeJS.ProcessEnv;
+      signal?: (kill: (name: NodeJS.Signals) => void) => void;
+    } = {},
   ): Promise<{ code: number | null; stdout: string; stderr: string }> {
     const env = { ...this.env, CONTRAIL_SERVER: this.server.url, CONTRAIL_TOKEN: this.token };
-    return this.#run(join(ROOT, "bin", "contrail"), args, { ...options, env });
+    return this.#run(join(ROOT, "bin", "contrail"), args, {
+      ...options,
+      env: { ...env, ...options.env },
+    });
   }
 
   #run(
