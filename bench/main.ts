@@ -6,28 +6,30 @@
  * and each measure's to NAME.json beside it. A figure that misses its aim
  * is a finding and no failure: the exit code says only whether everything could be measured.
  */
-import { randomUUID } from "node:crypto";
-import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { availableParallelism, loadavg, tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { realClock } from "../src/base/real-clock.ts";
-import { isServerProcess, readNote } from "../src/cli/server-process.ts";
-import { stopRunner } from "../src/engines/local/local-engine.ts";
-import type { Bench, Measure } from "./bench.ts";
+import type { Measure } from "./bench.ts";
 import { curves } from "./curves.ts";
 import { decisions } from "./decisions.ts";
+import { engines } from "./engines.ts";
+import { exported } from "./export.ts";
 import type { Figure } from "./figure.ts";
 import { ingestion } from "./ingestion.ts";
 import { LOAD } from "./load/load.ts";
 import { logs } from "./logs.ts";
 import { orchestration } from "./orchestration.ts";
+import { ownBench } from "./own-bench.ts";
 import { ready } from "./ready.ts";
+import { RECORD } from "./record/record.ts";
 import { recovery } from "./recovery.ts";
 import { report } from "./report.ts";
 import { search } from "./search.ts";
 import { startLatency } from "./start-latency.ts";
 import { figureTable } from "./table.ts";
+import { web } from "./web/web.ts";
 
 const SPEED: readonly Measure[] = [
   orchestration,
@@ -40,10 +42,11 @@ const SPEED: readonly Measure[] = [
   report,
   ready,
   search,
+  web,
 ];
-/** How it bears load takes half an hour, so it runs where it is asked for: `load`, or one of its rows by name. */
-const MEASURES: readonly Measure[] = [...SPEED, ...LOAD];
-const GROUPS: Readonly<Record<string, readonly Measure[]>> = { load: LOAD };
+/** How it bears load takes half an hour, and storing ten million points minutes: these run where they are asked for. */
+const MEASURES: readonly Measure[] = [...SPEED, exported, engines, ...LOAD, ...RECORD];
+const GROUPS: Readonly<Record<string, readonly Measure[]>> = { load: LOAD, record: RECORD };
 const ALL_RESULTS = join(import.meta.dirname, "results", "all.json");
 
 function readArguments() {
@@ -73,42 +76,15 @@ function readArguments() {
 
 const args = readArguments();
 const results = args.json === undefined ? ALL_RESULTS : resolve(args.json);
-// The disk that is measured. Another user runs PostgreSQL when this one is root, so it must be passable.
-const root = mkdtempSync(join(resolve(args.dir), "contrail-bench-"));
-chmodSync(root, 0o711);
-for (const signal of ["SIGINT", "SIGTERM"] as const)
-  process.once(signal, () => void cleanUp().finally(() => process.exit(130)));
-
-/**
- * Each measure stops what it started. After a failure or Ctrl-C something may be left: servers and runners are
- * found by the notes in their folders; a database ends with its server, a stub server with its stdin.
- */
-async function cleanUp(): Promise<void> {
-  for (const name of readdirSync(root)) {
-    const dataDir = join(root, name);
-    const pid = readNote(dataDir)?.pid;
-    if (pid !== undefined && isServerProcess(pid)) process.kill(pid, "SIGKILL");
-    await stopRunner(dataDir, realClock);
-  }
-  rmSync(root, { recursive: true, force: true, maxRetries: 5 });
-}
-
 const say = (text: string): void => void process.stderr.write(`${text}\n`);
 const profileDir = args.profile === undefined ? undefined : resolve(args.profile);
 if (profileDir !== undefined) mkdirSync(profileDir, { recursive: true });
-const bench: Bench = {
-  clock: realClock,
-  world: { clock: realClock, env: process.env, newKey: randomUUID },
-  quick: args.quick,
-  soak: args.soak,
-  profileDir,
+const bench = ownBench({
+  ...{ dir: args.dir, quick: args.quick, soak: args.soak, profileDir },
   say: (text) => say(`  ${text}`),
-  folder(name) {
-    const path = mkdtempSync(join(root, `${name}-`));
-    chmodSync(path, 0o711);
-    return path;
-  },
-};
+});
+for (const signal of ["SIGINT", "SIGTERM"] as const)
+  process.once(signal, () => void bench.cleanUp().finally(() => process.exit(130)));
 
 const machine = {
   at: new Date().toISOString(),
@@ -145,7 +121,7 @@ try {
     }
   }
 } finally {
-  await cleanUp();
+  await bench.cleanUp();
 }
 store(results, figures);
 process.stdout.write(`${figureTable(figures)}\n`);

@@ -3,7 +3,8 @@
  * which here is the benchmark itself. So everything between the wire and the disk is what users run,
  * and as many slots as one likes cost nothing.
  *
- * `node bench/stub-server.ts DATA_DIR SLOTS`; DATABASE_URL as ever; says one line of JSON when it is ready, ends with its stdin.
+ * `node bench/stub-server.ts DATA_DIR SLOTS [RESTORABLE_MS]`; DATABASE_URL as ever; says one line of JSON when it is ready, ends with
+ * its stdin.
  */
 import { once } from "node:events";
 import pino from "pino";
@@ -11,8 +12,9 @@ import { realClock } from "../src/base/real-clock.ts";
 import type { Engine } from "../src/engines/engine.ts";
 import { startServer } from "../src/server/server.ts";
 
-const [dataDir, slots] = process.argv.slice(2);
-if (dataDir === undefined || slots === undefined) throw new Error("stub-server DATA_DIR SLOTS");
+const [dataDir, slots, restorableMs] = process.argv.slice(2);
+if (dataDir === undefined || slots === undefined)
+  throw new Error("stub-server DATA_DIR SLOTS [RESTORABLE_MS]");
 
 export interface StubReady {
   readonly url: string;
@@ -50,9 +52,10 @@ const server = await startServer({
   databaseUrl: process.env.DATABASE_URL || undefined,
   clock: realClock,
   log: pino({ level: "error" }, pino.destination({ dest: 2, sync: true })),
-  engine,
+  pools: [{ name: "default", engine }],
   version: "bench",
   user: "bench",
+  ...(restorableMs === undefined ? {} : { restorableMs: Number(restorableMs) }),
   onStopWanted: (_trials, why) => {
     process.stderr.write(`the server wants to stop: ${why}\n`);
     process.exit(1);

@@ -1,31 +1,14 @@
 /** The examples in small, by the commands that their pages give: from the data to the tested checkpoint. */
 import assert from "node:assert/strict";
-import { execFile, execFileSync } from "node:child_process";
-import { existsSync } from "node:fs";
-import { cp, readFile, writeFile } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { execFile } from "node:child_process";
+import { join } from "node:path";
 import { describe, test } from "node:test";
 import { promisify } from "node:util";
+import { copyOf, withPython } from "./example-copy.ts";
 import { ROOT, type Stand, sharedStand } from "./support.ts";
+import { NO_TORCH, pythonWithTorch } from "./torch-python.ts";
 
 const run = promisify(execFile);
-
-/** A copy of an example whose configuration is changed by these replacements. */
-async function copyOf(
-  it: Stand,
-  name: string,
-  changes: readonly [RegExp, string][],
-): Promise<string> {
-  const folder = join(it.folder, name);
-  await cp(join(ROOT, "examples", name), folder, { recursive: true });
-  let text = await readFile(join(folder, "config.yaml"), "utf8");
-  for (const [what, by] of changes) {
-    assert.match(text, what);
-    text = text.replace(what, by);
-  }
-  await writeFile(join(folder, "config.yaml"), text);
-  return folder;
-}
 
 /** A command of `contrail` that has to succeed. @returns its JSON */
 async function contrail(
@@ -77,13 +60,11 @@ describe("examples", () => {
     assert.ok(accuracy > 0.3, `accuracy ${accuracy}`);
   });
 
-  const python = pythonWithTorch();
-  const missing =
-    "no Python with PyTorch in .cache/venv-torch and none named by CONTRAIL_TEST_PYTHON";
-  test("digits-pytorch", { skip: python === undefined ? missing : false }, async () => {
+  const python = pythonWithTorch("sklearn");
+  test("digits-pytorch", { skip: python === undefined ? NO_TORCH : false }, async () => {
     const it = shared();
     const folder = await copyOf(it, "digits-pytorch", [
-      [/entrypoint: python3 train\.py/, `entrypoint: [${JSON.stringify(python)}, train.py]`],
+      withPython(python ?? ""),
       [/max_length: \{ epochs: 9 \}/, "max_length: { epochs: 3 }"],
       [/max_trials: 27/, "max_trials: 3"],
     ]);
@@ -94,18 +75,3 @@ describe("examples", () => {
     assert.ok(Number(/test_accuracy=([0-9.]+)/.exec(stdout)?.[1]) > 0.5, stdout);
   });
 });
-
-function pythonWithTorch(): string | undefined {
-  const named = process.env.CONTRAIL_TEST_PYTHON;
-  const candidates = [named, join(ROOT, ".cache", "venv-torch", "bin", "python")];
-  return candidates.find((path) => {
-    if (path === undefined || path === "" || (dirname(path) !== "." && !existsSync(path)))
-      return false;
-    try {
-      execFileSync(path, ["-c", "import torch, sklearn"], { stdio: "ignore" });
-      return true;
-    } catch {
-      return false;
-    }
-  });
-}

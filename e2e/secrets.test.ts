@@ -82,6 +82,7 @@ describe("planted secrets", () => {
       ],
       ...[
         ["trial", "show", "1.1"],
+        ["trial", "show", "1.1", "--record", "--all"],
         ["trial", "metrics", "1.1"],
         ["logs", "2"],
         ["job", "list"],

@@ -23,6 +23,7 @@ export async function story(it: Stand, id: number): Promise<unknown> {
 export function renamedTo(to: number, from: number, told: unknown): unknown {
   const text = JSON.stringify(told)
     .replaceAll(`"${from}.`, `"${to}.`)
-    .replaceAll(` ${from}.`, ` ${to}.`);
+    // A sentence can end with the same number: "Goes on to step 4."
+    .replaceAll(new RegExp(` ${from}\\.(?=\\d)`, "g"), ` ${to}.`);
   return JSON.parse(text);
 }

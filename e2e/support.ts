@@ -6,7 +6,7 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { randomUUID } from "node:crypto";
-import { openAsBlob, readdirSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { chmod, copyFile, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 
@@ -18,6 +18,7 @@ import { readCredentials } from "../src/cli/credentials.ts";
 import { type StartedServer, startServer, stopServer } from "../src/cli/server-process.ts";
 import type { Experiment, LogEntry, Trial, TrialDetail } from "../src/protocol/api.ts";
 import { Client, eachItem } from "../src/sdk/client.ts";
+import { filePart } from "../src/store/file-part.ts";
 import { scanFolder } from "../src/store/snapshot.ts";
 
 export const ROOT = fileURLToPath(new URL("../", import.meta.url)).replace(/\/$/, "");
@@ -28,6 +29,8 @@ const TRAINING_MARK = "E2E_MARK";
 
 export interface StandOptions {
   readonly slots?: number;
+  /** What its file of pools says; absent = there is none. */
+  readonly pools?: object;
   /** Another database than its own. */
   readonly databaseUrl?: string;
   /** Added to the environment of everything that the stand starts. */
@@ -226,8 +229,9 @@ export class Stand implements AsyncDisposable {
       assert.ok(scanned.ok);
       const { tree, sourceOf } = scanned.folder;
       const lacking = new Set(await this.client.missingBlobs(tree.map((entry) => entry.hash)));
-      for (const { hash, path } of tree)
-        if (lacking.delete(hash)) await this.client.putBlob(hash, await openAsBlob(sourceOf(path)));
+      for (const { hash, path, size } of tree)
+        if (lacking.delete(hash))
+          await this.client.putBlob(hash, filePart({ path: sourceOf(path), size }));
       code = [...tree];
     }
     const { experiment } = await this.client.createExperiment({ config: text, code, activate });
@@ -308,6 +312,10 @@ export async function stand(options: StandOptions = {}): Promise<Stand> {
   // PostgreSQL, which as root runs under another user id, has to pass through.
   await chmod(made.folder, 0o711);
   await mkdir(made.trace);
+  if (options.pools !== undefined) {
+    await mkdir(made.dataDir, { mode: 0o711 });
+    await writeFile(join(made.dataDir, "pools.yaml"), JSON.stringify({ pools: options.pools }));
+  }
   try {
     await made.start();
   } catch (error) {
@@ -350,6 +358,25 @@ export async function until<T>(
       throw new Error(`waited ${limitMs / 1000} s in vain until ${what}${stands}`);
     }
     await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
+
+/**
+ * For what has no limit of its own. What hangs is then named, and does not hold up the run until somebody kills it.
+ * @throws Error with what was waited for, after the limit
+ */
+export async function within<T>(what: string, work: Promise<T>, limitMs = 90_000): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(
+      () => reject(new Error(`waited ${limitMs / 1000} s in vain until ${what}`)),
+      limitMs,
+    );
+  });
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    clearTimeout(timer);
   }
 }
 

@@ -174,7 +174,7 @@ async function searchAndJudge(demo: Demo, client: Client, work: string) {
   const look = { paint: cli.paint, width: cli.width };
   const names = join(work, "names");
   const dataset = await demo.during("registering the data set", (progress) =>
-    addDataset(client, DATASET, names, progress),
+    addDataset({ client, name: DATASET, path: names, progress }),
   );
   demo.say(
     `data set ${dataset.name}@${dataset.version}, ${plural(dataset.files, "file")}: ` +

@@ -5,6 +5,8 @@
  *   npm run faults -- --only F1,F9       some rows
  *   npm run faults -- --quick            a tenth of each, as `npm test` runs them
  *   npm run faults -- --long             also what takes ten minutes by itself
+ *   npm run faults -- --only F1 --points 1-200   of the crash points of F1 only these, so that a long run can be taken in parts; the
+ *                                        part with the last of them also has the sample with real processes
  *   npm run faults -- --json             the same as JSON, on stdout
  *
  * What is being done goes to stderr. Exit code 1 when a row does not pass, 2 when the command line was not understood.
@@ -22,20 +24,25 @@ const say = (text: string): void => void process.stderr.write(`${text}\n`);
 
 function readArguments() {
   const names = ROWS.map(({ name }) => name);
-  const usage = `usage: npm run faults -- [--only ROW[,ROW]] [--quick] [--long] [--json]\nrows: ${names.join(", ")}`;
+  const usage = `usage: npm run faults -- [--only ROW[,ROW]] [--quick] [--long] [--points FROM-TO] [--json]\nrows: ${names.join(", ")}`;
   try {
     const { values } = parseArgs({
       options: {
         only: { type: "string", multiple: true },
         quick: { type: "boolean", default: false },
         long: { type: "boolean", default: false },
+        points: { type: "string" },
         json: { type: "boolean", default: false },
       },
     });
     const only = values.only?.flatMap((list) => list.toUpperCase().split(",")) ?? names;
     const unknown = only.find((name) => !names.includes(name));
     if (unknown !== undefined) throw new Error(`There is no row ${unknown}.`);
-    return { ...values, rows: ROWS.filter(({ name }) => only.includes(name)) };
+    const [, from, to] = /^(\d+)-(\d+)$/.exec(values.points ?? "") ?? [];
+    if (values.points !== undefined && from === undefined)
+      throw new Error(`--points is ${values.points}; it must be two numbers, such as 1-200.`);
+    const points = from === undefined ? undefined : { from: Number(from), to: Number(to) };
+    return { ...values, points, rows: ROWS.filter(({ name }) => only.includes(name)) };
   } catch (error) {
     say(`${(error as Error).message}\n${usage}`);
     process.exit(2);
@@ -68,6 +75,7 @@ for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const)
 const faults: Faults = {
   quick: args.quick,
   long: args.long,
+  points: args.points,
   say: (text) => say(`  ${text}`),
   database: async () => (await databaseEnvironment()).CONTRAIL_TEST_DATABASE_URL ?? "",
 };

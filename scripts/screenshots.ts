@@ -31,11 +31,13 @@ const PAGES: readonly { readonly name: string; readonly path: string }[] = [
   },
   { name: "experiment-time", path: "/experiments/1?tab=time" },
   { name: "experiment-configuration", path: "/experiments/1?tab=configuration" },
+  { name: "experiment-lineage", path: "/experiments/1?tab=lineage" },
   { name: "experiment-notes", path: "/experiments/1?tab=about" },
   {
     name: "experiments-filtered",
     path: "/experiments?filter=label:example+-state:error&sort=name&columns=id,name,state,best,priority,notes",
   },
+  { name: "ideas", path: "/ideas" },
   { name: "queue", path: "/queue" },
   { name: "create", path: "/create?from=1" },
   { name: "audit", path: "/audit?event=12" },
@@ -49,6 +51,7 @@ const PAGES: readonly { readonly name: string; readonly path: string }[] = [
   { name: "trial-code", path: "/trials/1.1?tab=code" },
   { name: "trial-configuration", path: "/trials/1.1?tab=configuration" },
   { name: "trial-environment", path: "/trials/1.1?tab=environment" },
+  { name: "trial-lineage", path: "/lineage/trial:1.1" },
   { name: "trial-events", path: "/trials/1.1?tab=events" },
   { name: "compare", path: "/compare?trials=1.1,1.2,3.1&file=curve.ts" },
 ];
@@ -74,6 +77,19 @@ async function main(): Promise<void> {
     const { id: other } = await exampleRun(it);
     await it.ended(id, 400_000);
     await it.ended(other);
+    // Something that came of it: the same again from its record, a fork of a fork, and a thread to it.
+    await it.client.replay("1.1");
+    const fork = async (of: number, name: string): Promise<number> => {
+      const set = [
+        { path: "name", value: name },
+        { path: "searcher.max_trials", value: 40 },
+      ];
+      const { experiment } = await it.client.fork({ of: String(of), activate: false, set });
+      return experiment?.id ?? of;
+    };
+    const wider = await fork(await fork(id, "wider"), "wider still");
+    await it.client.markThread({ experiment: wider, name: "wider spaces", note: "" });
+    await it.trialWhen("1.1", "is judged", ({ verdict }) => verdict !== null);
     // One that holds both slots and one that waits behind it.
     await exampleSearch(it, { name: "still at work", delayMs: 600_000 });
     await exampleSearch(it, { name: "waits for it" });
@@ -91,7 +107,8 @@ async function main(): Promise<void> {
           await view.page.goto(`${it.server.url}${path}`);
           await view.page.locator(".connection-live").waitFor();
           await view.page.locator("main h1, main .state").first().waitFor();
-          await view.page.getByText(" …").first().waitFor({ state: "hidden" });
+          // Nothing is being asked for any more.
+          await view.page.locator(".state[role=status]").first().waitFor({ state: "hidden" });
           const file = join(FOLDER, `${name}-${scheme}-${size}.png`);
           await view.page.screenshot({ path: file, fullPage: true });
         }

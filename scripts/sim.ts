@@ -3,16 +3,20 @@
  *
  *   npm run sim -- --seeds 1000 [--first 1] [--threads 2]   many runs; the last line counts them
  *   npm run sim -- --seed 123                               one run, with its trace and the hash of it
- *   npm run sim -- --until-broken --seeds 10000             stops at the first that breaks a rule
+ *   npm run sim -- --until-broken --seeds 10000             stops at the first that breaks a rule (--broken-max N: at the Nth)
+ *   --size small|middle|large                               of all runs, instead of what each seed draws
+ *   --json                                                  of many runs only the figures
  *
  * Exit code 1 when a rule was broken, 2 when the command line was not understood.
  */
 import { parseArgs } from "node:util";
 import { runSeeds } from "../src/sim/seed-runs.ts";
 import { simulate } from "../src/sim/simulation.ts";
+import { SIZES } from "../src/sim/sizes.ts";
 import { Trace } from "../src/sim/trace.ts";
 
 const SHOWN_MAX = 20;
+type SizeName = keyof typeof SIZES;
 
 function count(name: string, text: string | undefined, fallback: number): number {
   const value = text === undefined ? fallback : Number(text);
@@ -21,9 +25,10 @@ function count(name: string, text: string | undefined, fallback: number): number
   process.exit(2);
 }
 
-async function one(seed: number): Promise<boolean> {
+async function one(seed: number, size: SizeName | undefined): Promise<boolean> {
   const trace = new Trace((line) => console.log(line));
-  const { broken, events, commits, virtualMs, hash } = await simulate(seed, trace);
+  const outcome = await simulate(seed, trace, size && SIZES[size]);
+  const { broken, events, commits, virtualMs, hash } = outcome;
   if (broken) console.log(`broken: ${broken.message}`);
   const seconds = (virtualMs / 1000).toFixed(1);
   console.log(`seed ${seed}: ${events} events, ${commits} commits, ${seconds} virtual seconds`);
@@ -35,26 +40,36 @@ async function many(options: {
   first: number;
   seeds: number;
   threads: number | undefined;
-  untilBroken: boolean;
+  size: SizeName | undefined;
+  brokenMax: number;
+  json: boolean;
 }): Promise<boolean> {
-  const { first, seeds, threads, untilBroken } = options;
-  const startMs = performance.now();
+  const { first, seeds, threads, size, brokenMax, json } = options;
   let broken = 0;
-  const done = await runSeeds({
+  const { done, wallMs, cpuMs } = await runSeeds({
     ...{ first, count: seeds },
     ...(threads === undefined ? {} : { threads }),
+    ...(size === undefined ? {} : { size }),
     onOutcome: (outcome) => {
       if (outcome.broken === null) return false;
       broken += 1;
-      if (broken <= SHOWN_MAX) {
+      if (broken <= SHOWN_MAX && !json) {
         console.log(`seed ${outcome.seed}: ${outcome.broken.message}`);
-        console.log(`  again: npm run sim -- --seed ${outcome.seed}`);
+        const sized = size === undefined ? "" : ` --size ${size}`;
+        console.log(`  again: npm run sim -- --seed ${outcome.seed}${sized}`);
       }
-      return untilBroken;
+      return broken >= brokenMax;
     },
   });
-  const perSecond = (done / ((performance.now() - startMs) / 1000)).toFixed(0);
-  console.log(`${done} seeds, ${perSecond} runs a second, ${broken} broken invariants`);
+  if (json) {
+    console.log(JSON.stringify({ seeds: done, broken, cpuMs, wallMs }));
+    return broken === 0;
+  }
+  const perCore = (done / (cpuMs / 1000)).toFixed(0);
+  const here = (done / (wallMs / 1000)).toFixed(0);
+  console.log(
+    `${done} seeds, ${perCore} runs a second per core (${here} here), ${broken} broken invariants`,
+  );
   return broken === 0;
 }
 
@@ -64,16 +79,29 @@ const { values } = parseArgs({
     seeds: { type: "string" },
     first: { type: "string" },
     threads: { type: "string" },
+    size: { type: "string" },
     "until-broken": { type: "boolean", default: false },
+    "broken-max": { type: "string" },
+    json: { type: "boolean", default: false },
   },
 });
+
+function sizeOf(name: string | undefined): SizeName | undefined {
+  if (name === undefined || Object.hasOwn(SIZES, name)) return name as SizeName | undefined;
+  console.error(`--size must be one of ${Object.keys(SIZES).join(", ")}, not ${name}`);
+  process.exit(2);
+}
+
+const size = sizeOf(values.size);
+const untilBroken = values["until-broken"] ? 1 : Number.MAX_SAFE_INTEGER;
 const well =
   values.seed !== undefined
-    ? await one(count("seed", values.seed, 0))
+    ? await one(count("seed", values.seed, 0), size)
     : await many({
         first: count("first", values.first, 1),
         seeds: count("seeds", values.seeds, 200),
         threads: values.threads === undefined ? undefined : count("threads", values.threads, 0),
-        untilBroken: values["until-broken"],
+        ...{ size, json: values.json },
+        brokenMax: count("broken-max", values["broken-max"], untilBroken),
       });
 process.exitCode = well ? 0 : 1;

@@ -158,15 +158,17 @@ async function untilStored(
       tookMs: number;
       printedMs: number;
     }>(
-      `select count(*) filter (where stream = 1)::int as lines,
-         count(*) filter (where stream = 1 and number <> line)::int as "outOfOrder",
+      // A line whose end is waited for, because the pipe is full, is stored in pieces: a line begins after one that is whole.
+      `select count(*) filter (where stream = 1 and begins)::int as lines,
+         count(*) filter (where stream = 1 and begins and number <> line)::int as "outOfOrder",
          (extract(epoch from max(at) - min(at)) * 1000)::float8 as "tookMs",
          coalesce(max(printed), 0)::float8 as "printedMs"
-       from (select l.stream, l.at,
-           case when l.stream = 1 then convert_from(substring(l.bytes from 1 for 10), 'SQL_ASCII')::bigint end as number,
-           row_number() over (partition by l.allocation_id, l.stream order by l.seq) - 1 as line,
-           case when l.stream = 2 then (regexp_match(convert_from(l.bytes, 'UTF8'), 'took ([0-9]+) ms'))[1]::bigint end as printed
-         from logs l where l.experiment_id = $1) x`,
+       from (select stream, at, begins,
+           case when stream = 1 and begins then convert_from(substring(bytes from 1 for 10), 'SQL_ASCII')::bigint end as number,
+           count(*) filter (where begins) over (partition by allocation_id, stream order by seq) - 1 as line,
+           case when stream = 2 then (regexp_match(convert_from(bytes, 'UTF8'), 'took ([0-9]+) ms'))[1]::bigint end as printed
+         from (select l.*, lag(l.complete, 1, true) over (partition by l.allocation_id, l.stream order by l.seq) as begins
+           from logs l where l.experiment_id = $1) pieces) x`,
       [experiment],
     );
     const found = rows[0] as {

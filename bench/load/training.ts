@@ -1,5 +1,12 @@
 /** Real training processes under the real runner, and what they say about themselves (programs/trainer.py). */
-import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import {
+  type Dirent,
+  existsSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { type Bench, until } from "../bench.ts";
 import { withDatabase } from "../database.ts";
@@ -150,11 +157,25 @@ export function stepTimes(notes: Notes, trial: string): StepTime[] {
 
 /** What lies on disk for the server: spools of one stream, or of all. */
 export function spoolBytes(dataDir: string, stream: "events" | "logs"): number {
-  let bytes = 0;
-  const folder = join(dataDir, "runner");
-  for (const entry of readdirSync(folder, { recursive: true, encoding: "utf8" })) {
-    if (!entry.split("/").at(-1)?.startsWith(`${stream}-`)) continue;
-    bytes += statSync(join(folder, entry), { throwIfNoEntry: false })?.size ?? 0;
+  const bytesBelow = (folder: string): number => {
+    let bytes = 0;
+    for (const entry of entriesOf(folder)) {
+      const path = join(folder, entry.name);
+      if (entry.isDirectory()) bytes += bytesBelow(path);
+      else if (entry.name.startsWith(`${stream}-`))
+        bytes += statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+    }
+    return bytes;
+  };
+  return bytesBelow(join(dataDir, "runner"));
+}
+
+/** None where the folder has gone: the runner tidies up behind allocations that have ended. */
+function entriesOf(folder: string): Dirent[] {
+  try {
+    return readdirSync(folder, { withFileTypes: true });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return [];
+    throw error;
   }
-  return bytes;
 }

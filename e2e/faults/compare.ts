@@ -3,28 +3,35 @@
 /** Rows as JSON, by table. */
 export type Left = Readonly<Record<string, readonly string[]>>;
 
-/** When retention finds the time to give something up is no part of what was decided. */
-const RETENTION = /^deleted_(?:at|why)$/;
+export interface Compared {
+  /** Further fields to leave out. */
+  readonly without?: readonly string[];
+  /** Retention has come to its end, so what is gone is a result. Until then it is a matter of time. */
+  readonly settled?: boolean;
+}
 
-/**
- * Times, what the log of changes says of the server itself, and how far retention has come differ from run to run.
- * @param without further fields
- */
-export function comparable(rows: Left, without: readonly string[] = []): Left {
+const TIME = /(?:^(?:at|ms)|_at|_ms|At|Ms)$/;
+const TIME_IN_TEXT = /\d{4}-\d\d-\d\dT[\d:.]+Z/g;
+
+/** Times, what the log of changes says of the server itself, and how far retention has come differ from run to run. */
+export function comparable(rows: Left, { without = [], settled = false }: Compared = {}): Left {
+  const shown = (key: string, value: unknown): unknown => {
+    if (without.includes(key) || key === "deleted_why") return undefined;
+    if (/^(?:deleted|purged|emptied)_at$/.test(key)) return settled ? value !== null : undefined;
+    // Of a change: it stands for the row before as well, and so for everything that differs.
+    if (TIME.test(key) || (key === "hash" && String(value).startsWith("\\x"))) return undefined;
+    return typeof value === "string" ? value.replaceAll(TIME_IN_TEXT, "…") : value;
+  };
   const left = Object.entries(rows).map(([table, lines]): [string, string[]] => [
     table,
     lines.flatMap((line) => {
-      const row = JSON.parse(line, (key, value) =>
-        without.includes(key) ||
-        RETENTION.test(key) ||
-        /(?:^(?:at|hash|ms)|_at|_ms|At|Ms)$/.test(key)
-          ? undefined
-          : value,
-      ) as Record<string, unknown>;
+      const row = JSON.parse(line, shown) as Record<string, unknown>;
       if (table !== "changes") return [JSON.stringify(row)];
       const { seq: _seq, ...change } = row;
-      const own = change.experiment_id === null || change.actor === "retention";
-      return own ? [] : [JSON.stringify(change)];
+      if (change.experiment_id === null || change.actor === "retention") return [];
+      // A deletion that was cut off counts what was left for the second half.
+      if (change.what === "emptied") change.cause = "";
+      return [JSON.stringify(change)];
     }),
   ]);
   return Object.fromEntries(left);

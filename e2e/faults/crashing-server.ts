@@ -16,6 +16,8 @@ export interface ServerHome {
   /** Another PostgreSQL than its own. */
   readonly databaseUrl?: string;
   readonly slots: number;
+  /** How long a deleted experiment can be restored; undefined = as everybody's. */
+  readonly restorableMs?: number;
 }
 
 export interface CrashPlan {
@@ -46,23 +48,28 @@ export class CrashingServer {
     return this.#child?.pid ?? 0;
   }
 
+  get #args(): string[] {
+    const { dataDir, slots, restorableMs } = this.#home;
+    return [dataDir, String(slots), ...(restorableMs === undefined ? [] : [String(restorableMs)])];
+  }
+
   /** @returns false when it died before it was ready */
   async start(plan: CrashPlan = {}): Promise<boolean> {
-    const { dataDir, slots, databaseUrl } = this.#home;
+    const { databaseUrl } = this.#home;
     const { at, list, memory } = plan;
     const counted = at !== undefined || list !== undefined;
     const beganMs = performance.now();
     try {
       this.#child = await startChild<StubReady>({
         script: SCRIPT,
-        args: [dataDir, String(slots)],
+        args: this.#args,
         nodeArgs: [
           ...(counted ? ["--import", PRELOAD.href] : []),
           ...(memory === undefined ? [] : ["--import", MEMORY.href]),
         ],
         env: {
           ...process.env,
-          // Hundreds of starts: what the sources compile to is kept for the next one.
+          // Hundreds of starts: what the sources compile to is kept for the next one, by those that end in good order.
           NODE_COMPILE_CACHE: join(tmpdir(), "compiled"),
           ...(databaseUrl === undefined ? {} : { DATABASE_URL: databaseUrl }),
           ...(at === undefined ? {} : { FAULTS_CRASH_AT: String(at) }),
@@ -85,14 +92,19 @@ export class CrashingServer {
 
   /** Kills a start after so long, wherever it is then; one that is ready by then is killed as well. */
   async killWhileStarting(afterMs: number): Promise<void> {
-    const { dataDir, slots } = this.#home;
-    const child = spawn(process.execPath, [SCRIPT.pathname, dataDir, String(slots)], {
+    const child = spawn(process.execPath, [SCRIPT.pathname, ...this.#args], {
       stdio: ["pipe", "ignore", "ignore"],
     });
     const gone = once(child, "exit");
     await wait(afterMs);
     child.kill("SIGKILL");
     await gone;
+  }
+
+  /** Ends it in good order. */
+  async stop(): Promise<void> {
+    await this.#child?.stop();
+    this.#child = undefined;
   }
 
   /** Waits until the process, which has stopped answering, is seen to be gone. */

@@ -1,4 +1,6 @@
 /** F5: kill -9 of the runner of four running trials, with the server there and with the server away. */
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import { isAlive, type Stand, stand } from "../support.ts";
 import { endFaults, fourTrials, goneAfterMs, pidsOf, watchForTwins } from "./four-trials.ts";
@@ -27,8 +29,8 @@ async function killed(faults: Faults, it: Stand, awayS: number): Promise<Finding
   if (awayS > 0) await it.killServer();
   process.kill(it.runnerPid, "SIGKILL");
   const goneMs = await goneAfterMs(training, 30_000);
-  // Before anything of the second attempt is in the trace.
-  const trained = await Promise.all(four.trials.map((trial) => it.traced(trial)));
+  // Where the server is there, the next runner may have delivered some of it by now.
+  const held = four.trials.map((trial) => stepsInSpool(it, `${trial}.1`));
   if (awayS > 0) {
     await wait(awayS * 1000);
     await it.start();
@@ -39,7 +41,11 @@ async function killed(faults: Faults, it: Stand, awayS: number): Promise<Finding
   return [
     within(`training gone, ${how}`, [goneMs], 5),
     none(`trials that did not go on from their checkpoint, ${how}`, faultsAtEnd, " of 4"),
-    none(`steps that the spool held and nobody has, ${how}`, await undelivered()),
+    none(
+      `steps that the spool held and nobody has, ${how}`,
+      await undelivered(),
+      ` of ${held.flat().length}`,
+    ),
     none(`two processes for a trial, ${how}`, stopWatching()),
     none(
       `orphans later, ${how}`,
@@ -47,7 +53,6 @@ async function killed(faults: Faults, it: Stand, awayS: number): Promise<Finding
     ),
   ];
 
-  /** The last step that a program noted may have been killed before it was reported. */
   async function undelivered(): Promise<string[]> {
     const lost: string[] = [];
     for (const [i, trial] of four.trials.entries()) {
@@ -55,9 +60,22 @@ async function killed(faults: Faults, it: Stand, awayS: number): Promise<Finding
       const first = new Set(
         series[0]?.points.filter(({ run }) => run === 1).map(({ step }) => step),
       );
-      for (const { step } of (trained[i] ?? []).slice(0, -1))
-        if (!first.has(step)) lost.push(`${trial} step ${step}`);
+      for (const step of held[i] ?? []) if (!first.has(step)) lost.push(`${trial} step ${step}`);
     }
     return lost;
   }
+}
+
+/**
+ * Reports that lie in the spool of an allocation, read past the code that writes it. What a program has said and no
+ * runner has read yet is not among them: it is trained and said again from the checkpoint on.
+ */
+function stepsInSpool(it: Stand, allocation: string): number[] {
+  const folder = join(it.dataDir, "runner", "allocations", allocation);
+  const files = readdirSync(folder, { recursive: true, withFileTypes: true });
+  return files.flatMap((file) => {
+    if (!file.isFile() || !file.name.startsWith("events")) return [];
+    const text = readFileSync(join(file.parentPath, file.name), "latin1");
+    return [...text.matchAll(/"type":"report"[^{}]*?"step":(\d+)/g)].map(([, n]) => Number(n));
+  });
 }

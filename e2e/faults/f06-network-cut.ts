@@ -62,7 +62,8 @@ async function cut(faults: Faults, { it, proxy, networks, cutS }: Cut): Promise<
     caughtUpMs.push(performance.now() - healedMs);
   }
   // One allocation each, none lost, nobody charged: nothing but latency.
-  const faultsAtEnd = await endFaults(it, four, ["stopped"]);
+  // The end waits behind the checkpoints that were saved meanwhile.
+  const faultsAtEnd = await endFaults(it, four, ["stopped"], 180_000 + cutS * 1000);
   return [
     none(`trials that it did more to than delay, ${how}`, faultsAtEnd, " of 4"),
     none(`two processes for a trial, ${how}`, stopWatching()),

@@ -1,6 +1,6 @@
 /**
  * F12: runner, server or training is killed at every file of a checkpoint of six files: while the files are written,
- * and before and after each of them has reached the server. What is left over from a half one is `gc`'s business.
+ * and before and after each of them has reached the server. What is left over is gone after one run of `gc`.
  */
 import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
@@ -8,6 +8,7 @@ import { join } from "node:path";
 import type { TreeEntry } from "../../src/protocol/runner-wire.ts";
 import { type Stand, until } from "../support.ts";
 import { HttpProxy } from "./http-proxy.ts";
+import { findLeftovers } from "./leftovers.ts";
 import { reroutedStand } from "./rerouted-stand.ts";
 import { all, type Faults, type Finding, none, type Row } from "./row.ts";
 
@@ -31,13 +32,24 @@ export const halfCheckpoint: Row = {
   async run(faults) {
     await using routed = await reroutedStand(2, (target) => HttpProxy.open(target));
     const code = await routed.it.codeFolder({}, ["parts.py"]);
-    const seen: Seen = { begun: 0, whole: 0, broken: [], listed: new Map(), from: [] };
+    const seen: Seen = {
+      begun: 0,
+      whole: 0,
+      broken: [],
+      listed: new Map(),
+      from: [],
+      experiments: [],
+    };
     const places = faults.quick ? QUICK : allPlaces();
     for (const [i, place] of places.entries()) {
       if (i % 5 === 0) faults.say(`${i} of ${places.length} kills`);
       await hit(faults, { ...routed, code, place, seen });
     }
-    return findings(seen, places.length);
+    routed.proxy.handler = (_message, forward) => forward();
+    return [
+      ...findings(seen, places.length),
+      ...(await findLeftovers(routed.it, seen.experiments)),
+    ];
   },
 };
 
@@ -69,6 +81,7 @@ interface Seen {
   readonly listed: Map<string, string | undefined>;
   /** Where those went on whose half checkpoint was never offered. */
   readonly from: number[];
+  readonly experiments: number[];
 }
 
 interface Hit {
@@ -110,6 +123,7 @@ async function hit(_faults: Faults, { it, proxy, code, place, seen }: Hit): Prom
   const trial = `${id}.1`;
   const where = JSON.stringify(place);
   seen.begun += 1;
+  seen.experiments.push(id);
   const over = await until(
     `${trial}, hit at ${where}, is over`,
     async () => {
@@ -124,7 +138,9 @@ async function hit(_faults: Faults, { it, proxy, code, place, seen }: Hit): Prom
   if (over.end_reason === "finished") seen.whole += 1;
   else seen.broken.push(`${where}: ${over.reason}`);
   if (!killed && "upload" in place) seen.broken.push(`${where} was never reached`);
-  const notes = (await readFile(join(it.trace, `parts-${trial}`), "utf8")).split("\n");
+  const trace = join(it.trace, `parts-${trial}`);
+  // One that failed before it went on from anything has noted nothing.
+  const notes = (await readFile(trace, "utf8").catch(() => "")).split("\n");
   for (const note of notes.filter((line) => line.startsWith("restored"))) {
     if (!note.endsWith(" whole")) seen.broken.push(`${where}: ${note}`);
     if ("written" in place) seen.from.push(Number(note.split(" ")[1]));
@@ -140,11 +156,19 @@ async function lookAtListed(it: Stand, trial: string, seen: Seen): Promise<void>
     const detail = await it.client.checkpoint(id).catch(() => undefined);
     if (detail === undefined) continue;
     try {
-      seen.listed.set(key, await faultOf(it, detail.tree));
+      const fault = await faultOf(it, detail.tree);
+      // Given up while it was being read: a later one was saved, and retention needs this one no more.
+      if (fault !== undefined && (await isGivenUp(it, trial, id))) continue;
+      seen.listed.set(key, fault);
     } catch {
       // The server was killed meanwhile; it is looked at again.
     }
   }
+}
+
+async function isGivenUp(it: Stand, trial: string, id: string): Promise<boolean> {
+  const { items } = await it.client.trialCheckpoints(trial);
+  return items.some((checkpoint) => checkpoint.id === id && checkpoint.deleted !== null);
 }
 
 async function faultOf(it: Stand, tree: readonly TreeEntry[]): Promise<string | undefined> {

@@ -1,10 +1,10 @@
 /**
  * F16: programs that will not end, or that leave something behind. Those that hang are killed by an order, those that
  * end are left to themselves; either way everything of theirs has to be gone soon, their slot free and their
- * output kept. (There is no deadline for progress to be tried: a trial that reports nothing is nobody's to judge.)
+ * output kept. With a `progress_deadline` nobody has to notice that a trial hangs: its runner does, in every attempt.
  */
 import { type Stand, stand, until } from "../support.ts";
-import { all, type Faults, none, type Row, within } from "./row.ts";
+import { all, type Faults, type Finding, none, type Row, within } from "./row.ts";
 
 /** Between SIGTERM and SIGKILL, as the runner is told. */
 const GRACE_S = 10;
@@ -84,9 +84,73 @@ export const hungTrial: Row = {
         "wrong ends",
         seen.flatMap(({ wrong }) => wrong ?? []),
       ),
+      ...(await silent(faults, it)),
     ];
   },
 };
+
+const DEADLINE_S = 5;
+const MAX_RESTARTS = 1;
+/** Trains, saves, and hangs with a report owed; what it does about SIGTERM is the second word. */
+const SILENT = `import { readFileSync, writeFileSync } from "node:fs";
+import * as contrail from "contrail";
+const trial = await contrail.init();
+if (trial.params.deaf) process.on("SIGTERM", () => undefined);
+const save = (folder) => writeFileSync(folder + "/kept", "kept");
+const restore = (folder) => readFileSync(folder + "/kept");
+for await (const step of trial.steps({ save, restore })) {
+  console.log("step", step);
+  if (trial.params.hangs && step === 3) await new Promise((resolve) => setTimeout(resolve, 600_000));
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  trial.report(step, { loss: 1 / step });
+  if (step === 2) await trial.checkpoint(step, save, { always: true });
+}
+`;
+
+/** A trial that hangs, one that hangs and ignores SIGTERM, and one that reports, which nobody may touch. */
+async function silent(faults: Faults, it: Stand): Promise<Finding[]> {
+  const code = await it.codeFolder({ "silent.ts": SILENT });
+  const submit = async (hangs: boolean, deaf: boolean): Promise<string> => {
+    const config = {
+      ...{ name: "silent", entrypoint: ["node", "silent.ts"], hyperparameters: { hangs, deaf } },
+      ...{ max_restarts: MAX_RESTARTS, progress_deadline: DEADLINE_S },
+      // Longer than its deadline, where nobody hangs.
+      searcher: { name: "single", metric: "loss", max_length: { epochs: 60 } },
+    };
+    return `${(await it.submit(config, code)).id}.1`;
+  };
+  const hung = [await submit(true, false), await submit(true, true)];
+  const busy = await submit(false, false);
+  for (const trial of [...hung, busy])
+    await it.trialWhen(trial, "is over", ({ ended_at: at }) => at !== null, 240_000);
+  const lateMs: number[] = [];
+  const wrong: string[] = [];
+  for (const trial of hung) {
+    const { allocations, end_reason: end, restarts } = await it.client.trial(trial);
+    const ends = allocations.map((allocation) => allocation.end).join(", ");
+    if (ends !== "no_progress, no_progress") wrong.push(`${trial}: ${ends}`);
+    if (end !== "no_progress" || restarts !== MAX_RESTARTS) wrong.push(`${trial}: ${end}`);
+    if (allocations[1]?.start_step !== 2) wrong.push(`${trial} did not go on from its checkpoint`);
+    const lines = await it.allLogs(trial);
+    for (const { run, ended_at: endedAt } of allocations) {
+      const last = lines.findLast((line) => line.run === run && line.text.startsWith("step"));
+      lateMs.push(Date.parse(endedAt ?? "") - Date.parse(last?.at ?? ""));
+    }
+    faults.say(`silent: ${trial} gone ${(lateMs.at(-1) ?? 0) / 1000} s after its last line`);
+  }
+  const { end_reason: end, allocations } = await it.client.trial(busy);
+  if (end !== "finished" || allocations.length !== 1) wrong.push(`${busy}, which reports: ${end}`);
+  const left = it.processes().filter(({ allocation }) => allocation !== undefined);
+  return [
+    within(
+      `progress_deadline of ${DEADLINE_S} s: gone after its last word`,
+      lateMs,
+      DEADLINE_S + GRACE_S + 5,
+    ),
+    none("progress_deadline: wrong ends, or trials touched that report", wrong),
+    none("progress_deadline: processes left", left),
+  ];
+}
 
 interface Seen {
   readonly goneMs: number;

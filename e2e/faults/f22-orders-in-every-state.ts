@@ -9,7 +9,13 @@ import { eachOf, everyNth, type Faults, none, type Row, within } from "./row.ts"
 
 const VERBS = ["pause", "activate", "cancel", "kill"] as const;
 type Verb = (typeof VERBS)[number];
-type Level = "experiment" | "trial";
+/** A trial is deleted with its experiment. */
+const ORDERS = {
+  experiment: [...VERBS, "delete"],
+  trial: VERBS,
+} as const;
+type Level = keyof typeof ORDERS;
+type Order = Verb | "delete";
 
 /** Ends that are no ends: what an order may come to, by the state in which it was given. */
 interface State {
@@ -18,8 +24,11 @@ interface State {
   readonly reach: (it: Stand, code: string) => Promise<{ id: number; number: number }>;
   /** The states of the trial that count as carried out. */
   readonly wanted: Readonly<Record<Verb, readonly string[]>>;
+  /** Whether the experiment has ended, so that it can be deleted; undefined: it may end at any moment. */
+  readonly ended: boolean | undefined;
 }
 
+const AT_RUNG = "waiting for the search";
 const OVER = ["canceled"];
 const ALIVE: State["wanted"] = {
   pause: ["paused"],
@@ -65,6 +74,7 @@ const STATES: readonly State[] = [
     name: "never started",
     reach: (it) => submitted(it, sleeper(), undefined, false),
     wanted: { ...ALIVE, activate: ["paused", "queued", "running"] },
+    ended: false,
   },
   {
     name: "queued",
@@ -74,11 +84,13 @@ const STATES: readonly State[] = [
       return inState(it, { ...one, number: 2 }, "queued");
     },
     wanted: ALIVE,
+    ended: false,
   },
   {
     name: "running",
     reach: async (it) => inState(it, await submitted(it, sleeper()), "running"),
     wanted: ALIVE,
+    ended: false,
   },
   {
     name: "paused",
@@ -89,14 +101,26 @@ const STATES: readonly State[] = [
     },
     // An order to the experiment to go on is none to a trial that a person holds.
     wanted: { ...ALIVE, activate: ["paused", "queued", "running"] },
+    ended: false,
   },
   {
     name: "pausing",
     reach: (it, code) => deafOne(it, code, "pause"),
     wanted: { ...ALIVE, activate: ["paused", "queued", "running"] },
+    ended: false,
   },
-  { name: "being canceled", reach: (it, code) => deafOne(it, code, "cancel"), wanted: ENDING },
-  { name: "being killed", reach: (it, code) => deafOne(it, code, "kill"), wanted: ENDING },
+  {
+    name: "being canceled",
+    reach: (it, code) => deafOne(it, code, "cancel"),
+    wanted: ENDING,
+    ended: undefined,
+  },
+  {
+    name: "being killed",
+    reach: (it, code) => deafOne(it, code, "kill"),
+    wanted: ENDING,
+    ended: undefined,
+  },
   {
     name: "waiting to be restarted",
     reach: async (it) => {
@@ -108,9 +132,10 @@ const STATES: readonly State[] = [
       return of;
     },
     wanted: ALIVE,
+    ended: false,
   },
   {
-    name: "waiting for the search",
+    name: AT_RUNG,
     reach: async (it, code) => {
       const searcher = { name: "asha", max_length: { epochs: 900 }, divisor: 30, num_rungs: 3 };
       const config = curveSearch(
@@ -120,12 +145,14 @@ const STATES: readonly State[] = [
       return inState(it, await submitted(it, config, code), "waiting");
     },
     wanted: ALIVE,
+    ended: false,
   },
   {
     name: "completed",
     reach: async (it) =>
       inState(it, await submitted(it, sleeper({ entrypoint: ["true"] })), "completed"),
     wanted: sameForAll("completed"),
+    ended: true,
   },
   {
     name: "failed",
@@ -134,6 +161,7 @@ const STATES: readonly State[] = [
       return inState(it, await submitted(it, config), "error");
     },
     wanted: sameForAll("error"),
+    ended: true,
   },
   {
     name: "killed",
@@ -143,6 +171,18 @@ const STATES: readonly State[] = [
       return inState(it, of, "canceled");
     },
     wanted: sameForAll("canceled"),
+    ended: true,
+  },
+  {
+    name: "deleted",
+    reach: async (it) => {
+      const of = await submitted(it, sleeper({ entrypoint: ["true"] }));
+      await it.ended(of.id);
+      await it.client.actOnExperiments("delete", [of.id]);
+      return inState(it, of, "completed");
+    },
+    wanted: sameForAll("completed"),
+    ended: true,
   },
 ];
 
@@ -150,13 +190,13 @@ const LIMIT_S = 30;
 
 export const ordersInEveryState: Row = {
   name: "F22",
-  fault: "pause, activate, cancel, kill in every state",
+  fault: "pause, activate, cancel, kill, delete in every state",
   async run(faults) {
     await using it = await stand({ slots: 24 });
     const code = await it.codeFolder({}, ["curve.ts", "act.py"]);
     const pairs = STATES.flatMap((state) =>
       (["experiment", "trial"] as const).flatMap((level) =>
-        VERBS.map((verb) => ({ state, level, verb })),
+        ORDERS[level].map((verb) => ({ state, level, verb })),
       ),
     );
     const chosen = everyNth(pairs, faults.quick ? 9 : 1);
@@ -192,7 +232,7 @@ export const ordersInEveryState: Row = {
 interface Pair {
   readonly state: State;
   readonly level: Level;
-  readonly verb: Verb;
+  readonly verb: Order;
 }
 
 async function order(faults: Faults, it: Stand, code: string, { state, level, verb }: Pair) {
@@ -200,20 +240,29 @@ async function order(faults: Faults, it: Stand, code: string, { state, level, ve
   const { id, number } = await state.reach(it, code);
   const trial = `${id}.${number}`;
   const beganMs = performance.now();
-  const change = (what: Verb): Promise<unknown> =>
-    level === "trial" ? it.client.changeTrial(trial, what) : it.client.changeExperiment(id, what);
-  const refused = await change(verb).then(
-    () => undefined,
-    (error: unknown) => (error instanceof RemoteError ? error.code : String(error)),
-  );
+  const refused = verb === "delete" ? await remove(it, id) : await change(it, level, verb, trial);
   let wrong = refused === undefined || refused === "conflict" ? undefined : `${where}: ${refused}`;
-  const alive = state.wanted === ALIVE || state.name === "never started";
-  if (refused === "conflict" && alive) wrong = `${where}: refused`;
-  await it
-    .trialWhen(trial, where, (seen) => state.wanted[verb].includes(seen.state), LIMIT_S * 1000)
-    .catch((error: Error) => {
-      wrong ??= error.message;
-    });
+  if (verb === "delete") {
+    const deleted = (await it.client.experiment(id)).deleted !== null;
+    if (deleted !== (refused === undefined)) wrong ??= `${where}: ${refused}, deleted: ${deleted}`;
+    if (state.ended !== undefined && deleted !== state.ended)
+      wrong ??= `${where}: ${deleted ? "deleted while it lives" : "refused"}`;
+  } else {
+    const alive = state.wanted === ALIVE || state.name === "never started";
+    if (refused === "conflict" && alive) wrong = `${where}: refused`;
+    // Its experiment is paused, and it waits at its rung all the same.
+    const atRung = level === "experiment" && verb === "pause" && state.name === AT_RUNG;
+    const wanted = atRung ? ["paused", "waiting"] : state.wanted[verb];
+    await it
+      .trialWhen(trial, where, (seen) => wanted.includes(seen.state), LIMIT_S * 1000)
+      .catch((error: Error) => {
+        wrong ??= error.message;
+      });
+    if (alive && level === "experiment" && verb === "pause") {
+      const { state: now } = await it.client.experiment(id);
+      if (now !== "paused") wrong ??= `${where}: the experiment is ${now}`;
+    }
+  }
   const settledMs = performance.now() - beganMs;
   const killedMs = performance.now();
   await it.client.changeExperiment(id, "kill").catch(() => undefined);
@@ -222,4 +271,26 @@ async function order(faults: Faults, it: Stand, code: string, { state, level, ve
   });
   if (wrong !== undefined) faults.say(wrong.slice(0, 300));
   return { settledMs, endedMs: performance.now() - killedMs, wrong };
+}
+
+/** @returns the code with which it was refused */
+async function change(
+  it: Stand,
+  level: Level,
+  verb: Verb,
+  trial: string,
+): Promise<string | undefined> {
+  const id = Number(trial.split(".")[0]);
+  return await (level === "trial"
+    ? it.client.changeTrial(trial, verb)
+    : it.client.changeExperiment(id, verb)
+  ).then(
+    () => undefined,
+    (error: unknown) => (error instanceof RemoteError ? error.code : String(error)),
+  );
+}
+
+async function remove(it: Stand, id: number): Promise<string | undefined> {
+  const { items } = await it.client.actOnExperiments("delete", [id]);
+  return items[0]?.problem?.code;
 }

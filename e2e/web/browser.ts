@@ -3,12 +3,13 @@
  * gathers what its console said, and a test that ends with an error in it has failed.
  */
 import assert from "node:assert/strict";
-import { existsSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { after, before } from "node:test";
-import { type Browser, type BrowserContext, chromium, type Page } from "playwright-core";
-import type { Stand } from "../support.ts";
+import type { Browser, BrowserContext, Page } from "playwright-core";
+import { CHROMIUM, launch } from "../../bench/web/chromium.ts";
+import { type Stand, within } from "../support.ts";
 
-export const CHROMIUM = "/usr/bin/chromium";
+export { CHROMIUM, launch };
 
 export interface View {
   readonly page: Page;
@@ -17,16 +18,11 @@ export interface View {
   readonly troubles: string[];
 }
 
-export const launch = (): Promise<Browser> =>
-  chromium.launch({
-    executablePath: CHROMIUM,
-    args: [
-      ...["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"],
-      ...["--disable-background-networking", "--disable-component-update", "--disable-sync"],
-    ],
-  });
-
-/** One browser for all the tests of a `describe`. */
+/**
+ * One browser for all the tests of a `describe`. To be asked for before the stand: node:test runs no hook after one that
+ * failed, and a browser that stays open holds the whole process until somebody kills it. So it goes first, which also
+ * ends the page's streams before their server is stopped.
+ */
 export function sharedBrowser(): () => Browser {
   let shared: Browser | undefined;
   before(async () => {
@@ -36,11 +32,31 @@ export function sharedBrowser(): () => Browser {
     );
     shared = await launch();
   });
-  after(() => shared?.close());
+  after(async () => {
+    if (!shared) return;
+    try {
+      await within("the browser is closed", shared.close());
+    } catch (error) {
+      killBrowsers();
+      throw error;
+    }
+  });
   return () => {
     assert.ok(shared, "the browser did not start");
     return shared;
   };
+}
+
+/** Those that this very process started. */
+function killBrowsers(): void {
+  for (const name of readdirSync("/proc").filter((pid) => /^\d+$/.test(pid)))
+    try {
+      const [, parent] = /^PPid:\t(\d+)$/m.exec(readFileSync(`/proc/${name}/status`, "utf8")) ?? [];
+      const isBrowser = readFileSync(`/proc/${name}/cmdline`, "utf8").includes("chromium");
+      if (Number(parent) === process.pid && isBrowser) process.kill(Number(name), "SIGKILL");
+    } catch {
+      // It has gone by itself.
+    }
 }
 
 export interface ViewOptions {
@@ -51,13 +67,19 @@ export interface ViewOptions {
 
 /** A fresh profile at the server, signed out. */
 export async function openView(browser: Browser, options: ViewOptions = {}): Promise<View> {
-  const context = await browser.newContext({
+  const opening = browser.newContext({
     viewport: { width: options.width ?? 1280, height: options.height ?? 860 },
     colorScheme: options.scheme ?? "light",
     reducedMotion: "reduce",
   });
-  const page = await context.newPage();
+  const context = await within("the browser has a new profile", opening);
+  const page = await within("the browser has a new tab", context.newPage());
   page.setDefaultTimeout(30_000);
+  // The one question to a page that playwright waits for without a limit.
+  const evaluate = page.evaluate.bind(page) as (...args: unknown[]) => Promise<unknown>;
+  Object.assign(page, {
+    evaluate: (...args: unknown[]) => within("the page answers a script", evaluate(...args)),
+  });
   const troubles: string[] = [];
   page.on("console", (message) => {
     if (message.type() === "error" || message.type() === "warning")
@@ -89,6 +111,19 @@ export async function signedIn(
 
 /** Ends a test's look: no error may have been in the console. */
 export async function closeView({ context, troubles }: View): Promise<void> {
-  await context.close();
+  await within("the profile is closed", context.close());
   assert.deepEqual(troubles, []);
+}
+
+/** From one place to another with the button held, as a hand does: not in one leap. */
+export async function drag(
+  page: Page,
+  from: readonly [number, number],
+  to: readonly [number, number],
+): Promise<void> {
+  await page.mouse.move(...from);
+  await page.mouse.down();
+  await page.mouse.move((from[0] + to[0]) / 2, (from[1] + to[1]) / 2, { steps: 4 });
+  await page.mouse.move(...to, { steps: 4 });
+  await page.mouse.up();
 }

@@ -5,7 +5,7 @@ import { before, describe, test } from "node:test";
 import type { Locator, Page } from "playwright-core";
 import type { Experiment } from "../../src/protocol/api.ts";
 import { sharedStand, until } from "../support.ts";
-import { closeView, sharedBrowser, signedIn } from "./browser.ts";
+import { closeView, drag, sharedBrowser, signedIn } from "./browser.ts";
 import { exampleSearch, spaceSearch } from "./searches.ts";
 
 const TABS = {
@@ -16,8 +16,8 @@ const TABS = {
 } as const;
 
 describe("the charts of an experiment", () => {
-  const stand = sharedStand({ slots: 2 });
   const browser = sharedBrowser();
+  const stand = sharedStand({ slots: 2 });
   let done: Experiment;
   before(async () => {
     const it = stand();
@@ -142,11 +142,11 @@ describe("the charts of an experiment", () => {
     await until("the curves are drawn", () => inked(chart));
     const table = page.getByRole("table", { name: "Trials drawn" });
     const all = await table.getByRole("row").count();
-    const box = await chart.locator(".u-over").boundingBox();
+    const box = await chart.locator(".drawing").boundingBox();
     assert.ok(box);
     // At the far end only those are left who got there.
-    const x = box.x + box.width - 2;
-    await drag(page, [x, box.y + 1], [x, box.y + box.height - 1]);
+    const x = box.x + box.width - 15;
+    await drag(page, [x, box.y + 2], [x, box.y + box.height - 34]);
     await until("the address has the kept", () => page.url().includes("keep="));
     const ended = (await it.client.curves(done.id)).items.filter(
       ({ points }) => points.at(-1)?.[0] === 9,
@@ -216,18 +216,6 @@ async function exported(page: Page, title: string, choice: string): Promise<stri
   // The next menu is another chart's, and this one takes a moment to go.
   await page.getByRole("menuitem").first().waitFor({ state: "hidden" });
   return await readFile(await (await saved).path(), "latin1");
-}
-
-async function drag(
-  page: Page,
-  from: readonly [number, number],
-  to: readonly [number, number],
-): Promise<void> {
-  await page.mouse.move(...from);
-  await page.mouse.down();
-  await page.mouse.move((from[0] + to[0]) / 2, (from[1] + to[1]) / 2, { steps: 4 });
-  await page.mouse.move(...to, { steps: 4 });
-  await page.mouse.up();
 }
 
 const inked = (chart: Locator): Promise<boolean> =>

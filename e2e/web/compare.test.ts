@@ -1,5 +1,7 @@
 /** Trials side by side in a real browser: what differs, and nothing else. */
 import assert from "node:assert/strict";
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { describe, test } from "node:test";
 import { curveSearch, sharedStand } from "../support.ts";
 import { assertUsable } from "./accessibility.ts";
@@ -7,8 +9,8 @@ import { closeView, sharedBrowser, signedIn } from "./browser.ts";
 import { exampleSearch } from "./searches.ts";
 
 describe("the comparison of trials", () => {
-  const stand = sharedStand({ slots: 2 });
   const browser = sharedBrowser();
+  const stand = sharedStand({ slots: 2 });
 
   test("trials of one experiment, chosen in its tab: one hyperparameter differs, and the curves lie on one axis", async () => {
     const it = stand();
@@ -70,8 +72,26 @@ describe("the comparison of trials", () => {
       { "notes.txt": "a\n<b>x</b>\u202e\nc\n", "new.bin": "\0\x01" },
       ["curve.ts"],
     );
-    const a = await it.submit(curveSearch(single, { name: "first", labels: ["x"] }), one);
-    const b = await it.submit(curveSearch(single, { name: "second", max_restarts: 3 }), two);
+    const data = await it.codeFolder({ "a.csv": "1\n" });
+    for (const text of ["1\n", "2\n"]) {
+      await writeFile(join(data, "a.csv"), text);
+      const added = await it.contrail(["data", "add", "numbers", data]);
+      assert.equal(added.code, 0, added.stderr);
+    }
+    const a = await it.submit(
+      curveSearch(single, {
+        ...{ name: "first", labels: ["x"], data: { train: "numbers@1" } },
+        environment: { OMP_NUM_THREADS: "1" },
+      }),
+      one,
+    );
+    const b = await it.submit(
+      curveSearch(single, {
+        ...{ name: "second", max_restarts: 3, data: { train: "numbers@2" } },
+        environment: { OMP_NUM_THREADS: "<b>2</b>", ONLY_HERE: "1" },
+      }),
+      two,
+    );
     for (const { id } of [a, b]) await it.ended(id);
     const path = `/compare?trials=${a.id}.1,${b.id}.1`;
     const view = await signedIn(browser(), it, `${path}&file=notes.txt`);
@@ -102,6 +122,27 @@ describe("the comparison of trials", () => {
     const fields = page.getByRole("table", { name: "Differences: Configuration" });
     await fields.getByText("max_restarts").waitFor();
     await fields.getByText("name", { exact: true }).waitFor();
+    const differing = async (title: string): Promise<(string | null)[][]> => {
+      const table = page.getByRole("table", { name: `Differences: ${title}` });
+      await table.waitFor();
+      const rows = await table.getByRole("row").all();
+      return await Promise.all(rows.slice(1).map((row) => row.getByRole("cell").allTextContents()));
+    };
+    assert.deepEqual((await differing("Data"))[0], ["train", "numbers@1", "numbers@2"]);
+    // Of what they ran in, exactly what the records have it differently in.
+    assert.deepEqual(
+      (await differing("Environment")).filter(([path]) => !/SEED/.test(path ?? "")),
+      [
+        ["determinism.OMP_NUM_THREADS", "1", "<b>2</b>"],
+        ["variables.OMP_NUM_THREADS", "1", "<b>2</b>"],
+        ["variables.ONLY_HERE", "not there", "1"],
+      ],
+    );
+    await page
+      .getByRole("list", { name: "Completeness of the records" })
+      .getByRole("link", { name: `${b.id}.1` })
+      .waitFor();
+    await page.getByText(`contrail diff ${a.id}.1 ${b.id}.1`).waitFor();
     for (const [scheme, width] of [
       ["light", 1280],
       ["dark", 390],

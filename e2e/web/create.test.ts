@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { curveSearch, sharedStand, until } from "../support.ts";
-import { isForEverybody } from "./accessibility.ts";
+import { assertUsable, isForEverybody } from "./accessibility.ts";
 import { closeView, sharedBrowser, signedIn } from "./browser.ts";
 import { exampleSearch } from "./searches.ts";
 
@@ -20,8 +20,8 @@ searcher:
 `;
 
 describe("creating an experiment", () => {
-  const stand = sharedStand({ slots: 2 });
   const browser = sharedBrowser();
+  const stand = sharedStand({ slots: 2 });
 
   test("faults stand at their lines, a proposal completes a word, and the corrected one runs with a chosen folder", async () => {
     const it = stand();
@@ -89,6 +89,50 @@ describe("creating an experiment", () => {
     const made = await it.client.experiment(id);
     assert.deepEqual([made.code, made.state], [first.code, "paused"]);
     await it.client.changeExperiment(id, "kill");
+    await closeView(view);
+  });
+
+  test("a fork is changed before it is made, says what differs, and is the same otherwise", async () => {
+    const it = stand();
+    const first = await exampleSearch(it, { name: "the forked one" });
+    await it.ended(first.id);
+    const view = await signedIn(browser(), it, `/experiments/${first.id}`);
+    const { page } = view;
+    await page.locator(".page-head").getByRole("button", { name: "Fork", exact: true }).click();
+    await page.getByRole("dialog").getByText(`contrail fork ${first.id}`).waitFor();
+    await page.getByRole("dialog").getByRole("button", { name: "Change it first" }).click();
+    await page.getByRole("heading", { name: `Fork of ${first.id}` }).waitFor();
+    await page.getByText("Nothing: it is the same again.").waitFor();
+    const text = page.getByLabel("Configuration (YAML)");
+    const before = await text.inputValue();
+    await text.fill(before.replace(/("?)max_trials\1: 12/, "$1max_trials$1: 3"));
+    const differs = page.getByRole("table", { name: "What differs" });
+    await differs.getByText("searcher.max_trials").waitFor();
+    await page
+      .getByText(`contrail fork ${first.id} --set searcher.max_trials=3`, { exact: true })
+      .waitFor();
+    const make = page.getByRole("button", { name: "Make the fork" });
+    await until("it may be made", () => make.isEnabled());
+    await make.click();
+    await page.waitForURL(/experiments\/\d+$/);
+    const id = Number(/experiments\/(\d+)/.exec(page.url())?.[1]);
+    assert.notEqual(id, first.id);
+    const made = await it.client.experiment(id);
+    assert.deepEqual([made.ancestry?.kind, made.ancestry?.experiment], ["fork", first.id]);
+    assert.deepEqual(
+      made.ancestry?.overrides.map(({ path, to }) => [path, to]),
+      [["searcher.max_trials", 3]],
+    );
+    assert.equal(made.code, first.code);
+    await page.getByText("searcher.max_trials: 12 → 3").first().waitFor();
+    await it.ended(id);
+    // One trial alone; a fault of it stands at its line.
+    await page.goto(`${it.server.url}/create?fork=${first.id}.1`);
+    await page.getByRole("heading", { name: `Fork of ${first.id}.1` }).waitFor();
+    await page.getByText("Nothing: it is the same again.").waitFor();
+    await text.fill((await text.inputValue()).replace("entrypoint", "entrypaint"));
+    await page.getByText("This cannot be submitted yet").waitFor();
+    await assertUsable(page, "a fork");
     await closeView(view);
   });
 

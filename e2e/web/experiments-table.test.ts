@@ -3,14 +3,14 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { withTestDatabase } from "../../src/store/test-database.ts";
 import { stand as ownStand, sharedStand, until } from "../support.ts";
-import { isForEverybody } from "./accessibility.ts";
+import { assertUsable, isForEverybody } from "./accessibility.ts";
 import { closeView, sharedBrowser, signedIn } from "./browser.ts";
 import { MANY, manyExperiments } from "./many-experiments.ts";
 import { exampleSearch } from "./searches.ts";
 
 describe("the table of experiments", () => {
-  const stand = sharedStand({ slots: 2 });
   const browser = sharedBrowser();
+  const stand = sharedStand({ slots: 2 });
 
   test("acts on exactly the ones that are selected, and names each that refuses", async () => {
     const it = stand();
@@ -57,6 +57,59 @@ describe("the table of experiments", () => {
     const rest = view.troubles.filter((text) => !/status of 409/.test(text));
     assert.deepEqual(rest, []);
     view.troubles.length = 0;
+    await closeView(view);
+  });
+
+  test("labels are put on and taken off exactly the selected ones, and their other labels stay", async () => {
+    const it = stand();
+    const hostile = "<img src=x onerror=document.title='owned'>\u202e";
+    const ids: number[] = [];
+    for (const labels of [["old", "kept"], ["old"], ["old", hostile]]) {
+      const more = { labels };
+      ids.push((await exampleSearch(it, { name: "labelled", activate: false, more })).id);
+    }
+    const [one = 0, two = 0, three = 0] = ids;
+    // One of them is over: those take labels, too.
+    await it.client.changeExperiment(one, "kill");
+    await it.ended(one);
+    const view = await signedIn(browser(), it, "/experiments?filter=name:labelled");
+    const { page } = view;
+    for (const id of [one, three])
+      await page.getByLabel(`Select experiment ${id}`, { exact: true }).check();
+    await page.getByRole("button", { name: "Labels" }).click();
+    const dialog = page.getByRole("dialog");
+    await dialog.getByText(new RegExp(`^${three}, ${one}$`)).waitFor();
+    await dialog.getByLabel("Put on").fill("worth a look");
+    await page.keyboard.press("Enter");
+    await dialog.getByRole("checkbox", { name: hostile.replace("\u202e", "\\u202e") }).waitFor();
+    await assertUsable(page, "the dialog of labels");
+    await dialog.getByRole("checkbox", { name: "old" }).check();
+    await dialog
+      .getByText(
+        `contrail experiment update ${three} ${one} --add-label 'worth a look' --remove-label old`,
+      )
+      .waitFor();
+    await dialog.getByRole("button", { name: "Change these 2" }).click();
+    await page.getByText("Labels: done for 2").waitFor();
+    await page.getByRole("table").getByText("worth a look").nth(1).waitFor();
+    const labels = async (id: number): Promise<readonly string[]> =>
+      (await it.client.experiment(id)).labels;
+    assert.deepEqual(await labels(one), ["kept", "worth a look"]);
+    assert.deepEqual(await labels(two), ["old"]);
+    assert.deepEqual(await labels(three), [hostile, "worth a look"]);
+    // Somebody else's words for the same: the page, which is still open, hears of it.
+    const ran = await it.contrail([
+      "experiment",
+      "update",
+      String(one),
+      String(two),
+      "--add-label",
+      "by hand",
+    ]);
+    assert.equal(ran.code, 0, ran.stderr);
+    await page.getByRole("table").getByText("by hand").nth(1).waitFor();
+    assert.equal(await page.locator("img[src=x]").count(), 0);
+    for (const id of [two, three]) await it.client.changeExperiment(id, "kill");
     await closeView(view);
   });
 

@@ -5,7 +5,7 @@ import { describe, test } from "node:test";
 import type { Page } from "playwright-core";
 import { insertLines } from "../../src/store/log-store.ts";
 import { withTestDatabase } from "../../src/store/test-database.ts";
-import { stand as newStand, sharedStand, until } from "../support.ts";
+import { collect, stand as newStand, sharedStand, until } from "../support.ts";
 import { assertUsable } from "./accessibility.ts";
 import { closeView, sharedBrowser, signedIn } from "./browser.ts";
 import { exampleSearch } from "./searches.ts";
@@ -16,8 +16,8 @@ const BATCH = 20_000;
 const HOSTILE_VALUE = "<img src=x onerror='globalThis.planted = 3'> \u202egnp.exe";
 
 describe("the log viewer", () => {
-  const stand = sharedStand({ slots: 2 });
   const browser = sharedBrowser();
+  const stand = sharedStand({ slots: 2 });
 
   test("hostile output is inert, coloured by an allow-list, and to be had byte for byte", async () => {
     const it = stand();
@@ -185,6 +185,61 @@ describe("the log viewer", () => {
       `${it.server.url}/trials/${trial}?tab=logs&since=2026-01-31&until=2026-01-31+00:00:00.003`,
     );
     await page.getByText("3 lines match").waitFor();
+    // The same as the output of the whole experiment, where a line is found by its position.
+    await page.goto(`${it.server.url}/experiments/${id}?tab=logs`);
+    const whole = page.getByRole("region", { name: `Output of experiment ${id}` });
+    await whole.getByText(`row ${LINES - 1} hay`).waitFor();
+    await watchFreezes(page);
+    await whole.evaluate((element) => {
+      element.scrollTop = (element.scrollHeight - element.clientHeight) / 2;
+    });
+    await until("a line of the middle is shown", async () =>
+      (await whole.locator(".log-text").allTextContents()).some(
+        (text) => Math.abs(Number(/^row (\d+)/.exec(text)?.[1]) - LINES / 2) < 200,
+      ),
+    );
+    assert.ok((await longestFreezeMs(page)) < 2_000, "the page froze");
+    await page.getByRole("searchbox", { name: "Search" }).fill("needle");
+    await page.keyboard.press("Enter");
+    await page.getByText("4 lines match").waitFor();
+    await whole.getByRole("link", { name: trial, exact: true }).nth(2).click();
+    await page.locator(`.log-marked[data-line="${line}"]`).getByText("row 500777 needle").waitFor();
+    await closeView(view);
+  });
+
+  test("all trials of an experiment are followed in one log, and one of them alone", async () => {
+    const it = stand();
+    const { id } = await exampleSearch(it, { name: "talk together", delayMs: 100 });
+    const view = await signedIn(browser(), it, `/experiments/${id}?tab=logs&stream=stdout`);
+    const { page } = view;
+    await page.getByRole("button", { name: "Follow" }).click();
+    const log = page.getByRole("region", { name: `Output of experiment ${id}` });
+    await log.getByText("step 1", { exact: true }).first().waitFor();
+    await page.getByText(`contrail logs ${id} --stream stdout --follow`).waitFor();
+    await it.ended(id);
+    await page.getByRole("button", { name: "End" }).waitFor();
+    // What came live is what there is: in order, each line once.
+    const lines = it.client.logStream({ experiment: id }, { stream: "stdout" });
+    const wanted = (await collect(lines)).flat().length;
+    await page.getByText(`the last ${wanted} that match, and new ones`).waitFor();
+    const numbers = (await log.locator(".log-number").allTextContents()).map(Number);
+    assert.deepEqual(
+      numbers,
+      numbers.toSorted((a, b) => a - b),
+    );
+    assert.equal(new Set(numbers).size, numbers.length);
+    assert.ok(new Set(await log.locator(".log-trial").allTextContents()).size > 1);
+    await page.getByRole("searchbox", { name: "Trial" }).fill("2");
+    await page.keyboard.press("Enter");
+    const own = page.getByRole("region", { name: `Output of trial ${id}.2` });
+    await own.getByText("step 1", { exact: true }).first().waitFor();
+    await page.getByText(`contrail logs ${id}.2 --stream stdout`).waitFor();
+    assert.equal(new URL(page.url()).searchParams.get("trial"), "2");
+    await page.getByRole("searchbox", { name: "Trial" }).fill("99");
+    await page.keyboard.press("Enter");
+    await page.getByText(`Experiment ${id} has no trial “99”`).waitFor();
+    await log.waitFor();
+    await assertUsable(page, "logs of an experiment");
     await closeView(view);
   });
 });

@@ -10,8 +10,8 @@ import { exampleSearch } from "./searches.ts";
 const HOSTILE = "<img src=x onerror=alert(1)> \u202egnp.exe\u001b[31m \u{1f600} {{x}}";
 
 describe("the web page", () => {
-  const stand = sharedStand({ slots: 2 });
   const browser = sharedBrowser();
+  const stand = sharedStand({ slots: 2 });
 
   test("a link signs in once, its token leaves the address, and signing out ends it", async () => {
     const it = stand();
@@ -102,6 +102,16 @@ describe("the web page", () => {
     await act("Kill", "kill");
     await page.locator(".page-title .badge").getByText("canceled").waitFor();
     assert.equal((await it.client.experiment(id)).state, "canceled");
+    // What can be done to one that is over, which sends no news by itself.
+    await act("Archive", "archive");
+    await page.locator(".page-title").getByText("archived").waitFor();
+    assert.notEqual((await it.client.experiment(id)).archived_at, null);
+    await act("Delete", "delete");
+    await page.locator(".page-title").getByText("deleted, to be restored until").waitFor();
+    await act("Restore", "restore");
+    await act("Unarchive", "unarchive");
+    await page.locator(".page-title").getByText("archived").waitFor({ state: "hidden" });
+    assert.equal((await it.client.experiment(id)).archived_at, null);
     await closeView(view);
   });
 
@@ -168,6 +178,10 @@ describe("the web page", () => {
           `/experiments/${id}?tab=hyperparameters`,
           `/experiments/${id}?tab=time`,
           `/experiments/${id}?tab=configuration`,
+          `/experiments/${id}?tab=compare`,
+          `/experiments/${id}?tab=about`,
+          `/experiments/${id}?tab=lineage`,
+          `/lineage/trial:${id}.1`,
         ]) {
           await page.goto(`${it.server.url}${path}`);
           await page.locator("main h1").waitFor();
@@ -226,9 +240,12 @@ async function figure(page: Page, label: string): Promise<string | null> {
 /** Whether anything was drawn on the chart's canvas. */
 const inked = (page: Page): Promise<boolean> =>
   until("the canvas has ink", () =>
-    page.locator(".line-chart canvas").evaluate((canvas) => {
-      const { width, height } = canvas as HTMLCanvasElement;
-      const context = (canvas as HTMLCanvasElement).getContext("2d");
-      return context?.getImageData(0, 0, width, height).data.some((value) => value > 0) === true;
-    }),
+    page
+      .locator(".drawing canvas")
+      .first()
+      .evaluate((canvas) => {
+        const { width, height } = canvas as HTMLCanvasElement;
+        const context = (canvas as HTMLCanvasElement).getContext("2d");
+        return context?.getImageData(0, 0, width, height).data.some((value) => value > 0) === true;
+      }),
   );

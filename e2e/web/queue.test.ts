@@ -13,8 +13,8 @@ const order = async (page: Page): Promise<number[]> => {
 };
 
 describe("slots and queue", () => {
-  const stand = sharedStand({ slots: 1 });
   const browser = sharedBrowser();
+  const stand = sharedStand({ slots: 1 });
 
   test("who waits is moved by key, by number and by dragging, and what starts next goes by it", async () => {
     const it = stand();

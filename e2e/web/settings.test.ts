@@ -1,16 +1,17 @@
 /** Tokens, password, and the log of changes with its verification, in a real browser. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import type { Page } from "playwright-core";
 import { realClock } from "../../src/base/real-clock.ts";
 import { Client } from "../../src/sdk/client.ts";
-import { sharedStand } from "../support.ts";
-import { isForEverybody } from "./accessibility.ts";
-import { closeView, openView, sharedBrowser, signedIn } from "./browser.ts";
+import { stand as newStand, sharedStand } from "../support.ts";
+import { assertUsable, isForEverybody } from "./accessibility.ts";
+import { closeView, openView, sharedBrowser, signedIn, type View } from "./browser.ts";
 import { exampleSearch } from "./searches.ts";
 
 describe("settings and the log of changes", () => {
-  const stand = sharedStand({ slots: 2 });
   const browser = sharedBrowser();
+  const stand = sharedStand({ slots: 2 });
 
   test("a token is made, shown once, works, and is refused once it is revoked", async () => {
     const it = stand();
@@ -55,11 +56,38 @@ describe("settings and the log of changes", () => {
     await page.getByText("The password is set.").waitFor();
     const fresh = await openView(browser());
     await fresh.page.goto(`${it.server.url}/settings`);
-    await fresh.page.getByLabel("User").fill(user);
-    await fresh.page.locator('input[type="password"]').fill("correct horse battery");
-    await fresh.page.getByRole("button", { name: "Sign in" }).click();
+    await fresh.page.getByRole("button", { name: "Sign in" }).waitFor();
+    await assertUsable(fresh.page, "sign-in");
+    await signInWith(fresh.page, user, "wrong horse battery");
+    await fresh.page.getByRole("alert").getByText("the user or the password is wrong").waitFor();
+    assert.deepEqual(await fresh.context.cookies(), []);
+    await signInWith(fresh.page, user, "correct horse battery");
     await fresh.page.getByRole("heading", { name: "Settings" }).waitFor();
+    // Nothing of it is for scripts, or for other sites.
+    const [cookie, ...others] = await fresh.context.cookies(`${it.server.url}/api/v1/session`);
+    assert.deepEqual(
+      [cookie?.httpOnly, cookie?.sameSite, cookie?.path, others],
+      [true, "Strict", "/api/v1", []],
+    );
+    assert.equal(await fresh.page.evaluate("document.cookie"), "");
+    forgiveRefusals(fresh, [401]);
     await closeView(fresh);
+    await closeView(view);
+  });
+
+  test("whoever guesses passwords has to wait, and is told for how long", async () => {
+    await using it = await newStand({ slots: 1 });
+    const view = await openView(browser());
+    const { page } = view;
+    await page.goto(it.server.url);
+    const late = page.getByRole("alert").getByText(/sign-ins failed; the next may come in \d+ s/);
+    for (let i = 0; i < 30 && !(await late.isVisible()); i++) {
+      await signInWith(page, "somebody", `guess number ${i}`);
+      await page.getByRole("alert").waitFor();
+    }
+    await late.waitFor();
+    assert.deepEqual(await view.context.cookies(), []);
+    forgiveRefusals(view, [401, 429]);
     await closeView(view);
   });
 
@@ -95,3 +123,19 @@ describe("settings and the log of changes", () => {
       await isForEverybody(browser(), it, path);
   });
 });
+
+async function signInWith(page: Page, user: string, password: string): Promise<void> {
+  await page.getByLabel("User").fill(user);
+  await page.locator('input[type="password"]').fill(password);
+  await page.getByRole("button", { name: "Sign in" }).click();
+}
+
+/** The browser itself writes down that the server refused. */
+function forgiveRefusals(view: View, statuses: readonly number[]): void {
+  const own = new RegExp(`status of (?:${statuses.join("|")})\\b.*/api/v1/session`);
+  assert.deepEqual(
+    view.troubles.filter((text) => !own.test(text)),
+    [],
+  );
+  view.troubles.length = 0;
+}

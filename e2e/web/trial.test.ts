@@ -4,7 +4,7 @@ import { execFileSync } from "node:child_process";
 import { readFile } from "node:fs/promises";
 import { describe, test } from "node:test";
 import type { Page } from "playwright-core";
-import { sharedStand, until } from "../support.ts";
+import { curveSearch, sharedStand, until } from "../support.ts";
 import { assertUsable } from "./accessibility.ts";
 import { closeView, sharedBrowser, signedIn } from "./browser.ts";
 import { exampleSearch } from "./searches.ts";
@@ -12,8 +12,8 @@ import { exampleSearch } from "./searches.ts";
 const TABS = ["metrics", "logs", "checkpoints", "code", "configuration", "environment", "events"];
 
 describe("the page of a trial", () => {
-  const stand = sharedStand({ slots: 2 });
   const browser = sharedBrowser();
+  const stand = sharedStand({ slots: 2 });
 
   test("everything that is known of it is there, and the answers of why stand in order", async () => {
     const it = stand();
@@ -25,8 +25,8 @@ describe("the page of a trial", () => {
     await page.getByRole("heading", { name: `Trial ${best}` }).waitFor();
     await page.getByText("the best", { exact: true }).waitFor();
     const why = await it.client.why("trial", best);
-    await page.locator(".why > li").first().waitFor();
-    const told = await page.locator(".why > li > p").allTextContents();
+    await page.locator(".why-history > li").first().waitFor();
+    const told = await page.locator(".why-history > li > p").allTextContents();
     assert.deepEqual(
       told,
       why.reasons.map(({ text }) => text),
@@ -36,7 +36,7 @@ describe("the page of a trial", () => {
     await race.getByRole("list", { name: "Competitors" }).waitFor();
     // The figures under a decision are those that it rested on, not those of a later one.
     for (const text of await page
-      .locator(".why > li", { has: page.locator(".race") })
+      .locator(".why-history > li", { has: page.locator(".race") })
       .allTextContents()) {
       const [, rank, of] = /ranked (\d+) of (\d+)/.exec(text) ?? [];
       assert.ok(text.includes(`rank ${rank} of ${of} at rung`), text);
@@ -68,11 +68,72 @@ describe("the page of a trial", () => {
     await page.getByRole("tab", { name: "Configuration" }).click();
     await page.getByText('"max_concurrent_trials": 4').waitFor();
     await page.getByRole("tab", { name: "Environment" }).click();
-    await page.getByText("seed_of_trial").waitFor();
+    await page.getByRole("region", { name: "seeds" }).getByText("trial", { exact: true }).waitFor();
     // The way there stands in the address.
     assert.match(page.url(), new RegExp(`/trials/${best}\\?tab=environment$`));
     await page.goBack();
     await page.getByText('"max_concurrent_trials": 4').waitFor();
+    await closeView(view);
+  });
+
+  test("its record is shown as the command line shows it: what is missing, what does not apply, and every field", async () => {
+    const it = stand();
+    const code = await it.codeFolder(
+      { "package.json": '{"name": "x", "dependencies": {"left-pad": "^1.3.0"}}\n' },
+      ["curve.ts"],
+    );
+    const environment = {
+      MARKUP: "<img src=x onerror=document.title='owned'>\u202e",
+      MY_SECRET: "hunter2",
+    };
+    const searcher = { name: "single", max_length: { epochs: 2 } };
+    const { id } = await it.submit(curveSearch(searcher, { environment }), code);
+    await it.ended(id);
+    const trial = `${id}.1`;
+    const record = await it.client.trialRecord(trial);
+    const view = await signedIn(browser(), it, `/trials/${trial}?tab=environment`);
+    const { page } = view;
+    const region = (name: string) => page.getByRole("region", { name, exact: true });
+    await page.getByText(`${record.items.captured} of ${record.items.applicable} items`).waitFor();
+    for (const [name, gaps] of [
+      ["Could not be captured", record.missing],
+      ["Does not apply", record.not_applicable],
+    ] as const) {
+      assert.ok(gaps.length > 0, name);
+      const list = region(name).locator("dl");
+      await list.waitFor();
+      assert.deepEqual(
+        await list.locator("dt").allTextContents(),
+        gaps.map(({ what }) => what),
+      );
+      assert.deepEqual(
+        await list.locator("dd").allTextContents(),
+        gaps.map(({ why }) => why),
+      );
+    }
+    const requested = region("packages, as the code asks for them");
+    await requested.getByText("npm:left-pad").waitFor();
+    await requested.getByText("^1.3.0").waitFor();
+    await region("cpu").getByText(String(record.captured.cpu?.model)).waitFor();
+    await region("determinism").getByText("CUBLAS_WORKSPACE_CONFIG").waitFor();
+    // What is long is folded, and found all the same; foreign text is text.
+    const variables = page.getByRole("table", { name: "variables" });
+    assert.equal(await variables.count(), 0);
+    await page.getByRole("textbox", { name: "Find in the record" }).fill("onerror");
+    await region("variables").getByText(environment.MARKUP.replace("\u202e", "\\u202e")).waitFor();
+    assert.equal(await page.locator("img[src=x]").count(), 0);
+    assert.match(page.url(), /find=onerror/);
+    await page.getByRole("textbox", { name: "Find in the record" }).fill("MY_SECRET");
+    await region("variables").getByText("(masked)").waitFor();
+    await page.getByRole("textbox", { name: "Find in the record" }).fill("no such thing");
+    await page.getByText("Nothing in the record has “no such thing”").waitFor();
+    await page.getByRole("textbox", { name: "Find in the record" }).fill("");
+    await page.getByText("variables", { exact: true }).click();
+    const count = Object.keys(record.captured.variables ?? {}).length;
+    await variables.waitFor();
+    assert.equal(await variables.getAttribute("aria-rowcount"), String(count + 1));
+    await page.getByText(`contrail trial show ${trial} --record --all`).waitFor();
+    assert.ok(!(await page.content()).includes("hunter2"));
     await closeView(view);
   });
 
@@ -151,7 +212,7 @@ describe("the page of a trial", () => {
     };
     await act("Pause", "pause");
     await badge.getByText("paused").waitFor();
-    await page.locator(".why").getByText("Paused by").first().waitFor();
+    await page.locator(".why-history").getByText("Paused by").first().waitFor();
     await act("Go on", "activate");
     await badge.getByText(/queued|starting|running/).waitFor();
     await act("Kill", "kill");

@@ -47,6 +47,23 @@ describe("why it ended", () => {
     assert.match(String(figures.out_of_memory), /Python said so on stderr/);
   });
 
+  test("silence: no report and no checkpoint within its progress_deadline, at each attempt", async () => {
+    const trial = await ask.over(doing("hold", { progress_deadline: 1, max_restarts: 1 }));
+    const answer = await ask.why("trial", trial);
+    const { figures } = because(answer, {
+      code: "failed_no_progress",
+      text: /neither reported nor saved for .* s, longer than its progress_deadline, so its runner ended it; max_restarts \(1\)/,
+      figures: { restarts: 1, max_restarts: 1, signal: "SIGTERM" },
+    });
+    assert.ok(Number(figures.silent_ms) > 1000);
+    says(answer, { code: "retried", text: /restart 1 of 1 from the beginning/, actor: "contrail" });
+    because(await ask.why("allocation", `${trial}.1`), {
+      code: "ended_no_progress",
+      text: /It was sent SIGTERM\./,
+    });
+    await ask.proven(answer);
+  });
+
   test("a program that is not there", async () => {
     const trial = await ask.over(doing("none", { entrypoint: ["no-such-program"] }));
     because(await ask.why("trial", trial), {

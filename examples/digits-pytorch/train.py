@@ -63,23 +63,26 @@ def make_optimizer(params: contrail.Params, model: nn.Module) -> torch.optim.Opt
     return torch.optim.AdamW(model.parameters(), rate, weight_decay=decay)
 
 
-def train_epoch(model, optimizer, images, labels, batch_size: int) -> float:
+def train_epoch(model, optimizer, loader) -> float:
     model.train()
-    total = 0.0
-    # The order comes from torch's generator, which the checkpoint holds.
-    for batch in torch.randperm(len(labels)).split(batch_size):
+    total = count = 0.0
+    for images, labels in loader:
         optimizer.zero_grad()
-        loss = functional.cross_entropy(model(images[batch]), labels[batch])
+        loss = functional.cross_entropy(model(images), labels)
         loss.backward()
         optimizer.step()
-        total += loss.item() * len(batch)
-    return total / len(labels)
+        total += loss.item() * len(labels)
+        count += len(labels)
+    # Each process has seen its part of every batch.
+    total, count = contrail.torch.total(total, count)
+    return total / count
 
 
 @torch.no_grad()
 def accuracy_on(model, images, labels) -> float:
     model.eval()
-    return (model(images).argmax(1) == labels).float().mean().item()
+    device = next(model.parameters()).device
+    return (model(images.to(device)).argmax(1) == labels.to(device)).float().mean().item()
 
 
 def main() -> None:
@@ -90,15 +93,19 @@ def main() -> None:
     data = split("train", "validation")
     model = Network(**trial.params["network"])
     optimizer = make_optimizer(trial.params, model)
+    train = torch.utils.data.TensorDataset(*data["train"])
+    loader = contrail.torch.loader(trial, train, trial.params["batch_size"])
+    # One process or several: resources.slots_per_trial says how many, and nothing else changes.
+    model, optimizer, loader = contrail.torch.prepare(model, optimizer, loader)
 
     def load(path, step):
-        contrail.torch.load(path, model, optimizer)
+        contrail.torch.load(path, model, optimizer, loader=loader)
 
     def save(path):
-        contrail.torch.save(path, model, optimizer)
+        contrail.torch.save(path, model, optimizer, loader=loader)
 
     for step in trial.steps(restore=load):
-        loss = train_epoch(model, optimizer, *data["train"], trial.params["batch_size"])
+        loss = train_epoch(model, optimizer, loader)
         trial.report(step, loss=loss, accuracy=accuracy_on(model, *data["validation"]))
         trial.checkpoint(step, save)
 

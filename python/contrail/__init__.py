@@ -20,6 +20,7 @@ from typing import Any, Dict, Mapping, Optional, Union
 
 from ._errors import InvalidHyperparameters, TrialError, UnknownParameter, shown
 from ._platform import Platform, Restored
+from ._query import QueryError, ServerUnreachable, query
 from ._runner import connect_runner
 from ._standalone import StandalonePlatform
 from ._trial import Trial
@@ -29,12 +30,15 @@ from ._version import __version__
 __all__ = [
     "InvalidHyperparameters",
     "Params",
+    "QueryError",
     "Restored",
+    "ServerUnreachable",
     "Trial",
     "TrialError",
     "UnknownParameter",
     "__version__",
     "init",
+    "query",
 ]
 
 _WHOLE = "a whole number from 0 on"

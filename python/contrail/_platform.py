@@ -10,7 +10,7 @@ import sys
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, Mapping, NamedTuple, Optional
+from typing import Any, Dict, FrozenSet, Mapping, NamedTuple, Optional
 
 Metrics = Mapping[str, Any]
 
@@ -37,6 +37,8 @@ class Session:
     checkpoint_dir: Path
     """New checkpoint folders are made below this one."""
     restore: Optional[Restored]
+    checkpoint_steps: FrozenSet[int] = frozenset()
+    """A checkpoint is taken at each of these, whatever else asks for one."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,10 @@ class Platform(ABC):
     @abstractmethod
     def checkpoint(self, step: int, path: Path, metadata: Mapping[str, Any]) -> Optional[str]:
         """Hands the complete folder over. Returns why it could not be kept, or None."""
+
+    @abstractmethod
+    def agree(self) -> Orders:
+        """Of several ranks, between two steps: the orders that all of them follow now."""
 
     @abstractmethod
     def wait(self, step: int) -> bool:

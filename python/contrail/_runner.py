@@ -19,10 +19,13 @@ import socket
 import threading
 import time
 from collections import deque
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Callable, Deque, Dict, Mapping, Optional
+from typing import Any, Callable, Deque, Dict, Mapping, Optional, Tuple
 
 from ._errors import TrialError
+from ._observe import observed
+from ._outside import Outside
 from ._platform import Metrics, Orders, Platform, Restored, Session, warn
 from ._values import encode, wire_metrics
 from ._version import __version__
@@ -30,6 +33,7 @@ from ._version import __version__
 BACKLOG_MAX_BYTES = 16 * 1024 * 1024
 FLUSH_TIMEOUT_S = 5.0
 WELCOME_TIMEOUT_S = 60.0
+OBSERVED_AGAIN_S = 10.0
 _READ_BYTES = 65536
 
 
@@ -65,10 +69,18 @@ class RunnerPlatform(Platform):
         self._gone = False
         self._goodbye = False
         self._dropped_reports = 0
+        self._outside: Optional[Outside] = None
+        self._observed_at: Optional[float] = None
+        self._facts: Dict[str, Any] = {}
         self._welcome: Optional[Dict[str, Any]] = None
         # Where the program ends by itself, because nobody else says how far to train.
         self._own_end: Optional[int] = None
         self._checkpointed: Dict[int, Optional[str]] = {}
+        # How often this rank has asked what all of them do, and the answer that came last.
+        self._turns = 0
+        self._agreed: Tuple[int, Optional[Orders]] = (0, None)
+        # This program has trained as many steps as it asks for itself.
+        self._finished = False
         self._say({"type": "hello", "rank": rank, "sdk": "python/" + __version__})
         self._until(lambda: self._welcome is not None, WELCOME_TIMEOUT_S)
         if self._welcome is None:
@@ -76,6 +88,11 @@ class RunnerPlatform(Platform):
             slow = "no welcome within %d s" % WELCOME_TIMEOUT_S
             raise _unreachable(path, "it closed the connection" if self._gone else slow)
         self.session = _session(self._welcome)
+        if self.session.rank == 0 and self._welcome.get("observes"):
+            own = [str(self.session.checkpoint_dir), os.path.dirname(path)]
+            own += [value for value in self.session.data.values() if isinstance(value, str)]
+            own += [] if self.session.restore is None else [str(self.session.restore.path)]
+            self._outside = Outside(own).watch()
         atexit.register(self._leave)
 
     def end_by_itself(self, own_end: Callable[[], int]) -> None:
@@ -96,6 +113,7 @@ class RunnerPlatform(Platform):
         return Orders(self._own_end, orders.yield_, orders.reason)
 
     def report(self, step: int, metrics: Metrics) -> None:
+        self._observe()
         if self._backlog_bytes > BACKLOG_MAX_BYTES:
             self.turn()
         if self._backlog_bytes > BACKLOG_MAX_BYTES:
@@ -110,9 +128,23 @@ class RunnerPlatform(Platform):
         self._until(lambda: step in self._checkpointed)
         return self._checkpointed.pop(step, "the runner went away")
 
+    def agree(self) -> Orders:
+        # Every rank comes to this by itself, at the same step.
+        if self._finished:
+            return self.orders
+        self._turns += 1
+        self._say({"type": "agree", "turn": self._turns})
+        self._until(lambda: self._agreed[0] == self._turns)
+        turn, orders = self._agreed
+        if turn == self._turns and orders is not None:
+            return self._heeded(orders)
+        # With the runner gone nobody can agree on anything any more: on to the target that all know.
+        return self._heeded(replace(orders or self.orders, yield_=None))
+
     def wait(self, step: int) -> bool:
         if self._own_end is not None and step >= self._own_end == self.orders.target:
             self.orders = Orders(step, "stop", "all steps are done")
+            self._finished = True
             return True
         if not self.orders.answers(step):
             self._say({"type": "wait", "step": step})
@@ -129,7 +161,23 @@ class RunnerPlatform(Platform):
     def invalid_hyperparameters(self, reason: str) -> None:
         self._say({"type": "invalid_hyperparameters", "reason": reason})
 
+    def _observe(self, last: bool = False) -> None:
+        """A runner that says so wants to know what the program sees: with the first report, and later once more for what
+        it has reached for since."""
+        if self._outside is None or (self._observed_at is not None and not self._outside.changed):
+            return
+        now = time.monotonic()
+        if self._observed_at is None:
+            self._facts = observed(self.session.restore is None)
+        elif not last and now < self._observed_at + OBSERVED_AGAIN_S:
+            return
+        self._observed_at = now
+        self._say({"type": "observed", "facts": {**self._facts, "outside": self._outside.facts()}})
+
     def bye(self) -> None:
+        self._observe(last=True)
+        if self._outside is not None:
+            self._outside.silence()
         self._say({"type": "bye"})
         self._goodbye = True
         if self._dropped_reports > 0:
@@ -209,6 +257,8 @@ class RunnerPlatform(Platform):
                 self._welcome = message
             elif kind == "orders":
                 self.orders = self._heeded(_orders(message))
+            elif kind == "agreed":
+                self._agreed = (message["turn"], _orders(message))
             elif kind == "checkpointed":
                 self._checkpointed[message["step"]] = message["error"]
             # Anything else comes from a newer runner and is not for us.
@@ -260,6 +310,7 @@ def _session(welcome: Mapping[str, Any]) -> Session:
         unit=welcome["unit"],
         checkpoint_dir=Path(welcome["checkpointDir"]),
         restore=None if restore is None else Restored(restore["step"], Path(restore["path"])),
+        checkpoint_steps=frozenset(welcome.get("checkpointSteps", ())),
     )
 
 

@@ -61,6 +61,9 @@ class StandalonePlatform(Platform):
         os.replace(path, final)
         return None
 
+    def agree(self) -> Orders:
+        return self.orders
+
     def wait(self, step: int) -> bool:
         self.orders = Orders(step, "stop", "all steps are done")
         return True

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Callable, Dict, Iterator, Mapping, NoReturn, Optional
 
 from ._errors import InvalidHyperparameters, TrialError, shown
-from ._platform import Platform, Restored, warn
+from ._platform import Orders, Platform, Restored, warn
 from ._values import Params
 
 Save = Callable[[Path], Any]
@@ -42,6 +42,8 @@ class Trial:
         self._current: Optional[int] = None
         self._save: Optional[Save] = None
         self._metadata: Mapping[str, Any] = {}
+        # Called with the number of each step before its body, for helpers.
+        self._before_step: Optional[Callable[[int], None]] = None
         restore = platform.session.restore
         # The last step that is safe in a checkpoint.
         self._saved_step = 0 if restore is None else restore.step
@@ -114,8 +116,9 @@ class Trial:
     ) -> None:
         """Offers a checkpoint of ``step``: ``save(path)`` writes it into a new, empty folder.
 
-        Inside the loop it is decided when the body is over: taken when the step is the target, when a
-        pause or a stop was ordered, or when the last one is older than the interval; else it costs nothing.
+        Inside the loop it is decided when the body is over: taken when the step is the target or one
+        that the experiment wants kept, when a pause or a stop was ordered, or when the last one is older than
+        the interval; else it costs nothing.
         Outside the loop it is decided at once; with ``always`` it is taken at once.
         Raises TrialError step_invalid, checkpoint_step_mismatch, checkpoint_empty, and what save raises.
         """
@@ -125,7 +128,7 @@ class Trial:
             raise TrialError("checkpoint_step_mismatch", fields)
         self._save = save
         self._metadata = metadata or {}
-        if always or (self._current is None and self._due(number)):
+        if always or (self._current is None and self._due(number, self._platform.orders)):
             self._take(number)
 
     def steps(self, restore: Optional[Restore] = None, save: Optional[Save] = None) -> Iterator[int]:
@@ -156,6 +159,8 @@ class Trial:
             while self._goes_past(step):
                 step += 1
                 self._current = step
+                if self._before_step is not None:
+                    self._before_step(step)
                 yield step
                 self._current = None
             self._platform.bye()
@@ -177,14 +182,13 @@ class Trial:
         """Between two bodies: saves what is due, waits for the search at the target, decides."""
         while True:
             self._platform.turn()
-            orders = self._platform.orders
+            # Ranks must leave the loop together, whenever each of them hears of it.
+            orders = self._platform.orders if self.size == 1 else self._platform.agree()
             at_target = orders.target is not None and step >= orders.target
-            # Ranks must leave the loop together, and only at a target do all hear the same answer.
-            heeds = self.size == 1 or at_target
             # Also before a stop: the order may overtake the last step's checkpoint, the trial's result.
-            if self._due(step):
+            if self._due(step, orders):
                 self._take(step)
-            if orders.yield_ is not None and heeds:
+            if orders.yield_ is not None:
                 if orders.yield_ == "pause":
                     self._warn_unless_saved(step)
                 return False
@@ -193,13 +197,14 @@ class Trial:
             if not self._platform.wait(step):
                 return False
 
-    def _due(self, step: int) -> bool:
+    def _due(self, step: int, orders: Orders) -> bool:
         if self.rank != 0 or step <= self._saved_step:
             return False
-        orders = self._platform.orders
         at_target = orders.target is not None and step >= orders.target
-        leaving = orders.yield_ is not None and (self.size == 1 or at_target)
-        return at_target or leaving or self._monotonic_s() - self._saved_at_s >= self._interval_s
+        leaving = orders.yield_ is not None
+        wanted = step in self._platform.session.checkpoint_steps
+        old = self._monotonic_s() - self._saved_at_s >= self._interval_s
+        return at_target or leaving or wanted or old
 
     def _take(self, step: int) -> None:
         """Saves and hands over. A folder that the platform cannot keep is a warning: the model in memory

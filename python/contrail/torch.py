@@ -1,9 +1,9 @@
-"""PyTorch: seeds, and checkpoints from which training goes on bit for bit.
+"""PyTorch: seeds, loading, several processes, and checkpoints from which training goes on bit for bit.
 
 A checkpoint that holds only weights does not resume a training run, it starts another one: the optimizer's
-moments and every random generator (shuffling, dropout, augmentation) belong to the state as well. So
-``save`` writes them all, and ``load`` puts them all back, generators last, because building a model
-draws from them.
+moments, the place in the data and every random generator (shuffling, dropout, augmentation) belong to the
+state as well. So ``save`` writes them all, and ``load`` puts them all back, generators last, because
+building a model draws from them.
 
 Two files: ``model.pt`` is the model's ``state_dict`` and nothing else, so that equal parameters are equal
 bytes; ``training.pt`` is the rest. Both load with ``weights_only=True``; no code is ever unpickled.
@@ -14,15 +14,17 @@ torch is imported when a function is called, and numpy only if the program has i
 from __future__ import annotations
 
 import os
-import random
-import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Dict, Optional, Union
+from typing import TYPE_CHECKING, Any, Dict, Optional, Tuple, Union
+
+from . import _ranks
+from ._generators import derived, seed_all, set_states, states
+from ._loader import Loader
 
 if TYPE_CHECKING:
     from ._trial import Trial
 
-__all__ = ["load", "save", "seed_everything"]
+__all__ = ["Loader", "load", "loader", "prepare", "save", "seed_everything", "total"]
 
 _MODEL = "model.pt"
 _TRAINING = "training.pt"
@@ -34,16 +36,72 @@ def seed_everything(trial: "Trial", *, deterministic: bool = True) -> None:
     warns where it has none."""
     import torch
 
-    random.seed(trial.seed)
-    numpy = sys.modules.get("numpy")
-    if numpy is not None:
-        numpy.random.seed(trial.seed % 2**32)
-    torch.manual_seed(trial.seed)
+    seed_all(torch, trial.seed)
     if deterministic:
         # cuBLAS reads this when it first starts; it is what makes its sums come out in one order.
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         torch.backends.cudnn.benchmark = False
         torch.use_deterministic_algorithms(True, warn_only=True)
+    rank = getattr(trial, "rank", 0)
+    if rank > 0:
+        # All ranks build the same model from the same seed, and then must not draw the same dropout. Rank 0's
+        # generators are in the checkpoint; the others' are a function of the step, so they need not be.
+        trial._before_step = lambda step: seed_all(torch, derived(trial.seed, "rank", rank, step))
+
+
+def loader(
+    trial: "Trial",
+    dataset: Any,
+    batch_size: int,
+    *,
+    shuffle: bool = True,
+    workers: int = 0,
+    drop_last: bool = False,
+    **options: Any,
+) -> Loader:
+    """A data loader that goes on in the middle of an epoch as if it had never stopped.
+
+    ``for batch in loader`` gives the rest of this epoch, ``loader.take(100)`` the next hundred batches. Give
+    it to ``save`` and ``load`` by name. Its order is a function of the trial's seed and the epoch, and
+    Python's, numpy's and torch's generators are seeded for every sample, so the number of ``workers`` changes
+    nothing but the time. ``batch_size`` is that of all processes together, and each gets its part of it; one that
+    they cannot share evenly is weighed so that the result is that of one process. ``options`` go to torch's
+    DataLoader: collate_fn, pin_memory, prefetch_factor and the like.
+    """
+    options["num_workers"] = workers
+    return Loader(
+        dataset, batch_size, seed=trial.seed, shuffle=shuffle, drop_last=drop_last, options=options
+    )
+
+
+def prepare(model: Any, optimizer: Any = None, loader: Any = None) -> Tuple[Any, Any, Any]:
+    """For one process or several, without a difference in the program:
+
+        model, optimizer, loader = contrail.torch.prepare(model, optimizer, loader)
+
+    Moves the model to this process's device. Where there are several processes it wraps it in
+    DistributedDataParallel (NCCL on GPUs, gloo elsewhere) and gives each its part of every batch, so the
+    batch of all together stays what ``batch_size`` says, whatever number of processes share it: gradients are
+    weighed by the samples that each had, as is right for a loss that is a mean over samples. ``loader`` is one of
+    ``contrail.torch.loader``, or a DataLoader that shuffles or does not. Call it after ``seed_everything`` and
+    before ``load``; of two models that learn from one loader give it with each.
+    """
+    import torch
+
+    return _ranks.prepare(torch, model, optimizer, loader)
+
+
+def total(*values: float) -> Any:
+    """A number, or several, summed over all processes: what one of them counted is not what all did.
+
+        loss_sum, samples = contrail.torch.total(loss_sum, samples)
+
+    Every process has to call it, and gets the same. Alone it gives the values back.
+    """
+    import torch
+
+    sums = _ranks.total(torch, values)
+    return sums[0] if len(sums) == 1 else tuple(sums)
 
 
 def save(
@@ -61,9 +119,9 @@ def save(
     training = {
         "states": {name: one.state_dict() for name, one in stateful.items()},
         "extra": extra or {},
-        "generators": _generators(torch),
+        "generators": states(torch),
     }
-    torch.save(model.state_dict(), os.path.join(path, _MODEL))
+    torch.save(_ranks.bare(torch, model).state_dict(), os.path.join(path, _MODEL))
     torch.save(training, os.path.join(path, _TRAINING))
 
 
@@ -73,7 +131,7 @@ def load(path: Union[str, Path], model: Any, optimizer: Any = None, **others: An
 
     stateful = {"optimizer": optimizer, **others} if optimizer is not None else others
     read: Dict[str, Any] = {"map_location": "cpu", "weights_only": True}
-    model.load_state_dict(torch.load(os.path.join(path, _MODEL), **read))
+    _ranks.bare(torch, model).load_state_dict(torch.load(os.path.join(path, _MODEL), **read))
     training = torch.load(os.path.join(path, _TRAINING), **read)
     saved = training["states"]
     if saved.keys() != stateful.keys():
@@ -83,36 +141,6 @@ def load(path: Union[str, Path], model: Any, optimizer: Any = None, **others: An
         )
     for name, one in stateful.items():
         one.load_state_dict(saved[name])
-    _set_generators(torch, training["generators"])
+    set_states(torch, training["generators"])
     extra: Dict[str, Any] = training["extra"]
     return extra
-
-
-def _generators(torch: Any) -> Dict[str, Any]:
-    version, words, gauss = random.getstate()
-    found: Dict[str, Any] = {
-        "python": [version, list(words), gauss],
-        "torch": torch.get_rng_state(),
-    }
-    if torch.cuda.is_available():
-        found["cuda"] = torch.cuda.get_rng_state_all()
-    numpy = sys.modules.get("numpy")
-    if numpy is not None:
-        kind, keys, position, has_gauss, cached = numpy.random.get_state()
-        found["numpy"] = [str(kind), keys.tolist(), int(position), int(has_gauss), float(cached)]
-    return found
-
-
-def _set_generators(torch: Any, saved: Dict[str, Any]) -> None:
-    version, words, gauss = saved["python"]
-    random.setstate((version, tuple(words), gauss))
-    torch.set_rng_state(saved["torch"])
-    # Another number of devices than before cannot go on bit for bit; what fits is put back.
-    if "cuda" in saved and torch.cuda.is_available():
-        for device, state in enumerate(saved["cuda"][: torch.cuda.device_count()]):
-            torch.cuda.set_rng_state(state, device)
-    if "numpy" in saved:
-        import numpy
-
-        kind, keys, *rest = saved["numpy"]
-        numpy.random.set_state((kind, numpy.array(keys, dtype=numpy.uint32), *rest))

@@ -49,6 +49,7 @@ class FakeRunner:
         self._on_wait = on_wait
         self._on_report = on_report
         self._refuses = refuses
+        self._agreed: Dict[int, Message] = {}
         self._news = threading.Condition()
         self._connections: List[socket.socket] = []
         self._threads: List[threading.Thread] = []
@@ -132,6 +133,10 @@ class FakeRunner:
         kind = message["type"]
         if kind == "hello":
             self._tell(connection, self._greeting(message["rank"]))
+        elif kind == "agree":
+            # Whoever asks first at a turn fixes the answer for all.
+            orders = self._agreed.setdefault(message["turn"], self._orders)
+            self._tell(connection, {"type": "agreed", "turn": message["turn"], **orders})
         elif kind == "checkpoint":
             self._tell(connection, self._keep(message))
         elif kind in ("report", "wait"):

@@ -50,6 +50,15 @@ class Loop(unittest.TestCase):
             )
             self.assertEqual((Path(runner.kept[0][1]) / "model").read_text(), "weights")
 
+    def test_saves_at_each_step_that_the_experiment_wants(self) -> None:
+        with FakeRunner(
+            go_to(6), welcome={"checkpointSteps": [2, 3, 9]}, on_wait=lambda _: yield_now("stop", 6)
+        ) as runner, connected(runner) as (trial, _):
+            for step in trial.steps():
+                trial.checkpoint(step, save)
+            runner.until(lambda: runner.story[-1:] == ["bye"])
+            self.assertEqual([step for step, *_ in runner.kept], [2, 3, 6])
+
     def test_without_a_length_it_ends_where_it_would_alone(self) -> None:
         for steps, environment, last in ((3, {}, 3), (3, {"CONTRAIL_STEPS": "2"}, 2), (None, {}, 1)):
             with mock.patch.dict(os.environ, environment), FakeRunner(
@@ -156,9 +165,9 @@ class Loop(unittest.TestCase):
             runner._on_wait = lambda m: runner._connections[0].shutdown(2)  # type: ignore[assignment]
             self.assertEqual(list(trial.steps()), [1])
 
-    def test_other_ranks_say_nothing_but_wait_and_leave_at_the_same_target(self) -> None:
-        pause = lambda m: yield_now("pause", 3)  # noqa: E731
-        with FakeRunner(go_to(3), welcome={"size": 2}, on_report=pause, on_wait=pause) as runner:
+    def test_ranks_leave_at_the_same_step_whenever_each_of_them_hears_of_it(self) -> None:
+        pause = lambda m: yield_now("pause", 9) if m["step"] == 3 else None  # noqa: E731
+        with FakeRunner(go_to(9), welcome={"size": 2}, on_report=pause) as runner:
             seen: Dict[int, List[int]] = {0: [], 1: []}
             for rank in (0, 1):
                 with connected(runner, rank=rank) as (trial, _):
@@ -166,7 +175,7 @@ class Loop(unittest.TestCase):
                         seen[rank].append(step)
                         trial.report(step, loss=1)
                         trial.checkpoint(step, save, always=rank == 1)
-            # Rank 0 was told to pause while it trained; both end at the target and nowhere else.
+            # Rank 0 was told to pause in the middle; rank 1 heard of it before its first step.
             self.assertEqual(seen, {0: [1, 2, 3], 1: [1, 2, 3]})
             runner.until(lambda: runner.story.count("bye") == 2)
             self.assertEqual(len([line for line in runner.story if line.startswith("report")]), 3)

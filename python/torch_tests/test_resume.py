@@ -8,22 +8,17 @@ from __future__ import annotations
 
 import hashlib
 import random
-import sys
 import tempfile
 import unittest
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, Dict, Optional
+from typing import Any, Dict, Optional, Set
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+from support import SEED, Noisy, network, numpy, torch
 
-import numpy  # noqa: E402
-import torch  # noqa: E402
-
-import contrail.torch  # noqa: E402
+import contrail.torch
 
 STEPS = 4
-SEED: Any = SimpleNamespace(seed=5)
 
 
 class Training:
@@ -89,6 +84,42 @@ class Resume(unittest.TestCase):
         training.save(self.folder)
         with self.assertRaisesRegex(ValueError, "optimizer.*scheduler.*given.*nothing"):
             contrail.torch.load(self.folder, training.model)
+
+
+class InTheMiddleOfAnEpoch(unittest.TestCase):
+    """A CNN with dropout and batch statistics, shuffled loading with workers, noise drawn in the workers; steps of
+    four batches, so that pauses come in the middle of epochs."""
+
+    def train(self, folder: Path, pauses: Set[int], workers: int) -> str:
+        def begin() -> Any:
+            contrail.torch.seed_everything(SEED)
+            model = network()
+            optimizer = torch.optim.AdamW(model.parameters(), lr=0.01)
+            loader = contrail.torch.loader(SEED, Noisy(), 4, workers=workers)
+            scheduler = torch.optim.lr_scheduler.StepLR(optimizer, 2, 0.7)
+            return contrail.torch.prepare(model, optimizer, loader) + (scheduler,)
+
+        model, optimizer, loader, scheduler = begin()
+        for step in range(1, 8):
+            for images, labels in loader.take(4):
+                optimizer.zero_grad()
+                torch.nn.functional.cross_entropy(model(images), labels).backward()
+                optimizer.step()
+            scheduler.step()
+            if step in pauses:
+                contrail.torch.save(folder, model, optimizer, loader=loader, scheduler=scheduler)
+                contrail.torch.seed_everything(SimpleNamespace(seed=999))
+                model, optimizer, loader, scheduler = begin()
+                contrail.torch.load(folder, model, optimizer, loader=loader, scheduler=scheduler)
+        contrail.torch.save(folder, model, optimizer, loader=loader, scheduler=scheduler)
+        return digest(folder)
+
+    def test_pausing_any_number_of_times_gives_the_same_bytes(self) -> None:
+        with tempfile.TemporaryDirectory() as name:
+            straight = self.train(Path(name), set(), workers=0)
+            for workers, pauses in ((0, {3}), (2, {1, 2, 5}), (3, {1, 2, 3, 4, 5, 6})):
+                with self.subTest(workers=workers, pauses=pauses):
+                    self.assertEqual(self.train(Path(name), pauses, workers), straight)
 
 
 if __name__ == "__main__":

@@ -33,7 +33,7 @@ export const rooms: readonly Room[] = [
     packages: ["zod", "yaml in src/protocol/config/"],
     ...PURE,
   },
-  // What terminal and page both compute from answers of the API.
+  // What terminal, page and server all compute from answers of the API.
   {
     folder: "src/analysis/",
     mayImport: ["src/base/"],
@@ -41,18 +41,41 @@ export const rooms: readonly Room[] = [
     packages: [],
     ...PURE,
   },
+  // Files for other programs: made by the server, and known to the command line.
   {
-    folder: "src/store/",
-    mayImport: [...SHARED, "src/core/"],
-    packages: ["pg", "kysely"],
+    folder: "src/export/",
+    mayImport: SHARED,
+    // What is written is read back by the client that others use.
+    testsMayImport: ["src/sdk/"],
+    packages: ["hyparquet-writer"],
     ...SHELL,
   },
-  { folder: "src/engines/", mayImport: [...SHARED, "src/core/"], packages: [], ...SHELL },
+  {
+    folder: "src/store/",
+    mayImport: [...SHARED, "src/core/", "src/export/"],
+    packages: ["pg", "kysely", "hyparquet in src/store/statistics/", "s3mini"],
+    ...SHELL,
+  },
+  {
+    folder: "src/engines/",
+    mayImport: [...SHARED, "src/core/"],
+    packages: ["yaml in src/engines/kubernetes/"],
+    ...SHELL,
+  },
   // Parses answers with the protocol's schemas; zod for their types.
   { folder: "src/sdk/", mayImport: SHARED, packages: ["zod"], ...SHELL },
   {
     folder: "src/server/",
-    mayImport: [...SHARED, "src/core/", "src/store/", "src/engines/", "src/sdk/"],
+    mayImport: [
+      ...SHARED,
+      // `diff` lays two runs side by side as the page does.
+      "src/analysis/",
+      "src/core/",
+      "src/export/",
+      "src/store/",
+      "src/engines/",
+      "src/sdk/",
+    ],
     packages: [
       "fastify",
       "@fastify/swagger",
@@ -73,14 +96,24 @@ export const rooms: readonly Room[] = [
       // Snapshots are hashed and laid out by the same code on both sides.
       "src/store/snapshot",
       "src/store/tree",
+      // What is sent of a file, of any size.
+      "src/store/file-part",
+      // Data that lies elsewhere is compared with its list by the same code on both sides.
+      "src/store/data-reference",
+      "src/store/hash-file",
+      "src/store/s3",
       // One runner for each folder, by the same kernel lock that keeps two servers apart.
       "src/store/file-lock",
       // How engine and runner find each other, and know a process again after a restart.
       "src/engines/process-identity",
       "src/engines/runner-record",
+      // Its ranks may be containers, which the engine knows how to speak of.
+      "src/engines/docker/docker-api",
+      "src/engines/docker/container-settings",
+      "src/engines/docker/output-frames",
     ],
     testsMayImport: ["src/store/", "src/engines/", "src/sdk/"],
-    packages: ["zod"],
+    packages: ["zod", "smol-toml in src/runner/capture/", "yaml in src/runner/capture/"],
     ...SHELL,
   },
   {
@@ -89,6 +122,7 @@ export const rooms: readonly Room[] = [
     mayImport: [
       ...SHARED,
       "src/analysis/",
+      "src/export/",
       "src/sdk/",
       // `search simulate` and `preview` need no server and play the search at home.
       "src/core/search/",
@@ -96,8 +130,16 @@ export const rooms: readonly Room[] = [
       // They read a configuration exactly as the server does; the rest of the server is a process.
       "src/server/translate",
       "src/store/snapshot",
+      "src/store/file-part",
+      // `data add` looks into tables while it reads them.
+      "src/store/statistics/",
+      // `data add --reference s3://…` lists what is there.
+      "src/store/s3",
       // `doctor` asks what the server would find.
       "src/store/postgres/operating-user",
+      // `doctor determinism` compares checkpoints at home, and stands at the runner's end of a trial's socket.
+      "src/store/tensors/",
+      "src/runner/trial-socket",
       // `audit verify --file` walks an export by the same rules, with no server to be trusted.
       "src/store/chain-walk",
       // `search replay` compares its state with the one that a server saved.
@@ -125,6 +167,7 @@ export const rooms: readonly Room[] = [
       // Numbers and foreign text look the same in terminal and page.
       "src/cli/figures",
       "src/cli/inert",
+      "src/cli/layer-view",
       // A filter is read, and its faults shown, by the parser that the server has.
       "src/protocol/experiment-filter/fields",
       "src/protocol/experiment-filter/parse",
@@ -155,8 +198,8 @@ export const rooms: readonly Room[] = [
   { folder: "examples/", mayImport: [], packages: ["contrail"], ...SHELL },
   {
     folder: "bench/",
-    mayImport: ["src/", "examples/"],
-    packages: ["contrail", "pg", "pino"],
+    mayImport: ["src/", "examples/", "e2e/engines/", "scripts/engines/"],
+    packages: ["contrail", "pg", "pino", "playwright-core in bench/web/"],
     ...SHELL,
   },
   {
@@ -167,14 +210,14 @@ export const rooms: readonly Room[] = [
   },
   {
     folder: "scripts/",
-    mayImport: ["src/", "examples/", "e2e/"],
+    mayImport: ["src/", "examples/", "e2e/", "bench/"],
     packages: ["pg", "vite in scripts/build.ts"],
     ...SHELL,
   },
 ];
 
 /** Tests may use these in every room, and Node's own modules in the pure ones. */
-export const testPackages: readonly string[] = ["fast-check"];
+export const testPackages: readonly string[] = ["fast-check", "hyparquet", "@uwdata/flechette"];
 
 /** Tests, and what exists for them alone: `test-database.ts`, `fake-runner.ts`, `x-fixtures.ts`. */
 export const isTest = (path: string): boolean =>

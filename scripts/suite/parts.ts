@@ -13,7 +13,7 @@ import { databaseEnvironment } from "./database.ts";
 import { runNodeTests } from "./node-tests.ts";
 import { failed, nothing, type Outcome, passed, skipped, sum, tally } from "./outcome.ts";
 import { runPythonTests } from "./python-tests.ts";
-import { pythonVersion, torchPython } from "./torch.ts";
+import { arrowPython, jupyterPython, motoPython, pythonVersion, torchPython } from "./venv.ts";
 
 export interface Part {
   /** For `--only`. */
@@ -51,6 +51,8 @@ const isTestFile = (path: string): boolean =>
 const isProcess = (path: string): boolean => isTestFile(path) && path.endsWith(".proc.test.ts");
 const isUnit = (path: string): boolean => isTestFile(path) && !isProcess(path);
 const isEndToEnd = (path: string): boolean => /^e2e\/(?!web\/).*\.test\.ts$/.test(path);
+/** Nearly all of their time is a cluster's own: intervals by which it plans, notices and forgets. */
+const isMostlyWaiting = (path: string): boolean => path.startsWith("e2e/engines/slurm");
 const isWeb = (path: string): boolean => /^e2e\/web\/.*\.test\.ts$/.test(path);
 
 const chosen = (wanted: (path: string) => boolean, filter: readonly string[]): string[] =>
@@ -139,6 +141,7 @@ async function webTests(filter: readonly string[]): Promise<Outcome> {
   const missing = await missingChromium();
   if (missing !== undefined)
     return sum(files.map((file) => skipped(`${file}: no Chromium: ${missing}`)));
+  if (files.includes("e2e/web/notebook.test.ts")) await jupyterPython();
   return oneByOne(files, 1, { testTimeoutMs: 5 * MINUTE_MS, timeoutMs: 15 * MINUTE_MS });
 }
 
@@ -192,7 +195,14 @@ const slowParts: readonly Part[] = [
     async run(filter) {
       const files = chosen(isEndToEnd, filter);
       if (files.length === 0) return noFiles("end-to-end tests (e2e)", filter);
-      return oneByOne(files, 1, { testTimeoutMs: 10 * MINUTE_MS, timeoutMs: 15 * MINUTE_MS });
+      // Where it cannot be had, the test of it is skipped and says so.
+      if (files.includes("e2e/export.test.ts")) await arrowPython();
+      if (files.includes("e2e/data-s3.test.ts")) await motoPython();
+      if (files.includes("e2e/notebook.test.ts")) await jupyterPython();
+      const limits = { testTimeoutMs: 10 * MINUTE_MS, timeoutMs: 15 * MINUTE_MS };
+      const beside = files.filter(isMostlyWaiting);
+      const others = files.filter((file) => !isMostlyWaiting(file));
+      return sum(await Promise.all([others, beside].map((lane) => oneByOne(lane, 1, limits))));
     },
   },
   { name: "web", title: "web page in a browser", hasFiles: true, run: webTests },

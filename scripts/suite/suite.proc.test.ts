@@ -12,7 +12,7 @@ import { runNodeTests } from "./node-tests.ts";
 import { tally } from "./outcome.ts";
 import { canSeeProcesses } from "./processes.ts";
 import { runPythonTests } from "./python-tests.ts";
-import { pythonVersion } from "./torch.ts";
+import { pythonVersion } from "./venv.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "planted-"));
 after(() => {

@@ -17,3 +17,9 @@ export function sleep(clock: Clock, delayMs: number): Promise<void> {
     clock.after(delayMs, resolve);
   });
 }
+
+const YEAR_10000_MS = 253_402_300_800_000;
+
+/** A time that somebody else told, unless no calendar has it: then ours. */
+export const calendarTime = (toldMs: number, oursMs: number): Date =>
+  new Date(toldMs >= 0 && toldMs < YEAR_10000_MS ? toldMs : oursMs);

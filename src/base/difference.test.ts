@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { firstDifference } from "./difference.ts";
+import { allDifferences, firstDifference } from "./difference.ts";
 
 test("what JSON takes for the same is the same", () => {
   const same: readonly [unknown, unknown][] = [
@@ -29,4 +29,16 @@ test("the first place that differs is named, with both values", () => {
   ];
   for (const [a, b, path, left, right] of cases)
     assert.deepEqual(firstDifference(a, b), { path, left, right });
+});
+
+test("all places that differ are named, each with its way and both values", () => {
+  const left = { a: 1, b: { "c.d": [1, 2] }, e: null, f: { g: 1 } };
+  const right = { f: { g: 1 }, e: { x: 1 }, b: { "c.d": [1, 3, 4] } };
+  assert.deepEqual(allDifferences(left, right), [
+    { parts: ["a"], left: 1, right: undefined },
+    { parts: ["b", "c.d", 1], left: 2, right: 3 },
+    { parts: ["b", "c.d", 2], left: undefined, right: 4 },
+    { parts: ["e"], left: null, right: { x: 1 } },
+  ]);
+  assert.deepEqual(allDifferences({ a: -0, b: [] }, { b: [], a: 0 }), []);
 });

@@ -17,6 +17,10 @@ export type WireNumber = number | "NaN" | "Infinity" | "-Infinity";
 export const toWire = (value: number): WireNumber =>
   Number.isFinite(value) ? value : (String(value) as WireNumber);
 
+/** Of what may not have been measured. */
+export const wireOrNull = (value: number | null): WireNumber | null =>
+  value === null ? null : toWire(value);
+
 export const fromWire = (value: WireNumber): number =>
   typeof value === "number" ? value : Number(value);
 
@@ -48,10 +52,15 @@ export function reviveExact<T>(value: T): T {
   return revive(value) as T;
 }
 
+/** Writes only what is another one: almost nothing is, and looking is cheaper. */
 function revive(value: unknown): unknown {
   if (typeof value !== "object" || value === null) return value;
   if (Array.isArray(value)) {
-    for (let i = 0; i < value.length; i++) value[i] = revive(value[i]);
+    for (let i = 0; i < value.length; i++) {
+      const item: unknown = value[i];
+      const revived = revive(item);
+      if (revived !== item) value[i] = revived;
+    }
     return value;
   }
   const record = value as Record<string, unknown>;
@@ -60,6 +69,11 @@ function revive(value: unknown): unknown {
     const word = record.$number;
     if (word === "NaN" || word === "Infinity" || word === "-Infinity") return Number(word);
   }
-  for (const key of keys) record[key] = revive(record[key]);
+  for (const key of keys) {
+    const member = record[key];
+    if (typeof member !== "object") continue;
+    const revived = revive(member);
+    if (revived !== member) record[key] = revived;
+  }
   return record;
 }

@@ -16,22 +16,42 @@ export interface Random {
   below(bound: number): number;
 }
 
-/** Seeds a generator from an integer seed and the parts of a key. Same input, same stream. */
-export function keyed(seed: number, ...key: readonly (string | number)[]): Random {
-  const text = `${seed}\u0000${key.join("\u0000")}`;
-  return sfc32(hash32(text, 0x9e3779b9), hash32(text, 0x243f6a88), hash32(text, 0xb7e15162), 1);
+/** One whose whole state is four 32-bit integers, from which `resumed` goes on exactly. */
+export interface SavedRandom extends Random {
+  state(): number[];
 }
 
-function hash32(text: string, seed: number): number {
-  let h = seed;
+/** Seeds a generator from an integer seed and the parts of a key. Same input, same stream. */
+export function keyed(seed: number, ...key: readonly (string | number)[]): SavedRandom {
+  const text = `${seed}\u0000${key.join("\u0000")}`;
+  // Three hashes that differ in nothing but their beginning, so the key is read once for all of them.
+  let a = 0x9e3779b9;
+  let b = 0x243f6a88;
+  let c = 0xb7e15162;
   for (let i = 0; i < text.length; i++) {
     let k = Math.imul(text.charCodeAt(i), 0xcc9e2d51);
-    k = (k << 15) | (k >>> 17);
-    h ^= Math.imul(k, 0x1b873593);
-    h = (h << 13) | (h >>> 19);
-    h = (Math.imul(h, 5) + 0xe6546b64) | 0;
+    k = Math.imul((k << 15) | (k >>> 17), 0x1b873593);
+    a = mixed(a, k);
+    b = mixed(b, k);
+    c = mixed(c, k);
   }
-  h ^= text.length;
+  const { length } = text;
+  const random = sfc32(finished(a, length), finished(b, length), finished(c, length), 1);
+  for (let i = 0; i < 15; i++) random.uint32();
+  return random;
+}
+
+/** Goes on where the generator that gave this state stood. */
+export const resumed = ([a = 0, b = 0, c = 0, counter = 0]: readonly number[]): SavedRandom =>
+  sfc32(a, b, c, counter);
+
+function mixed(hash: number, k: number): number {
+  const h = hash ^ k;
+  return (Math.imul((h << 13) | (h >>> 19), 5) + 0xe6546b64) | 0;
+}
+
+function finished(hash: number, length: number): number {
+  let h = hash ^ length;
   h ^= h >>> 16;
   h = Math.imul(h, 0x85ebca6b);
   h ^= h >>> 13;
@@ -39,7 +59,7 @@ function hash32(text: string, seed: number): number {
   return (h ^ (h >>> 16)) >>> 0;
 }
 
-function sfc32(a: number, b: number, c: number, counter: number): Random {
+function sfc32(a: number, b: number, c: number, counter: number): SavedRandom {
   const next = (): number => {
     const t = (((a + b) | 0) + counter) | 0;
     counter = (counter + 1) | 0;
@@ -49,10 +69,10 @@ function sfc32(a: number, b: number, c: number, counter: number): Random {
     c = (c + t) | 0;
     return t >>> 0;
   };
-  for (let i = 0; i < 15; i++) next();
   const unit = (): number => ((next() >>> 5) * 67108864 + (next() >>> 6)) / 9007199254740992;
   return {
     uint32: next,
+    state: () => [a, b, c, counter],
     unit,
     below(bound: number): number {
       if (bound <= 1) return 0;

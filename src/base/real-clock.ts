@@ -4,11 +4,14 @@
  */
 import type { Clock } from "./clock.ts";
 
+/** Timers count in 31 bits; a longer one (for a blob of 200 GB at the slowest) would fire at once. */
+const LONGEST_MS = 2 ** 31 - 1;
+
 export const realClock: Clock = {
   nowMs: () => Date.now(),
   monotonicMs: () => performance.now(),
   after(delayMs, callback) {
-    const timer = setTimeout(callback, delayMs);
+    const timer = setTimeout(callback, Math.min(delayMs, LONGEST_MS));
     return () => clearTimeout(timer);
   },
 };

@@ -38,4 +38,5 @@ export const KEEP_WORDS = {
   pinned: "pinned",
   source: "that others started from",
   registered: "of registered models",
+  replayed: "that replays are to be compared with",
 } as const satisfies Record<KeepReason, string>;

@@ -21,6 +21,18 @@ export interface Sink {
   readonly rows: number;
 }
 
+/** A terminal whose keys are passed on one by one, Ctrl-C too, until it is left. */
+export interface Terminal {
+  enter(events: {
+    readonly typed: (bytes: Uint8Array) => void;
+    readonly resized: () => void;
+    /** Nobody will type any more. */
+    readonly closed: () => void;
+  }): void;
+  /** As it was before. */
+  leave(): void;
+}
+
 /** The world outside the command. */
 export interface Host {
   readonly env: { readonly [name: string]: string | undefined };
@@ -42,6 +54,10 @@ export interface Host {
   readonly stdinHasInput?: () => boolean;
   /** One line that a person types; undefined where nobody sits at a terminal. */
   readonly ask?: (question: string) => Promise<string | undefined>;
+  /** Lets a person change a file in an editor, given as in $EDITOR; gives its exit code. */
+  readonly edit?: (editor: string, file: string) => Promise<number | null>;
+  /** The terminal itself, for a shell elsewhere; undefined where nobody sits at one. */
+  readonly terminal?: () => Terminal | undefined;
   /** One line from stdin without showing it; undefined at the end of input. */
   readonly readSecret: (question: string) => Promise<string | undefined>;
 }

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ANSWERS, cliBench } from "./test-bench.ts";
 import { fakeServer, problem, run } from "./test-host.ts";
+import { anExperiment } from "./test-things.ts";
 
 const bench = cliBench();
 
@@ -25,6 +26,7 @@ const COMMANDS: readonly (readonly [() => string[], number?])[] = [
       "worth a look",
     ],
   ],
+  [() => ["experiment", "update", "3", "3", "--add-label", "a", "b", "--remove-label", "c"]],
   [() => ["experiment", "progress", "3", "--points", "9"]],
   [() => ["experiment", "importance", "3"]],
   [() => ["experiment", "allocations", "3", "--all"]],
@@ -56,11 +58,30 @@ const COMMANDS: readonly (readonly [() => string[], number?])[] = [
   [() => ["experiment", "unarchive", "3"]],
   [() => ["gc"]],
   [() => ["gc", "--apply"]],
+  [() => ["fork", "3.2", "--set", "hyperparameters.lr=0.2", "--name", "other"]],
+  [() => ["fork", "3", "--dry-run"]],
+  [() => ["diff", "3.2", "4"]],
+  [() => ["replay", "3.2"]],
+  [() => ["replay", "3.1"], 8],
+  [() => ["replay", "3.2", "--dry-run"]],
+  [() => ["replay", "3.2", "--detach"]],
   [() => ["slot", "list"]],
   [() => ["runner", "list"]],
   [() => ["job", "list"]],
   [() => ["data", "list"]],
+  [() => ["data", "show", "names@2"]],
+  [() => ["data", "diff", "names@2", "names"]],
+  [() => ["data", "checkout", "names@2", bench.fresh()]],
+  [() => ["data", "verify", "names@2"]],
+  [() => ["data", "rm", "names@2"]],
   [() => ["data", "add", "names", bench.config]],
+  ...["template", "workspace"].flatMap((noun): [() => string[]][] => [
+    [() => [noun, "set", "base", bench.config]],
+    [() => [noun, "list"]],
+    [() => [noun, "show", "base@2"]],
+    [() => [noun, "rm", "base"]],
+  ]),
+  [() => ["experiment", "show", "3", "--config"]],
   [() => ["config", "lint", bench.config]],
   [() => ["search", "preview", bench.config]],
   [() => ["search", "simulate", bench.config, "--curve", "crossing"]],
@@ -153,6 +174,17 @@ test("hostile text from the server stays inert in every command", async () => {
   }
 });
 
+test("a list by results says where they were measured on several versions of data", async () => {
+  const items = [1, 2].map((version) =>
+    anExperiment({ id: version, datasets: [`digits@${version}`] }),
+  );
+  bench.server.answer("GET /experiments", { items, next_cursor: null });
+  const said =
+    /accuracy was measured on several versions of data: digits@1 \(1 experiment\), digits@2 \(1 experiment\)/;
+  assert.match((await bench.cli("experiment", "list", "--sort", "-best")).out, said);
+  assert.doesNotMatch((await bench.cli("experiment", "list")).out, said);
+});
+
 test("exit codes tell failures apart", async () => {
   const cases: [string[], number, RegExp][] = [
     [["experiment", "show", "99"], 3, /there is no \/experiments\/99/],
@@ -165,7 +197,11 @@ test("exit codes tell failures apart", async () => {
     [["run", "python3", "--lr", "1"], 2, /two dashes/],
     [["run"], 2, /no command/],
     [["experiment", "create", "nowhere.yaml"], 3, /There is no .*nowhere\.yaml/],
-    [["checkpoint", "download", "3.2@7", "--to", bench.fresh()], 3, /no checkpoint at step 7/],
+    [
+      ["checkpoint", "download", "3.2@7", "--to", bench.fresh()],
+      3,
+      /no checkpoint at step 7; the nearest is at 3/,
+    ],
     [["checkpoint", "download", "3.2", "--to", bench.folder], 1, /not empty/],
     [["checkpoint", "download", "3.2"], 2, /--to/],
   ];

@@ -34,6 +34,12 @@ export const credentialsPath = (env: Env): string =>
     "credentials.json",
   );
 
+/** What only saves time. */
+export const cacheFolder = (env: Env): string =>
+  env.CONTRAIL_CONFIG_DIR
+    ? join(env.CONTRAIL_CONFIG_DIR, "cache")
+    : join(env.XDG_CACHE_HOME || join(env.HOME || homedir(), ".cache"), "contrail");
+
 /** @throws CliError when the file is there but is not what it should be */
 export function readCredentials(env: Env): CredentialsFile {
   const path = credentialsPath(env);

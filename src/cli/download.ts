@@ -1,20 +1,22 @@
-/** Brings a checkpoint's files here; names and contents are checked while they are written. */
-import type { CheckpointDetail } from "../protocol/api.ts";
+/** Brings the files of a checkpoint or a dataset here; names and contents are checked while they are written. */
+import type { Tree } from "../protocol/runner-wire.ts";
 import type { Client } from "../sdk/client.ts";
 import { CliError, EXIT } from "./exit-code.ts";
+import { bytes, plural } from "./figures.ts";
 import type { Progress } from "./progress.ts";
 
 export async function download(
   client: Client,
-  checkpoint: CheckpointDetail,
+  { tree, bytes: total }: { readonly tree: Tree; readonly bytes: number },
   folder: string,
   progress: Progress,
 ): Promise<void> {
   const { checkoutTree, CheckoutError } = await import("../store/snapshot.ts");
-  let files = 0;
+  let begun = 0;
   try {
-    await checkoutTree(checkpoint.tree, folder, async (hash) => {
-      progress.detail(`file ${++files} of ${checkpoint.tree.length}`);
+    await checkoutTree(tree, folder, async (hash, size) => {
+      begun += size;
+      progress.detail(`${bytes(begun)} of ${bytes(total)}, ${plural(tree.length, "file")}`);
       return { stream: await client.getBlob(hash) };
     });
   } catch (error) {

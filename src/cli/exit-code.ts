@@ -13,6 +13,8 @@ export const EXIT = {
   notAllowed: 4,
   unreachable: 5,
   notCompleted: 6,
+  differs: 7,
+  notComparable: 8,
   interrupted: 130,
   pipeClosed: 141,
 } as const;
@@ -28,6 +30,8 @@ export const EXIT_MEANINGS: readonly (readonly [number, string])[] = [
   [EXIT.notAllowed, "Not signed in, or the token does not cover this."],
   [EXIT.unreachable, "No Contrail server answers, or it is starting, stopping or overloaded."],
   [EXIT.notCompleted, "The experiment that was waited for ended, but did not complete."],
+  [EXIT.differs, "The replay came out with other parameters than its trial."],
+  [EXIT.notComparable, "Nothing can be said of the replay: the two are not comparable, and why."],
   [EXIT.interrupted, "Interrupted with Ctrl-C. What runs on the server goes on."],
   [EXIT.pipeClosed, "The program that read the output closed it."],
 ];

@@ -1,21 +1,27 @@
 /** One experiment, whole: what it is, how far, the best trial, planned against actual. Pure. */
-import type { Experiment, Rung, Trial, TrialDetail } from "../protocol/api.ts";
+import type { JsonObject } from "../base/json.ts";
+import type { Experiment, ExperimentDetail, Rung, Trial, TrialDetail } from "../protocol/api.ts";
+import { ancestryLines } from "./ancestry-view.ts";
 import { completedText, type Endings } from "./endings.ts";
 import {
   ago,
   bytes,
   count,
   duration,
+  heldText,
   hyperparametersLine,
   measured,
   moment,
   plural,
+  silentText,
   steps,
 } from "./figures.ts";
 import { inert } from "./inert.ts";
+import { layerFacts } from "./layer-view.ts";
 import { type Paint, paintState } from "./paint.ts";
 import { lengthOf, planAgainstActual, savedLine } from "./plan-view.ts";
 import { type Cell, facts, table } from "./table.ts";
+import { experimentVerdictText, verdictCell, verdictText } from "./verdict-view.ts";
 import { measureOf, rungTable, searcherText, stepOf } from "./watch-view.ts";
 
 export interface Look {
@@ -32,6 +38,15 @@ export const stateCell = (paint: Paint, state: string): Cell => ({
 /** 12 digits tell snapshots apart; `--json` has all 64. */
 export const shortHash = (hash: string): string => hash.slice(0, 12);
 
+/** Dataset versions by the names under which training has them; what is no dataset is in --json. */
+function dataText(data: ExperimentDetail["data"]): string | undefined {
+  const names = Object.entries(data).flatMap(([name, item]) => {
+    const dataset = (item as JsonObject | null)?.dataset;
+    return typeof dataset === "string" ? [`${name} = ${dataset}`] : [];
+  });
+  return names.length === 0 ? undefined : names.sort().join(", ");
+}
+
 export function experimentRows(items: readonly Experiment[], look: Look): string[] {
   return table(
     [
@@ -42,8 +57,9 @@ export function experimentRows(items: readonly Experiment[], look: Look): string
       { head: "trials", align: "right" },
       { head: "best", align: "right" },
       { head: "metric", flexible: true, drop: 2 },
-      { head: "searcher", drop: 3 },
-      { head: "owner", drop: 4 },
+      { head: "verdict", drop: 3 },
+      { head: "searcher", drop: 4 },
+      { head: "owner", drop: 5 },
       { head: "created", drop: 1 },
     ],
     items.map((item) => [
@@ -54,6 +70,7 @@ export function experimentRows(items: readonly Experiment[], look: Look): string
       `${item.trials.total}/${item.plan.trials_max}`,
       measured(item.best?.objective),
       item.searcher.metric,
+      verdictCell(look.paint, item.verdict),
       item.searcher.name,
       item.owner,
       ago(item.created_at, look.nowMs),
@@ -63,7 +80,8 @@ export function experimentRows(items: readonly Experiment[], look: Look): string
 }
 
 export function experimentLines(
-  experiment: Experiment & { readonly seed?: number },
+  experiment: Experiment &
+    Partial<Pick<ExperimentDetail, "seed" | "data" | "layers" | "ancestry" | "descendants">>,
   best: Trial | null,
   rungs: readonly Rung[],
   look: Look,
@@ -91,7 +109,13 @@ export function experimentLines(
         ["started", experiment.started_at === null ? undefined : moment(experiment.started_at)],
         ["ended", experiment.ended_at === null ? undefined : moment(experiment.ended_at)],
         ["code", experiment.code === null ? "none" : shortHash(experiment.code)],
+        ["data", dataText(experiment.data ?? {})],
+        ...layerFacts(experiment.layers ?? []),
         ["seed", experiment.seed],
+        [
+          "verdict",
+          experiment.verdict === null ? undefined : experimentVerdictText(experiment.verdict),
+        ],
         ["searcher", searcherText(searcher)],
         ["chosen because", searcher.reason],
         ["progress", `${Math.floor(experiment.progress * 100)} %`],
@@ -102,6 +126,10 @@ export function experimentLines(
       paint.dim,
     ),
   ];
+  if (experiment.ancestry !== undefined && experiment.descendants !== undefined) {
+    const { ancestry, descendants } = experiment;
+    lines.push(...ancestryLines({ ancestry, descendants }, paint));
+  }
   if (experiment.best !== null) {
     const { trial, step, objective } = experiment.best;
     lines.push(
@@ -118,25 +146,11 @@ export function experimentLines(
   return lines;
 }
 
-/** What a deterministic search paid for its order. */
-const heldText = (held: NonNullable<Experiment["spent"]["held"]>): string =>
-  held.results === 0
-    ? "no result had to wait"
-    : `${plural(held.results, "result")} waited for others: ${duration(held.seconds)} in all, ${duration(held.seconds_max)} at most; ${duration(held.slot_seconds)} of slot time stood idle`;
-
 /** The flag stands beside the state: nobody knows that anything changed. */
 export const trialStateCell = (paint: Paint, trial: Trial): Cell =>
   trial.silent === undefined
     ? stateCell(paint, trial.state)
     : { text: `${trial.state}, silent`, paint: paint.yellow };
-
-function silentText({ silent }: Trial): string | undefined {
-  if (silent === undefined) return undefined;
-  const heard = silent.heard_at === null ? "" : `, last heard ${moment(silent.heard_at)}`;
-  const alive =
-    silent.alive_at === null ? "" : `; the engine said at ${moment(silent.alive_at)} that it lives`;
-  return `runner ${silent.runner} is not heard since ${moment(silent.since)}${heard}${alive}; its training is presumed to go on`;
-}
 
 export function trialRows(
   items: readonly Trial[],
@@ -151,6 +165,7 @@ export function trialRows(
       { head: unit, align: "right" },
       { head: metric, align: "right", flexible: true, drop: 1 },
       { head: "best", align: "right" },
+      { head: "verdict", drop: 3 },
       { head: "restarts", align: "right", drop: 2 },
       { head: "why", flexible: true },
       { head: "hyperparameters", flexible: true },
@@ -161,6 +176,7 @@ export function trialRows(
       stepOf(trial),
       measured(trial.objective),
       measured(trial.best?.objective),
+      verdictCell(look.paint, trial.verdict),
       trial.restarts,
       trial.end_reason ?? trial.reason,
       hyperparametersLine(trial.hyperparameters),
@@ -178,7 +194,7 @@ export function trialLines(trial: TrialDetail, look: Look): string[] {
       [
         ["state", stateCell(paint, trial.state)],
         ["because", trial.reason],
-        ["silent", silentText(trial)],
+        ["silent", trial.silent && silentText(trial.silent)],
         ["ended", trial.end_reason ?? undefined],
         ["step", lengthOf(trial.target) === null ? trial.step : `${trial.step} of ${trial.target}`],
         ["objective", trial.objective === null ? undefined : measured(trial.objective)],
@@ -196,8 +212,10 @@ export function trialLines(trial: TrialDetail, look: Look): string[] {
             : `${shortHash(trial.checkpoint.id)} at step ${trial.checkpoint.step}`,
         ],
         ["seed", trial.seed],
+        ["verdict", trial.verdict === null ? undefined : verdictText(trial.verdict)],
         ["restarts", trial.restarts],
         ["slot time", duration(trial.slot_seconds)],
+        ["image", trial.container && `${trial.container.image} (${trial.container.digest})`],
         ["hyperparameters", hyperparametersLine(trial.hyperparameters)],
       ],
       paint.dim,
@@ -260,7 +278,7 @@ function allocationLines(trial: TrialDetail, look: Look): string[] {
         a.id,
         stateCell(look.paint, a.end ?? a.state),
         a.start_step,
-        a.slots.join(" "),
+        a.slots.join(" ") + (a.nodes === undefined ? "" : ` on ${a.nodes.map(inert).join(" ")}`),
         moment(a.started_at),
         a.started_at === null ? null : duration((end - Date.parse(a.started_at)) / 1000),
         exit,

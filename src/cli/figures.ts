@@ -97,3 +97,27 @@ export const plural = (value: number, one: string, many = `${one}s`): string =>
 /** Steps in the experiment's unit, which is a plural ("epochs"): "1 epoch", "9 epochs". */
 export const steps = (value: number, unit: string): string =>
   `${count(value)} ${value === 1 && unit.endsWith("s") ? unit.slice(0, -1) : unit}`;
+
+/** What a deterministic search paid for its order. */
+export const heldText = (held: {
+  readonly results: number;
+  readonly seconds: number;
+  readonly seconds_max: number;
+  readonly slot_seconds: number;
+}): string =>
+  held.results === 0
+    ? "no result had to wait"
+    : `${plural(held.results, "result")} waited for others: ${duration(held.seconds)} in all, ${duration(held.seconds_max)} at most; ${duration(held.slot_seconds)} of slot time stood idle`;
+
+/** Of a trial whose runner is not heard: nobody knows that anything changed. */
+export function silentText(silent: {
+  readonly runner: string;
+  readonly since: string;
+  readonly heard_at: string | null;
+  readonly alive_at: string | null;
+}): string {
+  const heard = silent.heard_at === null ? "" : `, last heard ${moment(silent.heard_at)}`;
+  const alive =
+    silent.alive_at === null ? "" : `; the engine said at ${moment(silent.alive_at)} that it lives`;
+  return `runner ${silent.runner} is not heard since ${moment(silent.since)}${heard}${alive}; its training is presumed to go on`;
+}

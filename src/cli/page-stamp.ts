@@ -11,12 +11,17 @@ import { fileURLToPath } from "node:url";
 export const ROOT = fileURLToPath(new URL("../../", import.meta.url)).replace(/\/$/, "");
 export const PAGE_FOLDER = "web/dist";
 /** What the page is made of: its own sources, what it takes from other rooms, and how it is built. */
-const INPUTS = [
+export const INPUTS: readonly string[] = [
   "web",
   "src/base",
+  "src/analysis",
   "src/sdk",
   "src/cli/figures.ts",
   "src/cli/inert.ts",
+  "src/protocol/experiment-filter",
+  "src/protocol/config/nearest.ts",
+  "src/store/ignore-file.ts",
+  "src/store/glob.ts",
   "scripts/build.ts",
   "package-lock.json",
 ];

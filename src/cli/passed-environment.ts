@@ -4,6 +4,7 @@
  * shell. A list of what may pass, not of what may not: variables hold passwords and tokens, and what passes
  * is stored with the experiment for others to read.
  */
+import { isSecretName } from "../base/secrets.ts";
 import { usageError } from "./exit-code.ts";
 
 /** A name, or the beginning of names with an asterisk. */
@@ -23,11 +24,9 @@ export const PASSED_VARIABLES: readonly string[] = [
 ];
 
 const NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
-/** Names that say themselves what must not be stored, whatever they begin with. */
-const SECRET = /TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIAL|(^|_)KEY($|_)/i;
 
 const passes = (name: string): boolean =>
-  !SECRET.test(name) &&
+  !isSecretName(name) &&
   PASSED_VARIABLES.some((rule) =>
     rule.endsWith("*") ? name.startsWith(rule.slice(0, -1)) : name === rule,
   );

@@ -8,12 +8,20 @@ import { VERSION } from "../sdk/version.ts";
 import { Cli, type Host } from "./cli.ts";
 import { addAccess } from "./program/access.ts";
 import { addAudit } from "./program/audit.ts";
+import { addData } from "./program/data.ts";
+import { addDeterminism } from "./program/determinism.ts";
 import { addExperiment } from "./program/experiment.ts";
-import { addData, addGc, addResources } from "./program/resources.ts";
+import { addExport } from "./program/export.ts";
+import { addLayers } from "./program/layer.ts";
+import { addLineage } from "./program/lineage.ts";
+import { addNotebook } from "./program/notebook.ts";
+import { addGc, addResources } from "./program/resources.ts";
 import { addRun } from "./program/run.ts";
+import { addScaleStudy } from "./program/scale-study.ts";
 import { addConfig, addSearch } from "./program/search.ts";
 import { addServer } from "./program/server.ts";
 import type { Run } from "./program/shared.ts";
+import { addTasks } from "./program/task.ts";
 import { addCheckpoint, addTrial } from "./program/trial.ts";
 
 export interface Program {
@@ -55,16 +63,22 @@ export function makeProgram(host: Host): Program {
   addServer(command, run);
   addRun(command, run);
   addExperiment(command, run);
+  addTasks(command, run);
+  addNotebook(command, run);
   addTrial(command, run);
   addCheckpoint(command, run);
+  addExport(command, run);
+  addLineage(command, run);
   addResources(command, run);
   addData(command, run);
   addGc(command, run);
   addConfig(command, run);
+  addLayers(command, run);
   addSearch(command, run);
+  addScaleStudy(command, run);
   addAudit(command, run);
   addAccess(command, run);
-  command
+  const doctor = command
     .command("doctor")
     .description("check what this machine offers and lacks, and say how to mend it")
     .option("--data-dir <dir>", "the data folder to check")
@@ -72,5 +86,6 @@ export function makeProgram(host: Host): Program {
     .action((options) =>
       run(async (cli) => (await import("./commands/doctor.ts")).doctor(cli, options)),
     );
+  addDeterminism(doctor, run);
   return { command, exitCode: () => code, cli: () => current };
 }

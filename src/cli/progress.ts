@@ -26,7 +26,9 @@ const LINE_MS = 5_000;
 
 export const SILENT: Progress = { detail() {}, stop() {} };
 
-export function startProgress(label: string, sink: ProgressSink, clock: Clock): Progress {
+/** @param what can hold text of others, as its details can */
+export function startProgress(what: string, sink: ProgressSink, clock: Clock): Progress {
+  const label = inert(what);
   const beganMs = clock.monotonicMs();
   let detail = "";
   let frame = 0;

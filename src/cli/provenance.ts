@@ -15,15 +15,20 @@ export async function provenanceOf(host: Host, folder: string): Promise<Facts> {
   return {
     cwd: host.cwd,
     folder,
-    argv: host.argv.map(withoutSecret),
-    host: hostname(),
-    user: userName(),
-    platform: `${process.platform} ${process.arch}`,
-    client: `contrail ${VERSION}`,
-    node: process.version,
+    ...forkerOf(host),
     ...(git === undefined ? {} : { git }),
   };
 }
+
+/** Of a copy that is made on the server: no folder is read, so there is nothing to say of one. */
+export const forkerOf = (host: Host): Facts => ({
+  argv: host.argv.map(withoutSecret),
+  host: hostname(),
+  user: userName(),
+  platform: `${process.platform} ${process.arch}`,
+  client: `contrail ${VERSION}`,
+  node: process.version,
+});
 
 function userName(): string {
   try {
@@ -38,21 +43,52 @@ async function gitFacts(host: Host, folder: string): Promise<Facts | undefined> 
     const result = await host.capture("git", ["-C", folder, ...args]);
     return result?.code === 0 ? result.stdout.trim() : undefined;
   };
-  const [commit, branch, status, remote] = await Promise.all([
+  const [commit, branch, status, remote, unpushed] = await Promise.all([
     git("rev-parse", "HEAD"),
     git("rev-parse", "--abbrev-ref", "HEAD"),
-    git("--no-optional-locks", "status", "--porcelain", "--untracked-files=normal"),
+    git("--no-optional-locks", "status", "--porcelain=v2", "--untracked-files=normal"),
     git("remote", "get-url", "origin"),
+    git("rev-list", `--max-count=${UNPUSHED_MAX}`, "HEAD", "--not", "--remotes"),
   ]);
   if (commit === undefined && status === undefined) return undefined;
-  const changed = status === undefined || status === "" ? [] : status.split("\n");
+  const changed = linesOf(status);
+  const commits = linesOf(unpushed);
   return {
     commit: commit ?? null,
     branch: branch === undefined || branch === "HEAD" ? null : branch,
     changed_files: changed.length,
+    ...countChanges(changed),
     clean: changed.length === 0,
+    unpushed: commits.length,
+    // The snapshot holds the content; by these it is found again where they were pushed later.
+    ...(commits.length > 0 ? { unpushed_commits: commits.slice(0, NAMED_MAX).join(" ") } : {}),
     remote: remote === undefined ? null : withoutSecret(remote),
   };
+}
+
+/** Beyond this nobody counts. */
+const UNPUSHED_MAX = 10_000;
+const NAMED_MAX = 50;
+
+const linesOf = (text: string | undefined): string[] =>
+  text === undefined || text === "" ? [] : text.split("\n");
+
+/** @param lines as `git status --porcelain=v2` writes them: `1 XY …`, X in the index and Y in the folder, `?` untracked */
+export function countChanges(lines: readonly string[]): {
+  staged: number;
+  modified: number;
+  untracked: number;
+} {
+  const counts = { staged: 0, modified: 0, untracked: 0 };
+  for (const line of lines) {
+    const [kind, change = ".."] = line.split(" ");
+    if (kind === "?") counts.untracked += 1;
+    else if (kind === "1" || kind === "2" || kind === "u") {
+      if (change[0] !== ".") counts.staged += 1;
+      if (change[1] !== ".") counts.modified += 1;
+    }
+  }
+  return counts;
 }
 
 /** An address may carry a password or token before its host; other words stay as they are. */

@@ -2,13 +2,13 @@
  * The real world for the two programs that run commands in it, main.ts and scripts/demo.ts: streams,
  * clock, signals, short-lived helper programs. Nothing else imports this; everything else is handed a Host.
  */
-import { execFile } from "node:child_process";
+import { execFile, spawn, spawnSync } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { fstatSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { Writable } from "node:stream";
 import { realClock } from "../base/real-clock.ts";
-import type { Host, Sink } from "./cli.ts";
+import type { Host, Sink, Terminal } from "./cli.ts";
 import { EXIT } from "./exit-code.ts";
 
 function sinkOf(stream: NodeJS.WriteStream): Sink {
@@ -68,7 +68,9 @@ export function realHost({ whenOutputCloses }: RealHostOptions): Host {
     },
     capture,
     readSecret,
+    terminal,
     ask,
+    edit,
     stdinHasInput,
   };
 }
@@ -95,6 +97,42 @@ const capture: Host["capture"] = (command, args) =>
     });
   });
 
+const STTY_MS = 2_000;
+
+function terminal(): Terminal | undefined {
+  const { stdin, stdout } = process;
+  if (!stdin.isTTY || !stdout.isTTY) return undefined;
+  let typed = (_bytes: Uint8Array): void => {};
+  let resized = (): void => {};
+  let closed = (): void => {};
+  const read = (chunk: Buffer): void => typed(chunk);
+  const size = (): void => resized();
+  const over = (): void => closed();
+  return {
+    enter(events) {
+      ({ typed, resized, closed } = events);
+      stdin.setRawMode(true);
+      // Node leaves the terminal making \r\n of \n, which is no raw mode: editors draw with bare ones.
+      spawnSync("stty", ["-opost"], { stdio: ["inherit", "ignore", "ignore"], timeout: STTY_MS });
+      stdin.on("data", read);
+      stdin.on("end", over);
+      stdin.on("error", over);
+      stdout.on("resize", size);
+      stdin.resume();
+    },
+    leave() {
+      stdin.off("data", read);
+      stdout.off("resize", size);
+      stdin.off("end", over);
+      // A terminal that is gone has no mode, and who does not hear of its errors dies of them.
+      try {
+        stdin.setRawMode(false);
+      } catch {}
+      stdin.pause();
+    },
+  };
+}
+
 const ask: Host["ask"] = (question) => {
   const { stdin, stderr } = process;
   if (!stdin.isTTY || !stderr.isTTY) return Promise.resolve(undefined);
@@ -108,6 +146,14 @@ const ask: Host["ask"] = (question) => {
     });
   });
 };
+
+/** By a shell, as everybody who sets EDITOR="code --wait" expects. */
+const edit: NonNullable<Host["edit"]> = (editor, file) =>
+  new Promise((resolve, reject) => {
+    const child = spawn("/bin/sh", ["-c", `${editor} "$1"`, "sh", file], { stdio: "inherit" });
+    child.once("error", reject);
+    child.once("exit", (code) => resolve(code));
+  });
 
 const readSecret: Host["readSecret"] = (question) => {
   const { stdin, stderr } = process;

@@ -31,7 +31,12 @@ export interface StartOptions {
   readonly host?: string | undefined;
   /** 0 = any that is free. */
   readonly port?: number | undefined;
+  /** Of the pages of notebooks; absent = the server's choice. */
+  readonly taskPort?: number | undefined;
+  readonly taskDomain?: string | undefined;
   readonly slots?: number | undefined;
+  /** Absolute. */
+  readonly pools?: string | undefined;
   /** Of runners: absent = the server's defaults. */
   readonly leaseMs?: number;
   readonly lostMs?: number;
@@ -235,7 +240,10 @@ function launch(options: StartOptions, world: World, logFd: number | undefined):
   args.push("--data-dir", options.dataDir);
   if (options.host !== undefined) args.push("--host", options.host);
   if (options.port !== undefined) args.push("--port", String(options.port));
+  if (options.taskPort !== undefined) args.push("--task-port", String(options.taskPort));
+  if (options.taskDomain !== undefined) args.push("--task-domain", options.taskDomain);
   if (options.slots !== undefined) args.push("--slots", String(options.slots));
+  if (options.pools !== undefined) args.push("--pools", options.pools);
   if (options.leaseMs !== undefined) args.push("--runner-lease-ms", String(options.leaseMs));
   if (options.lostMs !== undefined) args.push("--runner-lost-ms", String(options.lostMs));
   if (options.allowRemote === true) args.push("--allow-remote");

@@ -249,6 +249,8 @@ test("what comes next is what can be done", async () => {
       JSON.stringify({
         experiment: anExperiment({ state: "paused" }),
         plan: aPlan,
+        unit: "epochs",
+        layers: [],
         searcher_reason: "",
         warnings: [],
       }),

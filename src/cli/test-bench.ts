@@ -11,8 +11,11 @@ import { after, before, beforeEach } from "node:test";
 import { type Answer, events, type FakeServer, fakeServer, type Ran, run } from "./test-host.ts";
 import {
   aCheckpoint,
+  aDataset,
   aDecision,
   aDetail,
+  aDiff,
+  aFork,
   aLog,
   anAllocation,
   anExperiment,
@@ -21,6 +24,8 @@ import {
   aRunner,
   aTrial,
   aTrialDetail,
+  aVerdict,
+  DATASET_LIST,
   HASH,
   someRungs,
 } from "./test-things.ts";
@@ -36,6 +41,11 @@ const token = {
   created_at: "2026-11-23T09:00:00.000Z",
   expires_at: "2027-11-23T09:00:00.000Z",
   last_used_at: null,
+};
+
+const aLayer = {
+  ...{ name: "base", version: 2, created_by: "ada", created_at: token.created_at },
+  removed: { by: "bob", at: token.expires_at },
 };
 
 const aRun = {
@@ -70,7 +80,23 @@ export const ANSWERS: { readonly [route: string]: Answer } = {
       ["log", [aLog({ cursor: "1-2", text: "oops", stream: "stderr" })], "1-2"],
       ["end", {}],
     ]),
+  "GET /templates": page(aLayer),
+  "GET /templates/base": { ...aLayer, config: "resources: {priority: 3}\n" },
+  "PUT /templates/base": { ...aLayer, created: true },
+  "DELETE /templates/base": { ...aLayer, versions: [1, 2] },
+  "GET /workspaces": page(aLayer),
+  "GET /workspaces/base": { ...aLayer, config: "resources: {priority: 3}\n" },
+  "PUT /workspaces/base": { ...aLayer, created: false },
+  "DELETE /workspaces/base": { ...aLayer, versions: [2] },
   "PATCH /experiments/3": anExperiment({ priority: 5 }),
+  "POST /forks": aFork(),
+  "GET /diff": aDiff(),
+  "POST /trials/3.2/replays": { experiment: anExperiment(), verdict: null, reasons: [] },
+  "POST /trials/3.1/replays": {
+    ...{ experiment: null, verdict: aVerdict({ state: "not_comparable", replay: null }) },
+    reasons: ["its code is gone"],
+  },
+  "GET /trials/3.2/verdicts": { items: [aVerdict()] },
   "POST /experiments/3/pause": anExperiment({ state: "paused" }),
   "POST /experiments/3/activate": anExperiment(),
   "POST /experiments/3/cancel": anExperiment({ state: "stopping" }),
@@ -166,23 +192,13 @@ export const ANSWERS: { readonly [route: string]: Answer } = {
       },
     ],
   },
-  "GET /datasets": page({
-    name: "names",
-    version: 2,
-    snapshot: HASH,
-    files: 4,
-    bytes: 1300000,
-    created_at: token.created_at,
-  }),
-  "POST /datasets": {
-    name: "names",
-    version: 2,
-    snapshot: HASH,
-    files: 1,
-    bytes: 4,
-    created_at: token.created_at,
-    created: true,
-  },
+  "GET /datasets": page(aDataset()),
+  "POST /datasets": { ...aDataset(), created: true },
+  "GET /datasets/names/2": { ...aDataset(), statistics: null, used_by: [], used_by_total: 0 },
+  "GET /datasets/names/latest": { ...aDataset(), statistics: null, used_by: [], used_by_total: 0 },
+  "POST /datasets/names/2/verify": { files: 1, bytes: 7, differences: [], next: null },
+  "DELETE /datasets/names/2": { ...aDataset(), used_by: [] },
+  [`GET /blobs/${aDataset().snapshot}`]: (_, response) => void response.end(DATASET_LIST),
   "POST /blobs/missing": (request, response) => {
     response.end(JSON.stringify({ missing: JSON.parse(request.body.toString()).hashes }));
   },
@@ -193,6 +209,8 @@ export const ANSWERS: { readonly [route: string]: Answer } = {
       JSON.stringify({
         experiment: dry ? null : anExperiment(),
         plan: aPlan,
+        unit: "epochs",
+        layers: aDetail().layers,
         searcher_reason: "named",
         warnings: [],
       }),

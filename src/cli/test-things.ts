@@ -1,6 +1,10 @@
 /** Things of the API as a server would send them, for tests of this room. Not a test itself. */
+import { createHash } from "node:crypto";
 import type {
   Checkpoint,
+  CreateForkReply,
+  Dataset,
+  DiffReply,
   Experiment,
   ExperimentAllocation,
   ExperimentDecision,
@@ -12,10 +16,24 @@ import type {
   Runner,
   Trial,
   TrialDetail,
+  Verdict,
 } from "../protocol/api.ts";
 
 const AT = "2026-11-23T09:00:00.000Z";
 export const HASH = "a".repeat(64);
+
+const WEIGHTS = "weights";
+const sha256 = (text: string): string => createHash("sha256").update(text).digest("hex");
+export const DATASET_LIST = JSON.stringify([
+  { executable: false, hash: sha256(WEIGHTS), path: "a.txt", size: WEIGHTS.length },
+]);
+
+export const aDataset = (over: Partial<Dataset> = {}): Dataset => ({
+  ...{ name: "names", version: 2, kind: "stored", place: null },
+  ...{ snapshot: sha256(DATASET_LIST), content: HASH, files: 1, bytes: WEIGHTS.length },
+  ...{ created_at: AT, created_by: "ada", removed: null },
+  ...over,
+});
 
 export const aPlan: Plan = {
   searcher: "asha",
@@ -34,6 +52,7 @@ export const aPlan: Plan = {
 
 export const anExperiment = (over: Partial<Experiment> = {}): Experiment => ({
   id: 3,
+  task: null,
   name: "digits",
   description: null,
   labels: [],
@@ -51,6 +70,7 @@ export const anExperiment = (over: Partial<Experiment> = {}): Experiment => ({
   trials: { total: 5, queued: 1, running: 2, paused: 1, completed: 1, canceled: 0, error: 0 },
   best: { trial: "3.2", step: 3, objective: 0.8125 },
   plan: aPlan,
+  datasets: [],
   spent: {
     trials: 5,
     steps: 14,
@@ -61,6 +81,7 @@ export const anExperiment = (over: Partial<Experiment> = {}): Experiment => ({
     held: null,
   },
   code: HASH,
+  verdict: null,
   archived_at: null,
   deleted: null,
   notes: "",
@@ -70,12 +91,67 @@ export const anExperiment = (over: Partial<Experiment> = {}): Experiment => ({
 
 export const aDetail = (over: Partial<ExperimentDetail> = {}): ExperimentDetail => ({
   ...anExperiment(),
-  config: {},
+  config: { name: "digits", labels: [], max_restarts: 5, resources: { priority: 3 } },
   config_text: "name: digits\n",
   data: {},
   seed: 7,
   provenance: {},
+  layers: [{ kind: "template", name: "base", version: 2, fields: [".resources.priority"] }],
+  ancestry: null,
+  descendants: { items: [], total: 0 },
   ...over,
+});
+
+export const aFork = (): CreateForkReply => ({
+  experiment: anExperiment(),
+  ...{ plan: aPlan, unit: "epochs", searcher_reason: "named", warnings: [], layers: [] },
+  config: "name: digits\n",
+  overrides: [
+    { path: "hyperparameters.lr", from: 0.1, to: 0.2 },
+    { path: "labels[0]", to: "new" },
+  ],
+});
+
+export const aVerdict = (over: Partial<Verdict> = {}): Verdict => ({
+  ...{ trial: "3.2", replay: 3, state: "identical", asked_by: "ada", at: AT },
+  text: "2 checkpoints (steps 1 to 3), bit for bit",
+  detail: {
+    by: "checkpoints",
+    compared: { checkpoints: 2, tensors: 4, points: 0 },
+    ...{ first: null, metric: { name: "accuracy", step: 2 } },
+    left_out: [{ step: 9, why: "the replay saved no checkpoint there" }],
+    ...{ reasons: [], notes: ["a note"] },
+  },
+  ...over,
+});
+
+export const aDiff = (): DiffReply => ({
+  a: { id: "3.2", experiment: 3, trial: "3.2", name: "digits", created_at: AT },
+  b: { id: "4", experiment: 4, trial: "4.1", name: "other", created_at: AT },
+  code: {
+    ...{ a: HASH, b: HASH, same: 2, not_listed: 1 },
+    files: [
+      {
+        ...{ path: "train.py", state: "changed", a: HASH, b: HASH, note: null },
+        ...{ lines_added: 1, lines_removed: 1, diff: "@@ -1,1 +1,1 @@\n-a\n+b\n" },
+      },
+    ],
+  },
+  config: [{ path: "searcher.max_trials", a: 2, b: 3 }],
+  data: [{ path: "names.dataset", b: "names@1" }],
+  environment: [],
+  trials: {
+    ...{ hyperparameters: [{ path: "lr", a: 0.1, b: 0.2 }], seeds: [] },
+    metrics: [
+      {
+        ...{ name: "accuracy", both: 3, only_a: 1, only_b: 0 },
+        first: { step: 2, a: 0.5, b: "NaN" },
+        last: { a: { step: 4, value: 0.5 }, b: { step: 3, value: 0.25 } },
+        best: { a: 0.5, b: null },
+      },
+    ],
+    decisions: { same: 1, a: [{ what: "stop", target: null, code: "x", text: "no" }], b: [] },
+  },
 });
 
 export const aTrial = (over: Partial<Trial> = {}): Trial => ({
@@ -94,6 +170,7 @@ export const aTrial = (over: Partial<Trial> = {}): Trial => ({
   best: { step: 3, objective: 0.8125 },
   checkpoint: { id: HASH, step: 3 },
   restarts: 0,
+  verdict: null,
   slot_seconds: 12.5,
   created_at: AT,
   started_at: AT,

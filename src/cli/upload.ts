@@ -3,11 +3,14 @@
  * A second upload of the same folder sends nothing. One archive was refused: it would send everything
  * again after each edit, and unpacking archives from strangers has a long history of holes.
  */
-import { openAsBlob } from "node:fs";
-import { resolve } from "node:path";
+import { join, resolve } from "node:path";
+import { ContentError } from "../base/content.ts";
 import type { Client } from "../sdk/client.ts";
 import { RemoteError } from "../sdk/remote-error.ts";
+import { filePart } from "../store/file-part.ts";
 import type { ScannedFolder, ScanOptions } from "../store/snapshot.ts";
+import type { Host } from "./cli.ts";
+import { cacheFolder } from "./credentials.ts";
 import { CliError } from "./exit-code.ts";
 import { bytes, plural } from "./figures.ts";
 import type { Progress } from "./progress.ts";
@@ -15,6 +18,12 @@ import type { Progress } from "./progress.ts";
 const AT_ONCE = 4;
 /** Hashes asked about in one request. */
 const ASKED_MAX = 5_000;
+
+/** Where scans of folders are remembered from command to command. */
+export const scanMemory = ({ env, clock }: Pick<Host, "env" | "clock">): ScanOptions["cache"] => ({
+  folder: join(cacheFolder(env), "files"),
+  nowMs: () => clock.nowMs(),
+});
 
 /** Reads and hashes a folder. @throws CliError with everything that is wrong with it */
 export async function scan(folder: string, options: ScanOptions = {}): Promise<ScannedFolder> {
@@ -27,43 +36,61 @@ export async function scan(folder: string, options: ScanOptions = {}): Promise<S
   });
 }
 
-/** The hashes of `folder` that the server lacks, with where each is. */
+/** What is stored as one blob: a file, or a part of one. */
+interface Piece {
+  readonly path: string;
+  readonly hash: string;
+  readonly size: number;
+  /** Where it begins in the file. */
+  readonly offset: number;
+}
+
+/** The contents of `folder` that the server lacks, with where each is. */
 export async function lackingOf(
   client: Client,
-  folder: ScannedFolder,
-): Promise<{ path: string; hash: string; size: number }[]> {
-  const byHash = new Map(folder.tree.map((entry) => [entry.hash, entry]));
+  folder: Pick<ScannedFolder, "tree">,
+): Promise<Piece[]> {
+  const byHash = new Map<string, Piece>();
+  for (const { path, hash, size, chunks } of folder.tree) {
+    let offset = 0;
+    for (const blob of chunks ?? [{ hash, size }]) {
+      if (!byHash.has(blob.hash)) byHash.set(blob.hash, { path, ...blob, offset });
+      offset += blob.size;
+    }
+  }
   const hashes = [...byHash.keys()];
-  const lacking: { path: string; hash: string; size: number }[] = [];
+  const lacking: Piece[] = [];
   for (let i = 0; i < hashes.length; i += ASKED_MAX) {
     for (const hash of await client.missingBlobs(hashes.slice(i, i + ASKED_MAX))) {
-      const entry = byHash.get(hash);
-      if (entry !== undefined) lacking.push(entry);
+      const piece = byHash.get(hash);
+      if (piece !== undefined) lacking.push(piece);
     }
   }
   return lacking;
 }
 
-/** Sends what the server lacks. @returns the files and bytes sent */
+/** Sends what the server lacks. @returns the blobs and bytes sent */
 export async function upload(
   client: Client,
-  folder: ScannedFolder,
+  folder: Pick<ScannedFolder, "tree" | "sourceOf">,
   progress: Progress,
 ): Promise<{ files: number; bytes: number }> {
   const lacking = await lackingOf(client, folder);
-  const total = lacking.reduce((sum, entry) => sum + entry.size, 0);
+  const total = lacking.reduce((sum, piece) => sum + piece.size, 0);
+  const files = new Set(lacking.map(({ path }) => path)).size;
   let sent = 0;
   let next = 0;
   const failed = new AbortController();
   const worker = async (): Promise<void> => {
-    for (let entry = lacking[next++]; entry !== undefined; entry = lacking[next++]) {
+    for (let piece = lacking[next++]; piece !== undefined; piece = lacking[next++]) {
       if (failed.signal.aborted) return;
-      const content = await openAsBlob(folder.sourceOf(entry.path));
-      await client.putBlob(entry.hash, content, failed.signal).catch((error: unknown) => {
-        throw changedWhileSent(entry.path, error);
+      const { path, hash, offset, size } = piece;
+      const content = filePart({ path: folder.sourceOf(path), offset, size });
+      await client.putBlob(hash, content, failed.signal).catch((error: unknown) => {
+        throw changedWhileSent(path, error);
       });
-      sent += entry.size;
-      progress.detail(`${bytes(sent)} of ${bytes(total)}, ${plural(lacking.length, "file")}`);
+      sent += size;
+      progress.detail(`sent ${bytes(sent)} of ${bytes(total)}, ${plural(files, "file")}`);
     }
   };
   try {
@@ -72,13 +99,15 @@ export async function upload(
     failed.abort();
     throw error;
   }
-  return { files: lacking.length, bytes: total };
+  return { files, bytes: total };
 }
 
 /** The hash was taken from what the file held a moment ago. */
 function changedWhileSent(path: string, error: unknown): unknown {
-  if (!(error instanceof RemoteError) || error.code !== "hash_mismatch") return error;
-  return new CliError("file_changed", `${path} changed while it was being sent.`, {
+  const isUnread = error instanceof ContentError;
+  if (!isUnread && !(error instanceof RemoteError && error.code === "hash_mismatch")) return error;
+  const what = `${path} changed while it was being sent${isUnread ? `: ${error.message}` : ""}.`;
+  return new CliError("file_changed", what, {
     hint: "Run the command again when nothing writes there, or name it in .contrailignore.",
     cause: error,
   });

@@ -13,7 +13,7 @@ export function wholeOf(name: string, text: string, min: number, max: number): n
   );
 }
 
-export const portOf = (text: string): number => wholeOf("--port", text, 0, 65_535);
+export const portOf = (text: string, name = "--port"): number => wholeOf(name, text, 0, 65_535);
 export const slotsOf = (text: string): number => wholeOf("--slots", text, 1, 100_000);
 
 export const UNITS_MS: Readonly<Record<string, number>> = {
@@ -59,6 +59,18 @@ export function trialOf(text: string): string {
         ? `${text} is an experiment; list its trials: contrail trial list ${text}`
         : `${text} is an allocation; its trial is ${id.experiment}.${id.trial}.`;
   throw usageError(`"${text}" is not the id of a trial.`, hint);
+}
+
+/** An experiment or a trial, as the API names it. */
+export function runOf(text: string): string {
+  const id = parseId(text);
+  if (id !== undefined && id.run === undefined) return text;
+  throw usageError(
+    `"${text}" is not the id of an experiment or a trial.`,
+    id === undefined
+      ? "Experiments are 1, 2, 3, …; trial 12 of experiment 3 is 3.12."
+      : `${text} is an allocation; its trial is ${id.experiment}.${id.trial}.`,
+  );
 }
 
 /** One of a closed list. */

@@ -22,7 +22,7 @@ export interface Spent {
   readonly steps: number;
   readonly timeMs: number;
   /** Slot-milliseconds granted so far, running grants counted up to now. */
-  readonly slotMs: number;
+  readonly slotMs: () => number;
 }
 
 export const slotHours = (slotMs: number): number => slotMs / 3_600_000;
@@ -43,16 +43,17 @@ export function budgetReached(budget: Budget, spent: Spent): string | undefined 
     return `budget reached: ${seconds(spent.timeMs)} of ${seconds(budget.timeMs)} wall time have passed`;
   const { slotHours: hoursMax, money, energy } = budget;
   if (hoursMax === undefined && money === undefined && energy === undefined) return undefined;
-  const hours = slotHours(spent.slotMs);
+  const slotMs = spent.slotMs();
+  const hours = slotHours(slotMs);
   if (budget.slotHours !== undefined && hours >= budget.slotHours)
     return `budget reached: ${hours.toFixed(3)} of ${budget.slotHours} slot-hours are used`;
   if (budget.money !== undefined) {
-    const amount = moneySpent(spent.slotMs, budget.money.perSlotHour);
+    const amount = moneySpent(slotMs, budget.money.perSlotHour);
     if (amount >= budget.money.max)
       return `budget reached: ${amount.toFixed(2)} of ${budget.money.max} ${budget.money.currency} are spent`;
   }
   if (budget.energy !== undefined) {
-    const kwh = energyKwh(spent.slotMs, budget.energy.wattsPerSlot);
+    const kwh = energyKwh(slotMs, budget.energy.wattsPerSlot);
     if (kwh >= budget.energy.maxKwh)
       return `budget reached: ${kwh.toFixed(3)} of ${budget.energy.maxKwh} kWh (estimated) are used`;
   }

@@ -11,6 +11,8 @@ export interface RunnerRecord extends ProcessIdentity {
   readonly runnerId: string;
   /** New at each start of the runner. */
   readonly boot: string;
+  /** The file that says how its ranks are containers; absent = they are processes. */
+  readonly containers?: string;
 }
 
 export const runnerFiles = (dataDir: string) => {

@@ -95,6 +95,13 @@ export const ERRORS = {
     title: "The request can never be placed on the slots that there are.",
     hint: "Lower resources.slots_per_trial.",
   },
+  invalid_bundle: {
+    status: 422,
+    class: "fix",
+    title:
+      "The bundle is not as its own hashes and counts say, or not a bundle; nothing of it was imported.",
+    hint: "Get it again from whoever made it; scripts/verify-bundle.py names every file that was changed.",
+  },
   hash_mismatch: {
     status: 422,
     class: "retry",

@@ -10,6 +10,9 @@ import type { JsonObject, WireNumber } from "../base/json.ts";
 
 /** Environment that the runner gives to every rank. */
 export const TRIAL_ENV = {
+  /** By this the processes of an allocation are found, whatever group they are in: the path of its socket. */
+  mark: "CONTRAIL_MARK",
+  /** Not where a task serves: what a person tries out there is no trial, and saves for itself. */
   socket: "CONTRAIL_SOCKET",
   experiment: "CONTRAIL_EXPERIMENT",
   trial: "CONTRAIL_TRIAL",
@@ -22,6 +25,8 @@ export const TRIAL_ENV = {
   server: "CONTRAIL_SERVER",
   /** Speaks for this allocation alone and dies with it. */
   token: "CONTRAIL_TOKEN",
+  /** Of a task that serves: the Unix socket on which its program listens for whoever opens it. */
+  taskSocket: "CONTRAIL_TASK_SOCKET",
   /** JSON object: name in `data` of the configuration → absolute path (or the free-form value). */
   data: "CONTRAIL_DATA_PATHS",
 } as const;
@@ -47,8 +52,19 @@ export type FromTrial =
   /** The target is reached and everything up to `step` is reported: what next? Answered by `orders`
    *  whose target is past `step`, or which say stop or pause. May take as long as the search likes. */
   | { readonly type: "wait"; readonly step: number }
+  /**
+   * Of several ranks, between two steps: what do we all do now? Each rank counts its turns from 1; the first that asks
+   * at a turn fixes the answer for all. Answered at once by `agreed`.
+   */
+  | { readonly type: "agree"; readonly turn: number }
   /** These hyperparameters cannot work; the trial will be replaced. Followed by exit. */
   | { readonly type: "invalid_hyperparameters"; readonly reason: string }
+  /** What only the program can tell of its surroundings, for the record: section → field → value. Sent to a runner whose
+   *  welcome says `observes`; all of it once more where something was added, and the last one counts. */
+  | {
+      readonly type: "observed";
+      readonly facts: Readonly<Record<string, Readonly<Record<string, string | number | boolean>>>>;
+    }
   /** The loop has ended in good order; the process will exit with 0. */
   | { readonly type: "bye" };
 
@@ -70,6 +86,10 @@ export type ToTrial =
        * when it has trained as many steps as it asks for itself. Absent: false.
        */
       readonly openEnded?: boolean;
+      /** Save a checkpoint at each of these steps, whatever else asks for one. Absent: none. */
+      readonly checkpointSteps?: readonly number[];
+      /** This runner takes `observed`. Absent: false. */
+      readonly observes?: boolean;
       /** Make new checkpoint folders below this one (same file system as the runner's spool). */
       readonly checkpointDir: string;
       /** Start from here when present: the folder is read-only and holds what was saved at `step`. */
@@ -77,6 +97,7 @@ export type ToTrial =
       readonly orders: Orders;
     }
   | ({ readonly type: "orders" } & Orders)
+  | ({ readonly type: "agreed"; readonly turn: number } & Orders)
   | { readonly type: "checkpointed"; readonly step: number; readonly error: string | null };
 
 /** Absolute: what to do now, whatever was said before. */

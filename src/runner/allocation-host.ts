@@ -5,15 +5,23 @@
 import type { Clock } from "../base/clock.ts";
 import type { AllocationOrders, LaunchSpec } from "../protocol/runner-wire.ts";
 import type { Orders, ToTrial } from "../protocol/trial-socket.ts";
+import { Agreements } from "./agreements.ts";
 import {
   type AllocationAction,
+  type AllocationExit,
   type AllocationInput,
   type AllocationState,
   newAllocation,
+  owesWord,
   stepAllocation,
 } from "./allocation.ts";
+import { isNoRoom, within } from "./backoff.ts";
 import type { HostPlace, Machine, RunnerClient } from "./machine.ts";
+import { NodeLost } from "./nodes/far-node.ts";
 import { json, Outbox } from "./outbox.ts";
+import { ProgressWatch } from "./progress-watch.ts";
+import { untilRoom } from "./tasks/held-task.ts";
+import { serves } from "./tasks/task-socket.ts";
 import type { TrialMessage } from "./trial-message.ts";
 import type { PreparedWorkspace } from "./workspace.ts";
 
@@ -31,17 +39,31 @@ export interface HostDeps {
   readonly say: (text: string) => void;
 }
 
+/** How long the end of a run may wait for what is known of its beginning; then for that to be given up. */
+const CAPTURE_AFTER_MS = 2_000;
+const CAPTURE_CUT_MS = 1_000;
+/** Where a container has to be made to ask, once for each image and code. */
+const CAPTURE_INSIDE_MS = 15_000;
+
 export class AllocationHost {
   readonly outbox: Outbox;
   readonly #place: HostPlace;
   readonly #deps: HostDeps;
   readonly #ranks: ReturnType<Machine["newRanks"]>;
   readonly #preparing = new AbortController();
+  readonly #capturing = new AbortController();
+  #captured: Promise<void> = Promise.resolve();
   #state: AllocationState | null = null;
   #launch: LaunchSpec | null = null;
   #prepared: PreparedWorkspace | null = null;
   #socket: ReturnType<Machine["newSocket"]> | null = null;
   #cancelTimer: (() => void) | null = null;
+  #watch: ProgressWatch | null = null;
+  #task: ReturnType<Machine["newTask"]> | null = null;
+  /** Checkpoints that are being taken over, while their program may wait. */
+  #taking = 0;
+  /** What it says is not read now. */
+  #deaf = false;
   #version = -1;
 
   /** @param counted false when an earlier runner may have sent something under this id */
@@ -55,7 +77,7 @@ export class AllocationHost {
       ...{ id, fence, folder, counted, clock, client, machine, limits, say },
       eventsReady: deps.eventsReady,
       logsReady: deps.logsReady,
-      reports: { pause: () => this.#socket?.pause(), resume: () => this.#socket?.resume() },
+      reports: { pause: () => this.#hear(false), resume: () => this.#hear(true) },
       output: { pause: () => this.#ranks.pause(), resume: () => this.#ranks.resume() },
       disowned: () => this.disown(),
       delivered: () => {
@@ -67,7 +89,7 @@ export class AllocationHost {
       ...{ folder, socketPath, say },
       outputOf: (rank) => this.outbox.outputOf(rank),
       signalsSent: () => this.#state?.signalsSent ?? [],
-      exited: (exit, outOfMemory) => this.#input({ type: "rank_exited", ...exit, outOfMemory }),
+      exited: (end) => this.#input({ type: "rank_exited", ...end }),
       changed: deps.groupsChanged,
     });
   }
@@ -91,7 +113,24 @@ export class AllocationHost {
     this.#launch = launch;
     this.#version = orders.version;
     this.#state = newAllocation({ orders, killGraceMs, yieldGraceMs });
+    this.#watch = this.#newWatch(launch.progressDeadlineMs);
     void this.#prepare(launch);
+  }
+
+  #newWatch(deadlineMs: number | undefined): ProgressWatch | null {
+    if (deadlineMs === undefined) return null;
+    return new ProgressWatch({
+      ...{ clock: this.#deps.clock, deadlineMs },
+      counts: () =>
+        this.#state !== null && owesWord(this.#state) && this.#taking === 0 && !this.#deaf,
+      overdue: (silentMs) => this.#input({ type: "overdue", silentMs }),
+    });
+  }
+
+  #hear(hears: boolean): void {
+    this.#deaf = !hears;
+    if (hears) this.#socket?.resume();
+    else this.#socket?.pause();
   }
 
   /** Tells the end of an allocation whose runner died; its processes are gone already. */
@@ -99,6 +138,30 @@ export class AllocationHost {
     const { outbox } = this;
     if (outbox.hadEnded) return outbox.exitTold();
     await outbox.keeper.recover();
+    const note = (text: string) => outbox.note(0, text);
+    const keep = () => this.#deps.machine.keepLeft(this.#place.folder, outbox.keeper, note);
+    const lost = (error: Error) => {
+      note(`the folder could not be kept: ${error.message}`);
+      return true;
+    };
+    try {
+      await keep();
+    } catch (error) {
+      if (isNoRoom(error)) {
+        // Beside everything else: a full disk must not keep a runner from beginning.
+        const way = { clock: this.#deps.clock, signal: this.#preparing.signal, note };
+        void untilRoom(keep, way)
+          .catch(lost)
+          .then((kept) => kept && this.#tellLost(detail));
+        return;
+      }
+      lost(error as Error);
+    }
+    this.#tellLost(detail);
+  }
+
+  #tellLost(detail: string): void {
+    const { outbox } = this;
     const damagedBytes = outbox.events.droppedBytes + outbox.logs.droppedBytes;
     const damage = `; ${damagedBytes} damaged bytes of its records were left out`;
     outbox.tellExit({
@@ -127,13 +190,22 @@ export class AllocationHost {
   }
 
   shutdown(graceMs: number): void {
+    this.#capturing.abort(new Error("the runner was told to stop"));
     this.#input({ type: "shutdown", graceMs });
+  }
+
+  /** Saves and goes, to go on elsewhere. */
+  leave(graceMs: number, reason: string): void {
+    this.#input({ type: "leave", graceMs, reason });
   }
 
   /** Lets go of files and timers; what is on disk stays for the next runner. */
   close(): void {
     this.#preparing.abort(new Error("the runner ends"));
+    this.#capturing.abort(new Error("the runner ends"));
     this.#cancelTimer?.();
+    this.#watch?.stop();
+    this.#task?.stop();
     this.#socket?.close();
     this.outbox.close();
   }
@@ -142,17 +214,37 @@ export class AllocationHost {
     const { machine } = this.#deps;
     try {
       await this.outbox.keeper.open();
-      this.#prepared = await machine.prepare(launch, this.#place.folder, this.#preparing.signal);
-      this.#socket = this.#newSocket(launch, this.#prepared);
+      this.#prepared = await machine.prepare(launch, this.#place, {
+        signal: this.#preparing.signal,
+        tell: (text) => this.outbox.note(0, text),
+      });
+      this.#launch = this.#prepared.launch ?? launch;
+      this.#socket = this.#newSocket(this.#launch, this.#prepared);
       await this.#socket.listen();
+      if (launch.task !== undefined) await this.#holdTask(this.#launch, this.#prepared);
       this.#input({ type: "prepared" });
     } catch (error) {
-      this.#input({ type: "launch_failed", detail: (error as Error).message });
+      const lost = error instanceof NodeLost;
+      this.#input({ type: "launch_failed", detail: (error as Error).message, lost });
     }
+  }
+
+  async #holdTask(launch: LaunchSpec, prepared: PreparedWorkspace): Promise<void> {
+    const { clock, machine } = this.#deps;
+    const { folder, socketPath } = this.#place;
+    this.#task = machine.newTask({
+      ...{ launch, folder, socketPath, work: prepared.code, keeper: this.outbox.keeper },
+      tell: (usage) => {
+        if (!this.outbox.isOver) this.outbox.put("usage", json({ atMs: clock.nowMs(), ...usage }));
+      },
+      note: (text) => this.outbox.note(0, text),
+    });
+    await this.#task.start();
   }
 
   #newSocket(launch: LaunchSpec, prepared: PreparedWorkspace): ReturnType<Machine["newSocket"]> {
     const { keeper } = this.outbox;
+    const agreements = new Agreements(launch.ranks);
     return this.#deps.machine.newSocket({
       path: this.#place.socketPath,
       ranks: launch.ranks,
@@ -160,10 +252,24 @@ export class AllocationHost {
         welcome: (rank) => this.#welcome(launch, prepared, rank),
         hello: () => this.#input({ type: "hello" }),
         message: (message, rank) => this.#message(message, rank),
-        checkpoint: ({ step, path, metadata }) => keeper.take(step, path, metadata),
+        agree: (turn, rank) => agreements.answer(turn, rank, this.#orders()),
+        checkpoint: async ({ step, path, metadata }) =>
+          serves(launch)
+            ? `this is a ${launch.task?.kind}: its folder is what is kept of it. Unset CONTRAIL_SOCKET to save into the folder`
+            : this.#whileTaking(keeper.take(step, path, metadata)),
         fault: (text, rank) => this.outbox.note(rank, text),
       },
     });
+  }
+
+  async #whileTaking<T>(taken: Promise<T>): Promise<T> {
+    this.#taking += 1;
+    try {
+      return await taken;
+    } finally {
+      this.#taking -= 1;
+      this.#watch?.heard();
+    }
   }
 
   #welcome(launch: LaunchSpec, prepared: PreparedWorkspace, rank: number): ToTrial {
@@ -173,6 +279,8 @@ export class AllocationHost {
       params: launch.params as Extract<ToTrial, { type: "welcome" }>["params"],
       data: prepared.data,
       ...(launch.openEnded === true ? { openEnded: true } : {}),
+      ...(launch.checkpointSteps ? { checkpointSteps: launch.checkpointSteps } : {}),
+      observes: true,
       checkpointDir: this.outbox.keeper.checkpoints,
       restore: prepared.restore,
       orders: this.#orders(),
@@ -184,10 +292,14 @@ export class AllocationHost {
     return { target, yield: yielding, reason };
   }
 
-  #message(message: Exclude<TrialMessage, { type: "hello" | "checkpoint" }>, rank: number): void {
+  #message(
+    message: Exclude<TrialMessage, { type: "hello" | "checkpoint" | "agree" }>,
+    rank: number,
+  ): void {
     const atMs = this.#deps.clock.nowMs();
     switch (message.type) {
       case "report":
+        this.#watch?.heard();
         return this.outbox.put("report", {
           atMs: String(atMs),
           step: String(message.step),
@@ -198,6 +310,8 @@ export class AllocationHost {
         return this.#input({ type: "wait", rank, step: message.step });
       case "invalid_hyperparameters":
         return this.outbox.putInTurn(message.type, json({ atMs, reason: message.reason }));
+      case "observed":
+        return this.outbox.put("record", json({ atMs, source: "program", own: message.part }));
       case "bye":
         if (rank === 0) this.#input({ type: "bye" });
     }
@@ -235,21 +349,55 @@ export class AllocationHost {
         void this.#sweep(action.graceMs);
         return;
       case "exited":
-        return this.outbox.tellExit(action.exit);
+        void this.#tellExit(action.exit);
+        return;
     }
   }
 
   async #spawn(): Promise<void> {
-    const { pids, fault } = await this.#ranks.start(this.#launch!, this.#prepared!);
+    const { pids, fault, environment } = await this.#ranks.start(this.#launch!, this.#prepared!);
+    this.#capture(environment);
     if (pids.length > 0) {
       this.outbox.putInTurn("started", json({ atMs: this.#deps.clock.nowMs(), pid: pids[0] }));
       this.#input({ type: "started", ranks: pids.map((_, rank) => rank) });
+      this.#watch?.start();
     }
     if (fault !== null) this.#input({ type: "launch_failed", detail: fault });
     this.#ranks.release();
   }
 
+  /** Beside the program, which waits for nothing of it. */
+  #capture(environment: Readonly<Record<string, string>>): void {
+    const { clock, machine, say } = this.#deps;
+    this.#captured = machine
+      .capture(
+        {
+          ...{ launch: this.#launch!, folder: this.#prepared!.code, environment },
+          signal: this.#capturing.signal,
+        },
+        { prepared: this.#prepared!, socketPath: this.#place.socketPath },
+      )
+      .then((record) => {
+        const fields = { atMs: clock.nowMs(), source: "runner", ...record };
+        if (!this.outbox.isOver) this.outbox.put("record", json(fields));
+      })
+      .catch((error: Error) => say(`${this.id}: its record could not be taken: ${error.message}`));
+  }
+
+  /** The exit is the last event, so the record comes before it: at once as a rule, or as far as it got. */
+  async #tellExit(exit: AllocationExit): Promise<void> {
+    const { clock } = this.#deps;
+    const inside = this.#launch?.container !== undefined;
+    await within(clock, inside ? CAPTURE_INSIDE_MS : CAPTURE_AFTER_MS, this.#captured);
+    this.#capturing.abort(new Error("the run was over before the answer came"));
+    await within(clock, CAPTURE_CUT_MS, this.#captured);
+    // Where the runner ends before the folder is kept, the next one keeps it and tells the end.
+    if ((await this.#task?.end()) === false) return;
+    this.outbox.tellExit(exit);
+  }
+
   async #sweep(graceMs: number): Promise<void> {
+    this.#watch?.stop();
     const end = await this.#ranks.sweep({
       graceMs,
       lift: () => this.outbox.lift(),

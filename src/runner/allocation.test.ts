@@ -22,6 +22,7 @@ const started = (...ranks: number[]): AllocationInput => ({ type: "started", ran
 const hello: AllocationInput = { type: "hello" };
 const bye: AllocationInput = { type: "bye" };
 const timer: AllocationInput = { type: "timer" };
+const overdue: AllocationInput = { type: "overdue", silentMs: 61_000 };
 const swept: AllocationInput = { type: "swept", outlived: 0, outOfMemory: null };
 const ended = (
   rank: number,
@@ -102,6 +103,21 @@ check(
   [...["push", "timer 30000"], ...["push", "SIGTERM", "timer 9000"], "push"],
 );
 check(
+  "who is silent for too long gets SIGTERM, then SIGKILL; orders that come later change nothing",
+  [started(0), hello, overdue, orders(pause), timer],
+  ["SIGTERM", "timer 9000", "push", "SIGKILL", "timer 5000"],
+);
+for (const [why, before] of Object.entries({
+  "has not begun": [],
+  "waits for orders": [started(0), hello, { type: "wait", rank: 0, step: 3 }],
+  "was asked to yield": [started(0), hello, orders(pause)],
+  "has ended": [started(0), ended(0, 0)],
+} satisfies Record<string, AllocationInput[]>))
+  test(`nobody is ended for silence who ${why}`, () => {
+    const { state } = play(before);
+    assert.deepEqual(stepAllocation(state, overdue), { state, actions: [] });
+  });
+check(
   "a wait is told once and answered by the target that goes past it",
   [
     started(0),
@@ -139,6 +155,17 @@ check(
   "orders that end it while it is laid out stop that",
   [orders(kill), { type: "launch_failed", detail: "aborted" }],
   ["abort_preparation", "exited"],
+);
+
+check(
+  "who is told to go while ranks are being started goes when they are, within that grace",
+  [{ type: "prepared" }, { type: "shutdown", graceMs: 100 }, started(0), hello, timer],
+  ["spawn", "abort_preparation", "SIGTERM", "timer 100", "SIGKILL", "timer 5000"],
+);
+check(
+  "so does one whose node is taken away meanwhile",
+  [{ type: "prepared" }, { type: "leave", graceMs: 3_000, reason: "SIGTERM" }, started(0)],
+  ["spawn", "abort_preparation", "SIGTERM", "timer 3000"],
 );
 
 const exits: readonly {
@@ -205,6 +232,17 @@ const exits: readonly {
     expect: { kind: "runner_lost", signalsSent: ["SIGTERM"] },
   },
   {
+    what: "the runner was told to stop while ranks were being started",
+    inputs: [
+      { type: "prepared" },
+      { type: "leave", graceMs: 100, reason: "SIGTERM" },
+      started(0),
+      ended(0, null, "SIGTERM"),
+      swept,
+    ],
+    expect: { kind: "runner_lost", signalsSent: ["SIGTERM"] },
+  },
+  {
     what: "the runner was told to stop after a kill",
     inputs: [
       started(0),
@@ -216,9 +254,19 @@ const exits: readonly {
     expect: { kind: "processes" },
   },
   {
+    what: "it was silent for too long, and a yield came when it was too late",
+    inputs: [started(0), overdue, orders(pause), ended(0, null, "SIGTERM"), swept],
+    expect: { kind: "processes", silentMs: 61_000, signalsSent: ["SIGTERM"] },
+  },
+  {
     what: "nothing could be started",
     inputs: [{ type: "prepared" }, { type: "launch_failed", detail: "no such program" }],
     expect: { kind: "launch_failed", detail: "no such program" },
+  },
+  {
+    what: "one of its nodes went before anything was started: nothing failed",
+    inputs: [{ type: "launch_failed", detail: "node n2 was lost", lost: true }],
+    expect: { kind: "runner_lost", detail: "node n2 was lost", processes: [] },
   },
   {
     what: "one of two ranks could not be started",
@@ -262,3 +310,43 @@ for (const { what, inputs, expect } of exits)
     );
     assert.deepEqual(shown, expect);
   });
+
+test("of several ranks the one that ended the others is told first", () => {
+  const cases: [what: string, inputs: AllocationInput[], rank: number, note: RegExp][] = [
+    [
+      "the first that failed",
+      [ended(1, 9), ended(0, 1), ended(2, null, "SIGTERM")],
+      1,
+      /^rank 1 ended first, with code 9; the others were stopped$/,
+    ],
+    [
+      "one that was killed from outside, though its peer's error was heard before",
+      [ended(0, 1), ended(2, 1), ended(1, null, "SIGKILL")],
+      1,
+      /^rank 1 ended first, with signal SIGKILL/,
+    ],
+    [
+      "not one that dies while it is torn down",
+      [ended(2, 1), ended(0, null, "SIGSEGV"), ended(1, null, "SIGTERM")],
+      2,
+      /^rank 2 ended first, with code 1/,
+    ],
+    [
+      "not one that we have killed",
+      [ended(2, 1), ended(0, null, "SIGTERM"), timer, ended(1, null, "SIGKILL")],
+      2,
+      /^rank 2 ended first/,
+    ],
+  ];
+  for (const [what, inputs, rank, note] of cases) {
+    const { exit } = play([{ type: "prepared" }, started(0, 1, 2), hello, ...inputs, swept]);
+    assert.equal(exit?.processes[0]?.rank, rank, what);
+    assert.equal(exit?.processes.length, 3, what);
+    assert.match(exit?.detail ?? "", note, what);
+  }
+  const orderly = play([{ type: "prepared" }, started(0, 1), ended(1, 0), ended(0, 0), swept]);
+  assert.deepEqual(
+    [orderly.exit?.processes.map((exit) => exit.rank), orderly.exit?.detail],
+    [[1, 0], ""],
+  );
+});

@@ -18,6 +18,16 @@ export interface RankExit {
   readonly signal: string | null;
 }
 
+/** How a rank ended, with what is known of it besides. */
+export interface RankEnded extends RankExit {
+  /** Who says that memory ran out. */
+  readonly outOfMemory: string | null;
+  /** Why its program was never started. */
+  readonly fault?: string;
+  /** What took it away, where that was no doing of its own; then code and signal say nothing. */
+  readonly lost?: string;
+}
+
 export interface HeardOrders extends Orders {
   readonly version: number;
   readonly kill: boolean;
@@ -40,8 +50,14 @@ export interface AllocationState {
   readonly told: boolean;
   readonly saidBye: boolean;
   readonly outOfMemory: string | null;
+  /** How long it had said nothing when it was ended for that. */
+  readonly silentMs: number | null;
   /** Why a process could not be started. */
   readonly launchFault: string | null;
+  /** What took a rank away that had not been told to end, and was not its own doing. */
+  readonly lost: string | null;
+  /** One rank failed while others were at work, and that is why they were stopped. */
+  readonly wasBroken: boolean;
   /** The runner itself ends; set when that, and no order, is why the processes die. */
   readonly abandoned: boolean;
   readonly notes: readonly string[];
@@ -52,14 +68,19 @@ export type AllocationInput =
   /** The server knows a newer fence, or has ended this allocation. */
   | { readonly type: "disowned"; readonly reason: string }
   | { readonly type: "shutdown"; readonly graceMs: number }
+  /** The engine takes the node away: save and go within the grace, to go on elsewhere. */
+  | { readonly type: "leave"; readonly graceMs: number; readonly reason: string }
   | { readonly type: "prepared" }
   | { readonly type: "started"; readonly ranks: readonly number[] }
-  | { readonly type: "launch_failed"; readonly detail: string }
+  /** `lost`: it was taken away before it began, which was no failure of it. */
+  | { readonly type: "launch_failed"; readonly detail: string; readonly lost?: boolean }
   | { readonly type: "hello" }
   | { readonly type: "wait"; readonly rank: number; readonly step: number }
   | { readonly type: "bye" }
   | { readonly type: "timer" }
-  | ({ readonly type: "rank_exited"; readonly outOfMemory: string | null } & RankExit)
+  /** It has said nothing for longer than its deadline, and nothing excuses that. */
+  | { readonly type: "overdue"; readonly silentMs: number }
+  | ({ readonly type: "rank_exited" } & RankEnded)
   /** Every process is gone; `outlived` of them had to be killed after the last rank ended. */
   | { readonly type: "swept"; readonly outlived: number; readonly outOfMemory: string | null };
 
@@ -76,10 +97,15 @@ export type AllocationAction =
 
 export interface AllocationExit {
   readonly kind: "processes" | "launch_failed" | "runner_lost";
+  /** In the order in which they ended, but for the one that ended the others, which is first. */
   readonly processes: readonly RankExit[];
   readonly outOfMemory: string | null;
   readonly signalsSent: readonly string[];
   readonly yielded: boolean;
+  /** The first of `processes` failed by itself, and the others were ended for it. */
+  readonly broken?: true;
+  /** Present where it was ended because it had said nothing for so long. */
+  readonly silentMs?: number;
   readonly detail: string;
 }
 
@@ -109,7 +135,10 @@ export function newAllocation(options: {
     told: false,
     saidBye: false,
     outOfMemory: null,
+    silentMs: null,
     launchFault: null,
+    lost: null,
+    wasBroken: false,
     abandoned: false,
     notes: [],
   };
@@ -130,12 +159,14 @@ export function stepAllocation(state: AllocationState, input: AllocationInput): 
       return heard(state, { ...state.orders, kill: true, reason: input.reason });
     case "shutdown":
       return shutdown(state, input.graceMs);
+    case "leave":
+      return leave(state, input);
     case "prepared":
       return cancelled(state) ? neverStarted(state) : { state, actions: [{ type: "spawn" }] };
     case "started":
-      return climb({ ...state, phase: "running", alive: input.ranks }, []);
+      return started({ ...state, phase: "running", alive: input.ranks });
     case "launch_failed":
-      return launchFailed(state, input.detail);
+      return launchFailed(state, input);
     case "hello":
       return hello(state);
     case "wait":
@@ -144,6 +175,8 @@ export function stepAllocation(state: AllocationState, input: AllocationInput): 
       return { state: { ...state, saidBye: true }, actions: [] };
     case "timer":
       return timer(state);
+    case "overdue":
+      return overdue(state, input.silentMs);
     case "rank_exited":
       return rankExited(state, input);
     case "swept":
@@ -151,7 +184,10 @@ export function stepAllocation(state: AllocationState, input: AllocationInput): 
   }
 }
 
-function heard(state: AllocationState, orders: HeardOrders): AllocationStep {
+function heard(state: AllocationState, told: HeardOrders): AllocationStep {
+  const { yield: yielding, reason } = state.orders;
+  const leaves = state.abandoned && yielding !== null;
+  const orders = leaves && told.yield === null ? { ...told, yield: yielding, reason } : told;
   const next: AllocationState = {
     ...state,
     orders,
@@ -162,6 +198,10 @@ function heard(state: AllocationState, orders: HeardOrders): AllocationStep {
   if (next.phase === "sweeping") return { state: next, actions: [] };
   return climb(next, [{ type: "push" }]);
 }
+
+/** Who was told to go while they were being started has nothing to save yet, and goes at once. */
+const started = (state: AllocationState): AllocationStep =>
+  state.abandoned ? terminate(state, []) : climb(state, []);
 
 const cancelled = (state: AllocationState): boolean =>
   state.abandoned || state.orders.kill || state.orders.yield !== null;
@@ -205,17 +245,49 @@ function terminate(
 function shutdown(state: AllocationState, graceMs: number): AllocationStep {
   const abandoned = !state.orders.kill && state.rung !== "term" && state.rung !== "kill";
   const next = { ...state, abandoned: state.abandoned || abandoned };
-  if (state.phase === "preparing") return { state: next, actions: [{ type: "abort_preparation" }] };
-  if (state.phase === "sweeping") return { state, actions: [] };
   const grace = Math.min(graceMs, state.killGraceMs);
+  if (state.phase === "preparing")
+    return {
+      // Ranks may be being started; the grace is theirs then.
+      state: { ...next, killGraceMs: grace },
+      actions: [{ type: "abort_preparation" }],
+    };
+  if (state.phase === "sweeping") return { state, actions: [] };
   // Whoever is on the way out already gets no more time than the others.
   if (state.rung === "term") return { state: next, actions: [{ type: "timer", delayMs: grace }] };
   if (state.rung === "kill") return { state: next, actions: [] };
   return terminate(next, [], grace);
 }
 
-function launchFailed(state: AllocationState, detail: string): AllocationStep {
-  const next = { ...state, launchFault: state.launchFault ?? detail };
+/**
+ * To training code it is the same as being asked to pause; that it comes back is the server's affair, to which this is the
+ * runner's end. Who does not save in time is killed, and goes on from its checkpoint before.
+ */
+function leave(
+  state: AllocationState,
+  { graceMs, reason }: { readonly graceMs: number; readonly reason: string },
+): AllocationStep {
+  if (state.phase !== "running" || state.rung !== "none") return shutdown(state, graceMs);
+  const killGraceMs = Math.min(state.killGraceMs, Math.floor(graceMs / 3));
+  const yieldGraceMs = Math.max(0, Math.min(state.yieldGraceMs, graceMs - killGraceMs));
+  return climb(
+    {
+      ...state,
+      ...{ killGraceMs, yieldGraceMs, abandoned: true, waiting: null },
+      orders: { ...state.orders, yield: "pause", reason },
+      notes: [...state.notes, reason],
+    },
+    [{ type: "push" }],
+  );
+}
+
+function launchFailed(
+  state: AllocationState,
+  { detail, lost = false }: { readonly detail: string; readonly lost?: boolean },
+): AllocationStep {
+  const next = lost
+    ? { ...state, lost: state.lost ?? detail }
+    : { ...state, launchFault: state.launchFault ?? detail };
   if (state.phase === "preparing" && cancelled(state)) return neverStarted(state);
   if (state.alive.length === 0) return end({ ...next, phase: "ended" });
   return state.rung === "none" || state.rung === "asked"
@@ -255,6 +327,15 @@ function wait(state: AllocationState, rank: number, step: number): AllocationSte
   return { state: { ...next, waiting: step }, actions: [{ type: "waiting", step }] };
 }
 
+/** Whether its silence counts: who waits for orders, or is on the way out, has nothing to say. */
+export const owesWord = ({ phase, rung, waiting }: AllocationState): boolean =>
+  phase === "running" && rung === "none" && waiting === null;
+
+function overdue(state: AllocationState, silentMs: number): AllocationStep {
+  if (!owesWord(state)) return { state, actions: [] };
+  return terminate({ ...state, silentMs }, []);
+}
+
 function timer(state: AllocationState): AllocationStep {
   if (state.phase !== "running") return { state, actions: [] };
   if (state.rung === "asked") return terminate(state, []);
@@ -277,13 +358,16 @@ function rankExited(
   state: AllocationState,
   input: Extract<AllocationInput, { type: "rank_exited" }>,
 ): AllocationStep {
-  const { rank, code, signal, outOfMemory } = input;
+  const { rank, code, signal, outOfMemory, fault = null, lost } = input;
   if (!state.alive.includes(rank)) return { state, actions: [] };
+  const onItsWay = state.rung === "term" || state.rung === "kill";
   const next: AllocationState = {
     ...state,
     alive: state.alive.filter((other) => other !== rank),
-    exits: [...state.exits, { rank, code, signal }],
+    exits: lost === undefined ? [...state.exits, { rank, code, signal }] : state.exits,
     outOfMemory: state.outOfMemory ?? outOfMemory,
+    launchFault: state.launchFault ?? fault,
+    lost: state.lost ?? (onItsWay ? null : (lost ?? null)),
   };
   if (next.alive.length === 0) {
     const graceMs = next.rung === "kill" ? 0 : Math.min(next.killGraceMs, SWEEP_GRACE_MAX_MS);
@@ -295,16 +379,29 @@ function rankExited(
       ],
     };
   }
-  const failed = code !== 0;
-  if (!failed || next.rung === "term" || next.rung === "kill") return { state: next, actions: [] };
-  const how = signal === null ? `code ${code}` : `signal ${signal}`;
-  return terminate(
-    {
-      ...next,
-      notes: [...next.notes, `rank ${rank} ended first, with ${how}; the others were stopped`],
-    },
-    [],
-  );
+  const failed = lost !== undefined || code !== 0;
+  if (!failed || onItsWay) return { state: next, actions: [] };
+  const notes =
+    lost === undefined
+      ? next.notes
+      : [...next.notes, `rank ${rank} was taken away, and the others were stopped`];
+  return terminate({ ...next, wasBroken: lost === undefined, notes }, []);
+}
+
+/**
+ * The rank that ended the others. As a rule it is the first that failed; but a rank whose peer is killed fails by itself a
+ * moment later, and which of the two ends is heard first is chance. A SIGKILL that we did not send comes from outside
+ * and follows from nothing, so it is the cause wherever it stands. Not so other signals: libraries that are torn down die of some.
+ */
+export function causeOf(
+  exits: readonly RankExit[],
+  signalsSent: readonly string[],
+): RankExit | undefined {
+  const failed = exits.filter(({ code }) => code !== 0);
+  // A shell, and a container, turn the signal into a code.
+  const fromOutside = ({ signal, code }: RankExit): boolean =>
+    (signal === "SIGKILL" || code === 137) && !signalsSent.includes("SIGKILL");
+  return failed.find(fromOutside) ?? failed[0];
 }
 
 function swept(
@@ -323,12 +420,18 @@ function swept(
 }
 
 function end(state: AllocationState): AllocationStep {
-  const { exits, launchFault, abandoned, told, saidBye } = state;
+  const { launchFault, lost, abandoned, told, saidBye, silentMs } = state;
+  const cause = causeOf(state.exits, state.signalsSent);
+  const others = state.exits.filter((exit) => exit !== cause);
+  const exits = cause === undefined ? others : [cause, ...others];
   const inOrder = exits.every((exit) => exit.code === 0);
-  const kind = launchFault !== null ? "launch_failed" : abandoned ? "runner_lost" : "processes";
+  const taken = abandoned || lost !== null;
+  const kind = launchFault !== null ? "launch_failed" : taken ? "runner_lost" : "processes";
   const notes = [
     ...(launchFault === null ? [] : [launchFault]),
+    ...(lost === null ? [] : [lost]),
     ...(abandoned && exits.length > 0 ? ["the runner was told to stop and ended its trials"] : []),
+    ...(state.wasBroken && cause !== undefined ? [brokenBy(cause)] : []),
     ...state.notes,
   ];
   const exit: AllocationExit = {
@@ -336,8 +439,13 @@ function end(state: AllocationState): AllocationStep {
     processes: exits,
     outOfMemory: state.outOfMemory,
     signalsSent: state.signalsSent,
-    yielded: launchFault === null && !abandoned && told && (saidBye || inOrder),
+    yielded: launchFault === null && !taken && told && (saidBye || inOrder),
+    ...(state.wasBroken && cause !== undefined ? { broken: true } : {}),
+    ...(silentMs === null ? {} : { silentMs }),
     detail: notes.join("; "),
   };
   return { state, actions: [{ type: "exited", exit }] };
 }
+
+const brokenBy = ({ rank, code, signal }: RankExit): string =>
+  `rank ${rank} ended first, with ${signal === null ? `code ${code}` : `signal ${signal}`}; the others were stopped`;

@@ -46,6 +46,14 @@ export class Backoff {
   }
 }
 
+/** Says an error, or a text that was made of one, that a disk or this process has no room now? That ends by itself. */
+export const isNoRoom = (what: unknown): boolean =>
+  /\b(?:ENOSPC|EDQUOT|EMFILE|ENFILE): /.test(
+    typeof what === "string"
+      ? what
+      : `${(what as NodeJS.ErrnoException).code}: ${(what as Error).message}`,
+  );
+
 /** Waits for `work`, however it ends, but no longer than `ms`. */
 export async function within(clock: Clock, ms: number, work: Promise<unknown>): Promise<void> {
   await new Promise<void>((resolve) => {

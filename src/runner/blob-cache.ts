@@ -1,20 +1,36 @@
 /**
- * Blobs of code and checkpoints that were fetched once, by hash. Bytes are compared with their hash
- * when they arrive and again when they are checked out, so a damaged file is fetched again instead of
- * being trained with. Not flushed to disk: what a power cut spoils is noticed by the same comparison.
+ * Blobs that were fetched once, by hash. Bytes are compared with their hash when they arrive and again when they are
+ * checked out, so a damaged file is fetched again instead of being trained with. Not flushed to disk: what a power
+ * cut spoils is noticed by the same comparison. Files of data may be shared with the folders of versions instead of
+ * being copied there; those are looked at as `trusted-file.ts` says.
  *
- * Bounded: at the start the files used longest ago are dropped down to the limit.
+ * Bounded: at the start the files used longest ago are dropped down to the limit, not counting those that a version's
+ * folder has as well, which cost nothing.
  */
 import { createHash, randomUUID } from "node:crypto";
-import { constants, createReadStream, createWriteStream } from "node:fs";
-import { lstat, mkdir, open, readdir, rename, rm, stat, utimes } from "node:fs/promises";
+import { constants, createReadStream, createWriteStream, type Stats } from "node:fs";
+import {
+  chmod,
+  link,
+  lstat,
+  mkdir,
+  open,
+  readdir,
+  rename,
+  rm,
+  stat,
+  utimes,
+} from "node:fs/promises";
 import { join } from "node:path";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import type { Clock } from "../base/clock.ts";
 import { type ServerClient, ServerFailure } from "./server-client.ts";
+import type { Expected, FileTrust } from "./trusted-file.ts";
 
 const CACHE_MAX_BYTES = 8 * 1024 ** 3;
+/** That of a file of data, so that the two can be one. */
+const CACHED_MODE = 0o444;
 
 interface Wanted {
   readonly hash: string;
@@ -27,12 +43,14 @@ export class BlobCache {
   readonly #folder: string;
   readonly #client: ServerClient;
   readonly #clock: Clock;
+  readonly #trust: FileTrust;
   readonly #fetching = new Map<string, Promise<void>>();
 
-  constructor(options: { folder: string; client: ServerClient; clock: Clock }) {
+  constructor(options: { folder: string; client: ServerClient; clock: Clock; trust: FileTrust }) {
     this.#folder = options.folder;
     this.#client = options.client;
     this.#clock = options.clock;
+    this.#trust = options.trust;
   }
 
   /**
@@ -44,9 +62,53 @@ export class BlobCache {
     const path = this.#path(hash);
     const present = await this.#present(path);
     if (present === undefined) await this.#fetchOnce({ hash, path, bytesMax, signal });
-    else await utimes(path, present.atime, this.#clock.nowMs() / 1000).catch(() => {});
+    else await this.#used(path, present);
     const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW);
     return { stream: createReadStream("", { fd: file, highWaterMark: 256 * 1024 }) };
+  }
+
+  /**
+   * A file with this content, which is not to be written to.
+   * @param mayFetch fetch it where it is not here; otherwise undefined is the answer
+   * @throws ServerFailure or the file system's error
+   */
+  async file(
+    { hash, size }: Expected,
+    mayFetch: boolean,
+    signal?: AbortSignal,
+  ): Promise<string | undefined> {
+    const path = this.#path(hash);
+    const present = await this.#present(path);
+    if (present !== undefined) {
+      if (await this.#trust.holds(path, { hash, size })) {
+        await this.#used(path, await lstat(path));
+        // Fetched by a runner that gave all of them the right to be written.
+        if ((present.mode & 0o777) !== CACHED_MODE) await chmod(path, CACHED_MODE);
+        return path;
+      }
+      await this.evict(hash);
+    }
+    if (!mayFetch) return undefined;
+    await this.#fetchOnce({ hash, path, bytesMax: size, signal });
+    const fetched = await lstat(path);
+    if (fetched.size === size) return path;
+    throw new ServerFailure("refused", `blob ${hash} has ${fetched.size} bytes, and not ${size}`);
+  }
+
+  /** Takes in, under a second name, a file that was just written and compared. */
+  async adopt(file: string, hash: string): Promise<void> {
+    const path = this.#path(hash);
+    await mkdir(join(path, ".."), { recursive: true, mode: 0o700 });
+    // One whose mode is not ours (an executable) stays where it is alone, and so does one that cannot be linked.
+    if (((await lstat(file)).mode & 0o777) !== CACHED_MODE) return;
+    await link(file, path).catch((error: NodeJS.ErrnoException) => {
+      if (!/^(?:EEXIST|EXDEV|EMLINK|EPERM|ENOTSUP)$/.test(error.code ?? "")) throw error;
+    });
+  }
+
+  /** The time of access is when it was last wanted; that of writing says that nobody wrote. */
+  async #used(path: string, { mtime }: Pick<Stats, "mtime">): Promise<void> {
+    await utimes(path, this.#clock.nowMs() / 1000, mtime).catch(() => {});
   }
 
   /**
@@ -65,7 +127,7 @@ export class BlobCache {
   }
 
   /** What stands in a blob's place and is no file (a link, a pipe) was not put there by us, and goes. */
-  async #present(path: string): Promise<{ atime: Date } | undefined> {
+  async #present(path: string): Promise<Stats | undefined> {
     const folder = join(path, "..");
     const [above, found] = await Promise.all(
       [folder, path].map((each) => lstat(each).catch(() => undefined)),
@@ -81,7 +143,7 @@ export class BlobCache {
     await rm(this.#path(hash), { force: true });
   }
 
-  /** Opens a blob without keeping it: for data sets, which are kept as folders. */
+  /** Opens a blob without keeping it: for the parts of files that are kept whole. */
   async pass(hash: string, signal?: AbortSignal): Promise<{ stream: Readable }> {
     return { stream: Readable.from(await this.#client.blob(hash, signal)) };
   }
@@ -97,7 +159,7 @@ export class BlobCache {
         continue;
       }
       const found = await stat(path).catch(() => undefined);
-      if (found !== undefined) files.push({ path, size: found.size, usedMs: found.mtimeMs });
+      if (found?.nlink === 1) files.push({ path, size: found.size, usedMs: found.atimeMs });
     }
     let total = files.reduce((sum, file) => sum + file.size, 0);
     files.sort((a, b) => a.usedMs - b.usedMs);
@@ -143,6 +205,8 @@ export class BlobCache {
           "busy",
           `blob ${hash} arrived as ${got}: damaged on the way or at the server`,
         );
+      await chmod(partial, CACHED_MODE);
+      await this.#trust.stamp(partial);
       await rename(partial, path);
     } catch (error) {
       await rm(partial, { force: true });

@@ -10,7 +10,7 @@ import { join } from "node:path";
 import type { Clock } from "../base/clock.ts";
 import type { JsonObject } from "../base/json.ts";
 import type { Tree } from "../protocol/runner-wire.ts";
-import { Backoff } from "./backoff.ts";
+import { Backoff, isNoRoom } from "./backoff.ts";
 import { type KeptCheckpoint, type KeptFiles, KeptFolder } from "./kept-files.ts";
 import { type ServerClient, ServerFailure } from "./server-client.ts";
 import { metadataFault } from "./trial-message.ts";
@@ -36,6 +36,9 @@ export interface CheckpointKeeperOptions {
   readonly files?: KeptFiles;
 }
 
+/** Where training code makes its folders. @param folder the allocation's */
+export const checkpointsIn = (folder: string): string => join(folder, "checkpoints");
+
 const SENT_AT_ONCE = 3;
 /** A blob that the server refuses changed under our hands; hashing again settles it. */
 const REFUSED_TRIES = 3;
@@ -47,15 +50,22 @@ export class CheckpointKeeper {
   readonly #options: CheckpointKeeperOptions;
   readonly #backoff: Backoff;
   #next = 1;
+  /** Taken over, and neither stored nor lost. */
+  #waiting = 0;
   #taking: Promise<void> = Promise.resolve();
   #queue: Promise<void> = Promise.resolve();
 
   constructor(options: CheckpointKeeperOptions) {
     this.#options = options;
-    this.checkpoints = join(options.folder, "checkpoints");
+    this.checkpoints = checkpointsIn(options.folder);
     this.#files = options.files ?? new KeptFolder(options.folder, this.checkpoints);
     this.#backoff = new Backoff(options.clock);
     options.signal.addEventListener("abort", () => this.#backoff.cut(), { once: true });
+  }
+
+  /** Is everything that was taken over at the server, or lost? */
+  get isEmpty(): boolean {
+    return this.#waiting === 0;
   }
 
   open(): Promise<void> {
@@ -116,7 +126,12 @@ export class CheckpointKeeper {
   }
 
   #enqueue(number: number, checkpoint: KeptCheckpoint): void {
-    this.#queue = this.#queue.then(() => this.#keep(number, checkpoint));
+    this.#waiting += 1;
+    this.#queue = this.#queue
+      .then(() => this.#keep(number, checkpoint))
+      .finally(() => {
+        this.#waiting -= 1;
+      });
   }
 
   async #keep(number: number, checkpoint: KeptCheckpoint): Promise<void> {
@@ -133,7 +148,11 @@ export class CheckpointKeeper {
         if (signal.aborted) return;
         const kind = error instanceof ServerFailure ? error.kind : null;
         if (kind === "refused") refused += 1;
-        if (kind === null || kind === "too_large" || refused >= REFUSED_TRIES) {
+        if (
+          (kind === null && !isNoRoom(error)) ||
+          kind === "too_large" ||
+          refused >= REFUSED_TRIES
+        ) {
           events.lost(checkpoint, (error as Error).message);
           break;
         }
@@ -152,7 +171,7 @@ export class CheckpointKeeper {
     let next = 0;
     const worker = async (): Promise<void> => {
       for (let hash = missing[next++]; hash !== undefined; hash = missing[next++])
-        await client.putBlob(hash, await blob(hash));
+        await client.putBlob(hash, blob(hash));
     };
     // All have ended before the folder may be touched again; the first failure stands for all.
     const ends = await Promise.allSettled(Array.from({ length: SENT_AT_ONCE }, worker));

@@ -24,8 +24,9 @@ const place: RankPlace = {
   rank: 0,
   socket: "/run/3.1.2.sock",
   server: "http://127.0.0.1:1",
+  devices: "ours",
   data: { train: "/data/1" },
-  masterPort: null,
+  meeting: null,
   inherited: {
     PATH: "/usr/bin",
     HOME: "/home/ada",
@@ -48,6 +49,7 @@ test("the platform's variables, the person's, and helpers in front", () => {
     PYTHONHASHSEED: "7",
     CUDA_DEVICE_ORDER: "PCI_BUS_ID",
     CUDA_VISIBLE_DEVICES: "",
+    CONTRAIL_MARK: "/run/3.1.2.sock",
     CONTRAIL_SOCKET: "/run/3.1.2.sock",
     CONTRAIL_EXPERIMENT: "3",
     CONTRAIL_TRIAL: "3.1",
@@ -82,6 +84,15 @@ test("the configuration overrides the person's variables, and neither overrides 
   assert.equal(got.CUDA_VISIBLE_DEVICES, "4,1");
 });
 
+test("what is tried out in a shell or notebook runs alone, and is found all the same", () => {
+  for (const kind of ["shell", "notebook", "command"] as const) {
+    const got = env({ task: { kind, idleTimeoutMs: null } });
+    assert.equal(got.CONTRAIL_MARK, "/run/3.1.2.sock");
+    assert.equal(got.CONTRAIL_SOCKET, kind === "command" ? "/run/3.1.2.sock" : undefined, kind);
+    assert.equal(got.CONTRAIL_TASK_SOCKET, kind === "command" ? undefined : "/run/3.1.2.t/s", kind);
+  }
+});
+
 test("threads follow the shares of each rank; GPUs leave them alone", () => {
   assert.equal(env({ slots: ["cpu:0", "cpu:1", "cpu:2", "cpu:3"], ranks: 2 }).OMP_NUM_THREADS, "2");
   assert.equal(env({ slots: ["gpu:0"] }).OMP_NUM_THREADS, undefined);
@@ -90,7 +101,7 @@ test("threads follow the shares of each rank; GPUs leave them alone", () => {
 test("several ranks are told where to meet, in the names that torch.distributed reads", () => {
   const { RANK, WORLD_SIZE, LOCAL_RANK, LOCAL_WORLD_SIZE, MASTER_ADDR, MASTER_PORT } = env(
     { ranks: 4 },
-    { rank: 2, masterPort: 4711 },
+    { rank: 2, meeting: { address: "127.0.0.1", port: 4711 } },
   );
   assert.deepEqual(
     { RANK, WORLD_SIZE, LOCAL_RANK, LOCAL_WORLD_SIZE, MASTER_ADDR, MASTER_PORT },
@@ -102,6 +113,39 @@ test("several ranks are told where to meet, in the names that torch.distributed 
       MASTER_ADDR: "127.0.0.1",
       MASTER_PORT: "4711",
     },
+  );
+});
+
+test("on several nodes ranks count on over all of them, and locally from 0 on each", () => {
+  const meeting = { address: "10.0.0.7", port: 4711 };
+  const share = { node: 1, nodes: 2, first: 2, ranks: 2 };
+  const gang = { meeting, share, networkInterface: "eth1" };
+  const variables = env({ ranks: 4 }, { rank: 3, meeting, gang });
+  const { RANK, LOCAL_RANK, LOCAL_WORLD_SIZE, GROUP_RANK, NODE_RANK, GROUP_WORLD_SIZE } = variables;
+  assert.deepEqual(
+    [RANK, LOCAL_RANK, LOCAL_WORLD_SIZE, GROUP_RANK, NODE_RANK, GROUP_WORLD_SIZE],
+    ["3", "1", "2", "1", "1", "2"],
+  );
+  const { MASTER_ADDR, MASTER_PORT, GLOO_SOCKET_IFNAME } = variables;
+  assert.deepEqual([MASTER_ADDR, MASTER_PORT, GLOO_SOCKET_IFNAME], ["10.0.0.7", "4711", "eth1"]);
+  const unknown = env(
+    { ranks: 4 },
+    { rank: 3, meeting, gang: { ...gang, networkInterface: null } },
+  );
+  assert.equal(unknown.GLOO_SOCKET_IFNAME, undefined);
+});
+
+test("gloo takes the loopback device where several ranks meet, unless the configuration says otherwise", () => {
+  assert.match(
+    env({ ranks: 2 }, { meeting: { address: "127.0.0.1", port: 1 } }).GLOO_SOCKET_IFNAME ?? "",
+    /^lo0?$/,
+  );
+  assert.equal(env({ ranks: 1 }).GLOO_SOCKET_IFNAME, undefined);
+  const environment = { GLOO_SOCKET_IFNAME: "eth0" };
+  assert.equal(
+    env({ ranks: 2, environment }, { meeting: { address: "127.0.0.1", port: 1 } })
+      .GLOO_SOCKET_IFNAME,
+    "eth0",
   );
 });
 

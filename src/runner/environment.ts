@@ -9,6 +9,9 @@ import { delimiter, dirname, join } from "node:path";
 import type { JsonObject } from "../base/json.ts";
 import type { LaunchSpec } from "../protocol/runner-wire.ts";
 import { TRIAL_ENV } from "../protocol/trial-socket.ts";
+import { shareOf } from "./nodes/share.ts";
+import type { GangPlace } from "./rank-starter.ts";
+import { serves, taskSocketOf } from "./tasks/task-socket.ts";
 
 export interface RankPlace {
   readonly launch: LaunchSpec;
@@ -16,12 +19,17 @@ export interface RankPlace {
   readonly socket: string;
   readonly server: string;
   readonly data: JsonObject;
-  /** Where the ranks meet; only used when there are several. */
-  readonly masterPort: number | null;
-  /** Environment of the runner. */
+  /** Where the ranks meet, by the host of rank 0; only used when there are several. */
+  readonly meeting: { readonly address: string; readonly port: number } | null;
+  /** Where the ranks are on several nodes; absent = all are here. */
+  readonly gang?: GangPlace | undefined;
+  /** Environment of the runner; in a container, what its image brings. */
   readonly inherited: Readonly<Record<string, string | undefined>>;
-  readonly nodeBinary: string;
+  /** null = in a container, which has its own programs, and its own numbers for the devices that it was given. */
+  readonly nodeBinary: string | null;
   readonly repoRoot: string;
+  /** `given`: what CUDA_VISIBLE_DEVICES says already, because the engine chose. */
+  readonly devices: "ours" | "given";
 }
 
 /** Python reads no more. */
@@ -39,11 +47,17 @@ export function rankEnvironment(place: RankPlace): Record<string, string> {
   for (const [name, value] of Object.entries(place.inherited))
     if (value !== undefined) env[name] = value;
   Object.assign(env, launch.environment);
-  env.PATH = inFront(dirname(place.nodeBinary), env.PATH ?? "/usr/local/bin:/usr/bin:/bin");
+  const path = env.PATH ?? "/usr/local/bin:/usr/bin:/bin";
+  env.PATH = place.nodeBinary === null ? path : inFront(dirname(place.nodeBinary), path);
   env.PYTHONPATH = inFront(join(place.repoRoot, "python"), env.PYTHONPATH);
+  const link = place.gang === undefined ? LOOPBACK : place.gang.networkInterface;
+  if (launch.ranks > 1 && link !== null) env.GLOO_SOCKET_IFNAME ??= link;
   env.PYTHONHASHSEED ??= String(hashSeed(launch.seed));
   env.CUDA_DEVICE_ORDER = "PCI_BUS_ID"; // Slots are numbered as nvidia-smi numbers devices.
-  env.CUDA_VISIBLE_DEVICES = gpus.join(",");
+  if (place.devices === "ours")
+    env.CUDA_VISIBLE_DEVICES = (
+      place.nodeBinary === null ? gpus.map((_, at) => String(at)) : gpus
+    ).join(",");
   for (const name of Object.keys(env)) if (name.startsWith("CONTRAIL_")) delete env[name];
   return Object.assign(
     env,
@@ -60,7 +74,7 @@ function platformVariables({
   data,
 }: RankPlace): Record<string, string> {
   return {
-    [TRIAL_ENV.socket]: socket,
+    [TRIAL_ENV.mark]: socket,
     [TRIAL_ENV.experiment]: String(launch.experiment),
     [TRIAL_ENV.trial]: launch.trial,
     [TRIAL_ENV.allocation]: launch.allocation,
@@ -71,18 +85,38 @@ function platformVariables({
     [TRIAL_ENV.server]: server,
     [TRIAL_ENV.token]: launch.token,
     [TRIAL_ENV.data]: JSON.stringify(data),
+    // With the trial's socket, code that a person tries out would save checkpoints in place of the folder that is kept.
+    ...(serves(launch)
+      ? { [TRIAL_ENV.taskSocket]: taskSocketOf(socket) }
+      : { [TRIAL_ENV.socket]: socket }),
   };
 }
 
-/** The names that torch.distributed reads. */
-function rendezvous({ launch, masterPort }: RankPlace, rank: number): Record<string, string> {
+/**
+ * Gloo asks else what the host's name stands for, which may be nothing, or an address that no other node can reach. Here it is
+ * for ranks that are all on this machine.
+ */
+const LOOPBACK = process.platform === "darwin" ? "lo0" : "lo";
+
+const LOOPBACK_ADDRESS = "127.0.0.1";
+
+/** Of ranks that are all on this machine. */
+export const meetingHere = (rendezvous: { readonly port: number } | null): RankPlace["meeting"] =>
+  rendezvous && { address: LOOPBACK_ADDRESS, port: rendezvous.port };
+
+/** The names that torch.distributed reads, and those of the launchers that start it. */
+function rendezvous({ launch, meeting, gang }: RankPlace, rank: number): Record<string, string> {
+  const { node, nodes, first, ranks } = gang?.share ?? shareOf(0, 1, launch.ranks);
   return {
     RANK: String(rank),
     WORLD_SIZE: String(launch.ranks),
-    LOCAL_RANK: String(rank),
-    LOCAL_WORLD_SIZE: String(launch.ranks),
-    MASTER_ADDR: "127.0.0.1",
-    MASTER_PORT: String(masterPort),
+    LOCAL_RANK: String(rank - first),
+    LOCAL_WORLD_SIZE: String(ranks),
+    GROUP_RANK: String(node),
+    GROUP_WORLD_SIZE: String(nodes),
+    NODE_RANK: String(node),
+    MASTER_ADDR: meeting?.address ?? LOOPBACK_ADDRESS,
+    MASTER_PORT: String(meeting?.port ?? ""),
   };
 }
 

@@ -90,6 +90,7 @@ export class EventQueue {
 }
 
 function compose(type: string, seq: number, fields: EventFields): Buffer {
-  const rest = Object.entries(fields).map(([name, json]) => `,"${name}":${json}`);
-  return Buffer.from(`{"type":"${type}","seq":${seq}${rest.join("")}}`);
+  let text = `{"type":"${type}","seq":${seq}`;
+  for (const name of Object.keys(fields)) text += `,"${name}":${fields[name]}`;
+  return Buffer.from(`${text}}`);
 }

@@ -9,6 +9,7 @@ import { writeFileSync } from "node:fs";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
+import { type Meeting, meeting } from "../protocol/node-wire.ts";
 import {
   type AllocationOrders,
   type LaunchSpec,
@@ -41,6 +42,8 @@ export class FakeServer {
   /** Allocations that are answered as gone. */
   readonly gone = new Set<string>();
   token = RUNNER_TOKEN;
+  /** Where the head of several nodes listens. */
+  meeting: Meeting | null = null;
   #version = 0;
   #server: Server | null = null;
   readonly #events = new Map<string, Stream<RunnerEvent>>();
@@ -152,8 +155,13 @@ export class FakeServer {
     for (const wake of [...this.#polls]) wake();
   }
 
+  /** Without parts of records, which come when they are ready and decide nothing. */
   events(id: string): readonly RunnerEvent[] {
-    return this.#events.get(id)?.items ?? [];
+    return this.#events.get(id)?.items.filter((event) => event.type !== "record") ?? [];
+  }
+
+  records(id: string): Extract<RunnerEvent, { type: "record" }>[] {
+    return this.#events.get(id)?.items.filter((event) => event.type === "record") ?? [];
   }
 
   types(id: string): string[] {
@@ -253,6 +261,10 @@ export class FakeServer {
     if (path === "/api/v1/blobs/missing") {
       const { hashes } = JSON.parse(body.toString()) as { hashes: string[] };
       return { missing: hashes.filter((hash) => !this.blobs.has(hash)) };
+    }
+    if (path.endsWith("/meeting")) {
+      if (method === "PUT") this.meeting = meeting.parse(JSON.parse(body.toString()));
+      return method === "PUT" ? {} : { meeting: this.meeting };
     }
     if (path.endsWith("/sync")) return this.#sync(JSON.parse(body.toString()));
     if (path.endsWith("/logs")) return this.#takeLogs(JSON.parse(body.toString()));

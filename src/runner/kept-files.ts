@@ -2,12 +2,23 @@
  * Checkpoints that were taken over and are not at the server yet, on disk: `kept/<number>` is the folder as the
  * training code wrote it, `kept/<number>.json` says what it is.
  */
-import { openAsBlob } from "node:fs";
-import { lstat, mkdir, readdir, readFile, realpath, rename, rm } from "node:fs/promises";
-import { join, sep } from "node:path";
+import {
+  chmod,
+  lchown,
+  lstat,
+  mkdir,
+  readdir,
+  readFile,
+  realpath,
+  rename,
+  rm,
+} from "node:fs/promises";
+import { basename, join, sep } from "node:path";
+import { type Content, contentOf } from "../base/content.ts";
 import type { JsonObject } from "../base/json.ts";
 import { writePrivate } from "../engines/runner-record.ts";
 import type { Tree } from "../protocol/runner-wire.ts";
+import { filePart } from "../store/file-part.ts";
 import { removeCheckout, scanFolder } from "../store/snapshot.ts";
 
 export interface KeptCheckpoint {
@@ -21,7 +32,7 @@ export interface ScannedCheckpoint {
   readonly tree: Tree;
   readonly hash: string;
   /** @param hash of a file, or of the list */
-  blob(hash: string): Promise<Blob>;
+  blob(hash: string): Content;
 }
 
 export interface KeptFiles {
@@ -39,11 +50,17 @@ export interface KeptFiles {
 export class KeptFolder implements KeptFiles {
   readonly #checkpoints: string;
   readonly #kept: string;
+  readonly #foreign: boolean;
 
-  /** @param folder the allocation's; @param checkpoints where training code makes its folders */
-  constructor(folder: string, checkpoints: string) {
+  /**
+   * @param folder the allocation's; @param checkpoints where training code makes its folders
+   * @param foreign the program runs as another user, who must not get by us what that user may not have: it may
+   *   replace a folder by a link at any moment
+   */
+  constructor(folder: string, checkpoints: string, foreign = false) {
     this.#checkpoints = checkpoints;
     this.#kept = join(folder, "kept");
+    this.#foreign = foreign;
   }
 
   async open(): Promise<void> {
@@ -58,6 +75,8 @@ export class KeptFolder implements KeptFiles {
         return `${path} is not a folder. Save the files of a checkpoint into a folder of its own`;
       if (!(await realpath(path)).startsWith(root + sep))
         return `${path} does not lie below ${this.#checkpoints}. Make the folder there (the helper's save function is given one)`;
+      if (this.#foreign && path !== join(this.#checkpoints, basename(path)))
+        return `${path} does not lie directly in ${this.#checkpoints}, as a folder of a container has to`;
       return null;
     } catch (error) {
       return `${path} cannot be read: ${(error as Error).message}`;
@@ -68,8 +87,10 @@ export class KeptFolder implements KeptFiles {
     try {
       writePrivate(this.#note(number), JSON.stringify(checkpoint));
       await rename(path, this.#files(number));
+      if (this.#foreign) await takeAway(this.#files(number));
     } catch (error) {
       await rm(this.#note(number), { force: true });
+      await rm(this.#files(number), { recursive: true, force: true });
       throw error;
     }
   }
@@ -101,14 +122,15 @@ export class KeptFolder implements KeptFiles {
       throw new Error(issues.join("; "));
     }
     const { tree, hash: name, treeBytes, sourceOf } = scanned.folder;
-    const paths = new Map(tree.map((entry) => [entry.hash, entry.path]));
+    const entries = new Map(tree.map((entry) => [entry.hash, entry]));
     return {
       tree,
       hash: name,
-      blob: async (hash) =>
-        hash === name
-          ? new Blob([treeBytes as Uint8Array<ArrayBuffer>])
-          : openAsBlob(sourceOf(paths.get(hash) ?? "")),
+      blob: (hash) => {
+        const entry = entries.get(hash);
+        if (entry === undefined) return contentOf(treeBytes);
+        return filePart({ path: sourceOf(entry.path), size: entry.size });
+      },
     };
   }
 
@@ -123,5 +145,22 @@ export class KeptFolder implements KeptFiles {
 
   #note(number: number): string {
     return join(this.#kept, `${number}.json`);
+  }
+}
+
+/**
+ * Makes a folder ours, from the top: what lies in a folder that is ours already can be replaced by nobody else, so each
+ * thing that is looked at is the thing that is changed. A program that still stands in it can do no more than write
+ * into files that it has open. @throws where it is no folder
+ */
+async function takeAway(path: string): Promise<void> {
+  const [uid, gid] = [process.getuid?.() ?? 0, process.getgid?.() ?? 0];
+  await lchown(path, uid, gid);
+  if (!(await lstat(path)).isDirectory()) throw new Error(`${path} is not a folder any more`);
+  await chmod(path, 0o700);
+  for (const entry of await readdir(path, { withFileTypes: true })) {
+    const inner = join(path, entry.name);
+    if (entry.isDirectory()) await takeAway(inner);
+    else await lchown(inner, uid, gid);
   }
 }

@@ -1,9 +1,12 @@
 /**
- * Starts a runner: the only file here that makes real clocks and reads the command line. The engine
- * starts it detached (see engines/local); it ends on SIGTERM, and by itself never.
+ * Starts a runner: the only file here that makes real clocks and reads the command line. The local engine
+ * starts it detached; it ends on SIGTERM, and by itself never. With `--only ALLOCATION` it is part of a job
+ * (engines/job-engine.ts): it leaves when that allocation has ended, and SIGTERM means that its node is taken away. Of
+ * several nodes of one job the first has the runner, as its head, and the others an agent of it (nodes/).
  */
-import { randomUUID } from "node:crypto";
-import { ftruncateSync, mkdirSync } from "node:fs";
+import { createHash, randomUUID } from "node:crypto";
+import { ftruncateSync, mkdirSync, readFileSync } from "node:fs";
+import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { realClock as clock } from "../base/real-clock.ts";
@@ -11,8 +14,13 @@ import { identify } from "../engines/process-identity.ts";
 import { writePrivate } from "../engines/runner-record.ts";
 import { TRIAL_ENV } from "../protocol/trial-socket.ts";
 import { lockFile } from "../store/file-lock.ts";
+import { removeCheckout } from "../store/snapshot.ts";
 import { startGuardian } from "./guardian.ts";
 import { NodeMachine } from "./machine.ts";
+import { Agent } from "./nodes/agent.ts";
+import { Head } from "./nodes/head.ts";
+import { linkKey } from "./nodes/link.ts";
+import { findMeeting, publishMeeting } from "./nodes/meeting-point.ts";
 import { Runner } from "./runner.ts";
 import { ServerClient } from "./server-client.ts";
 import { openStateFolder } from "./state-folder.ts";
@@ -20,6 +28,32 @@ import { openStateFolder } from "./state-folder.ts";
 /** Beyond this the log begins again; it tells about the runner only, never about a trial. */
 const LOG_MAX_BYTES = 4 * 1024 * 1024;
 const EXIT_LOCKED = 3;
+const EXIT_WITHOUT_HEAD = 4;
+/** Of an engine's grace: for the server to hear of the end. */
+const FLUSH_MS = 3_000;
+
+/**
+ * On the node's own disk: fast, and nothing there is needed when the job is over. Its name is of this server's allocation
+ * alone, by the token: what another server's allocation of the same number left here is not ours to take up.
+ */
+function jobState(runnerId: string, tokenFile: string, node: number): string {
+  const mark = createHash("sha256").update(readFileSync(tokenFile)).digest("hex").slice(0, 12);
+  // Nodes that are none of their own, as in a trial of Slurm on one machine, have one folder for all.
+  const which = node === 0 ? "" : `-${node}`;
+  return join(tmpdir(), `contrail-${process.getuid?.() ?? 0}-${runnerId}-${mark}${which}`);
+}
+
+/** As the engine says it (engines/job-engine.ts). */
+function placeInJob(environment: NodeJS.ProcessEnv) {
+  const count = (name: string, least: number): number => {
+    const value = Number(environment[name] ?? least);
+    if (Number.isSafeInteger(value) && value >= least) return value;
+    throw new Error(`runner: ${name} is ${environment[name]}; it must be a number from ${least}`);
+  };
+  const [node, nodes] = [count("CONTRAIL_NODE_RANK", 0), count("CONTRAIL_NODES", 1)];
+  if (node >= nodes) throw new Error(`runner: node ${node} of ${nodes}; they count from 0`);
+  return { node, nodes, address: environment.CONTRAIL_NODE_ADDRESS || hostname() };
+}
 
 let logBytes = 0;
 function say(text: string): void {
@@ -42,6 +76,10 @@ async function main(): Promise<void> {
       "token-file": { type: "string" },
       "server-file": { type: "string" },
       "repo-root": { type: "string" },
+      // Where it is given, ranks are containers, as this file says.
+      containers: { type: "string" },
+      only: { type: "string" },
+      "grace-ms": { type: "string" },
     },
   });
   const need = (name: keyof typeof values): string => {
@@ -49,8 +87,13 @@ async function main(): Promise<void> {
     if (value === undefined || value === "") throw new Error(`runner: --${name} is missing`);
     return value;
   };
-  const path = need("state");
   const runnerId = need("runner");
+  const { only } = values;
+  const tokenFile = need("token-file");
+  const { node, nodes, address } =
+    only === undefined ? { node: 0, nodes: 1, address: "" } : placeInJob(process.env);
+  const path =
+    only === undefined ? need("state") : (values.state ?? jobState(runnerId, tokenFile, node));
   mkdirSync(path, { recursive: true, mode: 0o700 });
   const lock = lockFile(join(path, "lock"));
   if (lock === undefined) {
@@ -62,38 +105,88 @@ async function main(): Promise<void> {
   const state = openStateFolder(path, repoRoot);
   const client = new ServerClient({
     ...{ fetch, clock, runnerId },
-    serverFile: need("server-file"),
-    tokenFile: need("token-file"),
+    ...{ serverFile: need("server-file"), tokenFile },
   });
-  const guardian = startGuardian(`${TRIAL_ENV.socket}=${state.sockets}/`, clock);
+  const guardian = startGuardian(`${TRIAL_ENV.mark}=${state.sockets}/`, clock);
+  const key = nodes > 1 ? linkKey(readFileSync(tokenFile, "utf8").trim()) : null;
+  const engineGraceMs = Number(values["grace-ms"] ?? 0);
+  const graceMs = Math.max(0, engineGraceMs - FLUSH_MS);
+  const leave = (reason: string) => {
+    const why = `the engine takes its node away (${reason})`;
+    end(`${why}: its trial saves and goes`, () => runner.leave(graceMs, why));
+  };
+  const head =
+    key === null || node > 0
+      ? undefined
+      : new Head({
+          ...{ clock, nodes, address, key, say, leaving: leave },
+          publish: (place) => publishMeeting(client, place),
+        });
   const machine = new NodeMachine({
-    ...{ clock, client, state, guardian, repoRoot },
+    ...{ clock, client, state, guardian, repoRoot, say, head },
+    containers: values.containers ?? null,
     environment: process.env,
     nodeBinary: process.execPath,
+    devices: only === undefined ? "ours" : "given",
   });
-  const runner = new Runner({ clock, client, machine, boot, say });
+  if (key !== null && node > 0) {
+    const agent = new Agent({
+      ...{ clock, client, machine, key, node, say, name: hostname() },
+      meeting: () => findMeeting(client),
+    });
+    return runAgent(agent, { path, graceMs: engineGraceMs });
+  }
   let stopping = false;
-  const stop = (signal: NodeJS.Signals) => {
+  const end = (why: string, how: () => Promise<void>): void => {
     if (stopping) return;
     stopping = true;
-    say(`${signal}: ending all trials`);
-    runner.stop().then(
-      () => process.exit(0),
-      (error: Error) => {
-        say(`stopping failed: ${error.stack ?? error.message}`);
-        process.exit(1);
-      },
-    );
+    say(why);
+    how()
+      .then(() => head?.close())
+      // What could not be told stays for who looks for it.
+      .then(() => (only !== undefined && runner.idle ? removeCheckout(path) : undefined))
+      .then(
+        () => process.exit(0),
+        (error: Error) => {
+          say(`stopping failed: ${error.stack ?? error.message}`);
+          process.exit(1);
+        },
+      );
+  };
+  const runner: Runner = new Runner({
+    ...{ clock, client, machine, boot, say },
+    ...(only === undefined
+      ? {}
+      : { only: { allocation: only, over: (why) => end(why, () => runner.stop()) } }),
+  });
+  const stop = (signal: NodeJS.Signals) => {
+    if (only === undefined) return end(`${signal}: ending all trials`, () => runner.stop());
+    leave(signal);
   };
   process.on("SIGTERM", stop);
   process.on("SIGINT", stop);
   process.on("SIGHUP", () => {});
+  await head?.open();
   await runner.start();
   writePrivate(
     join(path, "runner.json"),
-    JSON.stringify({ ...identify(process.pid), runnerId, boot }),
+    JSON.stringify({ ...identify(process.pid), runnerId, boot, containers: values.containers }),
   );
   say(`runner ${runnerId} works in ${path} as process ${process.pid}`);
+}
+
+/** Ends with 0 where the head has dismissed it; anything else tells the engine that the job has failed here. */
+async function runAgent(
+  agent: Agent,
+  { path, graceMs }: { readonly path: string; readonly graceMs: number },
+): Promise<void> {
+  const stop = (signal: NodeJS.Signals) => void agent.leave(signal, graceMs);
+  process.on("SIGTERM", stop);
+  process.on("SIGINT", stop);
+  process.on("SIGHUP", () => {});
+  const over = await agent.run();
+  await removeCheckout(path);
+  process.exit(over ? 0 : EXIT_WITHOUT_HEAD);
 }
 
 process.on("uncaughtException", (error) => {

@@ -253,5 +253,8 @@ export class Outbox implements UplinkSource {
 }
 
 /** Each field as JSON text, as EventQueue wants them. */
-export const json = (fields: Record<string, unknown>): EventFields =>
-  Object.fromEntries(Object.entries(fields).map(([name, value]) => [name, JSON.stringify(value)]));
+export function json(fields: Readonly<Record<string, unknown>>): EventFields {
+  const texts: Record<string, string> = {};
+  for (const name of Object.keys(fields)) texts[name] = JSON.stringify(fields[name]);
+  return texts;
+}

@@ -9,6 +9,8 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { accessSync, constants, statSync, writeFileSync } from "node:fs";
 import { delimiter, isAbsolute, join, resolve } from "node:path";
+import { signalGroup } from "./process-scan.ts";
+import type { Rank, RankSinks } from "./rank.ts";
 
 export interface RankCommand {
   readonly argv: readonly string[];
@@ -18,28 +20,12 @@ export interface RankCommand {
   readonly setpriv: string | null;
 }
 
-export interface RankSinks {
-  /** The chunk is the sink's to keep. */
-  output(stream: "stdout" | "stderr", chunk: Buffer): void;
-  exited(code: number | null, signal: NodeJS.Signals | null): void;
-  /** Both pipes have ended; may come before or after `exited`, or never while somebody holds them open. */
-  closed(): void;
-}
-
 export class LaunchError extends Error {
   override name = "LaunchError";
 }
 
-export interface RankProcess {
-  readonly pid: number;
-  pause(): void;
-  resume(): void;
-  /** Lets go of the pipes, whoever may still hold the other end. */
-  abandonPipes(): void;
-}
-
 /** @throws LaunchError when the program is missing or cannot be started */
-export async function startRank(command: RankCommand, sinks: RankSinks): Promise<RankProcess> {
+export async function startRank(command: RankCommand, sinks: RankSinks): Promise<Rank> {
   const program = findProgram(command.argv[0]!, command.env.PATH ?? "", command.cwd);
   const argv = [program, ...command.argv.slice(1)];
   const [file, ...args] =
@@ -71,7 +57,7 @@ function preferForOomKiller(pid: number): void {
   } catch {} // Gone already, or a system that does not let us: the kernel's own choice stands.
 }
 
-function watch(child: ChildProcess, sinks: RankSinks): RankProcess {
+function watch(child: ChildProcess, sinks: RankSinks): Rank {
   const pipes = [child.stdout!, child.stderr!];
   let open = pipes.length;
   for (const [index, pipe] of pipes.entries()) {
@@ -84,9 +70,18 @@ function watch(child: ChildProcess, sinks: RankSinks): RankProcess {
     });
   }
   child.on("error", () => {}); // A signal that could not be delivered; the exit is what counts.
-  child.on("exit", (code, signal) => sinks.exited(code, signal));
+  let over = false;
+  child.on("exit", (code, signal) => {
+    over = true;
+    sinks.exited({ code, signal });
+  });
   return {
     pid: child.pid!,
+    group: child.pid!,
+    signal: (name) => {
+      // The number of one that has ended may be somebody else's by now.
+      if (!over) signalGroup(child.pid!, name);
+    },
     pause: () => {
       for (const pipe of pipes) pipe.pause();
     },

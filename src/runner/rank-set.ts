@@ -1,19 +1,19 @@
 /**
- * The ranks of one allocation as processes: started together, signalled together, and over only when
+ * The ranks of one allocation, processes or containers: started together, signalled together, and over only when
  * nothing that they started is left.
  */
 import type { Clock } from "../base/clock.ts";
 import { identify, machineBoot } from "../engines/process-identity.ts";
 import type { LaunchSpec } from "../protocol/runner-wire.ts";
-import type { RankExit } from "./allocation.ts";
+import type { RankEnded } from "./allocation.ts";
 import { within } from "./backoff.ts";
 import { type OomWatch, saidOutOfMemory } from "./out-of-memory.ts";
-import { signalGroup } from "./process-scan.ts";
+import type { Rank, RankEnd } from "./rank.ts";
 import type { RankOutput } from "./rank-output.ts";
-import { LaunchError, type RankProcess } from "./rank-process.ts";
+import { LaunchError } from "./rank-process.ts";
 import type { RankStarter } from "./rank-starter.ts";
+import type { RendezvousPort } from "./rendezvous-port.ts";
 import { writeProcessNote } from "./state-folder.ts";
-import { sweep } from "./sweep.ts";
 import type { PreparedWorkspace } from "./workspace.ts";
 
 export interface RankSetOptions {
@@ -25,7 +25,7 @@ export interface RankSetOptions {
   readonly socketPath: string;
   readonly outputOf: (rank: number) => RankOutput;
   readonly signalsSent: () => readonly string[];
-  readonly exited: (exit: RankExit, outOfMemory: string | null) => void;
+  readonly exited: (end: RankEnded) => void;
   /** The process groups changed. */
   readonly changed: () => void;
   readonly say: (text: string) => void;
@@ -36,18 +36,18 @@ export interface StartedRanks {
   readonly pids: readonly number[];
   /** Why not all of them could be started. */
   readonly fault: string | null;
+  /** What the first of them got, or would have got. */
+  readonly environment: Readonly<Record<string, string>>;
 }
-
-/** How long pipes and sockets may stay open after every process is gone, because somebody unknown holds them. */
-const LAST_BYTES_MS = 1_000;
 
 export class RankSet {
   readonly #options: RankSetOptions;
-  readonly #ranks: RankProcess[] = [];
+  readonly #ranks: Rank[] = [];
   readonly #pipesClosed: Promise<void>[] = [];
   /** Ends that came before all ranks were started. */
   #early: (() => void)[] | null = [];
   #oomAtStart: number | null = null;
+  #rendezvous: RendezvousPort | null = null;
   /** A rank failed without our doing, and the kernel says nothing: what it printed last may tell why. */
   #askLastWords = false;
   #swept = false;
@@ -58,7 +58,7 @@ export class RankSet {
 
   /** Process groups that may have members. */
   get groups(): readonly number[] {
-    return this.#swept ? [] : this.#ranks.map((rank) => rank.pid);
+    return this.#swept ? [] : this.#ranks.flatMap(({ group }) => group ?? []);
   }
 
   /** Starts them one after the other. Ends are told only after `release`. */
@@ -66,20 +66,24 @@ export class RankSet {
     const { starter, oom, socketPath } = this.#options;
     this.#oomAtStart = oom.count();
     let fault: string | null = null;
+    let environment: Readonly<Record<string, string>> = {};
     try {
       const plan = await starter.plan(launch, prepared, socketPath);
+      this.#rendezvous = plan.rendezvous;
+      environment = starter.environment(plan, 0);
       for (let rank = 0; rank < launch.ranks; rank++) {
         const output = this.#options.outputOf(rank);
         let closed = () => {};
         const pipes = new Promise<void>((resolve) => {
           closed = resolve;
         });
-        const process = await starter.start(plan, rank, {
-          output: (stream, chunk) => output.take(stream, chunk),
-          exited: (code, signal) => this.#exited({ rank, code, signal }),
+        const sinks = {
+          output: (stream: "stdout" | "stderr", chunk: Buffer) => output.take(stream, chunk),
+          exited: (end: RankEnd) => this.#exited(rank, end),
           closed,
-        });
-        this.#ranks.push(process);
+        };
+        const started = await starter.start(plan, rank, { sinks, before: this.#ranks });
+        this.#ranks.push(started);
         this.#pipesClosed.push(pipes);
         this.#note();
         this.#options.changed();
@@ -88,7 +92,7 @@ export class RankSet {
       const known = error instanceof LaunchError;
       fault = known ? error.message : `the ranks could not be started: ${(error as Error).message}`;
     }
-    return { pids: this.#ranks.map(({ pid }) => pid), fault };
+    return { pids: this.#ranks.map(({ pid }) => pid), fault, environment };
   }
 
   /** From now on ends are told, those that came meanwhile first. */
@@ -98,9 +102,9 @@ export class RankSet {
     for (const tell of early) tell();
   }
 
-  /** @param ranks those that are alive; the pid of one that has ended may be somebody else's by now */
+  /** @param ranks those that are alive */
   signal(ranks: readonly number[], name: NodeJS.Signals): void {
-    for (const rank of ranks) signalGroup(this.#ranks[rank]!.pid, name);
+    for (const rank of ranks) this.#ranks[rank]!.signal(name);
   }
 
   pause(): void {
@@ -122,25 +126,30 @@ export class RankSet {
     readonly drained: () => Promise<void>;
   }): Promise<{ outlived: number; outOfMemory: string | null }> {
     const { clock, starter, socketPath, changed } = this.#options;
-    const marker = starter.marker(socketPath);
-    const outlived = await sweep({ clock, graceMs: options.graceMs, groups: this.groups, marker });
+    const { graceMs } = options;
+    const outlived = await starter.endAll({ socket: socketPath, groups: this.groups, graceMs });
     this.#swept = true;
+    this.#rendezvous?.release();
     changed();
     options.lift();
-    await within(clock, LAST_BYTES_MS, Promise.all([options.drained(), ...this.#pipesClosed]));
+    const read = Promise.all([options.drained(), ...this.#pipesClosed]);
+    await within(clock, starter.lastBytesMs, read);
     for (const rank of this.#ranks) rank.abandonPipes();
+    await starter.clear(socketPath);
     return { outlived, outOfMemory: this.#lastWords() };
   }
 
-  #exited(exit: RankExit): void {
+  #exited(rank: number, end: RankEnd): void {
     const tell = () => {
       const { oom, signalsSent, exited } = this.#options;
       const sent = signalsSent();
-      const unexpected = exit.signal === "SIGKILL" && !sent.includes("SIGKILL");
-      const kernel = unexpected ? oom.explains(this.#oomAtStart) : null;
-      const ours = exit.signal !== null && sent.includes(exit.signal);
-      this.#askLastWords ||= exit.code !== 0 && !ours && kernel === null;
-      exited(exit, kernel);
+      const unexpected = end.signal === "SIGKILL" && !sent.includes("SIGKILL");
+      const outOfMemory =
+        end.outOfMemory ??
+        (end.outOfMemory === undefined && unexpected ? oom.explains(this.#oomAtStart) : null);
+      const ours = end.signal !== null && sent.includes(end.signal);
+      this.#askLastWords ||= end.code !== 0 && !ours && outOfMemory === null;
+      exited({ ...end, rank, outOfMemory });
     };
     if (this.#early === null) tell();
     else this.#early.push(tell);
@@ -156,10 +165,11 @@ export class RankSet {
   }
 
   #note(): void {
-    const groups = this.#ranks.map(({ pid }) => ({
-      group: pid,
-      started: identify(pid)?.started ?? null,
+    const groups = this.groups.map((group) => ({
+      group,
+      started: identify(group)?.started ?? null,
     }));
+    if (groups.length === 0) return;
     try {
       writeProcessNote(this.#options.folder, { machineBoot: machineBoot(), groups });
     } catch (error) {

@@ -22,6 +22,8 @@ export interface RunnerOptions {
   readonly machine: Machine;
   readonly boot: string;
   readonly limits?: HostDeps["limits"];
+  /** It is there for one allocation, and leaves when that is over. */
+  readonly only?: { readonly allocation: string; readonly over: (why: string) => void };
   readonly say: (text: string) => void;
 }
 
@@ -30,6 +32,8 @@ const DEFAULT_LIMITS = { eventsMaxBytes: 1024 ** 3, logsMaxBytes: 64 * 1024 ** 2
 const STOP_GRACE_MS = 5_000;
 const STOP_ENDED_MS = 6_500;
 const STOP_FLUSH_MS = 2_000;
+/** At the start, for what an earlier runner left; the rest goes on beside everything else. */
+const RECOVER_MS = 5_000;
 /** After a disk that took nothing. */
 const NOTE_AGAIN_MS = 5_000;
 
@@ -65,7 +69,10 @@ export class Runner {
       heard: (reply, askedUnder) => {
         if (!this.#holdsStill(reply.lease, askedUnder)) return false;
         this.#take(reply.orders, reply.ordersVersion);
-        if (reply.all !== null) this.#endOthers(new Set(reply.all), reply.ordersVersion);
+        if (reply.all !== null) {
+          this.#endOthers(new Set(reply.all), reply.ordersVersion);
+          this.#leaveIfUnwanted(new Set(reply.all));
+        }
         return true;
       },
       regressed: () => {
@@ -84,13 +91,28 @@ export class Runner {
     };
   }
 
+  /** Everything that it had to say was heard. */
+  get idle(): boolean {
+    return this.#hosts.size === 0;
+  }
+
   /** Ends what an earlier runner left running, takes up what it had to say, then starts listening. */
   async start(): Promise<void> {
-    const { machine } = this.#options;
-    for (const id of machine.leftovers()) await this.#recover(id);
+    const { machine, clock } = this.#options;
+    // What has to wait for an engine that is away must not keep the others from being served.
+    await within(clock, RECOVER_MS, this.#recoverAll());
     this.#uplink.start();
     this.#poll.start();
     await machine.tidy();
+  }
+
+  /** Like `stop`, with as much time to save as the engine gives. */
+  async leave(graceMs: number, reason: string): Promise<void> {
+    if (this.#stopping) return;
+    const { clock } = this.#options;
+    for (const host of this.#all) host.leave(graceMs, reason);
+    await within(clock, graceMs, Promise.all(this.#outboxes.map((outbox) => outbox.ended)));
+    await this.stop();
   }
 
   /** Ends every allocation with a grace, delivers what can be delivered in time, and returns. */
@@ -162,9 +184,11 @@ export class Runner {
     this.#uplink.eventsReady();
   }
 
+  /** Unless the lease was lost meanwhile: what it began may be somebody else's by then. */
   #retryOrder(order: AllocationOrders): void {
+    const lease = this.#lease;
     this.#options.clock.after(STOP_GRACE_MS, () => {
-      if (!this.#stopping) this.#take([order], 0);
+      if (!this.#stopping && this.#lease === lease) this.#take([order], 0);
     });
   }
 
@@ -174,14 +198,30 @@ export class Runner {
       if (!named.has(host.id) && host.version <= version && !host.outbox.isOver) host.disown();
   }
 
+  async #recoverAll(): Promise<void> {
+    const { machine, say } = this.#options;
+    for (const id of machine.leftovers())
+      await this.#recover(id).catch((error: Error) =>
+        say(`${id}: could not be taken up from an earlier runner: ${error.stack ?? error.message}`),
+      );
+  }
+
+  /** What it was started for had ended before it could begin. */
+  #leaveIfUnwanted(named: ReadonlySet<string>): void {
+    const { only } = this.#options;
+    if (only && !named.has(only.allocation) && !this.#hosts.has(only.allocation))
+      only.over("the server does not want its allocation any more");
+  }
+
   async #recover(id: string): Promise<void> {
     const { machine, say } = this.#options;
     const note = machine.noteOf(id);
     if (note === undefined) return machine.forget(id);
     const place = machine.place(id, note.fence);
-    const ended = await machine.endLeftovers(place);
+    // Known from the beginning, or an order that comes meanwhile would start it a second time.
     const host = new AllocationHost(place, this.#deps, false);
     this.#add(host);
+    const ended = await machine.endLeftovers(place);
     const count = `${ended} ${ended === 1 ? "process" : "processes"}`;
     await host.recover(
       `the runner died; its successor found and ended ${count} of this allocation`,
@@ -204,6 +244,8 @@ export class Runner {
     this.#list();
     this.#forget(host.id);
     if (this.#hosts.size === 0) this.#emptied?.();
+    const { only } = this.#options;
+    if (host.id === only?.allocation) only.over("its allocation has ended");
   }
 
   /** Its folder goes when its end is noted: one of the two has to keep a late order from starting it again. */

@@ -5,8 +5,11 @@
  * failure says which kind it is.
  */
 import { readFileSync } from "node:fs";
+import type { Socket } from "node:net";
 import { z } from "zod";
 import type { Clock } from "../base/clock.ts";
+import { type Content, ContentError } from "../base/content.ts";
+import { requestUpgrade, UpgradeRefused } from "./server-upgrade.ts";
 
 export type Fetch = typeof fetch;
 
@@ -22,7 +25,7 @@ export interface ServerClientOptions {
  * - unreachable: no answer, or none that a Contrail server gives
  * - unauthorized: the token is not accepted
  * - missing: the thing asked for does not exist there
- * - too_large, refused: the server will never take this request as it is
+ * - too_large, refused: the server will never take this request as it is, or what it was to hold cannot be read
  * - busy: the server cannot now (disk full, overload, fault of its own)
  */
 export type ServerFailureKind =
@@ -45,7 +48,7 @@ export class ServerFailure extends Error {
 export interface RequestOptions {
   readonly method: "GET" | "POST" | "PUT";
   readonly path: string;
-  readonly body?: string | Uint8Array | Blob;
+  readonly body?: string | Uint8Array | Content;
   readonly type?: string;
   /** Until the head of the answer is there; the body of `json` counts too. */
   readonly timeoutMs: number;
@@ -57,6 +60,7 @@ const ERROR_TEXT_MAX_CHARS = 500;
 const BLOB_MIN_BYTES_PER_MS = 100;
 const BLOB_TIMEOUT_MS = 60_000;
 const HASHES_AT_ONCE = 1_000;
+const UPGRADE_MS = 15_000;
 const missingReply = z.object({ missing: z.array(z.string()) });
 
 export interface BlobPurpose {
@@ -152,7 +156,7 @@ export class ServerClient {
   }
 
   /** @throws ServerFailure */
-  async putBlob(hash: string, content: Blob): Promise<void> {
+  async putBlob(hash: string, content: Content): Promise<void> {
     await this.#request(
       {
         method: "PUT",
@@ -163,6 +167,21 @@ export class ServerClient {
       },
       (response) => response.text(),
     );
+  }
+
+  /** A byte stream to the server instead of an answer. @throws ServerFailure */
+  async upgrade(path: string, protocol: string, signal: AbortSignal): Promise<Socket> {
+    const call = this.#begin(signal);
+    call.within(UPGRADE_MS);
+    this.#token ??= readToken(this.#options.tokenFile);
+    try {
+      const url = `${this.url()}${path}`;
+      return await requestUpgrade({ url, token: this.#token, protocol, signal: call.signal });
+    } catch (cause) {
+      throw this.#failed(cause, path);
+    } finally {
+      call.end();
+    }
   }
 
   async #request<T>(options: RequestOptions, read: (response: Response) => Promise<T>): Promise<T> {
@@ -200,18 +219,21 @@ export class ServerClient {
   async #fetch(options: RequestOptions, call: Call): Promise<Response> {
     const { method, path, body } = options;
     this.#token ??= readToken(this.#options.tokenFile);
-    const response = await this.#options.fetch(`${this.url()}${path}`, {
-      method,
-      headers: {
-        authorization: `Bearer ${this.#token}`,
-        ...(body === undefined ? {} : { "content-type": options.type ?? "application/json" }),
-      },
-      ...(body === undefined ? {} : { body: body as RequestInit["body"] }),
-      signal: call.signal,
-      redirect: "error",
-    });
-    if (!response.ok) throw await failureOf(response, path);
-    return response;
+    const headers: Record<string, string> = { authorization: `Bearer ${this.#token}` };
+    if (body !== undefined) headers["content-type"] = options.type ?? "application/json";
+    const init: RequestInit = { method, headers, signal: call.signal, redirect: "error" };
+    const url = `${this.url()}${path}`;
+    const opened = isContent(body) ? await body.open() : undefined;
+    try {
+      if (isContent(body)) headers["content-length"] = String(body.size);
+      const sent = opened?.body ?? (body as string | Uint8Array<ArrayBuffer> | undefined);
+      if (sent !== undefined) Object.assign(init, { body: sent, duplex: "half" });
+      const response = await this.#options.fetch(url, init);
+      if (!response.ok) throw await failureOf(response, path);
+      return response;
+    } finally {
+      await opened?.close();
+    }
   }
 
   #begin(signal: AbortSignal | undefined): Call {
@@ -222,10 +244,7 @@ export class ServerClient {
   }
 
   #failed(cause: unknown, path: string): ServerFailure {
-    const failure =
-      cause instanceof ServerFailure
-        ? cause
-        : new ServerFailure("unreachable", `${path}: ${reasonOf(cause)}`, { cause });
+    const failure = asFailure(cause, path);
     if (failure.kind === "unreachable" || failure.kind === "missing") this.#url = null;
     if (failure.kind === "unauthorized") {
       this.#token = null;
@@ -272,6 +291,19 @@ class Call {
     this.#outer?.removeEventListener("abort", this.#onAbort);
     this.#ended();
   }
+}
+
+const isContent = (body: RequestOptions["body"]): body is Content =>
+  typeof body === "object" && "open" in body;
+
+function asFailure(error: unknown, path: string): ServerFailure {
+  if (error instanceof ServerFailure) return error;
+  if (error instanceof UpgradeRefused)
+    return new ServerFailure(kindOf(error.status), `${path}: ${error.message}`, { cause: error });
+  const { cause } = error as Error;
+  const unread = [error, cause].find((each) => each instanceof ContentError);
+  if (unread) return new ServerFailure("refused", unread.message, { cause: unread });
+  return new ServerFailure("unreachable", `${path}: ${reasonOf(error)}`, { cause: error });
 }
 
 /** Empty when there is no such file: the server will refuse it and say so. */

@@ -6,6 +6,7 @@
  *   ended                ids of allocations that are over and delivered, so that a late order starts none twice
  *   cache/ab/<hash>      blobs of code and checkpoints
  *   datasets/<hash>/     checked out once, read-only
+ *   environments/<key>/  interpreters with packages, built anew as they were recorded
  *   allocations/node_modules/contrail   lets `import … from "contrail"` resolve from any snapshot
  *   allocations/<id>/    launch.json, processes.json, spools, code/, checkpoints/, kept/, restore/
  *
@@ -36,6 +37,7 @@ export interface StateFolder {
   readonly path: string;
   readonly cache: string;
   readonly datasets: string;
+  readonly environments: string;
   readonly allocations: string;
   readonly sockets: string;
   readonly ended: EndedList;
@@ -56,6 +58,7 @@ export function openStateFolder(path: string, repoRoot: string): StateFolder {
     path,
     cache: inside("cache"),
     datasets: inside("datasets"),
+    environments: inside("environments"),
     allocations: inside("allocations"),
     sockets,
     ended: new EndedList(inside("ended")),

@@ -34,25 +34,30 @@ export class TestBench {
     return join(this.folder, "runner");
   }
 
-  async startRunner(limits?: RunnerOptions["limits"]): Promise<void> {
+  /** @param containers settings of containers; null = ranks are processes */
+  async startRunner(
+    limits?: RunnerOptions["limits"],
+    containers: string | null = null,
+  ): Promise<void> {
     const state = openStateFolder(this.state, REPO_ROOT);
     const client = new ServerClient({
       ...{ fetch, clock: realClock, runnerId: "local" },
       serverFile: this.server.serverFile,
       tokenFile: this.server.tokenFile,
     });
+    const say = (text: string): void => {
+      this.said.push(text);
+      this.#onSaid();
+    };
     const machine = new NodeMachine({
-      ...{ clock: realClock, client, state, repoRoot: REPO_ROOT },
-      guardian: startGuardian(`${TRIAL_ENV.socket}=${state.sockets}/`, realClock),
+      ...{ clock: realClock, client, state, repoRoot: REPO_ROOT, containers, say },
+      guardian: startGuardian(`${TRIAL_ENV.mark}=${state.sockets}/`, realClock),
       environment: process.env,
       nodeBinary: process.execPath,
+      devices: "ours",
     });
     this.#runner = new Runner({
-      ...{ clock: realClock, client, machine, boot: "boot-1", limits },
-      say: (text) => {
-        this.said.push(text);
-        this.#onSaid();
-      },
+      ...{ clock: realClock, client, machine, boot: "boot-1", limits, say },
     });
     await this.#runner.start();
   }

@@ -4,6 +4,7 @@ import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, test } from "node:test";
 import type { FakeServer } from "./fake-server.ts";
+import { findProcesses } from "./process-scan.ts";
 import { sh, TestBench } from "./test-bench.ts";
 
 let bench: TestBench;
@@ -31,6 +32,27 @@ for await (const step of trial.steps({ restore, save })) {
 console.log("data", JSON.stringify(trial.data));
 `;
 const node = [process.execPath, "train.ts"];
+
+test("a program that says nothing for longer than its deadline is ended, its children too", async () => {
+  server.launch("3.1.1", sh("trap '' TERM; sleep 600 & echo ready; while :; do sleep 1; done"), {
+    ...{ progressDeadlineMs: 500, killGraceMs: 200 },
+  });
+  const exit = await server.untilExit("3.1.1");
+  assert.ok(exit.silentMs !== undefined && exit.silentMs > 500, String(exit.silentMs));
+  assert.deepEqual(exit.signalsSent, ["SIGTERM", "SIGKILL"]);
+  assert.deepEqual(exit.processes, [{ rank: 0, code: null, signal: "SIGKILL" }]);
+  const { pid } = server.events("3.1.1")[0] as { pid: number };
+  assert.deepEqual(await findProcesses({ groups: [pid], marker: null }), []);
+});
+
+test("a program that reports is left alone, however long it takes", async () => {
+  const code = server.tree({ "train.ts": TRAIN });
+  server.launch("3.1.1", node, { code, progressDeadlineMs: 60_000 });
+  server.order("3.1.1", { target: 3 });
+  await server.until("the wait", () => server.types("3.1.1").includes("waiting"));
+  server.order("3.1.1", { yield: "stop", reason: "over" });
+  assert.equal((await server.untilExit("3.1.1")).silentMs, undefined);
+});
 
 test("a trial trains to its target, is checkpointed, waits, pauses, and goes on from there", async () => {
   const code = server.tree({ "train.ts": TRAIN });
@@ -129,7 +151,9 @@ test("a program that hears nothing is paused by SIGTERM; one that does not liste
 
 test("several ranks meet at one port; when one fails, the others are stopped", async () => {
   const script = "echo $RANK $WORLD_SIZE $LOCAL_RANK $CONTRAIL_RANK $MASTER_ADDR $MASTER_PORT; ";
-  const fail = "if [ $RANK = 1 ]; then exit 9; fi; exec sleep 1000";
+  // It fails when the others have said who they are: they share a folder.
+  const fail = `touch said-$RANK; [ $RANK = 1 ] || exec sleep 1000
+    until [ -e said-0 ] && [ -e said-2 ]; do sleep 0.05; done; exit 9`;
   server.launch("1.1.1", sh(script + fail), { ranks: 3, slots: ["gpu:0", "gpu:2", "gpu:5"] });
   const exit = await server.untilExit("1.1.1");
   assert.deepEqual(exit.processes[0], { rank: 1, code: 9, signal: null });
@@ -215,4 +239,44 @@ await once(bad, "close");
     server.output("1.1.1", "stderr", 1).toString(),
     /report from rank 1; rank 0 speaks for all/,
   );
+});
+
+test("a pause in the middle is taken by all ranks after the same step, however far each has come", async () => {
+  const program = `
+    import { writeFileSync } from "node:fs";
+    import { init } from "contrail";
+    const trial = await init();
+    let last = 0;
+    const save = (folder) => writeFileSync(folder + "/last", String(last));
+    for await (const step of trial.steps({ save })) {
+      last = step;
+      await new Promise((done) => setTimeout(done, trial.rank === 0 ? 5 : 1));
+      trial.report(step, { step });
+    }
+    console.log("left after", last);
+  `;
+  const code = server.tree({ "train.ts": program });
+  server.launch("3.1.1", node, { code, ranks: 3 });
+  server.order("3.1.1", { target: 1_000_000 });
+  await server.until(
+    "some steps",
+    () => server.types("3.1.1").filter((type) => type === "report").length > 5,
+  );
+  server.order("3.1.1", { target: 1_000_000, yield: "pause", reason: "somebody needs the slots" });
+  const exit = await server.untilExit("3.1.1");
+  assert.deepEqual(exit.signalsSent, []);
+  assert.equal(exit.yielded, true);
+  assert.deepEqual(
+    exit.processes.map(({ code }) => code),
+    [0, 0, 0],
+  );
+  const saved = server.events("3.1.1").findLast((event) => event.type === "checkpoint");
+  assert.ok(saved?.type === "checkpoint");
+  await server.until("their output", () => server.logs("3.1.1").length === 3);
+  for (const rank of [0, 1, 2])
+    assert.equal(
+      server.output("3.1.1", "stdout", rank).toString(),
+      `left after ${saved.step}\n`,
+      `rank ${rank}`,
+    );
 });

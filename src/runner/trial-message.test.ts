@@ -88,6 +88,7 @@ const faults: readonly (readonly [string, RegExp])[] = [
   ['{"type":"report","step":1e16,"metrics":{}}', /step must be/],
   ['{"type":"report","step":1}', /metrics must be an object of numbers, not undefined/],
   ['{"type":"wait","step":-1}', /wait: step/],
+  ['{"type":"agree","turn":1.5}', /agree: turn/],
   ['{"type":"checkpoint","step":1,"path":7}', /checkpoint: path/],
   ['{"type":"checkpoint","step":1,"path":"a\\u0000"}', /checkpoint: path/],
   ['{"type":"checkpoint","step":1,"path":"a","metadata":[]}', /metadata must be an object/],

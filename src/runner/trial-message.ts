@@ -8,6 +8,8 @@
  */
 import { isUtf8 } from "node:buffer";
 import type { Json, JsonObject, WireNumber } from "../base/json.ts";
+import { maskedText } from "../base/secrets.ts";
+import type { RecordPart } from "../protocol/record-part.ts";
 import { REPORT_METRICS_MAX } from "../protocol/runner-wire.ts";
 
 export const LINE_MAX_BYTES = 16 * 1024 * 1024;
@@ -34,7 +36,9 @@ export type TrialMessage =
       readonly metadata: JsonObject;
     }
   | { readonly type: "wait"; readonly step: number }
+  | { readonly type: "agree"; readonly turn: number }
   | { readonly type: "invalid_hyperparameters"; readonly reason: string }
+  | { readonly type: "observed"; readonly part: RecordPart }
   | { readonly type: "bye" };
 
 export type ParsedLine = { readonly message: TrialMessage } | { readonly fault: string };
@@ -68,6 +72,9 @@ function readMessage(value: Record<string, unknown>): ParsedLine {
     case "wait":
       if (!isCount(value.step)) return fault("wait", "step", "a whole number from 0", value.step);
       return { message: { type: "wait", step: value.step } };
+    case "agree":
+      if (!isCount(value.turn)) return fault("agree", "turn", "a whole number from 0", value.turn);
+      return { message: { type: "agree", turn: value.turn } };
     case "invalid_hyperparameters":
       return {
         message: {
@@ -75,11 +82,13 @@ function readMessage(value: Record<string, unknown>): ParsedLine {
           reason: storable(textOf(value.reason), REASON_MAX_CHARS),
         },
       };
+    case "observed":
+      return readObserved(value);
     case "bye":
       return { message: { type: "bye" } };
     default:
       return {
-        fault: `a line on the socket has type ${show(jsonOf(value.type))}; known are hello, report, checkpoint, wait, invalid_hyperparameters, bye`,
+        fault: `a line on the socket has type ${show(jsonOf(value.type))}; known are hello, report, checkpoint, wait, agree, invalid_hyperparameters, observed, bye`,
       };
   }
 }
@@ -124,6 +133,33 @@ function readCheckpoint(value: Record<string, unknown>): ParsedLine {
       metadata: metadata as JsonObject,
     },
   };
+}
+
+/** Only of these can a program know more than its runner. */
+const OBSERVED_SECTIONS = ["frameworks", "determinism", "outside", "gpu"] as const;
+const OBSERVED_FIELDS_MAX = 500;
+const OBSERVED_VALUE_CHARS_MAX = 2_000;
+
+/** What cannot be stored is left out: a record with a hole is better than none. */
+function readObserved(value: Record<string, unknown>): ParsedLine {
+  if (!isObject(value.facts))
+    return fault("observed", "facts", "an object of sections", value.facts);
+  const captured: RecordPart["captured"] = {};
+  for (const section of OBSERVED_SECTIONS) {
+    const fields = value.facts[section];
+    if (!isObject(fields)) continue;
+    const kept = Object.entries(fields)
+      .filter(([name]) => isStorableName(name))
+      .slice(0, OBSERVED_FIELDS_MAX)
+      .flatMap(([name, fact]): [string, string | number | boolean][] => {
+        if (typeof fact === "string")
+          return [[name, maskedText(storable(fact, OBSERVED_VALUE_CHARS_MAX))]];
+        const isPlain = typeof fact === "boolean" || Number.isFinite(fact);
+        return isPlain ? [[name, fact as number | boolean]] : [];
+      });
+    if (kept.length > 0) captured[section] = Object.fromEntries(kept);
+  }
+  return { message: { type: "observed", part: { captured, not_applicable: [], missing: [] } } };
 }
 
 /** Why metadata cannot be kept with a checkpoint, or null. */

@@ -1,12 +1,12 @@
 /**
- * The Unix socket of one allocation: hears its training code and speaks to it.
+ * The Unix socket of one allocation: hears its training code and speaks to it. Ranks of other nodes reach it by their agents.
  *
  * Whoever connects runs as the same user and inside the allocation, so the socket needs no password
  * beyond its file mode; it is still treated as hostile input, because a stray `echo` into it must not
  * cost the trial. Only rank 0 speaks for the trial; the others listen.
  */
 
-import { chmodSync, rmSync } from "node:fs";
+import { chmodSync, chownSync, rmSync } from "node:fs";
 import { createServer, type Server, type Socket } from "node:net";
 import type { Orders, ToTrial } from "../protocol/trial-socket.ts";
 import { LINE_MAX_BYTES, parseTrialLine, type TrialMessage } from "./trial-message.ts";
@@ -15,7 +15,12 @@ export interface TrialSocketEvents {
   welcome(rank: number): ToTrial;
   /** Orders as they stand, for whoever connects again. */
   hello(rank: number): void;
-  message(message: Exclude<TrialMessage, { type: "hello" | "checkpoint" }>, rank: number): void;
+  message(
+    message: Exclude<TrialMessage, { type: "hello" | "checkpoint" | "agree" }>,
+    rank: number,
+  ): void;
+  /** What every rank does at this turn. */
+  agree(turn: number, rank: number): Orders;
   /** @returns why the checkpoint cannot be kept, or null */
   checkpoint(message: Extract<TrialMessage, { type: "checkpoint" }>): Promise<string | null>;
   /** Something that the training code should not have sent. */
@@ -26,6 +31,8 @@ export interface TrialSocketOptions {
   readonly path: string;
   readonly ranks: number;
   readonly events: TrialSocketEvents;
+  /** Whose programs may connect, besides our own user; absent = nobody else's. */
+  readonly owner?: { readonly uid: number; readonly gid: number };
 }
 
 /** A client that gets this many lines wrong in one connection is cut off. */
@@ -46,7 +53,7 @@ export class TrialSocket {
   }
 
   listen(): Promise<void> {
-    const { path } = this.#options;
+    const { path, owner } = this.#options;
     rmSync(path, { force: true });
     return new Promise((resolve, reject) => {
       this.#server.once("error", reject);
@@ -54,6 +61,7 @@ export class TrialSocket {
         this.#server.off("error", reject);
         this.#server.on("error", () => {}); // Out of descriptors for one accept; the next may succeed.
         chmodSync(path, 0o600);
+        if (owner !== undefined) chownSync(path, owner.uid, owner.gid);
         resolve();
       });
     });
@@ -89,8 +97,15 @@ export class TrialSocket {
     rmSync(this.#options.path, { force: true });
   }
 
-  #accept(socket: Socket): void {
-    const client = new Client(socket, this.#options);
+  /** One that has come by another way than the path: from a rank of another node, which finds things elsewhere. */
+  attach(socket: Socket, welcome: TrialSocketEvents["welcome"]): void {
+    const { events } = this.#options;
+    this.#accept(socket, { ...this.#options, events: { ...events, welcome } });
+    if (!this.#paused) socket.resume();
+  }
+
+  #accept(socket: Socket, options = this.#options): void {
+    const client = new Client(socket, options);
     this.#clients.add(client);
     if (this.#paused) socket.pause();
     socket.on("close", () => this.#clients.delete(client));
@@ -167,6 +182,11 @@ class Client {
     }
     if (this.rank === null) {
       this.#fault(`${message.type} before hello; say {"type":"hello","rank":0,"sdk":"…"} first`);
+      return;
+    }
+    if (message.type === "agree") {
+      const { turn } = message;
+      this.send({ type: "agreed", turn, ...events.agree(turn, this.rank) });
       return;
     }
     if (message.type === "wait" || message.type === "bye") {

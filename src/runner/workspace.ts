@@ -5,24 +5,36 @@
  *
  * While the server is away this waits; what is wrong with the request itself ends the launch, in words.
  */
-import { lstatSync } from "node:fs";
-import { mkdir, rename } from "node:fs/promises";
+import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { Clock } from "../base/clock.ts";
 import type { Json, JsonObject } from "../base/json.ts";
-import { type LaunchSpec, type Tree, tree } from "../protocol/runner-wire.ts";
+import { type RecordPart, recordPart } from "../protocol/record-part.ts";
+import { dataTree, type LaunchSpec, type Tree } from "../protocol/runner-wire.ts";
+import type { Environment } from "../store/s3.ts";
 import { CheckoutError, checkoutTree, type OpenBlob, removeCheckout } from "../store/snapshot.ts";
-import { Backoff } from "./backoff.ts";
+import { Backoff, isNoRoom } from "./backoff.ts";
 import type { BlobCache } from "./blob-cache.ts";
+import type { ContainerImage } from "./containers/images.ts";
+import { DatasetFolders } from "./dataset-folders.ts";
 import { LaunchError } from "./rank-process.ts";
-import { ServerFailure } from "./server-client.ts";
+import { ReferencedData } from "./referenced-data.ts";
+import { S3Data } from "./s3-data.ts";
+import { type ServerClient, ServerFailure } from "./server-client.ts";
 import type { StateFolder } from "./state-folder.ts";
+import { serves } from "./tasks/task-socket.ts";
+import { isKeptWork, layOutWork, tellLeftOut } from "./tasks/work-folder.ts";
+import type { FileTrust } from "./trusted-file.ts";
 
 export interface PreparedWorkspace {
   readonly code: string;
   /** Name in `data` → absolute path or free-form value. */
   readonly data: JsonObject;
   readonly restore: { readonly step: number; readonly path: string } | null;
+  /** What is to be launched, where preparing changed it. */
+  readonly launch?: LaunchSpec;
+  /** What it runs in, where that is a container. */
+  readonly image?: ContainerImage;
 }
 
 /** A blob that is not there may be on its way after a restart of the server; then it is really missing. */
@@ -31,15 +43,38 @@ const DAMAGED_TRIES = 2;
 /** Of a list of files: twice what the server takes as a request. */
 const TREE_BYTES_MAX = 128 * 1024 * 1024;
 
+export interface WorkspaceOptions {
+  readonly state: Pick<StateFolder, "datasets">;
+  readonly cache: BlobCache;
+  readonly clock: Clock;
+  readonly trust: FileTrust;
+  /** Of the runner. */
+  readonly environment: Environment;
+  readonly client: Pick<ServerClient, "json">;
+}
+
 export class Workspace {
-  readonly #state: StateFolder;
   readonly #cache: BlobCache;
   readonly #clock: Clock;
-  readonly #datasets = new Map<string, Promise<string>>();
+  readonly #client: Pick<ServerClient, "json">;
+  readonly #references: ReferencedData;
+  readonly #datasets: DatasetFolders;
 
-  constructor(options: { state: StateFolder; cache: BlobCache; clock: Clock }) {
-    this.#state = options.state;
+  constructor(options: WorkspaceOptions) {
+    this.#client = options.client;
     this.#cache = options.cache;
+    this.#datasets = new DatasetFolders({
+      folder: options.state.datasets,
+      cache: options.cache,
+      trust: options.trust,
+      tree: (hash, signal) => this.#tree(hash, signal),
+      persist: (what, signal, work) => this.#persist(what, signal, work),
+    });
+    const { trust, environment } = options;
+    this.#references = new ReferencedData({
+      s3: new S3Data({ folder: options.state.datasets, trust, environment }),
+      read: (hash, signal) => this.#list(hash, signal),
+    });
     this.#clock = options.clock;
   }
 
@@ -47,73 +82,88 @@ export class Workspace {
   async prepare(
     launch: LaunchSpec,
     folder: string,
-    signal: AbortSignal,
+    { signal, tell }: { readonly signal: AbortSignal; readonly tell: (text: string) => void },
   ): Promise<PreparedWorkspace> {
     const code = join(folder, "code");
-    if (launch.code === null) await mkdir(code, { recursive: true });
-    else await this.#checkout("code", launch.code, code, signal);
+    const kept = await this.#laidOutAgain(launch, folder, signal);
+    if (kept) tellLeftOut(await kept(code), tell);
+    else if (launch.code === null) await mkdir(code, { recursive: true });
+    else await this.#checkout("code", launch.code, code, { signal, readOnly: false });
     const data: Record<string, Json> = {};
     for (const [name, item] of Object.entries(launch.data))
       data[name] =
-        "value" in item ? (item.value as Json) : await this.#dataset(name, item.snapshot, signal);
-    if (launch.restore === null) return { code, data, restore: null };
+        "value" in item
+          ? (item.value as Json)
+          : "reference" in item
+            ? await this.#references.place(name, item.reference, signal)
+            : await this.#datasets.get(name, item.snapshot, signal);
+    if (launch.restore === null || kept) return { code, data, restore: null };
     const restore = { step: launch.restore.step, path: join(folder, "restore") };
     await this.#checkout(
       `the checkpoint at step ${restore.step}`,
       launch.restore.tree,
       restore.path,
-      signal,
+      { signal, readOnly: true },
     );
     return { code, data, restore };
   }
 
-  async #checkout(what: string, hash: string, folder: string, signal: AbortSignal): Promise<void> {
+  /** Of a task that goes on: its folder as it was left, in place of its code. @returns what puts it there; undefined where there is none */
+  async #laidOutAgain(
+    launch: LaunchSpec,
+    folder: string,
+    signal: AbortSignal,
+  ): Promise<((work: string) => Promise<readonly string[]>) | undefined> {
+    const { restore } = launch;
+    if (restore === null || !serves(launch)) return undefined;
+    const what = "the folder as it was left";
+    let tree: Tree = [];
+    await this.#persist(what, signal, async () => {
+      tree = await this.#tree(restore.tree, signal);
+    });
+    if (!isKeptWork(tree)) return undefined;
+    const place = join(folder, "left");
+    await this.#checkout(what, restore.tree, place, { signal, readOnly: false });
+    return async (work) => {
+      await removeCheckout(work);
+      const leftOut = await layOutWork(place, work);
+      await removeCheckout(place);
+      return leftOut;
+    };
+  }
+
+  /** A recorded environment. @throws LaunchError where the server has none of that name */
+  async environment(hash: string, signal: AbortSignal): Promise<RecordPart> {
+    const path = `/api/v1/environments/${hash}`;
+    let found: RecordPart | undefined;
+    await this.#persist(`the environment ${hash}`, signal, async () => {
+      const reply = await this.#client.json({ method: "GET", path, timeoutMs: 60_000, signal });
+      const { captured, missing, not_applicable } = reply as RecordPart;
+      found = recordPart.parse({ captured, missing, not_applicable });
+    });
+    return found as RecordPart;
+  }
+
+  async #checkout(
+    what: string,
+    hash: string,
+    folder: string,
+    { signal, readOnly }: { readonly signal: AbortSignal; readonly readOnly: boolean },
+  ): Promise<void> {
     await this.#persist(what, signal, async () => {
       const entries = await this.#tree(hash, signal);
-      const readOnly = what !== "code";
       await removeCheckout(folder);
       const openBlob: OpenBlob = (blob, size) => this.#cache.open(blob, size, signal);
       await checkoutTree(entries, folder, openBlob, { readOnly });
     });
   }
 
-  /** Several allocations that want the same version wait for one checkout. */
-  #dataset(name: string, hash: string, signal: AbortSignal): Promise<string> {
-    const folder = join(this.#state.datasets, hash);
-    // A link in its place would lead the training to data that nobody named.
-    if (lstatSync(folder, { throwIfNoEntry: false })?.isDirectory()) return Promise.resolve(folder);
-    const current = this.#datasets.get(hash);
-    // Whoever began may be told to stop; then the next one begins again.
-    if (current !== undefined)
-      return current.catch((error: unknown) => {
-        signal.throwIfAborted();
-        if (error instanceof LaunchError) throw error;
-        return this.#dataset(name, hash, signal);
-      });
-    const begun = this.#fetchDataset(name, hash, folder, signal).finally(() =>
-      this.#datasets.delete(hash),
-    );
-    this.#datasets.set(hash, begun);
-    return begun;
-  }
-
-  async #fetchDataset(
-    name: string,
-    hash: string,
-    folder: string,
-    signal: AbortSignal,
-  ): Promise<string> {
-    const partial = `${folder}.partial`;
-    await this.#persist(`data set ${name}`, signal, async () => {
-      const entries = await this.#tree(hash, signal);
-      await removeCheckout(partial);
-      await checkoutTree(entries, partial, (blob) => this.#cache.pass(blob, signal), {
-        readOnly: true,
-      });
-      await removeCheckout(folder);
-      await rename(partial, folder);
+  async #list(hash: string, signal: AbortSignal): Promise<Uint8Array> {
+    let bytes: Uint8Array = new Uint8Array();
+    await this.#persist(`snapshot ${hash}`, signal, async () => {
+      bytes = await this.#cache.read(hash, TREE_BYTES_MAX, signal);
     });
-    return folder;
+    return bytes;
   }
 
   async #tree(hash: string, signal: AbortSignal): Promise<Tree> {
@@ -124,7 +174,7 @@ export class Workspace {
     } catch {
       throw new LaunchError(`snapshot ${hash} is not a list of files`);
     }
-    const parsed = tree.safeParse(value);
+    const parsed = dataTree.safeParse(value);
     if (parsed.success) return parsed.data;
     throw new LaunchError(
       `snapshot ${hash} is not a list of files: ${parsed.error.issues[0]?.message}`,
@@ -170,5 +220,5 @@ export class Workspace {
 function isPassing(error: unknown): boolean {
   if (error instanceof ServerFailure) return error.kind !== "refused";
   if (error instanceof CheckoutError) return error.code === "disk_full";
-  return /^(?:ENOSPC|EDQUOT|EMFILE|ENFILE)$/.test((error as NodeJS.ErrnoException).code ?? "");
+  return isNoRoom(error);
 }

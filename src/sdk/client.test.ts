@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 import type { Clock } from "../base/clock.ts";
+import { ContentError } from "../base/content.ts";
 import { Client, eachItem, type PageQuery } from "./client.ts";
 import { RemoteError } from "./remote-error.ts";
 
@@ -178,4 +179,42 @@ test("a stream goes on after a cut where it was, and stops at its end", async ()
       ["/trials/3.1/logs/stream?rank=0", "5-1"],
     ],
   );
+});
+
+test("content is opened anew for every attempt, and let go of after each", async () => {
+  let [opened, closed] = [0, 0];
+  const body = new Uint8Array([1, 2, 3]);
+  const close = async (): Promise<void> => {
+    closed += 1;
+  };
+  const content = {
+    size: 3,
+    open: async () => {
+      opened += 1;
+      return { body, close };
+    },
+  };
+  answers = [refuse, reply(problem(503, "unavailable"), 503), reply({})];
+  await client.putBlob("ab", content);
+  assert.deepEqual([opened, closed], [3, 3]);
+  assert.deepEqual(
+    seen.map(({ headers }) => headers.get("content-length")),
+    ["3", "3", "3"],
+  );
+});
+
+test("content that cannot be read is neither a server out of reach nor sent again", async () => {
+  const gone = new ContentError("x cannot be read");
+  answers = [
+    () => {
+      throw new TypeError("fetch failed", { cause: gone });
+    },
+  ];
+  const content = { size: 1, open: () => Promise.reject(gone) };
+  await assert.rejects(client.putBlob("ab", content), gone);
+  assert.equal(seen.length, 0);
+  const body = new Uint8Array([1]);
+  const broken = { size: 1, open: async () => ({ body, close: async () => {} }) };
+  await assert.rejects(client.putBlob("ab", broken), gone);
+  assert.equal(seen.length, 1);
 });

@@ -6,12 +6,17 @@
  * Only what may safely be sent twice is sent again (reads, uploads by content, creations under an
  * idempotency key), on a refused connection or 503, a bounded number of times. Everything else fails
  * at the first trouble and leaves the choice to the caller.
+ *
+ * Long because it is one class with one method a route, each a line or two: callers hold one thing and look for nothing.
  */
 import type { z } from "zod";
 import type { Clock } from "../base/clock.ts";
+import { type Content, ContentError, type OpenContent } from "../base/content.ts";
 import type { JsonObject } from "../base/json.ts";
 import type * as api from "../protocol/api.ts";
+import type { BundleLine } from "../protocol/bundle.ts";
 import type { Problem } from "../protocol/errors.ts";
+import { type Point, readPoints } from "./points.ts";
 import { notContrail, RemoteError, timedOut, unreachable } from "./remote-error.ts";
 import { type FollowOptions, followEvents, pause, type ServerSentEvent } from "./sse.ts";
 
@@ -48,10 +53,26 @@ export interface MetricsQuery {
   readonly points?: number | undefined;
   readonly superseded?: boolean | undefined;
 }
+/** Which points: of these experiments and trials, or of the experiments that a filter finds, or all. */
+export interface PointsQuery {
+  /** Such as "3,4.12"; this or `filter`. */
+  readonly ids?: string | undefined;
+  /** As in docs/filters.md. */
+  readonly filter?: string | undefined;
+  /** With commas between them. */
+  readonly names?: string | undefined;
+  readonly from_step?: number | undefined;
+  readonly to_step?: number | undefined;
+  /** Also those in whose place a later report counts. */
+  readonly superseded?: boolean | undefined;
+}
+export type PointFormat = "parquet" | "csv" | "arrow";
 export interface CurvesQuery {
   readonly metric?: string | undefined;
   readonly points?: number | undefined;
   readonly limit?: number | undefined;
+  readonly from_step?: number | undefined;
+  readonly to_step?: number | undefined;
 }
 export interface AuditQuery extends PageQuery {
   readonly experiment?: number | undefined;
@@ -73,8 +94,21 @@ export type Token = z.infer<typeof api.token>;
 export type CreateToken = z.input<typeof api.createTokenRequest>;
 export type CreatedToken = z.infer<typeof api.createTokenReply>;
 export type CreateExperiment = z.input<typeof api.createExperimentRequest>;
+export type CreateReplay = z.input<typeof api.createReplayRequest>;
+export type CreateFork = z.input<typeof api.createForkRequest>;
 export type UpdateExperiment = z.input<typeof api.updateExperimentRequest>;
 export type CreateDataset = z.input<typeof api.createDatasetRequest>;
+export type VerifyDataset = z.input<typeof api.verifyDatasetRequest>;
+export interface DatasetName {
+  readonly name: string;
+  readonly version: number | "latest";
+}
+export interface DatasetsQuery extends PageQuery {
+  readonly name?: string | undefined;
+  readonly removed?: boolean | undefined;
+}
+/** What is kept by version: a template, or the defaults of a workspace. */
+export type KeptKind = "template" | "workspace";
 export type Login = z.infer<typeof api.loginRequest>;
 export type Verb = "activate" | "pause" | "cancel" | "kill";
 
@@ -92,7 +126,13 @@ export interface ClientOptions {
   readonly timeoutMs?: number;
 }
 
-type Bytes = NonNullable<RequestInit["body"]>;
+type Bytes = NonNullable<RequestInit["body"]> | Content;
+
+/** `duplex` is what Node asks for with a stream; browsers' types lack it. */
+type SentInit = RequestInit & { duplex?: "half" };
+
+const isContent = (bytes: Bytes | undefined): bytes is Content =>
+  typeof bytes === "object" && "open" in bytes;
 
 interface Call {
   readonly query?: object | undefined;
@@ -111,8 +151,13 @@ const ATTEMPTS_MAX = 4;
 const TIMEOUT_MS = 60_000;
 /** It looks at every checkpoint, and at every file. */
 const GC_TIMEOUT_MS = 600_000;
-/** Long enough for one large blob over a slow line. */
+/** Finding the trials of many experiments; what follows may take as long as it has bytes. */
+const EXPORT_TIMEOUT_MS = 300_000;
+/** Ten million points take minutes. */
+const IMPORT_TIMEOUT_MS = 3_600_000;
+/** Long enough for one large blob over a slow line, and for one larger than that at the slowest that is waited for. */
 const BLOB_TIMEOUT_MS = 3_600_000;
+const BLOB_MIN_BYTES_PER_MS = 100;
 
 export class Client {
   readonly url: string;
@@ -150,6 +195,14 @@ export class Client {
   signInLink(): Promise<api.SignInLink> {
     return this.#json("POST", "/session/links", { body: {} });
   }
+  /** Whether the program of a shell or notebook answers. */
+  taskReadiness(id: number): Promise<api.TaskReadiness> {
+    return this.#json("GET", `/tasks/${id}/readiness`);
+  }
+  /** A link that lets one browser in, once. */
+  openTask(id: number): Promise<api.TaskLink> {
+    return this.#json("POST", `/tasks/${id}/open`, { body: {} });
+  }
   tokens(query: PageQuery = {}): Promise<Page<Token>> {
     return this.#json("GET", "/tokens", { query });
   }
@@ -179,8 +232,10 @@ export class Client {
     });
     return reply.missing;
   }
+  /** @throws ContentError where the content cannot be read to its end */
   async putBlob(hash: string, bytes: Bytes, signal?: AbortSignal): Promise<void> {
-    const timeoutMs = BLOB_TIMEOUT_MS;
+    const size = isContent(bytes) ? bytes.size : 0;
+    const timeoutMs = BLOB_TIMEOUT_MS + size / BLOB_MIN_BYTES_PER_MS;
     await this.#send("PUT", `/blobs/${part(hash)}`, { bytes, safe: true, signal, timeoutMs });
   }
   /** @returns the bytes as they arrive; the caller checks the hash */
@@ -193,8 +248,36 @@ export class Client {
     // By content: the second time finds the version of the first.
     return this.#json("POST", "/datasets", { body, safe: true });
   }
-  datasets(query: PageQuery = {}): Promise<Page<api.Dataset>> {
+  datasets(query: DatasetsQuery = {}): Promise<Page<api.Dataset>> {
     return this.#json("GET", "/datasets", { query });
+  }
+  dataset(of: DatasetName): Promise<api.DatasetDetail> {
+    return this.#json("GET", datasetPath(of));
+  }
+  /** One stretch, `after` what an earlier one ended with. */
+  verifyDataset(of: DatasetName, body: VerifyDataset = {}): Promise<api.VerifyDatasetReply> {
+    const timeoutMs = BLOB_TIMEOUT_MS;
+    return this.#json("POST", `${datasetPath(of)}/verify`, { body, safe: true, timeoutMs });
+  }
+  /** @param force `name@version`: also when experiments used it */
+  removeDataset(of: DatasetName, force?: string): Promise<api.RemoveDatasetReply> {
+    return this.#json("DELETE", datasetPath(of), { query: { force }, safe: true });
+  }
+
+  // ---- templates and defaults of workspaces
+
+  layers(kind: KeptKind, query: PageQuery & { name?: string } = {}): Promise<Page<api.Layer>> {
+    return this.#json("GET", `/${kind}s`, { query });
+  }
+  layer(kind: KeptKind, name: string, version?: number): Promise<api.LayerDetail> {
+    return this.#json("GET", `/${kind}s/${part(name)}`, { query: { version } });
+  }
+  setLayer(kind: KeptKind, name: string, config: string): Promise<api.SetLayerReply> {
+    // The same text again is the version that it was.
+    return this.#json("PUT", `/${kind}s/${part(name)}`, { body: { config }, safe: true });
+  }
+  removeLayer(kind: KeptKind, name: string): Promise<api.RemoveLayerReply> {
+    return this.#json("DELETE", `/${kind}s/${part(name)}`, {});
   }
 
   // ---- experiments
@@ -205,6 +288,31 @@ export class Client {
       key: key ?? this.#options.newKey(),
       safe: true,
     });
+  }
+  /** A runnable copy of `3` or `3.12`, from what the server holds. */
+  fork(body: CreateFork, key?: string): Promise<api.CreateForkReply> {
+    return this.#json("POST", "/forks", {
+      body,
+      key: key ?? this.#options.newKey(),
+      safe: true,
+    });
+  }
+  /** In what two runs are not the same, each such as `3` or `3.12`. */
+  diff(a: string, b: string): Promise<api.DiffReply> {
+    return this.#json("GET", "/diff", { query: { a, b } });
+  }
+  /** Runs a trial again from its record, or says why that could prove nothing. */
+  replay(trial: string, body: CreateReplay = {}, key?: string): Promise<api.CreateReplayReply> {
+    return this.#json("POST", `/trials/${part(trial)}/replays`, {
+      body,
+      key: key ?? this.#options.newKey(),
+      safe: true,
+    });
+  }
+  /** The newest first. */
+  async verdicts(trial: string): Promise<api.Verdict[]> {
+    const path = `/trials/${part(trial)}/verdicts`;
+    return (await this.#json<{ items: api.Verdict[] }>("GET", path)).items;
   }
   experiments(query: ExperimentsQuery = {}): Promise<Page<api.Experiment>> {
     return this.#json("GET", "/experiments", { query });
@@ -236,7 +344,11 @@ export class Client {
   }
   experimentTrials(
     id: number,
-    query: PageQuery & { state?: string | undefined; order?: "number" | "best" | undefined } = {},
+    query: PageQuery & {
+      state?: string | undefined;
+      verdict?: string | undefined;
+      order?: "number" | "best" | undefined;
+    } = {},
   ): Promise<Page<api.Trial>> {
     return this.#json("GET", `/experiments/${id}/trials`, { query });
   }
@@ -297,6 +409,29 @@ export class Client {
       if (event === "experiments") yield JSON.parse(data) as api.Experiment[];
   }
 
+  /** Everything that is stored of an experiment or one of its trials, line by line; the last line is `end`. */
+  async *bundle(id: number, trial?: number): AsyncGenerator<BundleLine> {
+    const call = { query: { trial }, timeoutMs: EXPORT_TIMEOUT_MS };
+    const response = await this.#send("GET", `/experiments/${id}/bundle`, call);
+    const decoder = new TextDecoder();
+    let rest = "";
+    for await (const bytes of response.body ?? []) {
+      const lines = (rest + decoder.decode(bytes, { stream: true })).split("\n");
+      rest = lines.pop() ?? "";
+      for (const line of lines) yield JSON.parse(line) as BundleLine;
+    }
+  }
+
+  /** @param manifest the text of the bundle's manifest.json, after its files were sent as blobs */
+  importBundle(manifest: string): Promise<api.ImportReply> {
+    // By content: the second time finds the experiment of the first.
+    const call = { body: { manifest }, safe: true, timeoutMs: IMPORT_TIMEOUT_MS };
+    return this.#json("POST", "/experiments/import", call);
+  }
+  importOrigin(id: number): Promise<api.ImportOrigin> {
+    return this.#json("GET", `/experiments/${id}/import`);
+  }
+
   // ---- trials, checkpoints
 
   trial(id: string): Promise<api.TrialDetail> {
@@ -307,6 +442,20 @@ export class Client {
   }
   metrics(id: string, query: MetricsQuery = {}): Promise<api.MetricsReply> {
     return this.#json("GET", `/trials/${part(id)}/metrics`, { query });
+  }
+  /** Every point, never thinned, as the bytes of a file that is made while it arrives. */
+  async exportMetrics(
+    format: PointFormat,
+    query: PointsQuery = {},
+    signal?: AbortSignal,
+  ): Promise<ReadableStream<Uint8Array>> {
+    const call = { query: { format, ...query }, signal, timeoutMs: EXPORT_TIMEOUT_MS };
+    const response = await this.#send("GET", "/metrics/export", call);
+    return response.body ?? new Blob([]).stream();
+  }
+  /** The same points one by one, some thousands at a time. */
+  async *points(query: PointsQuery = {}, signal?: AbortSignal): AsyncGenerator<Point[]> {
+    yield* readPoints(await this.exportMetrics("csv", query, signal));
   }
   trialLogs(id: string, query: LogsQuery = {}): Promise<Page<api.LogEntry>> {
     return this.#json("GET", `/trials/${part(id)}/logs`, { query });
@@ -325,6 +474,13 @@ export class Client {
     for await (const { event, data } of this.#follow(`${base}/logs/stream`, query, options)) {
       if (event === "log") yield JSON.parse(data) as api.LogEntry[];
     }
+  }
+  /** @param query.run which of its allocations; absent = the last */
+  trialRecord(id: string, query: { run?: number | undefined } = {}): Promise<api.TrialRecord> {
+    return this.#json("GET", `/trials/${part(id)}/record`, { query });
+  }
+  environment(hash: string): Promise<api.EnvironmentReply> {
+    return this.#json("GET", `/environments/${part(hash)}`);
   }
   trialCheckpoints(id: string, query: PageQuery = {}): Promise<Page<api.Checkpoint>> {
     return this.#json("GET", `/trials/${part(id)}/checkpoints`, { query });
@@ -360,6 +516,9 @@ export class Client {
     return (await this.#json<{ items: api.Runner[] }>("GET", "/runners")).items;
   }
 
+  async pools(): Promise<api.Pool[]> {
+    return (await this.#json<{ items: api.Pool[] }>("GET", "/pools")).items;
+  }
   async slots(): Promise<api.Slot[]> {
     return (await this.#json<{ items: api.Slot[] }>("GET", "/slots")).items;
   }
@@ -378,6 +537,22 @@ export class Client {
   /** One stretch of the chain; `complete` says whether there is more after `last`. */
   auditVerify(query: AuditVerifyQuery = {}): Promise<api.AuditVerdict> {
     return this.#json("GET", "/audit/verify", { query });
+  }
+  /** What content of this SHA-256 was ever saved, used or added as. */
+  lineage(thing: string, query: { readonly depth?: number } = {}): Promise<api.Lineage> {
+    return this.#json("GET", `/lineage/${part(thing)}`, { query });
+  }
+  ideas(query: { readonly filter?: string; readonly limit?: number } = {}): Promise<api.Ideas> {
+    return this.#json("GET", "/ideas", { query });
+  }
+  markThread(request: z.input<typeof api.createThreadRequest>): Promise<api.Thread> {
+    return this.#json("POST", "/threads", { body: request });
+  }
+  unmarkThread(id: number): Promise<api.Thread> {
+    return this.#json("DELETE", `/threads/${id}`);
+  }
+  whence(hash: string): Promise<api.Whence> {
+    return this.#json("GET", `/whence/${part(hash)}`);
   }
   why(kind: api.WhyKind, id: string): Promise<api.Why> {
     return this.#json("GET", `/why/${kind}/${part(id)}`);
@@ -435,18 +610,28 @@ export class Client {
     if (call.key !== undefined) headers["idempotency-key"] = call.key;
     if (call.body !== undefined) headers["content-type"] = "application/json";
     if (call.bytes !== undefined) headers["content-type"] = "application/octet-stream";
-    const body = call.bytes ?? (call.body === undefined ? undefined : JSON.stringify(call.body));
-    let response: Response;
+    const init: SentInit = { method, headers, signal, redirect: "error" };
+    let opened: OpenContent | undefined;
     try {
-      const init: RequestInit = { method, headers, signal, redirect: "error" };
-      if (body !== undefined) init.body = body;
-      response = await fetch(`${this.url}/api/v1${path}${queryOf(call.query)}`, init);
+      if (isContent(call.bytes)) {
+        opened = await call.bytes.open();
+        init.body = opened.body;
+        // A stream has no length of its own, and is sent without waiting for the answer.
+        headers["content-length"] = String(call.bytes.size);
+        init.duplex = "half";
+      } else if (call.bytes !== undefined) init.body = call.bytes;
+      else if (call.body !== undefined) init.body = JSON.stringify(call.body);
+      const response = await fetch(`${this.url}/api/v1${path}${queryOf(call.query)}`, init);
+      if (!response.ok) throw await this.#refusal(method, path, response);
+      return response;
     } catch (error) {
-      if (signal.aborted) throw error;
-      throw unreachable(this.url, error);
+      if (signal.aborted || error instanceof RemoteError || error instanceof ContentError)
+        throw error;
+      const { cause } = error as Error;
+      throw cause instanceof ContentError ? cause : unreachable(this.url, error);
+    } finally {
+      await opened?.close();
     }
-    if (!response.ok) throw await this.#refusal(method, path, response);
-    return response;
   }
 
   async #refusal(method: string, path: string, response: Response): Promise<RemoteError> {
@@ -493,6 +678,9 @@ export async function* eachItem<T>(
     cursor = page.next_cursor ?? undefined;
   } while (cursor !== undefined);
 }
+
+const datasetPath = ({ name, version }: DatasetName): string =>
+  `/datasets/${part(name)}/${version}`;
 
 const part = (text: string): string => encodeURIComponent(text);
 

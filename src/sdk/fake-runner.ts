@@ -46,6 +46,7 @@ export class FakeRunner {
   readonly #server: Server;
   readonly #connections = new Set<Socket>();
   readonly #watchers = new Set<() => void>();
+  readonly #agreed = new Map<number, Orders>();
 
   constructor(options: FakeRunnerOptions) {
     this.#options = options;
@@ -133,7 +134,12 @@ export class FakeRunner {
 
   #answer(socket: Socket, rank: number, message: FromTrial): void {
     if (message.type === "hello") this.#say(socket, this.#welcome(rank));
-    else if (message.type === "checkpoint") this.#keep(socket, message);
+    else if (message.type === "agree") {
+      // Whoever asks first at a turn fixes the answer for all.
+      const orders = this.#agreed.get(message.turn) ?? this.orders;
+      this.#agreed.set(message.turn, orders);
+      this.#say(socket, { type: "agreed", turn: message.turn, ...orders });
+    } else if (message.type === "checkpoint") this.#keep(socket, message);
     else if (message.type === "report" || message.type === "wait") {
       const orders =
         message.type === "report"

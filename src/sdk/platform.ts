@@ -20,6 +20,8 @@ export interface Session {
   readonly size: number;
   readonly data: JsonObject;
   readonly unit: string;
+  /** A checkpoint is taken at each of these, whatever else asks for one. Absent: none. */
+  readonly checkpointSteps?: readonly number[];
   /** New checkpoint folders are made below this one. */
   readonly checkpointDir: string;
   readonly restore: { readonly step: number; readonly path: string } | null;
@@ -33,6 +35,8 @@ export interface Platform {
   report(step: number, metrics: { readonly [name: string]: unknown }): void;
   /** Hands the complete folder over. @returns why it could not be kept, or null */
   checkpoint(step: number, path: string, metadata: JsonObject): Promise<string | null>;
+  /** Of several ranks, between two steps: the orders that all of them follow now. */
+  agree(): Promise<Orders>;
   /** Ends when `orders` lets the trial go past `step` or tells it to yield. @returns false when the
    *  platform has gone away and nobody will ever answer */
   wait(step: number): Promise<boolean>;

@@ -14,6 +14,8 @@ import { connect, type Socket } from "node:net";
 import type { JsonObject } from "../base/json.ts";
 import type { FromTrial, Orders, ToTrial } from "../protocol/trial-socket.ts";
 import { metricsJson } from "./metric-json.ts";
+import { type Facts, observed } from "./observed.ts";
+import { Outside } from "./outside.ts";
 import type { Platform, Session, Warn, Welcome } from "./platform.ts";
 import { TrialError } from "./trial-errors.ts";
 import { SDK_NAME } from "./version.ts";
@@ -21,6 +23,7 @@ import { SDK_NAME } from "./version.ts";
 const BACKLOG_MAX_BYTES = 16 * 1024 * 1024;
 const FLUSH_TIMEOUT_MS = 5_000;
 const WELCOME_TIMEOUT_MS = 60_000;
+const OBSERVED_AGAIN_MS = 10_000;
 
 /**
  * Says hello and waits for the welcome.
@@ -60,7 +63,16 @@ class RunnerPlatform implements Platform {
   #gone = false;
   #goodbye = false;
   #droppedReports = 0;
+  /** How often this rank has asked what all of them do, and the answer that came last. */
+  #turns = 0;
+  #agreed: { readonly turn: number; readonly orders: Orders } | null = null;
+  /** This program has trained as many steps as it asks for itself. */
+  #finished = false;
   #tail = "";
+  /** Where the runner wants to know what the program sees. */
+  #outside: Outside | null = null;
+  #facts: Facts | null = null;
+  #observedAtMs = 0;
 
   constructor(socket: Socket, warn: Warn) {
     this.#socket = socket;
@@ -82,6 +94,7 @@ class RunnerPlatform implements Platform {
         : `no welcome within ${WELCOME_TIMEOUT_MS} ms`;
       throw unreachableRunner(path, why);
     }
+    if (this.#welcome.observes === true && rank === 0) this.#outside = new Outside().watch();
   }
 
   get session(): Session {
@@ -89,7 +102,10 @@ class RunnerPlatform implements Platform {
   }
 
   get orders(): Orders {
-    const orders = this.#orders!;
+    return this.#heeded(this.#orders!);
+  }
+
+  #heeded(orders: Orders): Orders {
     if (this.#ownEnd === null || orders.target !== null) return orders;
     return { ...orders, target: this.#ownEnd };
   }
@@ -105,7 +121,18 @@ class RunnerPlatform implements Platform {
       );
   }
 
+  /** With the first report, when everything is imported, and later once more for what it has reached for since. */
+  #observe({ last = false } = {}): void {
+    if (this.#outside === null || (this.#facts !== null && !this.#outside.changed)) return;
+    const nowMs = performance.now();
+    if (this.#facts === null) this.#facts = observed();
+    else if (!last && nowMs < this.#observedAtMs + OBSERVED_AGAIN_MS) return;
+    this.#observedAtMs = nowMs;
+    this.#send({ type: "observed", facts: { ...this.#facts, outside: this.#outside.facts() } });
+  }
+
   report(step: number, metrics: { readonly [name: string]: unknown }): void {
+    this.#observe();
     if (this.#socket.writableLength > BACKLOG_MAX_BYTES) this.#drop();
     else this.#write(`{"type":"report","step":${step},"metrics":${metricsJson(metrics)}}\n`);
   }
@@ -120,9 +147,22 @@ class RunnerPlatform implements Platform {
     return error;
   }
 
+  async agree(): Promise<Orders> {
+    // Every rank comes to this by itself, at the same step.
+    if (this.#finished) return this.#orders!;
+    this.#turns += 1;
+    const turn = this.#turns;
+    this.#send({ type: "agree", turn });
+    await this.#until(() => this.#agreed?.turn === turn);
+    // With the runner gone nobody can agree on anything any more: on to the target that all know.
+    if (this.#agreed?.turn === turn) return this.#heeded(this.#agreed.orders);
+    return { ...this.#heeded(this.#agreed?.orders ?? this.#orders!), yield: null };
+  }
+
   async wait(step: number): Promise<boolean> {
     if (this.#ownEnd !== null && this.#orders!.target === null && step >= this.#ownEnd) {
       this.#orders = { target: step, yield: "stop", reason: "all steps are done" };
+      this.#finished = true;
       return true;
     }
     const answered = () => {
@@ -141,6 +181,8 @@ class RunnerPlatform implements Platform {
   }
 
   bye(): void {
+    this.#observe({ last: true });
+    this.#outside?.silence();
     this.#send({ type: "bye" });
     this.#goodbye = true;
     if (this.#droppedReports > 0) this.#warn(`${this.#droppedReports} reports were dropped in all`);
@@ -204,6 +246,8 @@ class RunnerPlatform implements Platform {
       this.#orders = message.orders;
     } else if (message.type === "orders") {
       this.#orders = message;
+    } else if (message.type === "agreed") {
+      this.#agreed = { turn: message.turn, orders: message };
     } else if (message.type === "checkpointed") {
       this.#checkpointed.set(message.step, message.error);
     }

@@ -68,6 +68,10 @@ export class StandalonePlatform implements Platform {
     return null;
   }
 
+  async agree(): Promise<Orders> {
+    return this.#orders;
+  }
+
   async wait(step: number): Promise<boolean> {
     this.#orders = { target: step, yield: "stop", reason: "all steps are done" };
     return true;

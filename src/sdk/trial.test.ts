@@ -167,6 +167,20 @@ test("no target means on and on, until told", async () => {
   assert.ok(!runner.story.some((line) => line.startsWith("wait")));
 });
 
+test("a checkpoint is saved at each step that the experiment wants, whatever else asks for one", async () => {
+  const { runner, trial } = await begin({
+    orders: goTo(6),
+    welcome: { checkpointSteps: [2, 3, 9] },
+    onWait: () => yieldNow("stop", 6),
+  });
+  await using _ = runner;
+  for await (const step of trial.steps()) await trial.checkpoint(step, save);
+  assert.deepEqual(
+    runner.kept.map(({ step }) => step),
+    [2, 3, 6],
+  );
+});
+
 test("an offer is taken when the last checkpoint is old, and at once when always is said", async () => {
   const { runner, trial, around } = await begin({
     orders: goTo(6),
@@ -261,13 +275,12 @@ test("a runner that takes nothing costs memory up to a bound, then reports, neve
   assert.ok(around.warned.some((line) => line === `${dropped} reports were dropped in all`));
 });
 
-test("other ranks say nothing but wait, and leave at the same target as rank 0", async () => {
+test("ranks leave at the same step, whenever each of them hears of it", async () => {
   const { runner, trial } = await begin(
     {
-      orders: goTo(3),
+      orders: goTo(9),
       welcome: { size: 2 },
-      onReport: () => yieldNow("pause", 3),
-      onWait: () => yieldNow("pause", 3),
+      onReport: ({ step }) => (step === 3 ? yieldNow("pause", 9) : undefined),
     },
     {},
   );
@@ -284,10 +297,14 @@ test("other ranks say nothing but wait, and leave at the same target as rank 0",
     }
     return seen;
   };
-  assert.deepEqual(await Promise.all([run(trial), run(other)]), [
-    [1, 2, 3],
-    [1, 2, 3],
-  ]);
+  // The second one begins when the first has left: what was agreed holds for it all the same.
+  assert.deepEqual(
+    [await run(trial), await run(other)],
+    [
+      [1, 2, 3],
+      [1, 2, 3],
+    ],
+  );
   assert.equal(runner.reports.length, 3);
   assert.deepEqual(
     runner.kept.map((k) => k.step),

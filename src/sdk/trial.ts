@@ -9,6 +9,7 @@
 import { mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import type { JsonObject } from "../base/json.ts";
+import type { Orders } from "../protocol/trial-socket.ts";
 import type { Platform, Warn } from "./platform.ts";
 import { InvalidHyperparameters, shown, TrialError } from "./trial-errors.ts";
 
@@ -48,6 +49,7 @@ export class Trial<Params = JsonObject> {
   #current: number | null = null;
   #save: Save | null = null;
   #metadata: JsonObject = {};
+  readonly #wanted: ReadonlySet<number>;
   /** The last step that is safe in a checkpoint. */
   #savedStep: number;
   #savedAtMs: number;
@@ -58,6 +60,7 @@ export class Trial<Params = JsonObject> {
     this.#platform = platform;
     this.#host = host;
     this.params = params;
+    this.#wanted = new Set(platform.session.checkpointSteps);
     this.#savedStep = platform.session.restore?.step ?? 0;
     this.#savedAtMs = host.monotonicMs();
   }
@@ -103,8 +106,8 @@ export class Trial<Params = JsonObject> {
 
   /**
    * Offers a checkpoint of `step`. Inside the loop it is decided when the body is over: taken when the
-   * step is the target, when a pause or a stop was ordered, or when the last one is older than the interval;
-   * else it costs nothing. Outside the loop it is decided at once; with `always` it is taken at once.
+   * step is the target or one that the experiment wants kept, when a pause or a stop was ordered, or when the last one
+   * is older than the interval; else it costs nothing. Outside the loop it is decided at once; with `always` it is taken at once.
    * @throws TrialError step_invalid, checkpoint_step_mismatch, checkpoint_empty; and whatever `save` throws
    */
   async checkpoint(step: number, save: Save, options: CheckpointOptions = {}): Promise<void> {
@@ -113,7 +116,8 @@ export class Trial<Params = JsonObject> {
       throw new TrialError("checkpoint_step_mismatch", { step, current: this.#current });
     this.#save = save;
     this.#metadata = options.metadata ?? {};
-    if (!options.always && !(this.#current === null && this.#due(step))) return;
+    if (!options.always && !(this.#current === null && this.#due(step, this.#platform.orders)))
+      return;
     this.#taking = this.#take(step);
     await this.#taking;
   }
@@ -163,12 +167,13 @@ export class Trial<Params = JsonObject> {
     await this.#taking;
     for (;;) {
       await this.#platform.turn();
-      const { target, yield: yielding } = this.#platform.orders;
-      const atTarget = target !== null && step >= target;
+      // Ranks must leave the loop together, whenever each of them hears of it.
+      const orders = this.size === 1 ? this.#platform.orders : await this.#platform.agree();
+      const atTarget = orders.target !== null && step >= orders.target;
       // Also before a stop: the order may overtake the last step's checkpoint, which is the trial's result.
-      if (this.#due(step)) await this.#take(step);
-      if (yielding !== null && this.#heeds(atTarget)) {
-        if (yielding === "pause") this.#warnUnlessSaved(step);
+      if (this.#due(step, orders)) await this.#take(step);
+      if (orders.yield !== null) {
+        if (orders.yield === "pause") this.#warnUnlessSaved(step);
         return false;
       }
       if (!atTarget) return true;
@@ -176,18 +181,12 @@ export class Trial<Params = JsonObject> {
     }
   }
 
-  /** Ranks must leave the loop together, and only at a target do all of them hear the same answer. */
-  #heeds(atTarget: boolean): boolean {
-    return this.size === 1 || atTarget;
-  }
-
-  #due(step: number): boolean {
+  #due(step: number, { target, yield: yielding }: Orders): boolean {
     if (this.rank !== 0 || step <= this.#savedStep) return false;
-    const { target, yield: yielding } = this.#platform.orders;
     const atTarget = target !== null && step >= target;
     const ageMs = this.#host.monotonicMs() - this.#savedAtMs;
-    const leaving = yielding !== null && this.#heeds(atTarget);
-    return atTarget || leaving || ageMs >= this.#host.checkpointIntervalMs;
+    const wanted = atTarget || yielding !== null || this.#wanted.has(step);
+    return wanted || ageMs >= this.#host.checkpointIntervalMs;
   }
 
   /** Saves and hands over. A folder that the platform cannot keep is a warning: the model in memory is

@@ -105,6 +105,11 @@ export class Access {
     return { kind: "user", userId, name, scope, tokenId };
   }
 
+  /** Whether a person's token or session is still good, by its name. */
+  async tokenHolds(tokenId: string): Promise<boolean> {
+    return await access.tokenHolds(this.#options.pool, tokenId, this.#now());
+  }
+
   #now(): Date {
     return new Date(this.#options.nowMs());
   }

@@ -155,8 +155,10 @@ test("code and data have to be there: missing files, unsafe paths and unknown da
 
     const now = new Date(cluster.nowMs);
     const entry = { name: "digits", files: 1, bytes: 1, userId: 1, now };
-    await addDataset(pool, { ...entry, snapshot: "a".repeat(64) });
-    await addDataset(pool, { ...entry, snapshot: "b".repeat(64) });
+    for (const snapshot of ["a".repeat(64), "b".repeat(64)]) {
+      const kept = { kind: "stored", place: null, statistics: null, content: snapshot } as const;
+      await addDataset(pool, { ...entry, ...kept, snapshot });
+    }
     await submit([good], `${CONFIG}data: {a: digits@1, b: digits@latest, c: {depth: 3}}\n`);
     const { data } = cluster.live().row;
     assert.deepEqual(data, {

@@ -4,26 +4,41 @@
  */
 import { createHash, randomInt } from "node:crypto";
 import type { JsonObject } from "../base/json.ts";
-import { keyed } from "../base/random.ts";
-import { largestThatFits } from "../core/schedule/plan.ts";
 import type { CreateExperimentReply, CreateExperimentRequest } from "../protocol/api.ts";
-import { type ExperimentConfig, readConfig } from "../protocol/config/config.ts";
+import {
+  type ExperimentConfig,
+  type OpenConfig,
+  openConfig,
+  readOpen,
+} from "../protocol/config/config.ts";
 import { datasetReference } from "../protocol/config/dataset-reference.ts";
-import type { Issue } from "../protocol/config/issue.ts";
+import { type Layered, layerText } from "../protocol/config/layers.ts";
 import { ContrailError, type ProblemIssue } from "../protocol/errors.ts";
 import type { TreeEntry } from "../protocol/runner-wire.ts";
-import { findDataset } from "../store/dataset-store.ts";
+import { findCheckpoint } from "../store/checkpoint-reads.ts";
+import { type DatasetRow, findDataset } from "../store/dataset-store.ts";
 import { readExperiment } from "../store/experiment-reads.ts";
-import { canonicalTree, checkTree } from "../store/snapshot.ts";
+import { readEnvironment } from "../store/record-store.ts";
+import { blobsOf, canonicalTree, checkTree } from "../store/snapshot.ts";
 import { storable, storableJson } from "../store/storable.ts";
+import { describeFaults, toProblemIssue } from "./config-faults.ts";
+import { refuseContainersElsewhere } from "./container-demands.ts";
+import { removedDataset, unknownDataset } from "./datasets/find.ts";
+import { ancestryRow, givenOrigin, type Origin, originText, overridesOf } from "./fork/origin.ts";
 import type { RouteContext } from "./http/context.ts";
+import { namingLayers } from "./layers/given.ts";
+import { overLayers } from "./layers/over.ts";
 import type { DecisionLoop } from "./loops/decision-loop.ts";
+import { madeUpName } from "./made-up-name.ts";
+import { choosePool, refuseWhatNeverFits } from "./pools/fit.ts";
+import { refuseSlurmElsewhere } from "./pools/slurm-demands.ts";
 import {
   holdFiles,
   type KeptSnapshot,
   keepSnapshot,
   type UploadContext,
 } from "./retention/uploads.ts";
+import { withoutLogin } from "./sealed-logins.ts";
 import { toPlan, toSearch, toSettings } from "./translate.ts";
 import { experimentView } from "./views.ts";
 
@@ -31,6 +46,10 @@ interface Submission {
   readonly request: CreateExperimentRequest;
   readonly owner: { readonly userId: number; readonly name: string };
   readonly idempotencyKey: string | undefined;
+  /** Of what the server itself makes from what it holds; a request's own word for it is not looked at then. */
+  readonly origin?: Origin;
+  /** Of what it is a copy of: versions that are taken over as they are, whatever is registered today. */
+  readonly inheritedData?: JsonObject;
 }
 
 /** Requests under one key go one after the other, so that the second finds the answer to the first. */
@@ -62,33 +81,62 @@ async function create(
   const { request, owner } = submission;
   const earlier = await earlierReply(context, submission);
   if (earlier) return earlier;
-  const reading = readConfig(request.config);
-  if (!reading.ok)
-    throw new ContrailError("invalid_config", describeFaults(reading.issues), {
-      issues: reading.issues.map(toProblemIssue),
-    });
+  const open = openConfig(request.config);
+  // A copy says everything itself: what holds for others by now must not change it.
+  const over = submission.origin
+    ? undefined
+    : await overLayers(context, { open, text: request.config, template: request.template });
+  const reading = readOrRefuse(open, over);
+  if (submission.origin) refuseTemplate(reading.config);
+  const given = over?.layers ?? [];
+  const naming = <T>(act: () => T | Promise<T>) => namingLayers(given, act);
+  const pool = await naming(() =>
+    choosePool(reading.config.resources.resource_pool, context.world.pools),
+  );
   const seed = reading.config.reproducibility.experiment_seed ?? randomInt(2 ** 32);
+  const bare = await naming(() =>
+    withoutLogin({ config: reading.config, text: request.config }, context.logins),
+  );
   const config: ExperimentConfig = {
-    ...reading.config,
+    ...bare.config,
+    // What it gave stands here now, and does not hang on it any more.
+    template: null,
+    resources: { ...bare.config.resources, resource_pool: pool.name },
     name: reading.config.name ?? madeUpName(seed),
     workspace: reading.config.workspace ?? "default",
     project: reading.config.project ?? "default",
     reproducibility: { ...reading.config.reproducibility, experiment_seed: seed },
   };
-  refuseWhatNeverFits(config, context.world);
+  await naming(async () => {
+    refuseContainersElsewhere(config, pool, [...context.world.pools.values()]);
+    refuseSlurmElsewhere(config, pool);
+    refuseWhatNeverFits(config, pool, context.world.room(pool.name));
+    await refuseUnknownEnvironment(context, config);
+  });
   const { search, reason } = toSearch(config, seed);
   const settings = toSettings(config, search);
-  const plan = toPlan(search, config.resources.slots_per_trial, context.world.slots.length);
+  const plan = toPlan(
+    search,
+    config.resources.slots_per_trial,
+    context.world.room(pool.name).total,
+  );
   using snapshot = request.code && (await codeSnapshot(context, request.code, request.dry_run));
   const code = snapshot?.hash ?? null;
-  const data = await resolveData(context, config);
+  const data = await naming(() => resolveData(context, config, submission.inheritedData));
+  const origin =
+    submission.origin ?? (request.parent && (await givenOrigin(context, request.parent)));
+  const layers = given.map((layer) => ({ ...layer, fields: [...layer.fields] }));
   const warnings = reading.warnings.map(toProblemIssue);
-  const reply = { plan, searcher_reason: reason, warnings };
+  const reply = { plan, unit: settings.unit, searcher_reason: reason, warnings, layers };
   if (request.dry_run) return { experiment: null, ...reply };
 
+  const from = await naming(() => startOf(context, config));
+  const storedConfig = storableJson(config) as unknown as JsonObject;
+  const overrides = origin?.base ? overridesOf(origin.base, storedConfig) : [];
   const id = await context.loop.submit({
     name: "create experiment",
     run: (world, turn) => {
+      const at = new Date(turn.nowMs);
       const live = world.create(
         turn,
         {
@@ -99,12 +147,12 @@ async function create(
           project: config.project ?? "",
           owner_id: owner.userId,
           owner: owner.name,
-          config: storableJson(config) as unknown as JsonObject,
-          config_text: storable(request.config),
+          config: storedConfig,
+          config_text: storable(bare.text),
           data,
           seed,
           code,
-          provenance: storableJson(request.provenance) as JsonObject,
+          provenance: storableJson(withLayers(request.provenance, layers)) as JsonObject,
           plan: plan as unknown as JsonObject,
           searcher_reason: reason,
           search_spec: search,
@@ -114,13 +162,24 @@ async function create(
           best_objective: null,
           steps: 0,
           slot_ms: 0,
-          created_at: new Date(turn.nowMs),
+          created_at: at,
           started_at: null,
           ended_at: null,
         },
         settings,
-        { paused: !request.activate, actor: owner.name },
+        {
+          paused: !request.activate,
+          actor: owner.name,
+          ...(from ? { from } : {}),
+          ...(origin
+            ? { cause: originText(origin, overrides) }
+            : layers.length > 0
+              ? { cause: `submitted over ${layers.map(layerText).join(", ")}` }
+              : {}),
+        },
       );
+      if (origin)
+        turn.batch.put("ancestry", ancestryRow(live.id, origin, { overrides, at }), "nothing");
       if (submission.idempotencyKey !== undefined)
         turn.batch.put(
           "idempotency",
@@ -129,7 +188,7 @@ async function create(
             key: storable(submission.idempotencyKey),
             request_hash: `\\x${requestHash(request).toString("hex")}`,
             reply: { experiment: live.id, ...reply },
-            created_at: new Date(turn.nowMs),
+            created_at: at,
           },
           // An earlier attempt whose commit was still under way when it was looked for: one experiment is enough.
           "refuse",
@@ -143,8 +202,12 @@ async function create(
 async function view(context: RouteContext, id: number) {
   const row = await readExperiment(context.pool, id);
   if (!row) throw new ContrailError("internal", `experiment ${id} was made and is not there`);
-  return experimentView(row, new Date(context.clock.nowMs()));
+  return experimentView(row, new Date(context.clock.nowMs()), context.verdicts);
 }
+
+/** What an earlier version answered lacks some of it. */
+type EarlierReply = Omit<CreateExperimentReply, "experiment" | "layers" | "unit"> &
+  Partial<Pick<CreateExperimentReply, "layers" | "unit">>;
 
 /** The answer that was given to the same request under the same key. */
 async function earlierReply(
@@ -154,7 +217,7 @@ async function earlierReply(
   if (idempotencyKey === undefined) return undefined;
   const { rows } = await context.pool.query<{
     request_hash: Buffer;
-    reply: { experiment: number } & Omit<CreateExperimentReply, "experiment">;
+    reply: { experiment: number } & EarlierReply;
   }>("select request_hash, reply from idempotency where user_id = $1 and key = $2", [
     owner.userId,
     idempotencyKey,
@@ -166,48 +229,77 @@ async function earlierReply(
       "idempotency_mismatch",
       `the key ${idempotencyKey} belongs to another request`,
     );
-  return { ...found.reply, experiment: await view(context, found.reply.experiment) };
+  const experiment = await view(context, found.reply.experiment);
+  return { layers: [], unit: experiment.unit, ...found.reply, experiment };
 }
 
 const requestHash = (request: CreateExperimentRequest): Buffer =>
   createHash("sha256").update(JSON.stringify(request)).digest();
 
-function describeFaults(issues: readonly Issue[]): string {
-  const first = issues[0];
-  const where = first?.line == null ? "" : `line ${first.line}, column ${first.column}: `;
-  const more = issues.length > 1 ? ` (and ${issues.length - 1} more)` : "";
-  return `${where}${first?.message ?? "the configuration is not valid"}${more}`;
+/** @throws ContrailError with every fault of it */
+function readOrRefuse(open: OpenConfig, over: Layered | undefined) {
+  const reading = readOpen(open, { over });
+  if (reading.ok) return reading;
+  const beneath = (over?.layers ?? []).map(layerText);
+  throw new ContrailError("invalid_config", describeFaults(reading.issues), {
+    issues: reading.issues.map(toProblemIssue),
+    ...(beneath.length === 0 ? {} : { hint: `It was read over ${beneath.join(", ")}.` }),
+  });
 }
 
-function toProblemIssue(issue: Issue): ProblemIssue {
-  return {
-    code: issue.code,
-    path: issue.path,
-    message: issue.message,
-    ...(issue.line === null ? {} : { line: issue.line }),
-    ...(issue.column === null ? {} : { column: issue.column }),
-    ...(issue.value === undefined ? {} : { value: issue.value }),
-    ...(issue.limit === undefined ? {} : { limit: issue.limit }),
-    ...(issue.suggestion === undefined ? {} : { suggestion: issue.suggestion }),
-  };
+/** What an experiment has from elsewhere is the server's to say, whatever a client tells. */
+function withLayers(told: JsonObject, layers: CreateExperimentReply["layers"]): JsonObject {
+  const { layers: _, ...others } = told;
+  return layers.length === 0 ? others : { ...others, layers };
 }
 
-function refuseWhatNeverFits(
-  config: ExperimentConfig,
-  { slotsLargest, slots }: RouteContext["world"],
-): void {
-  const needed = config.resources.slots_per_trial;
-  const fits = largestThatFits(needed, slotsLargest);
-  if (fits === undefined) return;
-  const there =
-    slotsLargest === slots.length
-      ? `there are ${slots.length}`
-      : `no node has more than ${slotsLargest}`;
-  throw new ContrailError(
-    "slots_unavailable",
-    `each trial needs ${needed} slots; ${there}, so none could ever start`,
-    { hint: `The largest resources.slots_per_trial that fits is ${fits}.` },
-  );
+function refuseTemplate({ template }: ExperimentConfig): void {
+  if (template === null) return;
+  const path = ".template";
+  const message = `${path} is "${template}", and a copy says everything itself: nothing would be taken from there. Remove it.`;
+  throw new ContrailError("invalid_config", message, {
+    issues: [{ code: "conflict", path, message, value: template }],
+  });
+}
+
+/** @throws ContrailError where the checkpoint that its trials are to go on from is not there */
+async function startOf(
+  { readPool }: RouteContext,
+  { searcher: { source_checkpoint_uuid: tree } }: ExperimentConfig,
+): Promise<{ step: number; tree: string } | undefined> {
+  if (tree == null) return undefined;
+  const place = await findCheckpoint(readPool, tree);
+  if (place && place.deletedAt === null) return { step: Number(place.step), tree };
+  const message = place
+    ? `the checkpoint ${tree.slice(0, 12)} of trial ${place.experiment}.${place.trial} was deleted: ${place.deletedWhy ?? ""}`
+    : `there is no checkpoint ${tree}`;
+  throw new ContrailError("invalid_config", message, {
+    issues: [
+      {
+        code: "unknown_checkpoint",
+        path: ".searcher.source_checkpoint_uuid",
+        message,
+        value: tree,
+      },
+    ],
+    hint: "List what there is: contrail checkpoint list EXPERIMENT.",
+  });
+}
+
+async function refuseUnknownEnvironment(
+  { readPool }: RouteContext,
+  { environment }: ExperimentConfig,
+): Promise<void> {
+  for (const field of ["rebuild", "require"] as const) {
+    const hash = environment[field];
+    if (hash === null || (await readEnvironment(readPool, hash)) !== undefined) continue;
+    const path = `.environment.${field}`;
+    const message = `${path} names ${hash}, and no run that is recorded here had that environment`;
+    throw new ContrailError("invalid_config", message, {
+      issues: [{ code: "unknown_environment", path, message, value: hash }],
+      hint: "contrail trial show TRIAL --record says which one a run had.",
+    });
+  }
 }
 
 async function codeSnapshot(
@@ -243,10 +335,13 @@ export async function requireSnapshot(
   }
   if (missing.size === 0) return keepSnapshot(context, tree, held);
   held[Symbol.dispose]();
-  const lacking = tree.filter((entry) => missing.has(entry.hash)).slice(0, 100);
+  const lacking = tree
+    .flatMap((entry) => blobsOf(entry).map(({ hash }) => ({ path: entry.path, hash })))
+    .filter(({ hash }) => missing.has(hash))
+    .slice(0, 100);
   throw new ContrailError(
     "missing_blobs",
-    `${missing.size} files of the ${what} snapshot were not uploaded`,
+    `${missing.size} files (or parts of files) of the ${what} snapshot were not uploaded`,
     {
       issues: lacking.map(({ path, hash }) => ({ code: "missing", path, message: hash })),
     },
@@ -256,18 +351,21 @@ export async function requireSnapshot(
 /** A size that is not true would make every checkout fail, long after this request. */
 async function requireSizes(
   { blobs }: Pick<RouteContext, "blobs">,
-  tree: readonly { path: string; hash: string; size: number }[],
+  tree: readonly TreeEntry[],
   what: string,
 ): Promise<void> {
   const sizes = new Map<string, number | undefined>();
-  const hashes = [...new Set(tree.map(({ hash }) => hash))];
+  const parts = tree.flatMap((entry) =>
+    blobsOf(entry).map(({ hash, size }) => ({ path: entry.path, hash, size })),
+  );
+  const hashes = [...new Set(parts.map(({ hash }) => hash))];
   for (let at = 0; at < hashes.length; at += SIZES_AT_ONCE)
     await Promise.all(
       hashes
         .slice(at, at + SIZES_AT_ONCE)
         .map(async (hash) => void sizes.set(hash, await blobs.size(hash))),
     );
-  for (const { path, hash, size } of tree) {
+  for (const { path, hash, size } of parts) {
     const stored = sizes.get(hash);
     if (stored !== undefined && stored !== size)
       throw new ContrailError(
@@ -280,7 +378,11 @@ async function requireSizes(
 const SIZES_AT_ONCE = 64;
 
 /** `name@latest` becomes the version that is latest now; anything else is passed on as it is. */
-async function resolveData(context: RouteContext, config: ExperimentConfig): Promise<JsonObject> {
+async function resolveData(
+  context: RouteContext,
+  config: ExperimentConfig,
+  inherited: JsonObject = {},
+): Promise<JsonObject> {
   const resolved: [string, JsonObject][] = [];
   const issues: ProblemIssue[] = [];
   for (const [name, value] of Object.entries(config.data)) {
@@ -289,18 +391,26 @@ async function resolveData(context: RouteContext, config: ExperimentConfig): Pro
       resolved.push([name, { value }]);
       continue;
     }
+    const taken = inherited[name] as JsonObject | undefined;
+    if (taken?.dataset === `${reference.name}@${reference.version}`) {
+      resolved.push([name, taken]);
+      if (!(await context.blobs.has(String(taken.snapshot))))
+        issues.push({
+          code: "unknown_dataset",
+          path: `.data.${name}`,
+          message: `the data of ${taken.dataset} is not stored any more`,
+          value: String(value),
+        });
+      continue;
+    }
     const { rows, known } = await findDataset(context.readPool, reference);
     const found = rows[0];
-    if (found)
-      resolved.push([
-        name,
-        { snapshot: found.snapshot, dataset: `${found.name}@${found.version}` },
-      ]);
+    if (found?.removed_at === null) resolved.push([name, resolvedDataset(found)]);
     else
       issues.push({
         code: "unknown_dataset",
         path: `.data.${name}`,
-        message: `there is no dataset ${reference.name}@${reference.version}${known.length > 0 ? `; of this name there are versions ${known.join(", ")}` : ""}`,
+        message: found ? removedDataset(found) : unknownDataset(reference, known),
         value: String(value),
       });
   }
@@ -312,62 +422,9 @@ async function resolveData(context: RouteContext, config: ExperimentConfig): Pro
   return Object.fromEntries(resolved);
 }
 
-const FIRST = [
-  "amber",
-  "brisk",
-  "calm",
-  "deft",
-  "early",
-  "fair",
-  "glad",
-  "high",
-  "ivory",
-  "jolly",
-  "keen",
-  "lucid",
-  "merry",
-  "noble",
-  "olive",
-  "plain",
-  "quick",
-  "russet",
-  "steady",
-  "tidy",
-  "upward",
-  "vivid",
-  "wide",
-  "young",
-];
-const SECOND = [
-  "anvil",
-  "breeze",
-  "cirrus",
-  "dune",
-  "ember",
-  "fjord",
-  "grove",
-  "harbor",
-  "island",
-  "jetty",
-  "kite",
-  "lagoon",
-  "meadow",
-  "north",
-  "orchard",
-  "peak",
-  "quarry",
-  "ridge",
-  "summit",
-  "thicket",
-  "updraft",
-  "valley",
-  "willow",
-  "zenith",
-];
-
-/** Never asked for, always there: two words and four digits by the seed. */
-function madeUpName(seed: number): string {
-  const random = keyed(seed, "name");
-  const word = (list: readonly string[]): string => list[random.below(list.length)] ?? "";
-  return `${word(FIRST)}-${word(SECOND)}-${String(random.below(10_000)).padStart(4, "0")}`;
-}
+/** As an experiment's record keeps it; `kind` where the bytes are not stored here. */
+const resolvedDataset = (row: DatasetRow): JsonObject => ({
+  snapshot: row.snapshot,
+  dataset: `${row.name}@${row.version}`,
+  ...(row.kind === "stored" ? {} : { kind: row.kind }),
+});

@@ -101,7 +101,7 @@ class Stand implements AsyncDisposable {
     const server = await startServer({
       ...{ dataDir: stand.dataDir, clock, host: "127.0.0.1", port: 0, version: "0", user: "ada" },
       ...{ databaseUrl: database.url, lease, log: pino({ level: "silent" }) },
-      engine: stand.#engine(files),
+      pools: [{ name: "default", engine: stand.#engine(files) }],
       onStopWanted: () => undefined,
     });
     const common = { url: server.url, clock, newKey: randomUUID };

@@ -8,7 +8,7 @@
  */
 import type { StoredExperiment } from "../store/live-rows.ts";
 import type { MarksRow, RunnerRow } from "../store/schema.ts";
-import type { ChainTip, WriteBatch } from "../store/write-batch.ts";
+import type { ChainTip, MetricPoint, WriteBatch } from "../store/write-batch.ts";
 
 /** The highest numbers that were handed out and are durable; 0 = none. */
 export interface Counters {
@@ -41,6 +41,12 @@ export interface Ledger {
    * @param tip the end of the chain that the batch builds on @returns its new end, durable @throws LedgerMoved
    */
   commit(batch: WriteBatch, tip: ChainTip): Promise<ChainTip>;
+  /**
+   * Metrics of a report that nobody has been told of yet, beside the turns and without holding them up. They decide
+   * nothing, and the same keys change nothing the second time, so it matters neither when nor how often it happens.
+   * A failure leaves the outcome unknown.
+   */
+  storeAhead(metrics: readonly MetricPoint[]): Promise<void>;
   /** @param ids which experiments; absent = all that have not ended */
   load(ids?: readonly number[]): Promise<StoredExperiment[]>;
   counters(): Promise<Counters>;

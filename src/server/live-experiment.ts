@@ -49,6 +49,8 @@ export interface LiveExperiment {
   priority: number;
   /** Most slots it may hold; undefined = no bound. */
   readonly slotsMax: number | undefined;
+  /** Where it runs: its trials wait for slots of this pool alone. */
+  readonly pool: string;
   readonly unit: string;
   readonly trials: Map<number, { readonly id: number; refused: Record<string, string> }>;
   /** By trial number; an entry for exactly the trials whose `allocation` is not null. */
@@ -63,6 +65,7 @@ export interface ShellSettings {
   readonly spec: ExperimentSpec;
   readonly priority: number;
   readonly slotsMax: number | undefined;
+  readonly pool: string;
   readonly unit: string;
 }
 
@@ -77,6 +80,7 @@ export function revive(stored: StoredExperiment, settings: ShellSettings): LiveE
     x,
     priority: stored.row.priority,
     slotsMax: settings.slotsMax,
+    pool: settings.pool,
     unit: settings.unit,
     trials: new Map(
       stored.trials.map((row) => [row.number, { id: row.id, refused: row.refused_metrics }]),
@@ -130,10 +134,14 @@ export function exitFacts(
     exitCode: failed?.code ?? null,
     signal: failed?.signal == null ? null : storable(failed.signal),
     detail: storableJson({
-      exits: end.exits.map(({ code, signal }) => ({ code, signal })),
+      exits: end.exits.map(({ code, signal, rank }) => ({
+        ...{ code, signal },
+        ...(rank === undefined ? {} : { rank }),
+      })),
       out_of_memory: end.outOfMemory,
       signals_sent: [...end.signalsSent],
       yielded: end.yielded,
+      ...(end.silentMs === undefined ? {} : { silent_ms: Math.round(end.silentMs) }),
       detail: end.detail,
     }),
   };

@@ -10,6 +10,7 @@ import {
   newLease,
   whyWithheld,
 } from "../core/lease/lease.ts";
+import type { Meeting } from "../protocol/node-wire.ts";
 import type { RunnerRow } from "../store/schema.ts";
 
 export interface LiveRunner {
@@ -23,6 +24,8 @@ export interface LiveRunner {
   leaseDurable: number;
   /** When the engine last said that its process lives, wall time; null = not since it was last heard. */
   aliveAtMs: number | null;
+  /** Of a job of several nodes: where its head awaits the others. It says so again until all have come. */
+  meeting: Meeting | null;
 }
 
 export class LiveRunners {
@@ -49,11 +52,15 @@ export class LiveRunners {
       const lease = newLease(this.#startedAtMs);
       runner = {
         ...{ id, lease, hearing: NEVER_HEARD, heardBeforeMs: null },
-        ...{ leaseDurable: lease.number, aliveAtMs: null },
+        ...{ leaseDurable: lease.number, aliveAtMs: null, meeting: null },
       };
       this.#runners.set(id, runner);
     }
     return runner;
+  }
+
+  forget(id: string): void {
+    this.#runners.delete(id);
   }
 
   /** Why nothing is granted on this runner's slots; undefined where it is. */

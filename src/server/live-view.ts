@@ -11,6 +11,7 @@ import type { ExperimentSummaryRow } from "../store/experiment-reads.ts";
 import { experimentUpdate, trialFacts } from "../store/live-rows.ts";
 import type { TrialRow } from "../store/schema.ts";
 import type { LiveExperiment } from "./live-experiment.ts";
+import type { VerdictBook } from "./replay/verdict-book.ts";
 import { experimentView, trialView } from "./views.ts";
 
 const numberOrNull = (value: number | string | null): number | null =>
@@ -19,7 +20,12 @@ const numberOrNull = (value: number | string | null): number | null =>
 export function liveTrialView(
   live: LiveExperiment,
   number: number,
-  at: { nowMs: number; reason: string | undefined; silence?: Silence | undefined },
+  at: {
+    nowMs: number;
+    verdicts: Pick<VerdictBook, "ofTrial">;
+    reason: string | undefined;
+    silence?: Silence | undefined;
+  },
 ): Trial | undefined {
   const trial = live.x.trials.get(number);
   const own = live.trials.get(number);
@@ -32,6 +38,7 @@ export function liveTrialView(
       best_objective: numberOrNull(row.best_objective),
       core: trial,
     } as unknown as TrialRow,
+    at.verdicts,
     at.reason,
     {
       ...{ nowMs: at.nowMs, slotsPerTrial: live.x.spec.slotsPerTrial },
@@ -55,7 +62,11 @@ const GROUPS: Readonly<
   error: "error",
 };
 
-export function liveExperimentView(live: LiveExperiment, nowMs: number): Experiment {
+export function liveExperimentView(
+  live: LiveExperiment,
+  nowMs: number,
+  verdicts: Pick<VerdictBook, "ofExperiment">,
+): Experiment {
   const counts = {
     total: live.x.trials.size,
     queued: 0,
@@ -76,8 +87,10 @@ export function liveExperimentView(live: LiveExperiment, nowMs: number): Experim
     ...counts,
     best_objective: numberOrNull(update.best_objective),
     running_slot_ms: runningSlotMs(live.x, nowMs),
+    // Of a task, which has one trial.
+    unused_since_ms: live.x.trials.get(1)?.allocation?.unusedSinceMs ?? null,
     // Only what has ended is archived or deleted.
     ...{ archived_at: null, deleted_at: null },
   };
-  return experimentView(row as unknown as ExperimentSummaryRow, new Date(nowMs));
+  return experimentView(row as unknown as ExperimentSummaryRow, new Date(nowMs), verdicts);
 }

@@ -23,6 +23,7 @@ export async function reloadExperiments(
   await loadCounters(world, ledger);
   for (const id of ids ?? [...world.experiments.keys()]) world.release(id);
   for (const stored of found) if (stored.row.ended_at === null) world.adopt(liveFrom(stored));
+  world.settled();
 }
 
 /** An experiment as the server held it when its rows were written. */

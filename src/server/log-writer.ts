@@ -4,11 +4,9 @@
  * reads by position never finds a lower one later.
  */
 import type pg from "pg";
+import { calendarTime } from "../base/clock.ts";
 import type { LogsRequest } from "../protocol/runner-wire.ts";
 import { insertLines, lastLines, lastPosition } from "../store/log-store.ts";
-
-/** PostgreSQL and JavaScript agree on times up to here. */
-const YEAR_10000_MS = 253_402_300_800_000;
 
 export interface LogWriterOptions {
   readonly pool: pg.Pool;
@@ -80,6 +78,6 @@ export class LogWriter {
   }
 
   #plausible(atMs: number): number {
-    return atMs >= 0 && atMs < YEAR_10000_MS ? atMs : this.#options.nowMs();
+    return calendarTime(atMs, this.#options.nowMs()).getTime();
   }
 }

@@ -1,16 +1,20 @@
 /**
- * `node src/server/main.ts --data-dir DIR [--host H] [--port P] [--slots N]
- * [--runner-lease-ms N] [--runner-lost-ms N]`: the server as a process.
+ * `node src/server/main.ts --data-dir DIR [--host H] [--port P] [--task-port P] [--task-domain D] [--slots N]
+ * [--pools FILE] [--runner-lease-ms N] [--runner-lost-ms N]`: the server as a process.
  * Its log goes to stderr, one JSON object a line; on stdout it says once that it is ready.
  */
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { userInfo } from "node:os";
+import { join } from "node:path";
 import { parseArgs } from "node:util";
 import pino from "pino";
 import { realClock as clock } from "../base/real-clock.ts";
 import type { LeaseLimits } from "../core/lease/lease.ts";
-import { localEngine } from "../engines/local/local-engine.ts";
+import { formatIssue } from "../protocol/config/issue.ts";
+import { readPools } from "../protocol/pools/pools.ts";
 import { DEFAULT_LEASE, leaseLimits } from "./leases.ts";
+import { LOCAL_POOL, openEngine } from "./pools/open-engine.ts";
+import type { ServerPool } from "./pools/server-pool.ts";
 import { type RunningServer, startServer } from "./server.ts";
 
 const DEFAULT_PORT = 4747;
@@ -32,7 +36,10 @@ function parsed() {
         "data-dir": { type: "string" },
         host: { type: "string", default: "127.0.0.1" },
         port: { type: "string", default: String(DEFAULT_PORT) },
+        "task-port": { type: "string" },
+        "task-domain": { type: "string" },
         slots: { type: "string" },
+        pools: { type: "string" },
         "runner-lease-ms": { type: "string" },
         "runner-lost-ms": { type: "string" },
         "allow-remote": { type: "boolean", default: false },
@@ -49,6 +56,8 @@ function readArguments() {
   const dataDir = values["data-dir"];
   if (dataDir === undefined) fail("--data-dir is missing: the folder in which everything is kept");
   const port = whole("--port", values.port, 0, 65535);
+  const taskText = values["task-port"];
+  const taskPort = taskText === undefined ? undefined : whole("--task-port", taskText, 0, 65535);
   const slots = values.slots === undefined ? undefined : whole("--slots", values.slots, 1, 4096);
   const lease = readLease(values["runner-lease-ms"], values["runner-lost-ms"]);
   const loopback = ["127.0.0.1", "::1", "localhost"].includes(values.host);
@@ -62,7 +71,22 @@ function readArguments() {
       { host: values.host },
       "listening beyond loopback without TLS, as asked by --allow-remote",
     );
-  return { dataDir, host: values.host, port, slots, lease };
+  const { host, pools } = values;
+  return { dataDir, host, port, taskPort, taskDomain: values["task-domain"], slots, lease, pools };
+}
+
+/** As `--pools FILE` or `pools.yaml` in the data folder names them; else this machine alone. */
+async function poolsOf(args: ReturnType<typeof readArguments>): Promise<readonly ServerPool[]> {
+  const path = args.pools ?? join(args.dataDir, "pools.yaml");
+  const means = { clock, environment: process.env, slots: args.slots };
+  if (args.pools === undefined && !existsSync(path)) return [await openEngine(LOCAL_POOL, means)];
+  const text = readFileSync(path, "utf8");
+  const reading = readPools(text);
+  if (!reading.ok) {
+    const faults = reading.issues.map((issue) => formatIssue(issue, { file: path }));
+    throw new Error(`the pools cannot be read, so nothing was started: ${faults.join("; ")}`);
+  }
+  return Promise.all(reading.pools.map((pool) => openEngine(pool, means)));
 }
 
 function readLease(lease: string | undefined, lost: string | undefined): LeaseLimits {
@@ -108,11 +132,13 @@ server = await startServer({
   dataDir: args.dataDir,
   host: args.host,
   port: args.port,
+  ...{ taskPort: args.taskPort, taskDomain: args.taskDomain },
   databaseUrl: process.env.DATABASE_URL || undefined,
   clock,
   log,
   lease: args.lease,
-  engine: localEngine({ clock, environment: process.env, slots: args.slots }),
+  environment: process.env,
+  pools: await poolsOf(args).catch((error: Error) => fail(error.message)),
   version,
   user: userInfo().username,
   onStopWanted: (trials, why) =>

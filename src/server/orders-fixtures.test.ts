@@ -9,7 +9,14 @@ import { LOCAL_RUNNER, type Turn, World } from "./world.ts";
 /** A world of two slots; the caller says when a turn is durable. */
 export function worldWith(more: object = {}) {
   const slots = ["cpu:0", "cpu:1"].map((id) => ({
-    ...{ id, kind: "cpu" as const, runner: "local", node: "here", description: "a core" },
+    ...{
+      id,
+      kind: "cpu" as const,
+      runner: "local",
+      node: "here",
+      pool: "default",
+      description: "a core",
+    },
   }));
   const world = new World(slots);
   const create = (turn: Turn) => {

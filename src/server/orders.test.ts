@@ -26,6 +26,23 @@ test("orders whose successor is being committed are not passed over", () => {
   assert.ok(heard(now.ordersVersion).ids.includes("1.1.1"));
 });
 
+test("orders of an allocation that is just being given up are not passed over", () => {
+  const { world, create, heard } = worldWith();
+  const first = new Turn(1000);
+  const live = create(first);
+  world.schedule(first);
+  world.durable(first.ordersVersion);
+  const version = live.allocations.get(1)?.ordersVersion ?? 0;
+
+  // If this turn fails, the allocation lives on, and its runner has still not heard of it.
+  const second = new Turn(2000);
+  world.apply(second, live, { type: "lost", trial: 1, run: 1, reason: "its runner is silent" });
+  assert.ok(heard(0).ordersVersion < version, "it has to be asked for again");
+  assert.equal(heard(version).ordersVersion, world.ordersDurable);
+  world.durable(second.ordersVersion);
+  assert.equal(heard(0).ordersVersion, world.ordersDurable);
+});
+
 test("a grant that lets its experiment reach its budget ends the rest of the plan", () => {
   const { world, create } = worldWith({ budget: { time: 1 } });
   const first = new Turn(1000);

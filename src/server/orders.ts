@@ -4,7 +4,7 @@
  */
 import type { Json, JsonObject } from "../base/json.ts";
 import { UNBOUNDED_STEPS } from "../core/search/search.ts";
-import type { AllocationOrders, LaunchSpec } from "../protocol/runner-wire.ts";
+import type { AllocationOrders, ContainerLaunch, LaunchSpec } from "../protocol/runner-wire.ts";
 import type { LiveAllocation, LiveExperiment } from "./live-experiment.ts";
 import type { World } from "./world.ts";
 
@@ -12,7 +12,19 @@ import type { World } from "./world.ts";
 export interface LaunchSettings {
   readonly entrypoint: readonly string[];
   readonly environment: Readonly<Record<string, string>>;
+  /** What it is to run in, by what its slots are; null = a process of the node. */
+  readonly container: (kind: "cpu" | "cuda") => ContainerLaunch | null;
+  /** Hash of the environment that it is to find; null = whatever is there. */
+  readonly rebuild: string | null;
+  /** Hash of the environment without which nothing is started; null = any will do. */
+  readonly require: string | null;
   readonly yieldGraceMs: number;
+  /** undefined = none */
+  readonly progressDeadlineMs: number | undefined;
+  /** null = an ordinary trial. */
+  readonly task: NonNullable<LaunchSpec["task"]> | null;
+  /** Where a checkpoint is saved in any case. */
+  readonly checkpointSteps: readonly number[];
 }
 
 export interface OrdersContext {
@@ -29,7 +41,7 @@ export const KILL_GRACE_MS = 10_000;
  *
  * Orders that are still being committed are left for the next time, and so is everything behind the orders that they
  * replace, where the runner has not heard those: if the commit fails they hold again under their old version, which
- * must not have been passed by then.
+ * must not have been passed by then. The same goes for the orders of allocations that are just being given up.
  */
 export function ordersFor(
   context: OrdersContext,
@@ -47,6 +59,7 @@ export function ordersFor(
       if (ordersVersion > world.ordersDurable && ordersBefore > after)
         limit = Math.min(limit, ordersBefore - 1);
     }
+  limit = Math.min(limit, (world.heldByTurn(runner, after) ?? Infinity) - 1);
   const orders = newer
     .filter(({ allocation }) => allocation.ordersVersion <= limit)
     .map(({ live, number, allocation }) => orderFor(context, live, number, allocation));
@@ -92,20 +105,31 @@ function launchSpec(
   const trial = live.x.trials.get(number);
   const settings = context.launchSettings(live.row.config);
   const id = `${live.id}.${number}.${allocation.run}`;
+  const isGpu = context.world.slots.some(
+    ({ id, kind }) => kind === "gpu" && allocation.slots.includes(id),
+  );
+  const container = settings.container(isGpu ? "cuda" : "cpu");
   return {
     experiment: live.id,
     trial: `${live.id}.${number}`,
     allocation: id,
-    slots: [...allocation.slots],
-    ranks: live.x.spec.slotsPerTrial,
+    slots: allocation.slots.map(onNode),
+    // A task is one program, which has all its slots.
+    ranks: settings.task === null ? live.x.spec.slotsPerTrial : 1,
     entrypoint: [...settings.entrypoint],
     code: live.row.code,
     data: dataOf(live.row.data),
     environment: { ...settings.environment },
+    ...(container === null ? {} : { container }),
+    ...(settings.rebuild === null ? {} : { rebuild: settings.rebuild }),
+    ...(settings.require === null ? {} : { require: settings.require }),
     params: (trial?.hyperparameters ?? {}) as LaunchSpec["params"],
     seed: trial?.seed ?? 0,
     unit: live.unit,
     ...(isOpenEnded(live) ? { openEnded: true } : {}),
+    ...(settings.checkpointSteps.length > 0
+      ? { checkpointSteps: [...settings.checkpointSteps] }
+      : {}),
     restore:
       allocation.restoreTree === null
         ? null
@@ -113,8 +137,15 @@ function launchSpec(
     token: context.allocationToken(id),
     killGraceMs: KILL_GRACE_MS,
     yieldGraceMs: settings.yieldGraceMs,
+    ...(settings.progressDeadlineMs === undefined
+      ? {}
+      : { progressDeadlineMs: settings.progressDeadlineMs }),
+    ...(settings.task === null ? {} : { task: settings.task }),
   };
 }
+
+/** As its node calls it: without the pool, whose name it carries among the slots of the others. */
+const onNode = (slot: string): string => slot.slice(slot.lastIndexOf("/") + 1);
 
 /** Has nobody said how far to train? Where a metric tells the time, the search will stop the trial. */
 const isOpenEnded = ({ x: { spec } }: LiveExperiment): boolean =>
@@ -123,13 +154,14 @@ const isOpenEnded = ({ x: { spec } }: LiveExperiment): boolean =>
 /** The record also knows the name of the dataset; the program is told what lies in its folder. */
 function dataOf(resolved: JsonObject): LaunchSpec["data"] {
   const entries = Object.entries(
-    resolved as Record<string, { snapshot: string } | { value: Json }>,
+    resolved as Record<string, { snapshot: string; kind?: string } | { value: Json }>,
   );
   return Object.fromEntries(
-    entries.map(([name, item]) => [
-      name,
-      "snapshot" in item ? { snapshot: item.snapshot } : { value: item.value },
-    ]),
+    entries.map(([name, item]) => {
+      if (!("snapshot" in item)) return [name, { value: item.value }];
+      const { snapshot, kind } = item;
+      return [name, kind === undefined ? { snapshot } : { reference: snapshot }];
+    }),
   ) as LaunchSpec["data"];
 }
 

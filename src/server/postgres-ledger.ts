@@ -10,7 +10,12 @@ import type pg from "pg";
 import { loadExperiments, type StoredExperiment } from "../store/live-rows.ts";
 import { readRetention } from "../store/retention-store.ts";
 import type { RunnerRow } from "../store/schema.ts";
-import type { ChainTip, WriteBatch } from "../store/write-batch.ts";
+import {
+  type ChainTip,
+  insertMetrics,
+  type MetricPoint,
+  type WriteBatch,
+} from "../store/write-batch.ts";
 import { type Counters, type Ledger, LedgerMoved } from "./ledger.ts";
 
 const NEXT_TURN = {
@@ -63,6 +68,10 @@ export class PostgresLedger implements Ledger {
       client?.release(true);
       throw error;
     }
+  }
+
+  async storeAhead(metrics: readonly MetricPoint[]): Promise<void> {
+    await this.#pool.query(insertMetrics(metrics));
   }
 
   /** Waits for a commit under way, which holds the row; one that has not come so far will find another number. */

@@ -4,6 +4,7 @@
  * keeps its one writer; a second writer would need a lock around every commit.
  */
 import type pg from "pg";
+import { ContrailError } from "../protocol/errors.ts";
 import { storable } from "../store/storable.ts";
 import type { ChangeEntry } from "../store/write-batch.ts";
 import type { DecisionLoop } from "./loops/decision-loop.ts";
@@ -24,7 +25,8 @@ export interface Outcome<T> {
 }
 
 /**
- * @param work statements on the connection of the transaction; may run again, so it touches nothing else
+ * @param work statements on the connection of the transaction; may run again, so it touches nothing else. What it refuses by a
+ * ContrailError is undone, and nothing else of the turn
  * @returns its value, once it is durable @throws ContrailError
  */
 export type Recorder = <T>(
@@ -37,18 +39,29 @@ export function recordIn(loop: DecisionLoop): Recorder {
     name: string,
     work: (client: pg.ClientBase, at: Date) => Promise<Outcome<T>>,
   ): Promise<T> => {
-    const result: { value?: T } = {};
+    const result: { value?: T; refusal?: ContrailError | undefined } = {};
     await loop.submit({
       name,
       run: (_world, turn) => {
         const at = new Date(turn.nowMs);
         turn.batch.work(async (client) => {
-          const { value, changes } = await work(client, at);
-          result.value = value;
-          return changes.map((change) => otherChange(change, at));
+          result.refusal = undefined;
+          await client.query("SAVEPOINT recorded");
+          try {
+            const { value, changes } = await work(client, at);
+            result.value = value;
+            return changes.map((change) => otherChange(change, at));
+          } catch (error) {
+            if (!(error instanceof ContrailError)) throw error;
+            // Thrown on, it would fail the turn, and with it the work of everybody else in it.
+            await client.query("ROLLBACK TO SAVEPOINT recorded");
+            result.refusal = error;
+            return [];
+          }
         });
       },
     });
+    if (result.refusal !== undefined) throw result.refusal;
     return result.value as T;
   };
 }

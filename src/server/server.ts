@@ -7,13 +7,11 @@ import { randomBytes } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
 import { chmod, rename, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
-import { fileURLToPath } from "node:url";
 import type pg from "pg";
 import type { Logger } from "pino";
 import type { Clock } from "../base/clock.ts";
 import type { LeaseLimits } from "../core/lease/lease.ts";
 import { searchWantsTicks } from "../core/search/methods.ts";
-import type { Engine } from "../engines/engine.ts";
 import { deleteExpiredTokens } from "../store/access-store.ts";
 import { BlobGate } from "../store/blob-gate.ts";
 import { openBlobFolder } from "../store/blobs.ts";
@@ -28,41 +26,59 @@ import { Access } from "./access.ts";
 import { drain } from "./drain.ts";
 import { type ConnectionLimits, limitConnections } from "./http/connections.ts";
 import type { RouteContext } from "./http/context.ts";
+import { readRecord } from "./http/record-routes.ts";
 import { makeApp } from "./http/routes.ts";
+import { abandonUnfinished } from "./import/unfinished.ts";
 import { DEFAULT_LEASE } from "./leases.ts";
 import { loadWorld, reloadExperiments } from "./load.ts";
 import { DecisionLoop } from "./loops/decision-loop.ts";
 import { LeaseLoop } from "./loops/lease-loop.ts";
-import { startRunnerLoop } from "./loops/runner-loop.ts";
 import { startTickLoop } from "./loops/tick-loop.ts";
 import { OrderWaiters } from "./orders.ts";
 import { changesOfStart, stopped } from "./own-changes.ts";
 import { PageFiles } from "./page-files.ts";
+import { Nodes } from "./pools/nodes.ts";
+import { openPool, type ServerPool } from "./pools/server-pool.ts";
 import { PostgresLedger } from "./postgres-ledger.ts";
 import { recordIn } from "./recorded.ts";
+import { Judge } from "./replay/judge.ts";
+import { VerdictBook } from "./replay/verdict-book.ts";
+import { REPOSITORY } from "./repository.ts";
 import { RetentionKeeper } from "./retention/keeper.ts";
+import { SealedLogins } from "./sealed-logins.ts";
 import { Subscribers } from "./subscribers.ts";
 import { findLive } from "./sync.ts";
+import { startTaskPages } from "./task-proxy/start.ts";
+import { Tunnels } from "./task-proxy/tunnels.ts";
 import { toLaunchSettings } from "./translate.ts";
-import { LOCAL_RUNNER, needsTicks, World } from "./world.ts";
+import { needsTicks, World } from "./world.ts";
 
 export interface ServerOptions {
   readonly dataDir: string;
   readonly host: string;
   /** 0 = any that is free. */
   readonly port: number;
+  /** Of the pages of tasks; absent = the one after `port`, or any where that is 0 or taken. */
+  readonly taskPort?: number | undefined;
+  /** Below which each task has a name; absent = localhost. */
+  readonly taskDomain?: string | undefined;
   /** Another PostgreSQL than our own. */
   readonly databaseUrl: string | undefined;
   readonly clock: Clock;
   readonly log: Logger;
-  readonly engine: Engine;
+  /** The first is that of experiments that name none. */
+  readonly pools: readonly ServerPool[];
   readonly version: string;
+  /** Of this process; absent = none of it. */
+  readonly environment?: NodeJS.ProcessEnv;
   /** Where the built web page lies; absent = where `npm run build` puts it. */
   readonly pageDir?: string;
   /** Name of the first user. */
   readonly user: string;
   /** Replaced where a test cannot wait for the real ones. */
   readonly connectionLimits?: ConnectionLimits;
+  /** For how long a deleted experiment can be restored; absent = 7 days. Replaced where a test cannot wait for it. */
+  readonly restorableMs?: number;
   /** How long a runner may not be heard; absent = the defaults. */
   readonly lease?: LeaseLimits;
   /** Called when someone asks over HTTP, or PostgreSQL is gone: end the process in good order. */
@@ -76,7 +92,6 @@ export interface RunningServer {
   stop(trials: "stop" | "keep", why?: string): Promise<void>;
 }
 
-const REPOSITORY = fileURLToPath(new URL("../../", import.meta.url)).replace(/\/$/, "");
 /** One writer per database, wherever it runs; "writer" as ASCII. */
 const WRITER_LOCK = "131311217108338";
 
@@ -108,21 +123,20 @@ async function start(
   const folder = openDataFolder(dataDir, { startedAtMs });
   closers.push(() => folder.release());
 
-  const capacity = await options.engine.capacity();
-  log.info({ slots: capacity.slots.length }, `${capacity.slots.length} slots: ${capacity.reason}`);
+  const pools = await Promise.all(options.pools.map((pool) => openPool(pool, { dataDir, log })));
   const database = await openStore(options, folder, closers);
   const { pool, readPool } = database;
   const world = new World(
-    capacity.slots.map(({ id, kind, name, runner = LOCAL_RUNNER }) => ({
-      ...{ id, kind, runner, node: capacity.node, description: name },
-    })),
+    pools.flatMap(({ slots }) => slots),
     startedAtMs,
+    pools.map(({ info }) => info),
   );
   const ledger = new PostgresLedger(pool);
   // Before anything is loaded: a commit of the server before may still be under way.
   const tip = await ledger.takeOver();
   await loadWorld(world, ledger);
 
+  let listening = "";
   let state: "starting" | "ready" | "stopping" = "starting";
   const waiters = new OrderWaiters();
   const subscribers = new Subscribers();
@@ -134,7 +148,9 @@ async function start(
     reload: (ids) => reloadExperiments(world, ledger, ids),
     onCommitted: ({ runners, trials, experiments, retention: superfluous }) => {
       waiters.wake(runners);
+      nodes.wake(runners);
       retention.mark(superfluous);
+      judge.committed(experiments);
       subscribers.committed(experiments, trials);
     },
     onFailure: (what, error) => {
@@ -142,17 +158,25 @@ async function start(
       log.error({ err: error }, `${what} failed`);
     },
   });
-  const runnerDir = (runner: string): string =>
-    runner === LOCAL_RUNNER ? dataDir : join(dataDir, "runners", runner);
+  const secret = await secretOf(dataDir);
+  const nodes: Nodes = new Nodes(pools, {
+    ...{ world, loop, clock, log, dataDir, pool, secret },
+    environment: options.environment ?? {},
+    runnerToken: (runner) => access.runnerToken(runner),
+    url: () => listening,
+    record: (what, change) => record(what, change),
+  });
   const leases: LeaseLoop = new LeaseLoop({
     ...{ loop, clock, limits: options.lease ?? DEFAULT_LEASE },
-    observe: (runner) => options.engine.observe(runnerDir(runner)),
+    observe: (runner) => nodes.observe(runner),
+    cannotSpeak: (runner) => nodes.waits(runner),
   });
   const record = recordIn(loop);
+  const logins = new SealedLogins(join(dataDir, "logins"), secret);
   const access = new Access({
     pool,
     record,
-    secret: await secretOf(dataDir),
+    secret,
     nowMs: () => clock.nowMs(),
     allocationLives: (id) => findLive(world, id) !== undefined,
   });
@@ -162,25 +186,48 @@ async function start(
   const retention = new RetentionKeeper({
     ...{ loop, blobs, gate, trees, clock, log },
     store: retentionStoreIn(pool, readPool),
+    ...(options.restorableMs === undefined ? {} : { restorableMs: options.restorableMs }),
+  });
+  const tunnels = new Tunnels(clock);
+  const { taskPort, taskDomain } = options;
+  const tasks = await startTaskPages(
+    { host: options.host, appPort: options.port, port: taskPort, domain: taskDomain },
+    {
+      ...{ world, tunnels, secret, clock, log },
+      tokenHolds: (id) => access.tokenHolds(id),
+      ...(options.connectionLimits && { limits: options.connectionLimits }),
+    },
+  );
+  closers.push(() => tasks.close());
+  subscribers.watchAll((experiments) => tasks.changed(experiments));
+  const verdicts = new VerdictBook();
+  await verdicts.load(readPool);
+  const judge = new Judge({
+    ...{ loop, readPool, blobs, clock, log },
+    book: verdicts,
+    record: (trial) => readRecord({ readPool, blobs }, trial),
   });
   const context: RouteContext = {
     world,
     loop,
+    ledger,
     pool,
     readPool,
-    ...{ blobs, gate, trees, retention },
+    ...{ blobs, gate, trees, retention, verdicts, judge, nodes },
     access,
+    logins,
     clock,
     orders: {
       world,
-      launchSettings: toLaunchSettings,
+      launchSettings: (config) => toLaunchSettings(config, (sealed) => logins.open(sealed)),
       allocationToken: (id) => access.allocationToken(id),
     },
     waiters,
     leases,
-    subscribers,
+    ...{ subscribers, tunnels, tasks },
     page: new PageFiles(options.pageDir ?? join(REPOSITORY, "web", "dist")),
     dataDir,
+    environment: options.environment ?? {},
     postgres: options.databaseUrl === undefined ? "embedded" : "external",
     version: options.version,
     startedAtMs,
@@ -192,45 +239,25 @@ async function start(
     ...(options.connectionLimits && { limits: options.connectionLimits }),
   });
   const url = await app.listen({ host: options.host, port: options.port });
+  listening = url;
   closers.push(async () => {
     waiters.wakeAll();
+    tunnels.close();
     app.server.closeAllConnections();
     await app.close();
   });
   folder.writeNote({ url, version: options.version });
 
-  const runnerIds = [...new Set(world.slots.map(({ runner }) => runner))];
-  const runnerLoops = await Promise.all(
-    runnerIds.map(async (runnerId) => {
-      const runnerLoop = await startRunnerLoop({
-        engine: options.engine,
-        clock,
-        log,
-        spec: {
-          ...{ runnerId, dataDir: runnerDir(runnerId), token: access.runnerToken(runnerId) },
-          serverFile: join(dataDir, "server.json"),
-          nodeBinary: process.execPath,
-          repoRoot: REPOSITORY,
-        },
-        onReplaced: (proof) => {
-          const about = { actor: "contrail", subject: `runner ${runnerId}`, what: "replaced" };
-          const change = { ...about, cause: `the one before is gone: ${proof}` };
-          void record("note a new runner", async () => ({ value: null, changes: [change] })).catch(
-            (error) => log.error({ err: error }, "a new runner could not be written to the log"),
-          );
-        },
-      });
-      return { id: runnerId, ...runnerLoop };
-    }),
-  );
+  const runners = await nodes.start();
+  closers.push(() => nodes.close());
   leases.start();
   const stopTicks = startTickLoop(loop, clock, (live) =>
     needsTicks(live.x, searchWantsTicks(live.x.spec.search)),
   );
   await record("start", async (client, at) => {
-    const slots = capacity.slots.map((slot) => slot.id);
+    const slots = world.slots.map((slot) => slot.id);
     const postgres = context.postgres;
-    const start = { version: options.version, slots, postgres, runners: runnerLoops };
+    const start = { version: options.version, slots, postgres, runners };
     const changes = await changesOfStart(client, start);
     for (const { id, name, user } of await deleteExpiredTokens(client, at))
       changes.push({
@@ -246,20 +273,23 @@ async function start(
       turn.slotsChanged.value = true;
     },
   });
+  await abandonUnfinished(pool, loop);
   await retention.start();
+  await judge.start();
   state = "ready";
 
   const stop = async (trials: "stop" | "keep", why = "asked to stop"): Promise<void> => {
     if (state === "stopping") return;
     state = "stopping";
     log.info({ trials }, "stopping");
-    for (const runnerLoop of runnerLoops) runnerLoop.stop();
+    nodes.stopWatching();
     if (trials === "stop") {
       await drain(loop, clock);
-      await Promise.all(runnerIds.map((id) => options.engine.stopRunner(runnerDir(id))));
+      await nodes.stopRunners();
     }
     leases.stop();
     stopTicks();
+    await judge.stop();
     await retention.stop();
     await record("stop", async () => ({
       value: null,

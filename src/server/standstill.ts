@@ -1,4 +1,4 @@
-/** Trials that hold slots and stand still, seen from the whole machine: who of them has to give way now. */
+/** Trials that hold slots and stand still, seen from the whole of their pool: who of them has to give way now. */
 import { standsStill } from "../core/lifecycle/holding.ts";
 import { makeRoom, type Still } from "../core/schedule/make-room.ts";
 import type { Plan } from "../core/schedule/plan.ts";
@@ -10,28 +10,30 @@ const REASON = "its slots are needed by others while its result waits for theirs
 export function whoMakesRoom(
   world: {
     readonly experiments: ReadonlyMap<number, LiveExperiment>;
-    /** The most that are free on one runner that is heard. */
-    readonly slotsFree: number;
-    plan(nowMs: number): Plan;
+    room(pool: string): { readonly free: number };
+    plan(pool: string, nowMs: number): Plan;
   },
+  pool: string,
   nowMs: number,
 ): { group: number; trial: number; reason: string }[] {
   const still: Still[] = [];
-  for (const live of world.experiments.values())
-    if (live.x.spec.search.deterministic) still.push(...stillOf(live));
+  const here = [...world.experiments.values()].filter((live) => live.pool === pool);
+  for (const live of here) if (live.x.spec.search.deterministic) still.push(...stillOf(live));
   if (still.length === 0) return [];
-  const { waits } = world.plan(nowMs);
+  const { waits } = world.plan(pool, nowMs);
   if (waits.length === 0) return [];
-  const leaving = [...world.experiments.values()].flatMap((live) => {
+  const leaving = here.flatMap((live) => {
     const gone = [...live.allocations.keys()].filter((number) => {
       const allocation = live.x.trials.get(number)?.allocation;
       return allocation && (allocation.yield !== null || allocation.kill);
     });
     return gone.map(() => ({ group: live.id, slots: live.x.spec.slotsPerTrial }));
   });
-  return makeRoom({ waits, free: world.slotsFree, leaving, still }).map(({ group, trial }) => ({
-    ...{ group, trial, reason: REASON },
-  }));
+  return makeRoom({ waits, free: world.room(pool).free, leaving, still }).map(
+    ({ group, trial }) => ({
+      ...{ group, trial, reason: REASON },
+    }),
+  );
 }
 
 const stillOf = ({ id, x, allocations }: LiveExperiment): Still[] =>

@@ -43,7 +43,10 @@ const WATCHED: Readonly<Record<string, Watched>> = {
   },
   tokens: { subject: "'token ' || r.id", state: ["scope", "hash", "expires_at"] },
   users: { subject: "'user ' || r.name", state: ["password_hash"] },
-  datasets: { subject: "'dataset ' || r.name || '@' || r.version", state: ["snapshot"] },
+  datasets: {
+    subject: "'dataset ' || r.name || '@' || r.version",
+    state: ["snapshot", "removed_at"],
+  },
 };
 
 /** What a change of each may be called in the log, by table and the state that came out. */
@@ -60,6 +63,7 @@ const CALLED: Readonly<Record<string, RegExp>> = {
   "users INSERT": /^created$/,
   "users UPDATE": /^password set$/,
   "datasets INSERT": /^created$/,
+  "datasets UPDATE": /^removed$/,
   "checkpoints INSERT": /^checkpoint at step \d+$/,
   "checkpoints UPDATE": /^checkpoint at step \d+ deleted$/,
   "pins INSERT": /^pinned$/,

@@ -6,18 +6,21 @@
  * allocation that is over or replaced can still deliver what it measured: it is stored under its own
  * allocation and decides nothing.
  */
+import { calendarTime } from "../base/clock.ts";
 import { fromWire } from "../base/json.ts";
+import { plural } from "../base/plural.ts";
 import type { ExperimentEvent } from "../core/lifecycle/experiment.ts";
 import type { ProcessesEnd } from "../core/lifecycle/trial.ts";
 import type { RunnerEvent, SyncRequest, TreeEntry } from "../protocol/runner-wire.ts";
 import { storable, storableJson } from "../store/storable.ts";
+import type { MetricPoint } from "../store/write-batch.ts";
 import {
   exitFacts,
   type LiveAllocation,
   type LiveExperiment,
   type PastAllocation,
 } from "./live-experiment.ts";
-import { plural } from "./why/sentences.ts";
+import type { MetricsAhead, Report } from "./sync-slices.ts";
 import type { Turn, World } from "./world.ts";
 
 export interface Synced {
@@ -26,7 +29,6 @@ export interface Synced {
 }
 
 const REFUSED_NAMES_MAX = 100;
-const YEAR_10000_MS = 253_402_300_800_000;
 
 /**
  * Name of a checkpoint's tree, computed before the turn because hashing is not the loop's work; null where its files are
@@ -34,19 +36,27 @@ const YEAR_10000_MS = 253_402_300_800_000;
  */
 export type TreeName = (entries: readonly TreeEntry[]) => string | null;
 
+/** @param ahead reports whose metrics are stored already */
 export function applySync(
   world: World,
   turn: Turn,
-  request: SyncRequest,
+  request: { readonly allocations: readonly SyncRequest["allocations"][number][] },
   past: ReadonlyMap<string, PastAllocation>,
   treeName: TreeName,
+  ahead: ReadonlySet<RunnerEvent> = new Set(),
 ): Synced {
   const acked: Record<string, number> = {};
   const gone: string[] = [];
   for (const { id, fence, events } of request.allocations) {
     const found = findLive(world, id);
     if (found && found.allocation.run === fence) {
-      const rows = new RowsOf(world, turn, { id, trial: found.trialRowId, run: fence }, treeName);
+      const rows = new RowsOf(
+        world,
+        turn,
+        { id, trial: found.trialRowId, run: fence },
+        treeName,
+        ahead,
+      );
       const take = (event: RunnerEvent) => {
         noteLive(turn, found, event, rows);
         const heard = toCore(event, found.number, fence, treeName);
@@ -64,7 +74,7 @@ export function applySync(
     gone.push(id);
     const old = past.get(id) ?? world.givenUp.get(id);
     if (!old) continue;
-    const rows = new RowsOf(world, turn, { id, trial: old.trialId, run: old.run }, treeName);
+    const rows = new RowsOf(world, turn, { id, trial: old.trialId, run: old.run }, treeName, ahead);
     // A turn may be run again after a failure, so nothing of the request is changed.
     const durable = readStream(events, world.ackedOf(old), (event) => {
       rows.write(event);
@@ -75,6 +85,32 @@ export function applySync(
     world.noteAcked(old.id, durable);
   }
   return { acked, gone };
+}
+
+/**
+ * Some metrics of a report that is larger than a turn should be, as they are stored beside the turns; only names that are
+ * new are written in this one. @returns none where the report is none that would be taken now
+ */
+export function pointsAhead(
+  world: World,
+  turn: Turn,
+  { id, fence, event, metrics }: MetricsAhead,
+  past: ReadonlyMap<string, PastAllocation>,
+): MetricPoint[] {
+  const found = findLive(world, id);
+  const isLive = found !== undefined && found.allocation.run === fence;
+  const old = isLive ? undefined : (past.get(id) ?? world.givenUp.get(id));
+  if (!isLive && old === undefined) return [];
+  const acked = isLive ? found.allocation.acked : world.ackedOf(old as PastAllocation);
+  if (event.seq !== acked + 1) return [];
+  const trial = isLive ? found.trialRowId : (old as PastAllocation).trialId;
+  const rows = new RowsOf(
+    world,
+    turn,
+    { id, trial, run: isLive ? fence : (old as PastAllocation).run },
+    () => null,
+  );
+  return rows.points(event, metrics);
 }
 
 /**
@@ -121,6 +157,8 @@ function noteLive(turn: Turn, found: Found, event: RunnerEvent, rows: RowsOf): v
   const { live, number, allocation } = found;
   const dirty = turn.dirtyAllocations.get(live.id) ?? new Set<number>();
   turn.dirtyAllocations.set(live.id, dirty.add(number));
+  // Also where core is told nothing: how far the allocation was heard has to be written.
+  turn.touched.add(live.id);
   if (event.type === "started") {
     allocation.startedAtMs = turn.nowMs;
     allocation.pid = event.pid;
@@ -144,6 +182,7 @@ class RowsOf {
   readonly #trialId: number;
   readonly #run: number;
   readonly #treeName: TreeName;
+  readonly #ahead: ReadonlySet<RunnerEvent>;
 
   /** @param of the allocation: its id, the row of its trial, its run */
   constructor(
@@ -151,7 +190,9 @@ class RowsOf {
     turn: Turn,
     of: { readonly id: string; readonly trial: number; readonly run: number },
     treeName: TreeName,
+    ahead: ReadonlySet<RunnerEvent> = new Set(),
   ) {
+    this.#ahead = ahead;
     this.#world = world;
     this.#turn = turn;
     this.#allocation = of.id;
@@ -162,7 +203,7 @@ class RowsOf {
 
   /** The runner's clock, unless it names a time that no calendar has: then ours. */
   #time(atMs: number): Date {
-    return new Date(atMs >= 0 && atMs < YEAR_10000_MS ? atMs : this.#turn.nowMs);
+    return calendarTime(atMs, this.#turn.nowMs);
   }
 
   write(event: RunnerEvent): void {
@@ -192,19 +233,24 @@ class RowsOf {
     });
   }
 
-  #report(event: Extract<RunnerEvent, { type: "report" }>): void {
+  #report(event: Report): void {
     const { batch } = this.#turn;
     const key = { trial_id: this.#trialId, run: this.#run, seq: event.seq };
     batch.put("reports", { ...key, step: event.step, at: this.#time(event.atMs) }, "nothing");
-    for (const [name, value] of Object.entries(event.metrics))
-      batch.metric({
-        trial: this.#trialId,
-        name: this.#world.metricName(this.#turn, storable(name)),
-        step: event.step,
-        run: this.#run,
-        seq: event.seq,
-        value: fromWire(value),
-      });
+    if (this.#ahead.has(event)) return;
+    for (const point of this.points(event, Object.entries(event.metrics))) batch.metric(point);
+  }
+
+  /** @param metrics of the report, all or some */
+  points(event: Report, metrics: MetricsAhead["metrics"]): MetricPoint[] {
+    return metrics.map(([name, value]) => ({
+      trial: this.#trialId,
+      name: this.#world.metricName(this.#turn, storable(name)),
+      step: event.step,
+      run: this.#run,
+      seq: event.seq,
+      value: fromWire(value),
+    }));
   }
 
   #checkpoint(event: Extract<RunnerEvent, { type: "checkpoint" }>): void {
@@ -251,13 +297,24 @@ type ExitEvent = Extract<RunnerEvent, { type: "exited" }>;
 
 const endOf = (event: ExitEvent): ProcessesEnd => ({
   kind: event.kind,
-  exits: event.processes.map(({ code, signal }) => ({ code, signal })),
+  exits: event.processes.map(({ code, signal, rank }) => ({ code, signal, rank })),
   outOfMemory: event.outOfMemory,
   signalsSent: event.signalsSent,
   yielded: event.yielded,
+  broken: event.broken,
+  silentMs: event.silentMs,
   logLines: event.logLines,
   detail: event.detail,
 });
+
+/** Words are rare, and without any there is nothing to translate in what may be ten thousand. */
+function numbersOf(metrics: Report["metrics"]): Record<string, number> {
+  const isWord = (value: unknown): boolean => typeof value === "string";
+  if (!Object.values(metrics).some(isWord)) return metrics as Record<string, number>;
+  return Object.fromEntries(
+    Object.entries(metrics).map(([name, value]) => [name, fromWire(value)]),
+  );
+}
 
 function toCore(
   event: RunnerEvent,
@@ -274,9 +331,7 @@ function toCore(
         trial,
         run,
         step: event.step,
-        metrics: Object.fromEntries(
-          Object.entries(event.metrics).map(([name, value]) => [name, fromWire(value)]),
-        ),
+        metrics: numbersOf(event.metrics),
       };
     case "waiting":
       return { type: "waiting", trial, run, step: event.step };
@@ -286,6 +341,14 @@ function toCore(
     }
     case "invalid_hyperparameters":
       return { type: "invalid", trial, run, reason: event.reason };
+    case "usage":
+      return {
+        ...{ type: "usage", trial, run },
+        ...{ idleSinceMs: event.idleSinceMs, expired: event.expired },
+      };
+    case "record":
+      // Stored before the turn, see record-sync.ts.
+      return null;
     case "exited":
       return {
         type: "exited",

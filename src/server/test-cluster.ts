@@ -23,6 +23,7 @@ import { loadWorld, reloadExperiments } from "./load.ts";
 import { type Committed, DecisionLoop } from "./loops/decision-loop.ts";
 import { ordersFor } from "./orders.ts";
 import { PostgresLedger } from "./postgres-ledger.ts";
+import { VerdictBook } from "./replay/verdict-book.ts";
 import { applySync, findLive, type Synced } from "./sync.ts";
 import { toLaunchSettings } from "./translate.ts";
 import { LOCAL_RUNNER, World } from "./world.ts";
@@ -121,6 +122,7 @@ export class TestCluster {
         kind: "cpu" as const,
         runner: "local",
         node: "here",
+        pool: "default",
         description: "a core",
       })),
     );
@@ -143,7 +145,10 @@ export class TestCluster {
     const clock = { nowMs: () => this.nowMs };
     const { world, loop } = this;
     const trees = treesIn(pool);
-    const shared = { world, loop, pool, readPool: pool, blobs, gate: this.#gate, trees, clock };
+    const shared = {
+      ...{ world, loop, pool, readPool: pool, blobs, gate: this.#gate, trees, clock },
+      verdicts: new VerdictBook(),
+    };
     return shared as unknown as RouteContext;
   }
 

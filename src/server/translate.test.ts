@@ -95,10 +95,24 @@ max_restarts: 4
 });
 
 test("a command line is run by a shell, a list as it is", () => {
-  const base = { environment: { environment_variables: { A: "1" } }, preemption_timeout: 60 };
+  const base = {
+    environment: { environment_variables: { A: "1" } },
+    ...{ preemption_timeout: 60, reproducibility: {} },
+  };
   const of = (entrypoint: string | string[]) =>
     toLaunchSettings({ ...base, entrypoint } as never).entrypoint;
   assert.deepEqual(of("python train.py | tee log"), ["/bin/sh", "-c", "python train.py | tee log"]);
   assert.deepEqual(of(["python", "a b.py"]), ["python", "a b.py"]);
   assert.equal(toLaunchSettings({ ...base, entrypoint: [] } as never).yieldGraceMs, 60_000);
+});
+
+test("a deadline for progress is told to the runner where there is one", () => {
+  const searcher = "searcher: {metric: loss, max_length: 9}\n";
+  const of = (text: string) =>
+    toLaunchSettings(configOf(searcher + text) as never).progressDeadlineMs;
+  assert.equal(of("progress_deadline: 15m\n"), 900_000);
+  assert.equal(of("progress_deadline: 0.5\n"), 500);
+  assert.equal(of(""), undefined);
+  const stored = { ...configOf(searcher), progress_deadline: undefined };
+  assert.equal(toLaunchSettings(stored as never).progressDeadlineMs, undefined, "an old one");
 });

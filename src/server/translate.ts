@@ -13,6 +13,7 @@ import type { Space } from "../core/space/space.ts";
 import type { Plan } from "../protocol/api.ts";
 import { type ExperimentConfig, toSpace } from "../protocol/config/config.ts";
 import { ContrailError } from "../protocol/errors.ts";
+import type { ContainerLaunch } from "../protocol/runner-wire.ts";
 import type { ShellSettings } from "./live-experiment.ts";
 import type { LaunchSettings } from "./orders.ts";
 import { unitOf } from "./views.ts";
@@ -25,12 +26,16 @@ const PLAIN_RUN_REASON =
 
 type Searcher = ExperimentConfig["searcher"];
 
-/** @param seed resolved experiment seed @throws ContrailError when budget and search contradict each other */
+/**
+ * @param seed resolved experiment seed
+ * @param space of its hyperparameters, where it has been read already
+ * @throws ContrailError when budget and search contradict each other
+ */
 export function toSearch(
   config: ExperimentConfig,
   seed: number,
+  space: Space = toSpace(config.hyperparameters),
 ): { search: SearchSpec; reason: string } {
-  const space = toSpace(config.hyperparameters);
   const { method, reason } = toMethod(config, space);
   const search = { space, seed, smallerIsBetter: config.searcher.smaller_is_better, method };
   // Absent in configurations that were stored before the field was there.
@@ -53,7 +58,12 @@ function toMethod(config: ExperimentConfig, space: Space): { method: MethodSpec;
   }
   const reason = `named in the configuration: ${searcher.name}`;
   if (searcher.name === "single") {
-    const method = { name: "single", stepsMax, concurrentMax: 1 } as const;
+    const { trial_seed: trialSeed } = config.reproducibility;
+    const method = {
+      ...({ name: "single", stepsMax, concurrentMax: 1 } as const),
+      // Absent in configurations that were stored before the field was there.
+      ...(trialSeed == null ? {} : { trialSeed }),
+    };
     // A file without a searcher reads like this, too, so nothing is said of a name.
     const plain = searcher.metric === null && stepsMax === UNBOUNDED_STEPS;
     return { method, reason: plain ? PLAIN_RUN_REASON : reason };
@@ -159,11 +169,16 @@ export function toSettings(config: ExperimentConfig, search: SearchSpec): ShellS
     spec,
     priority: config.resources.priority,
     slotsMax: config.resources.max_slots ?? undefined,
+    pool: config.resources.resource_pool,
     unit: unitOf(config),
   };
 }
 
-export function toLaunchSettings(stored: JsonObject): LaunchSettings {
+/** @param login what stands behind a sealed login */
+export function toLaunchSettings(
+  stored: JsonObject,
+  login: (sealed: string) => Readonly<Record<string, string>> | undefined = () => undefined,
+): LaunchSettings {
   const config = stored as unknown as ExperimentConfig;
   return {
     entrypoint:
@@ -171,7 +186,49 @@ export function toLaunchSettings(stored: JsonObject): LaunchSettings {
         ? ["/bin/sh", "-c", config.entrypoint]
         : config.entrypoint,
     environment: config.environment.environment_variables,
+    container: (kind) => toContainer(config, kind, login),
+    // Absent in configurations that were stored before the field was there.
+    rebuild: config.environment.rebuild ?? null,
+    require: config.environment.require ?? null,
     yieldGraceMs: config.preemption_timeout * 1000,
+    // Absent in configurations that were stored before the field was there.
+    progressDeadlineMs:
+      config.progress_deadline == null ? undefined : config.progress_deadline * 1000,
+    checkpointSteps: config.reproducibility.checkpoint_steps ?? [],
+    task: toTask(config),
+  };
+}
+
+function toTask({ task }: ExperimentConfig): LaunchSettings["task"] {
+  // Absent in configurations that were stored before the field was there.
+  if (task == null) return null;
+  const { kind, idle_timeout: seconds } = task;
+  return { kind, idleTimeoutMs: seconds === null || seconds === 0 ? null : seconds * 1000 };
+}
+
+/** null where no image is asked for. */
+function toContainer(
+  { environment, resources, bind_mounts }: ExperimentConfig,
+  kind: "cpu" | "cuda",
+  login: (sealed: string) => Readonly<Record<string, string>> | undefined,
+): ContainerLaunch | null {
+  // Absent in configurations that were stored before the field was there.
+  const asked = environment.image ?? null;
+  const image = asked === null || typeof asked === "string" ? asked : (asked[kind] ?? null);
+  if (image === null) return null;
+  const sealed = environment.registry_auth?.sealed;
+  const auth = sealed === undefined ? undefined : login(sealed);
+  return {
+    image,
+    force_pull: environment.force_pull_image,
+    ...(auth === undefined ? {} : { registry_auth: { ...auth } }),
+    add_capabilities: environment.add_capabilities,
+    drop_capabilities: environment.drop_capabilities,
+    bind_mounts,
+    ...(resources.shm_size === null ? {} : { shm_bytes: resources.shm_size }),
+    devices: resources.devices.map(({ host_path, container_path, mode }) => ({
+      ...{ host: host_path, inside: container_path, mode },
+    })),
   };
 }
 

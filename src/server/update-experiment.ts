@@ -3,7 +3,7 @@
  * of it touches the search. Each field that really changes is one entry in the log of changes, with what it was before,
  * in the transaction that changes it.
  */
-import type { UpdateExperiment } from "../protocol/api.ts";
+import { LABELS_MAX, type UpdateExperiment } from "../protocol/api.ts";
 import { ContrailError } from "../protocol/errors.ts";
 import { changeDescription, type DescriptionColumns } from "../store/experiment-description.ts";
 import { storable } from "../store/storable.ts";
@@ -21,6 +21,7 @@ export async function updateExperiment(
     name: "update experiment",
     run: (world, turn) => {
       const live = world.experiments.get(id);
+      const relabel = relabelling(body);
       if (columns.priority !== undefined && (!live || live.x.core.endedAtMs !== null))
         throw new ContrailError(
           "conflict",
@@ -28,14 +29,14 @@ export async function updateExperiment(
           { hint: "See what waits: contrail job list." },
         );
       if (live) {
-        Object.assign(live.row, columns);
+        Object.assign(live.row, columns, relabel && { labels: relabel(live.row.labels) });
         live.priority = columns.priority ?? live.priority;
         // Its watchers hear of it, and where the commit fails it is loaded again as it was.
         turn.touched.add(id);
-      }
+      } else turn.shown.set(id, new Set());
       const at = new Date(turn.nowMs);
       turn.batch.work(async (client) => {
-        const changed = await changeDescription(client, id, columns);
+        const changed = await changeDescription(client, id, columns, relabel);
         return changed.map(({ column, from, to }) => ({
           ...{ at, actor: storable(actor), experimentId: id, subject: `experiment ${id}` },
           what: `changed ${column}`,
@@ -44,6 +45,31 @@ export async function updateExperiment(
       });
     },
   });
+}
+
+/** @returns what becomes of the labels that there are; undefined = nothing */
+function relabelling(
+  body: UpdateExperiment,
+): ((labels: readonly string[]) => string[]) | undefined {
+  if (body.add_labels === undefined && body.remove_labels === undefined) return undefined;
+  const added = (body.add_labels ?? []).map(storable);
+  const removed = new Set((body.remove_labels ?? []).map(storable));
+  return (labels) => [...new Set([...labels.filter((one) => !removed.has(one)), ...added])];
+}
+
+/** @throws ContrailError invalid_request where the experiment would have more labels than it may */
+export function assertLabelsFit(
+  id: number,
+  labels: readonly string[],
+  body: UpdateExperiment,
+): void {
+  const after = relabelling(body)?.(labels) ?? [];
+  if (after.length > LABELS_MAX)
+    throw new ContrailError(
+      "invalid_request",
+      `experiment ${id} would have ${after.length} labels; it may have ${LABELS_MAX}`,
+      { hint: "Take some away in the same request: remove_labels." },
+    );
 }
 
 /** As the database holds them. */

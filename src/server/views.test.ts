@@ -6,6 +6,7 @@ import type { TrialRow } from "../store/schema.ts";
 import { logView, rungView, standingView, trialDetailView, trialView } from "./views.ts";
 
 const AT = new Date(0);
+const NO_VERDICTS = { ofTrial: () => null };
 const ROW = {
   experiment_id: 3,
   number: 2,
@@ -47,7 +48,7 @@ test("a standing with values that JSON has no numbers for comes back from the da
   const detail = trialDetailView(
     ROW,
     { allocations: [], decisions: [decision], metricNames: [] },
-    { lastLines: [] },
+    { verdicts: NO_VERDICTS, lastLines: [] },
   );
   const shown = detail.decisions[0]?.standing;
   assert.deepEqual(shown, standingView(3, standing));
@@ -62,9 +63,9 @@ test("the time of a running allocation counts for its trial while it runs", () =
   const core = { checkpoint: null, allocation: { sinceMs: 10_000 } };
   const row = { ...ROW, core } as unknown as TrialRow;
   const meter = { nowMs: 12_500, slotsPerTrial: 2 };
-  assert.equal(trialView(row, undefined, meter).slot_seconds, 6.5);
-  assert.equal(trialView(row, undefined, { ...meter, nowMs: 9000 }).slot_seconds, 1.5);
-  assert.equal(trialView(row).slot_seconds, 1.5);
+  assert.equal(trialView(row, NO_VERDICTS, undefined, meter).slot_seconds, 6.5);
+  assert.equal(trialView(row, NO_VERDICTS, undefined, { ...meter, nowMs: 9000 }).slot_seconds, 1.5);
+  assert.equal(trialView(row, NO_VERDICTS).slot_seconds, 1.5);
 });
 
 test("a rung without a step and a trial that never came to it show neither number nor NaN", () => {

@@ -1,6 +1,6 @@
 /** Rows as the nouns of the API. Pure; what is computed here is computed nowhere else. */
 import type { z } from "zod";
-import { reviveExact, toWire } from "../base/json.ts";
+import { reviveExact, toWire, wireOrNull } from "../base/json.ts";
 import { energyKwh, moneySpent } from "../core/budget.ts";
 import { NOTHING_HELD } from "../core/lifecycle/holding.ts";
 import { RESTORABLE_MS } from "../core/retention/retention.ts";
@@ -8,17 +8,22 @@ import type { RungView, Standing } from "../core/search/search.ts";
 import type * as api from "../protocol/api.ts";
 import type { Plan } from "../protocol/api.ts";
 import type { ExperimentConfig } from "../protocol/config/config.ts";
+import type { DescendantRow } from "../store/ancestry-reads.ts";
 import type { CheckpointListRow } from "../store/checkpoint-reads.ts";
 import type { ExperimentSummaryRow, TrialExtras } from "../store/experiment-reads.ts";
 import type { LogRow } from "../store/log-store.ts";
-import type { AllocationRow, TrialRow } from "../store/schema.ts";
+import type { RanIn } from "../store/record-store.ts";
+import type { AllocationRow, AncestryRow, TrialRow, VerdictRow } from "../store/schema.ts";
+import type { VerdictBook } from "./replay/verdict-book.ts";
 
 const iso = (date: Date): string => date.toISOString();
 const isoOrNull = (date: Date | null): string | null => date?.toISOString() ?? null;
-const wireOrNull = (value: number | null): ReturnType<typeof toWire> | null =>
-  value === null ? null : toWire(value);
 
-export function experimentView(row: ExperimentSummaryRow, now: Date): api.Experiment {
+export function experimentView(
+  row: ExperimentSummaryRow,
+  now: Date,
+  verdicts: Pick<VerdictBook, "ofExperiment">,
+): api.Experiment {
   const config = row.config as unknown as ExperimentConfig;
   const slotMs = Number(row.slot_ms) + row.running_slot_ms;
   const plan = row.plan as unknown as Plan;
@@ -61,6 +66,7 @@ export function experimentView(row: ExperimentSummaryRow, now: Date): api.Experi
             objective: toWire(row.best_objective),
           },
     plan,
+    datasets: datasetsOf(row.data),
     spent: {
       trials: row.total,
       steps: row.steps,
@@ -81,6 +87,7 @@ export function experimentView(row: ExperimentSummaryRow, now: Date): api.Experi
       held: heldView(row),
     },
     code: row.code,
+    verdict: verdicts.ofExperiment(row.id),
     archived_at: isoOrNull(row.archived_at),
     deleted:
       row.deleted_at === null
@@ -91,7 +98,66 @@ export function experimentView(row: ExperimentSummaryRow, now: Date): api.Experi
             restorable_until: iso(new Date(row.deleted_at.getTime() + RESTORABLE_MS)),
           },
     notes: row.notes,
+    task: taskView(config, row.unused_since_ms),
     priority: row.priority,
+  };
+}
+
+function taskView(
+  { task }: ExperimentConfig,
+  unusedSinceMs: number | null,
+): api.Experiment["task"] {
+  // Absent in configurations that were stored before the field was there.
+  if (task == null) return null;
+  return {
+    kind: task.kind,
+    idle_timeout_s: task.idle_timeout === 0 ? null : task.idle_timeout,
+    idle_since: unusedSinceMs === null ? null : iso(new Date(unusedSinceMs)),
+  };
+}
+
+/** Of what is no version of a dataset nothing is known. */
+const datasetsOf = (data: ExperimentSummaryRow["data"]): string[] => {
+  const names = Object.values(data).map(
+    (value) => (value as { dataset?: unknown } | null)?.dataset,
+  );
+  return [...new Set(names.filter((name) => typeof name === "string"))].toSorted();
+};
+
+const trialOrNull = ({ parent_experiment, parent_trial }: AncestryRow): string | null =>
+  parent_trial === null ? null : `${parent_experiment}.${parent_trial}`;
+
+export function ancestryView(row: AncestryRow): api.Ancestry {
+  return {
+    kind: row.kind,
+    experiment: row.parent_experiment,
+    trial: trialOrNull(row),
+    label: row.parent_label,
+    overrides: [...row.overrides] as api.Override[],
+    at: iso(row.at),
+  };
+}
+
+export function descendantView(row: DescendantRow): api.Descendant {
+  return {
+    experiment: row.experiment_id,
+    name: row.name,
+    state: row.state as api.ExperimentState,
+    kind: row.kind,
+    trial: trialOrNull(row),
+    overrides: [...row.overrides] as api.Override[],
+    at: iso(row.at),
+  };
+}
+
+export function verdictView(row: VerdictRow): api.Verdict {
+  const { state, text, detail } = row;
+  return {
+    trial: `${row.experiment_id}.${row.trial_number}`,
+    ...{ state, text, detail },
+    replay: row.replay_id,
+    asked_by: row.asked_by,
+    at: iso(row.at),
   };
 }
 
@@ -126,11 +192,19 @@ export interface SlotMeter {
   readonly silence?: (trial: number) => api.Silence | undefined;
 }
 
+/** States in which something other than the row may know better. */
+const WAITS: ReadonlySet<string> = new Set(["queued", "starting"]);
+
 /**
- * @param reason for a queued trial what the scheduler says it waits for
+ * @param reason of a trial that waits: what the scheduler says it waits for, or the engine that has its job
  * @param meter where its experiment lives: what its allocation has used so far is counted in
  */
-export function trialView(row: TrialRow, reason?: string, meter?: SlotMeter): api.Trial {
+export function trialView(
+  row: TrialRow,
+  verdicts: Pick<VerdictBook, "ofTrial">,
+  reason?: string,
+  meter?: SlotMeter,
+): api.Trial {
   const id = `${row.experiment_id}.${row.number}`;
   const silent = meter?.silence?.(row.number);
   return {
@@ -138,7 +212,7 @@ export function trialView(row: TrialRow, reason?: string, meter?: SlotMeter): ap
     experiment: row.experiment_id,
     number: row.number,
     state: row.state as api.TrialState,
-    reason: row.state === "queued" && reason !== undefined ? reason : row.reason,
+    reason: reason !== undefined && WAITS.has(row.state) ? reason : row.reason,
     end_reason: row.end_reason as api.EndReason | null,
     hyperparameters: row.hyperparameters as api.Trial["hyperparameters"],
     seed: Number(row.seed),
@@ -155,6 +229,7 @@ export function trialView(row: TrialRow, reason?: string, meter?: SlotMeter): ap
         ? null
         : { id: row.core.checkpoint.tree, step: row.core.checkpoint.step },
     restarts: row.restarts,
+    verdict: verdicts.ofTrial(row.experiment_id, row.number),
     ...(silent === undefined ? {} : { silent }),
     slot_seconds: (row.slot_ms + runningMs(row, meter)) / 1000,
     created_at: iso(row.created_at),
@@ -171,11 +246,21 @@ function runningMs({ core: { allocation } }: TrialRow, meter: SlotMeter | undefi
 export function trialDetailView(
   row: TrialRow,
   extras: TrialExtras,
-  more: { reason?: string; meter?: SlotMeter | undefined; lastLines: readonly string[] },
+  more: {
+    verdicts: Pick<VerdictBook, "ofTrial">;
+    reason?: string;
+    meter?: SlotMeter | undefined;
+    lastLines: readonly string[];
+    container?: RanIn | undefined;
+    nodes?: ReadonlyMap<number, readonly string[]>;
+  },
 ): api.TrialDetail {
   return {
-    ...trialView(row, more.reason, more.meter),
-    allocations: extras.allocations.map(allocationView),
+    ...trialView(row, more.verdicts, more.reason, more.meter),
+    allocations: extras.allocations.map((row) => {
+      const nodes = more.nodes?.get(row.run);
+      return { ...allocationView(row), ...(nodes === undefined ? {} : { nodes: [...nodes] }) };
+    }),
     decisions: extras.decisions.map((decision) => ({
       at: iso(decision.at),
       what: decision.what,
@@ -190,6 +275,7 @@ export function trialDetailView(
     refused_metrics: row.refused_metrics,
     metric_names: [...extras.metricNames],
     last_lines: [...more.lastLines],
+    ...(more.container === undefined ? {} : { container: more.container }),
   };
 }
 

@@ -10,6 +10,7 @@ const slot = (id: string) => ({
   kind: "cpu" as const,
   runner: "local",
   node: "here",
+  pool: "default",
   description: "",
 });
 
@@ -22,6 +23,7 @@ function worldOf(play: Play): World {
     x: play.x,
     priority: 42,
     slotsMax: undefined,
+    pool: "default",
     trials: new Map(),
     allocations: new Map(),
   } as unknown as LiveExperiment);
@@ -54,7 +56,7 @@ test("a backoff is waited for, but not for the time by which the wall clock was 
   play.exit(CRASH);
   const world = worldOf(play);
   const { retryAtMs } = play.trial();
-  const starts = (nowMs: number) => world.plan(nowMs).starts.length;
+  const starts = (nowMs: number) => world.plan("default", nowMs).starts.length;
   assert.deepEqual([starts(play.nowMs), starts(retryAtMs - 1), starts(retryAtMs)], [0, 0, 1]);
   assert.equal(starts(retryAtMs - RETRY_DELAY_MS_MAX), 0);
   assert.equal(starts(play.nowMs - 60_000), 1);
@@ -64,13 +66,13 @@ test("trials that want slots are in the queue, with their experiment's priority,
   const play = new Play(specWith(randomSearch(4), { slotsPerTrial: 2 })).run(1);
   play.user("pause", 2);
   play.user("kill", 3);
-  const { queue } = worldOf(play).snapshot(play.nowMs);
+  const { queue } = worldOf(play).snapshot("default", play.nowMs);
   assert.deepEqual(
     queue.map(({ id, slots, priority }) => [id, slots, priority]),
     [["1.4", 2, 42]],
   );
   play.user("pause");
-  assert.deepEqual(worldOf(play).snapshot(play.nowMs).queue, []);
+  assert.deepEqual(worldOf(play).snapshot("default", play.nowMs).queue, []);
 });
 
 test("what was heard of ended allocations is remembered for the latest of them", () => {

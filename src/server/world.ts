@@ -6,9 +6,12 @@
  * touched is thrown away and loaded again, so that memory never claims what the database does not hold.
  */
 import { assert } from "../base/assert.ts";
+import type { JsonObject } from "../base/json.ts";
+import type { JobRoom } from "../core/jobs/shape.ts";
 import {
   type Effects,
   type Experiment,
+  type ExperimentCore,
   type ExperimentEvent,
   isOver,
   newExperiment,
@@ -22,6 +25,7 @@ import {
   type SchedulableTask,
   type Snapshot,
 } from "../core/schedule/plan.ts";
+import { DEFAULT_POOL } from "../protocol/pools/pools.ts";
 import { experimentUpdate, trialRow } from "../store/live-rows.ts";
 import type { ExperimentRow } from "../store/schema.ts";
 import { storable } from "../store/storable.ts";
@@ -40,7 +44,7 @@ import { LiveRunners } from "./live-runners.ts";
 import { RetentionState } from "./retention/state.ts";
 import { whoMakesRoom } from "./standstill.ts";
 
-/** The one runner of the local engine. */
+/** The runner of the pool that is there without anybody asking for it. */
 export const LOCAL_RUNNER = "local";
 
 const ENDED_KEPT_MAX = 10_000;
@@ -49,9 +53,31 @@ export interface SlotInfo {
   /** Unique over all runners. */
   readonly id: string;
   readonly runner: string;
+  readonly pool: string;
   readonly kind: "gpu" | "cpu";
   readonly node: string;
   readonly description: string;
+}
+
+/** What is known of a pool besides its slots. */
+export interface PoolInfo {
+  readonly name: string;
+  readonly engine: string;
+  /** Its engine starts a job, and so a runner, for each allocation. */
+  readonly jobs: boolean;
+  /** Of a pool of jobs: the most slots of one node, where a trial that needs more spans several, and how many nodes there are. */
+  readonly perJob: Omit<JobRoom, "slots"> | null;
+  /** Of configurations, where they say nothing themselves. */
+  readonly defaults: JsonObject;
+}
+
+/** How much of a pool there is. */
+export interface PoolRoom {
+  readonly total: number;
+  /** The most that one trial could ever have. */
+  readonly largest: number;
+  /** The most that are free on one runner that is heard: slots of several make no room for one trial. */
+  readonly free: number;
 }
 
 export interface SlotHolder {
@@ -73,7 +99,8 @@ export class Turn {
   readonly slotsChanged = { value: false };
   /** Experiments in which a checkpoint may have become superfluous. */
   readonly retention = new Set<number>();
-  /** Trials of which something is shown otherwise now that is not written with them: their runner's silence. */
+  /** Experiments, and trials of them, that are shown otherwise now by what is not written with them: a runner's silence,
+   *  a verdict, a new name of one that is over. */
   readonly shown = new Map<number, Set<number>>();
   /** Of the last orders given in this turn; 0 = none were. */
   ordersVersion = 0;
@@ -92,6 +119,8 @@ export class World {
   /** The highest version that the database holds. Runners are told of no later one, so that none acts on what a
    *  failed commit takes back, and none is ever ahead of a server that starts again. */
   ordersDurable = 1;
+  /** Orders that hold again if the present turn fails, of allocations that it gives up. */
+  #givenUpNow: { readonly runner: string; readonly version: number }[] = [];
   /** While set nothing starts: the server is about to stop. */
   draining = false;
   nextExperiment = 1;
@@ -99,6 +128,8 @@ export class World {
   nextAllocation = 1;
   readonly metricNames = new Map<string, number>();
   nextMetricName = 1;
+  /** How many events a search may hear before its state is saved again. */
+  searchSnapshotEvery = SEARCH_SNAPSHOT_EVERY;
 
   /** What people pinned, archived and deleted. */
   readonly retention = new RetentionState();
@@ -108,20 +139,38 @@ export class World {
   /** Allocations that a lost runner left, by id: what their runner still says of them is kept. */
   readonly givenUp = new Map<string, PastAllocation>();
 
-  /** @param nowMs wall time, for the leases of runners that are new */
-  constructor(slots: readonly SlotInfo[], nowMs = 0) {
+  /** In the order in which they were named: the first is that of experiments that name none. */
+  readonly pools: ReadonlyMap<string, PoolInfo>;
+  readonly #slotsOf = new Map<string, SlotInfo[]>();
+
+  /**
+   * @param nowMs wall time, for the leases of runners that are new
+   * @param pools absent = those of the slots, with runners that stand ready
+   */
+  constructor(slots: readonly SlotInfo[], nowMs = 0, pools: readonly PoolInfo[] = poolsOf(slots)) {
     this.slots = slots;
-    this.runners = new LiveRunners([...new Set(slots.map(({ runner }) => runner))], nowMs);
+    this.pools = new Map(pools.map((pool) => [pool.name, pool]));
+    for (const slot of slots) {
+      const own = this.#slotsOf.get(slot.pool);
+      if (own) own.push(slot);
+      else this.#slotsOf.set(slot.pool, [slot]);
+    }
+    const standing = slots.filter(({ pool }) => this.pools.get(pool)?.jobs !== true);
+    this.runners = new LiveRunners([...new Set(standing.map(({ runner }) => runner))], nowMs);
   }
 
-  /** The most slots that one trial could ever have. */
-  get slotsLargest(): number {
-    return Math.max(0, ...this.#runnerSlots().map(({ total }) => total));
+  /** That of experiments that name none. */
+  get firstPool(): string {
+    return this.pools.keys().next().value ?? DEFAULT_POOL;
   }
 
-  /** The most that are free on one runner that is heard: slots of several make no room for one trial. */
-  get slotsFree(): number {
-    return Math.max(0, ...this.#runnerSlots().map(({ free }) => free.length));
+  room(pool: string): PoolRoom {
+    const runners = this.#runnerSlots(pool);
+    return {
+      total: runners.reduce((sum, { total }) => sum + total, 0),
+      largest: Math.max(0, ...runners.map(({ total }) => total)),
+      free: Math.max(0, ...runners.map(({ free }) => free.length)),
+    };
   }
 
   ackedOf(past: { readonly id: number; readonly acked: number }): number {
@@ -166,9 +215,15 @@ export class World {
       owner: string;
     },
     settings: ShellSettings,
-    start: { paused: boolean; actor: string },
+    start: {
+      paused: boolean;
+      actor: string;
+      cause?: string;
+      from?: ExperimentCore["start"];
+    },
   ): LiveExperiment {
-    const x = newExperiment(settings.spec);
+    const { from, ...event } = start;
+    const x = newExperiment(settings.spec, from);
     const id = this.nextExperiment++;
     const live: LiveExperiment = {
       id,
@@ -187,6 +242,7 @@ export class World {
       x,
       priority: settings.priority,
       slotsMax: settings.slotsMax,
+      pool: settings.pool,
       unit: settings.unit,
       trials: new Map(),
       allocations: new Map(),
@@ -197,7 +253,7 @@ export class World {
     this.experiments.set(id, live);
     const { owner: _owner, ...columns } = live.row;
     turn.batch.put("experiments", columns, "nothing");
-    this.apply(turn, live, { type: "start", ...start });
+    this.apply(turn, live, { type: "start", ...event });
     return live;
   }
 
@@ -286,7 +342,8 @@ export class World {
     // What it was started from is needed no more.
     turn.retention.add(live.id);
     turn.dirtyAllocations.get(live.id)?.delete(ended.trial);
-    const unseen = ended.exits.kind === "lease_expired";
+    const { kind } = ended.exits;
+    const unseen = kind === "lease_expired" || kind === "job_ended";
     const ending: AllocationEnding = {
       kind: ended.end,
       text: storable(ended.text),
@@ -312,19 +369,42 @@ export class World {
     const { id, run, acked } = allocation;
     const past = { id, run, trialId: own.id, trial, acked, unseen: true };
     remember(this.givenUp, `${trial}.${run}`, past);
+    const { runner, ordersVersion, ordersBefore } = allocation;
+    const version = ordersVersion <= this.ordersDurable ? ordersVersion : ordersBefore;
+    this.#givenUpNow.push({ runner, version });
+  }
+
+  /** The first orders behind `after` that will hold again if the present turn fails; undefined = there are none. */
+  heldByTurn(runner: string, after: number): number | undefined {
+    let first: number | undefined;
+    for (const { runner: its, version } of this.#givenUpNow)
+      if (its === runner && version > after) first = Math.min(version, first ?? version);
+    return first;
+  }
+
+  /** A turn was committed. @param ordersVersion of its last orders; 0 = it gave none */
+  durable(ordersVersion: number): void {
+    this.ordersDurable = Math.max(this.ordersDurable, ordersVersion);
+    this.runners.durable();
+    this.settled();
+  }
+
+  /** Memory holds what the database holds. */
+  settled(): void {
+    this.#givenUpNow = [];
   }
 
   // ---- slots -----------------------------------------------------------------------------------
 
-  /** One consistent view for the scheduler. */
-  snapshot(nowMs: number): Snapshot {
+  /** One consistent view of a pool for the scheduler. Pools have nothing to do with each other. */
+  snapshot(pool: string, nowMs: number): Snapshot {
     const queue: SchedulableTask[] = [];
     const slotsMax = new Map<number, number>();
     const held = new Map<number, number>();
     for (const holder of this.holders.values())
       held.set(holder.experiment, (held.get(holder.experiment) ?? 0) + 1);
     for (const live of this.experiments.values()) {
-      if (live.x.core.run !== "active") continue;
+      if (live.pool !== pool || live.x.core.run !== "active") continue;
       if (live.slotsMax !== undefined) slotsMax.set(live.id, live.slotsMax);
       for (const number of live.x.live) {
         const trial = live.x.trials.get(number);
@@ -343,12 +423,12 @@ export class World {
         });
       }
     }
-    return { runners: this.#runnerSlots(), queue, slotsMax, held, nowMs };
+    return { runners: this.#runnerSlots(pool), queue, slotsMax, held, nowMs };
   }
 
-  #runnerSlots(): RunnerSlots[] {
+  #runnerSlots(pool: string): RunnerSlots[] {
     const found = new Map<string, { free: string[]; total: number; withheld: boolean }>();
-    for (const { id, runner } of this.slots) {
+    for (const { id, runner } of this.#slotsOf.get(pool) ?? []) {
       let own = found.get(runner);
       if (!own) {
         own = { free: [], total: 0, withheld: this.runners.withheld(runner) !== undefined };
@@ -360,21 +440,36 @@ export class World {
     return [...found].map(([runner, own]) => ({ runner, ...own }));
   }
 
-  plan(nowMs: number): Plan {
-    return planStarts(this.snapshot(nowMs));
+  plan(pool: string, nowMs: number): Plan {
+    return planStarts(this.snapshot(pool, nowMs));
+  }
+
+  /** Everything that waits, in the order of each pool's queue; of pools that are not there any more, too. */
+  waits(nowMs: number): { readonly pool: string; readonly waits: Plan["waits"] }[] {
+    const pools = new Set(this.pools.keys());
+    for (const { pool } of this.experiments.values()) pools.add(pool);
+    return [...pools].map((pool) => ({ pool, waits: this.plan(pool, nowMs).waits }));
   }
 
   /** Plans and grants until nothing more can start. Cheap when nothing is free. */
   schedule(turn: Turn): void {
-    let again = true;
-    while (again && !this.draining && this.holders.size < this.slots.length) {
-      again = false;
-      for (const start of this.plan(turn.nowMs).starts) again = !this.#grant(turn, start) || again;
-    }
     if (this.draining) return;
-    for (const { group, trial, reason } of whoMakesRoom(this, turn.nowMs)) {
-      const live = this.experiments.get(group);
-      if (live) this.apply(turn, live, { type: "rest", trial, reason });
+    if (this.holders.size < this.slots.length)
+      for (const pool of this.pools.keys()) this.#scheduleIn(turn, pool);
+    for (const pool of this.pools.keys())
+      for (const { group, trial, reason } of whoMakesRoom(this, pool, turn.nowMs)) {
+        const live = this.experiments.get(group);
+        if (live) this.apply(turn, live, { type: "rest", trial, reason });
+      }
+  }
+
+  #scheduleIn(turn: Turn, pool: string): void {
+    const slots = this.#slotsOf.get(pool) ?? [];
+    let again = true;
+    while (again && slots.some(({ id }) => !this.holders.has(id))) {
+      again = false;
+      for (const start of this.plan(pool, turn.nowMs).starts)
+        again = !this.#grant(turn, start) || again;
     }
   }
 
@@ -384,10 +479,12 @@ export class World {
     const trial = live?.x.trials.get(start.task.number);
     assert(live && trial, "the plan is of this very turn");
     if (live.x.core.run !== "active" || !wantsSlots(trial)) return false;
+    const run = trial.run + 1;
+    const jobs = this.pools.get(live.pool)?.jobs === true;
     const allocation: LiveAllocation = {
       id: this.nextAllocation++,
-      run: trial.run + 1,
-      runner: start.runner,
+      run,
+      runner: jobs ? `${live.pool}.${live.id}.${trial.number}.${run}` : start.runner,
       slots: start.slots,
       startStep: trial.checkpoint?.step ?? 0,
       restoreTree: trial.checkpoint?.tree ?? null,
@@ -431,7 +528,8 @@ export class World {
       }
       turn.batch.updateExperiment(id, experimentUpdate(live.x.core));
       if (isOver(live.x.core)) turn.retention.add(id);
-      if (live.searchEvents - live.searchSaved >= SEARCH_SNAPSHOT_EVERY || isOver(live.x.core)) {
+      const unsaved = live.searchEvents - live.searchSaved;
+      if (unsaved >= this.searchSnapshotEvery || isOver(live.x.core)) {
         turn.batch.saveSearch(id, live.x.search, live.searchEvents);
         live.searchSaved = live.searchEvents;
       }
@@ -448,6 +546,11 @@ export class World {
     return id;
   }
 }
+
+const poolsOf = (slots: readonly SlotInfo[]): PoolInfo[] =>
+  [...new Set(slots.map(({ pool }) => pool))].map((name) => ({
+    ...{ name, engine: "local", jobs: false, perJob: null, defaults: {} },
+  }));
 
 /** Keeps the latest few. */
 function remember<K, V>(map: Map<K, V>, key: K, value: V): void {

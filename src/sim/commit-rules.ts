@@ -2,6 +2,7 @@
  * Rules that are checked whenever rows become durable, each of them a sentence. They look at what was written and at
  * what the kernel knows, never at what the server believes.
  */
+import { parseId } from "../base/ids.ts";
 import { type ExperimentCore, isOver } from "../core/lifecycle/experiment.ts";
 import { type TrialState, wantsSlots } from "../core/lifecycle/trial.ts";
 import type { ExperimentConfig } from "../protocol/config/config.ts";
@@ -9,13 +10,18 @@ import type {
   AllocationRow,
   CheckpointRow,
   ExperimentRow,
+  MarksRow,
   RunnerRow,
   TrialRow,
 } from "../store/schema.ts";
-import type { BatchContents, Row, TableName } from "../store/write-batch.ts";
+import type { BatchContents, ChangeEntry, Row, TableName } from "../store/write-batch.ts";
 import type { SimProcess } from "./process-table.ts";
 import type { SimContext } from "./sim-context.ts";
 import type { ServerDisk } from "./sim-server.ts";
+
+/** As `sync.ts` words it. */
+const CHECKPOINT_LOST = /^checkpoint at step \d+ lost$/;
+const ALLOCATION = /^allocation (\S+) /;
 
 export interface CommitParts {
   readonly disk: ServerDisk;
@@ -46,7 +52,6 @@ export class CommitRules {
   readonly #ofExperiment = new Map<number, Map<number, TrialState>>();
   readonly #over = new Map<number, string>();
   readonly #lastReport = new Map<string, { seq: number; said: number }>();
-  readonly #lastSearchEvent = new Map<number, number>();
 
   constructor(context: SimContext, parts: CommitParts) {
     this.#context = context;
@@ -61,12 +66,12 @@ export class CommitRules {
     for (const row of rows<AllocationRow>("allocations")) this.#allocation(row);
     this.#slotsInAll();
     for (const row of rows<CheckpointRow>("checkpoints")) this.#checkpoint(row);
+    for (const change of contents.changes) this.#change(change);
     for (const row of rows<TrialRow>("trials")) this.#trial(row);
     for (const row of rows<{ trial_id: number; run: number; seq: number }>("reports"))
       this.#report(row);
-    for (const row of rows<{ experiment_id: number; seq: number }>("search_events"))
-      this.#searchEvent(row);
     for (const [id, row] of contents.experimentUpdates) this.#experiment(id, row);
+    for (const row of rows<MarksRow>("experiment_marks")) this.#mark(row);
   }
 
   #allocation(row: AllocationRow): void {
@@ -157,6 +162,18 @@ export class CommitRules {
       );
   }
 
+  /** Content of which its runner was told that it is here stays for as long as the allocation lives that asked. */
+  #change({ subject, what, cause }: ChangeEntry): void {
+    const [, id = ""] = CHECKPOINT_LOST.test(what) ? (ALLOCATION.exec(cause) ?? []) : [];
+    const parsed = parseId(id);
+    const row = parsed && this.#disk.ledger.allocation(parsed);
+    if (row && !this.#ended.has(row.id))
+      this.#context.broken(
+        "what a runner was promised stays until it is referred to",
+        `${subject}: ${what}: ${cause}`,
+      );
+  }
+
   /** Which of a snapshot's blobs are not there; null where it is not known at all. */
   #missing(tree: string): string[] | null {
     const blobs = this.#disk.trees.trees.get(tree);
@@ -237,14 +254,14 @@ export class CommitRules {
     return Number.NaN;
   }
 
-  #searchEvent(row: { experiment_id: number; seq: number }): void {
-    const last = this.#lastSearchEvent.get(row.experiment_id) ?? 0;
-    if (row.seq !== last + 1)
-      this.#context.broken(
-        "the search's log has no gap",
-        `experiment ${row.experiment_id}: event ${row.seq} after ${last}`,
-      );
-    this.#lastSearchEvent.set(row.experiment_id, row.seq);
+  #mark({ experiment_id: id, archived_at: archived, deleted_at: deleted }: MarksRow): void {
+    const { ended_at: ended } = this.#stored(id);
+    if (ended === null && (archived ?? deleted) !== null)
+      this.#context.broken("only what has ended is archived or deleted", `experiment ${id}`);
+  }
+
+  #stored(id: number): ExperimentRow {
+    return this.#disk.ledger.table("experiments").get(String(id)) as unknown as ExperimentRow;
   }
 
   #experiment(id: number, row: Row): void {
@@ -256,10 +273,7 @@ export class CommitRules {
         `${id}: ${over} to ${core.run}`,
       );
     if (isOver(core)) this.#over.set(id, core.run);
-    const stored = this.#disk.ledger
-      .table("experiments")
-      .get(String(id)) as unknown as ExperimentRow;
-    const config = stored.config as unknown as ExperimentConfig;
+    const config = this.#stored(id).config as unknown as ExperimentConfig;
     const trials = [...(this.#ofExperiment.get(id)?.values() ?? [])];
     for (const trial of trials)
       if (trial.restarts > config.max_restarts)

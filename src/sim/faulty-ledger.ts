@@ -5,9 +5,9 @@
 import type { Random } from "../base/random.ts";
 import { type Ledger, LedgerMoved } from "../server/ledger.ts";
 import type { StoredExperiment } from "../store/live-rows.ts";
-import type { BatchContents, ChainTip, WriteBatch } from "../store/write-batch.ts";
+import type { BatchContents, ChainTip, MetricPoint, WriteBatch } from "../store/write-batch.ts";
+import { chance } from "./draws.ts";
 import { LedgerRefusal, type MemoryLedger } from "./memory-ledger.ts";
-import { chance } from "./scenario.ts";
 import type { SimContext } from "./sim-context.ts";
 import type { Life } from "./timeline.ts";
 
@@ -32,6 +32,8 @@ interface Underway {
 export interface LedgerEvents {
   /** Rows became durable. */
   committed(contents: BatchContents): void;
+  /** The server is to die before anything else happens. */
+  death(): void;
 }
 
 export class FaultyLedger implements Ledger {
@@ -89,6 +91,8 @@ export class FaultyLedger implements Ledger {
     const underway: Underway = { contents: batch.contents, tip, turn: this.#turn, applied: false };
     this.#underway = underway;
     this.#settled = false;
+    const kills = chance(this.#random, faults.commitKills) ? this.#random.below(3) : -1;
+    if (kills === 0) this.#events.death();
     const slow = chance(this.#random, faults.commitSlow) ? 1000 + this.#random.below(4000) : 0;
     await this.#wait(1 + this.#random.below(4 + faults.commitMsMax) + slow);
     try {
@@ -97,13 +101,26 @@ export class FaultyLedger implements Ledger {
         throw new InjectedFailure("22003", "the database refuses the data");
       if (chance(this.#random, faults.commitUnknown)) return this.#unknown(underway);
       const next = this.#apply(underway);
+      if (kills === 1) this.#events.death();
       await this.#wait(this.#random.below(3));
+      if (kills === 2) this.#events.death();
       this.#turn += 1;
       this.#settled = true;
       return next;
     } finally {
       this.#underway = null;
     }
+  }
+
+  /** It may have happened also where it failed. */
+  async storeAhead(metrics: readonly MetricPoint[]): Promise<void> {
+    const { faults } = this.#context;
+    await this.#wait(1 + this.#random.below(4 + faults.commitMsMax));
+    if (chance(this.#random, faults.commitFails)) throw this.#failure();
+    await this.#memory.storeAhead(metrics);
+    if (chance(this.#random, faults.commitUnknown))
+      throw new InjectedFailure("08006", "connection lost during an insert");
+    await this.#wait(this.#random.below(3));
   }
 
   /** The server dies: what was on its way may have arrived. */
@@ -164,9 +181,11 @@ export class FaultyLedger implements Ledger {
       throw new InjectedFailure("08006", "connection lost");
   }
 
-  async #wait(ms: number): Promise<void> {
-    await this.#context.timeline.delay(ms);
-    // Who is dead waits for ever.
-    if (!this.#life.alive) await new Promise(() => undefined);
+  /** Who is dead waits for ever. */
+  #wait(ms: number): Promise<void> {
+    const { timeline } = this.#context;
+    return new Promise((resolve) => {
+      timeline.at(timeline.nowMs + ms, resolve, this.#life);
+    });
   }
 }

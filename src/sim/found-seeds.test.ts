@@ -1,18 +1,20 @@
 /**
- * Seeds that once broke a rule, each with what had been wrong. They stay here, so that a mistake that is made again
- * is found at once; where the simulator has changed since, they are as good as any other seed.
+ * Seeds in which a mistake shows, made once or put in on purpose, each with what it was. They stay here, so that one that is made again
+ * is found at once. What a seed draws changes with the simulator: the mistake, applied as its mutant, then shows another
+ * seed. Those that are found by few seeds have a test of their own, step by step, which no other draw takes away:
+ * orders passed over and grants beyond a budget in `orders.test.ts`, the number of an exit used up in `sync.test.ts`, silence
+ * from before a word and while the server stood still in `lease.prop.test.ts`, an end that the disk did not take in
+ * `state-folder.test.ts`.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { simulate } from "./simulation.ts";
 
 const FOUND: readonly (readonly [seed: number, what: string])[] = [
-  [166, "a commit whose connection had broken happened after the server had read that it did not"],
-  [19, "orders were passed over, because newer ones were being committed and failed"],
-  [327, "an allocation was started again, because a full disk did not take that it had ended"],
-  [3000, "a grant that reached the budget left grants of the same plan that could not be made"],
-  [837, "time from before a runner's word was counted as its silence"],
-  [5678, "late words of a runner that was dead used up the number of an exit"],
+  [60, "a commit whose connection had broken happened after the server had read that it did not"],
+  [6, "a late order started an allocation again that had ended"],
+  [123, "a checkpoint was given up because the server had no room for it at that moment"],
+  [1764, "an order that the disk had not taken was begun after its lease had been lost"],
 ];
 
 for (const [seed, what] of FOUND)

@@ -1,38 +1,43 @@
 /** Rules about what is left when everything has come to its end, and what memory and ledger must agree on. */
-import { type Difference, firstDifference } from "../base/difference.ts";
-import { stringifyExact } from "../base/json.ts";
-import { Replay } from "../core/search/replay.ts";
+import { firstDifference } from "../base/difference.ts";
 import type { ExperimentConfig } from "../protocol/config/config.ts";
 import type { LiveExperiment } from "../server/live-experiment.ts";
 import { leaseFromRow } from "../server/live-runners.ts";
 import { liveFrom } from "../server/load.ts";
 import { ChainWalk } from "../store/chain-walk.ts";
-import type { AllocationRow, ExperimentRow, TrialRow } from "../store/schema.ts";
+import type { AllocationRow, CheckpointRow, ExperimentRow, TrialRow } from "../store/schema.ts";
 import { CHAIN_START } from "../store/write-batch.ts";
-import { type MemoryLedger, type SearchEventRow, stored } from "./memory-ledger.ts";
+import type { MemoryLedger } from "./memory-ledger.ts";
+import { said } from "./said.ts";
+import type { SearchRules } from "./search-rules.ts";
 import type { SimContext } from "./sim-context.ts";
 import type { SimServer } from "./sim-server.ts";
 
 /** Of an experiment as the server holds it: what has to come back when it is loaded. */
-const essence = ({ x, trials, allocations, searchEvents, lastDecision }: LiveExperiment): unknown =>
-  stored({
-    core: x.core,
-    search: x.search,
-    trials: [...x.trials.values()],
-    live: [...x.live].sort((a, b) => a - b),
-    ids: [...trials],
-    // Of what a failed turn would leave, memory alone keeps count.
-    allocations: [...allocations]
-      .map(([number, allocation]) => [number, { ...allocation, ordersBefore: 0 }] as const)
-      .sort(([a], [b]) => a - b),
-    counts: [searchEvents, lastDecision],
-  });
+const essence = ({
+  x,
+  trials,
+  allocations,
+  searchEvents,
+  lastDecision,
+}: LiveExperiment): unknown => ({
+  core: x.core,
+  search: x.search,
+  trials: [...x.trials.values()],
+  live: [...x.live].sort((a, b) => a - b),
+  ids: [...trials],
+  // Of what a failed turn would leave, memory alone keeps count.
+  allocations: [...allocations]
+    .map(([number, allocation]) => [number, { ...allocation, ordersBefore: 0 }] as const)
+    .sort(([a], [b]) => a - b),
+  counts: [searchEvents, lastDecision],
+});
 
-/** Only to be asked while nothing is being committed. */
+/** Only to be asked while nothing is being committed. @param only of these experiments; absent = of all there are */
 export async function checkMemory(
   context: SimContext,
-  server: SimServer,
-  ledger: MemoryLedger,
+  { server, ledger }: { readonly server: SimServer; readonly ledger: MemoryLedger },
+  only?: readonly number[],
 ): Promise<void> {
   const { runners } = await ledger.counters();
   const leases = new Map(runners.map((row) => [row.id, leaseFromRow(row)]));
@@ -45,8 +50,10 @@ export async function checkMemory(
         `runner ${id}: ${said(difference, "in memory", "in the ledger")}`,
       );
   }
-  const there = new Map((await ledger.load()).map((row) => [row.row.id, liveFrom(row)]));
-  for (const id of new Set([...there.keys(), ...server.world.experiments.keys()])) {
+  const found = (await ledger.load(only)).filter(({ row }) => row.ended_at === null);
+  const there = new Map(found.map((stored) => [stored.row.id, liveFrom(stored)]));
+  const ids = only?.filter((id) => server.world.experiments.has(id));
+  for (const id of new Set([...there.keys(), ...(ids ?? server.world.experiments.keys())])) {
     const [kept, loaded] = [server.world.experiments.get(id), there.get(id)];
     if (!kept || !loaded) {
       context.broken("memory and ledger agree", `experiment ${id}: only one has it`);
@@ -61,12 +68,6 @@ export async function checkMemory(
   }
 }
 
-function said(difference: Difference | null, left: string, right: string): string {
-  if (difference === null) return "";
-  const { path, left: a, right: b } = difference;
-  return `${path}: ${stringifyExact(a)} ${left}, ${stringifyExact(b)} ${right}`;
-}
-
 interface ReportRow {
   readonly trial_id: number;
   readonly run: number;
@@ -74,24 +75,28 @@ interface ReportRow {
   readonly step: number;
 }
 
-const COUNTED = new Set(["user_error", "out_of_memory", "launch_failed"]);
+const COUNTED = new Set(["user_error", "out_of_memory", "no_progress", "launch_failed"]);
 
 export class LastRules {
   readonly #context: SimContext;
   readonly #ledger: MemoryLedger;
   readonly #late: ReadonlySet<string>;
   readonly #doubtful: ReadonlySet<string>;
+  readonly #searches: SearchRules;
+  #byRun: ReadonlyMap<string, readonly ReportRow[]> | null = null;
 
   /** @param reports that came when their allocation had ended, and those of whom nobody knows; by trial row, run and event */
   constructor(
     context: SimContext,
     ledger: MemoryLedger,
     reports: { readonly late: ReadonlySet<string>; readonly doubtful: ReadonlySet<string> },
+    searches: SearchRules,
   ) {
     this.#context = context;
     this.#ledger = ledger;
     this.#late = reports.late;
     this.#doubtful = reports.doubtful;
+    this.#searches = searches;
   }
 
   /** @param accepted allocation → reports that its runner took; null where a disk may have lost some of them */
@@ -100,10 +105,12 @@ export class LastRules {
     if (this.#context.thorough) this.#chain();
     for (const experiment of this.#ledger.rows<ExperimentRow>("experiments")) {
       if (this.#isPurged(experiment.id)) continue;
-      this.#search(experiment);
+      this.#searches.checkEnd(experiment);
       this.#trials(experiment);
     }
-    if (accepted) this.#reports(accepted);
+    if (!accepted) return;
+    this.#reports(accepted);
+    this.#checkpoints();
   }
 
   /** What it left behind was deleted with it. */
@@ -127,36 +134,6 @@ export class LastRules {
       const misfit = walk.take({ ...entry, seq: String(seq), at, hash: hash.toString("hex") });
       if (misfit) return this.#context.broken("the chain of changes fits", misfit.text);
     }
-  }
-
-  /** From its log alone: the same answers, and the same state. */
-  #search(experiment: ExperimentRow): void {
-    const replay = new Replay(experiment.search_spec);
-    const log = this.#ledger
-      .rows<SearchEventRow>("search_events")
-      .filter((row) => row.experiment_id === experiment.id)
-      .sort((a, b) => a.seq - b.seq);
-    for (const { event, actions, at_ms: atMs, seq } of log) {
-      const parting = replay.take({ seq, atMs, event, actions });
-      if (parting)
-        return this.#context.broken(
-          "a search decides the same from its log",
-          `experiment ${experiment.id}, event ${seq}: ${parting.kind} ${said(parting.difference, "then", "now")}`,
-        );
-    }
-    const other = firstDifference(experiment.search_state, replay.state);
-    if (other)
-      this.#context.broken(
-        "a search's saved state is that of its log",
-        `experiment ${experiment.id}: ${said(other, "saved", "from the log")}`,
-      );
-    const exits = new Set(log.flatMap(({ event }) => (event.type === "exit" ? event.trial : [])));
-    const trials = this.#trialsOf(experiment.id);
-    if (exits.size !== trials.length)
-      this.#context.broken(
-        "the search's counts equal the log's",
-        `experiment ${experiment.id}: ${trials.length} trials, ${exits.size} exits heard`,
-      );
   }
 
   #trialsOf(experiment: number): TrialRow[] {
@@ -209,8 +186,7 @@ export class LastRules {
     withDoubtful: boolean,
   ): number {
     let last = start;
-    for (const report of this.#ledger.rows<ReportRow>("reports")) {
-      if (report.trial_id !== trialId || report.run !== run) continue;
+    for (const report of this.#reportsOf(trialId, run)) {
       const key = `${trialId} ${run} ${report.seq}`;
       if (this.#late.has(key) || (this.#doubtful.has(key) && !withDoubtful)) continue;
       last = Math.max(last, report.step);
@@ -218,22 +194,49 @@ export class LastRules {
     return last - start;
   }
 
+  #reportsOf(trialId: number, run: number): readonly ReportRow[] {
+    this.#byRun ??= Map.groupBy(
+      this.#ledger.rows<ReportRow>("reports"),
+      (row) => `${row.trial_id} ${row.run}`,
+    );
+    return this.#byRun.get(`${trialId} ${run}`) ?? [];
+  }
+
   #reports(accepted: ReadonlyMap<string, number>): void {
-    const counts = new Map<string, number>();
-    for (const { trial_id: trial, run } of this.#ledger.rows<{ trial_id: number; run: number }>(
-      "reports",
-    ))
-      counts.set(`${trial} ${run}`, (counts.get(`${trial} ${run}`) ?? 0) + 1);
     for (const [id, count] of accepted) {
       const [experiment = 0, number = 0, run = 0] = id.split(".").map(Number);
       if (this.#isPurged(experiment)) continue;
       const trial = this.#ledger.trial(experiment, number);
-      const found = counts.get(`${trial?.id} ${run}`) ?? 0;
+      const found = this.#reportsOf(trial?.id ?? 0, run).length;
       if (found !== count)
         this.#context.broken(
           "what a runner took arrives",
           `${id}: ${count} taken, ${found} stored`,
         );
+    }
+  }
+
+  /** Also where retention has given its bytes up since. One that came when its allocation was over may be told lost. */
+  #checkpoints(): void {
+    const there = new Set<string>();
+    for (const row of this.#ledger.rows<CheckpointRow>("checkpoints"))
+      there.add(`${row.trial_id} ${row.run} ${row.step}`);
+    const told = new Set(
+      this.#ledger.changes.flatMap(({ entry: { what, cause } }) => {
+        const [, step] = /^checkpoint at step (\d+) lost$/.exec(what) ?? [];
+        return step === undefined ? [] : [`${cause.split(" ")[1]} at ${step}`];
+      }),
+    );
+    for (const [id, steps] of this.#context.takenOver) {
+      const [experiment = 0, number = 0, run = 0] = id.split(".").map(Number);
+      if (this.#isPurged(experiment)) continue;
+      const trial = this.#ledger.trial(experiment, number);
+      for (const step of steps)
+        if (!there.has(`${trial?.id} ${run} ${step}`) && !told.has(`${id} at ${step}`))
+          this.#context.broken(
+            "a checkpoint that a runner took over arrives",
+            `step ${step} of allocation ${id}`,
+          );
     }
   }
 }

@@ -6,6 +6,7 @@ import type { Sighting } from "../core/lease/lease.ts";
 import type { AllocationRow, RunnerRow } from "../store/schema.ts";
 import type { BatchContents } from "../store/write-batch.ts";
 import type { MemoryLedger } from "./memory-ledger.ts";
+import type { SimProcess } from "./process-table.ts";
 import type { SimContext } from "./sim-context.ts";
 
 /** Clocks run up to a tenth too fast, and a request that is under way has been heard by nobody. */
@@ -20,8 +21,12 @@ export class LeaseRules {
   /** Leases that were lost. */
   lost = 0;
 
-  constructor(context: SimContext) {
+  readonly #processesOf: (runner: string) => readonly SimProcess[];
+
+  /** @param processesOf those that live on a runner's node */
+  constructor(context: SimContext, processesOf: (runner: string) => readonly SimProcess[]) {
     this.#context = context;
+    this.#processesOf = processesOf;
   }
 
   engineSaid(runner: string, { state }: Sighting, unheardMs: number): void {
@@ -36,9 +41,22 @@ export class LeaseRules {
       this.#standing.set(row.id, row.standing);
       if (before === row.standing) continue;
       if (row.standing === "lost") this.#lost(row, before);
+      if (before === "lost") this.#back(row);
       // The engine may have been asked while the word "silent" was still on its way to the ledger.
       if (row.standing !== "silent") this.#said.delete(row.id);
     }
+  }
+
+  /** From now on its slots are granted again. */
+  #back({ id }: RunnerRow): void {
+    const left = this.#processesOf(id).find(({ allocation }) =>
+      this.#context.givenUp.has(allocation),
+    );
+    if (left)
+      this.#context.broken(
+        "who is back runs nothing that was given up",
+        `${id} runs ${left.allocation}`,
+      );
   }
 
   #lost(row: RunnerRow, before: RunnerRow["standing"]): void {

@@ -15,9 +15,17 @@ import { withTestDatabase } from "../store/test-database.ts";
 import { type ChainTip, WriteBatch } from "../store/write-batch.ts";
 import { MemoryLedger, stored } from "./memory-ledger.ts";
 import { drawScenario } from "./scenario.ts";
+import { SIZES } from "./sizes.ts";
 
 const SLOTS = ["cpu:0", "cpu:1", "cpu:2"].map((id) => ({
-  ...{ id, kind: "cpu" as const, runner: "local", node: "here", description: "a core" },
+  ...{
+    id,
+    kind: "cpu" as const,
+    runner: "local",
+    node: "here",
+    pool: "default",
+    description: "a core",
+  },
 }));
 
 /** Plays the same work on a ledger: turns of a world in which trials train, save, fail, measure NaN, and people meddle. */
@@ -35,7 +43,7 @@ async function play(ledger: Ledger, seed: number): Promise<ChainTip> {
     if (!next.batch.empty) tip = await ledger.commit(next.batch, tip);
     world.ordersDurable = Math.max(world.ordersDurable, next.ordersVersion);
   };
-  for (const { config, key } of drawScenario(seed).submissions) {
+  for (const { config, key } of drawScenario(seed, SIZES.large).submissions) {
     const { search, reason } = toSearch(config, 7);
     await turn((t) => {
       world.create(

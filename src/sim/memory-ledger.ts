@@ -3,8 +3,8 @@
  * the same keys and the same rules for rows that are there already. `ledger-contract.proc.test.ts` plays one
  * script on both and compares what they give back.
  *
- * What the server goes on changing (the state of a search, of an experiment) is copied when it is written; everything is
- * copied as JSON would carry it when it is read.
+ * What the server goes on changing (the state of a search, of an experiment) is copied when it is written, unless the turn
+ * has copied it; everything is copied as JSON would carry it when it is read.
  */
 
 import type { ParsedId } from "../base/ids.ts";
@@ -27,6 +27,7 @@ import {
   type ChainTip,
   type ChangeEntry,
   chainHash,
+  type MetricPoint,
   type Row,
   type TableName,
   type WriteBatch,
@@ -55,17 +56,11 @@ export interface LinkedChange extends ChainTip {
   readonly entry: ChangeEntry;
 }
 
-function linkChanges(tip: ChainTip, changes: readonly ChangeEntry[]): LinkedChange[] {
-  let { seq, hash } = tip;
-  return changes.map((entry) => {
-    seq += 1;
-    hash = chainHash(hash, seq, entry);
-    return { seq, hash, entry };
-  });
+function keyOf(keys: readonly string[], row: Row): string {
+  let text = String(row[keys[0] as string]);
+  for (let i = 1; i < keys.length; i++) text += ` ${row[keys[i] as string]}`;
+  return text;
 }
-
-const keyOf = (keys: readonly string[], row: Row): string =>
-  keys.map((key) => String(row[key])).join(" ");
 
 export class MemoryLedger implements Ledger {
   readonly tables = new Map<TableName, Table>();
@@ -78,13 +73,18 @@ export class MemoryLedger implements Ledger {
   underway: Promise<void> = Promise.resolve();
   readonly #unique = new Map<string, string>();
   readonly #owner: string;
+  readonly #hashed: boolean;
 
-  constructor(owner = "ada") {
+  /** @param hashed false where nobody walks the chain of changes: then its links are told apart and no more */
+  constructor(owner = "ada", hashed = true) {
     this.#owner = owner;
+    this.#hashed = hashed;
   }
 
   table(name: TableName): Table {
-    const table = this.tables.get(name) ?? new Map<string, Row>();
+    const known = this.tables.get(name);
+    if (known) return known;
+    const table: Table = new Map();
     this.tables.set(name, table);
     return table;
   }
@@ -107,6 +107,20 @@ export class MemoryLedger implements Ledger {
     return this.apply(batch.contents, tip);
   }
 
+  async storeAhead(metrics: readonly MetricPoint[]): Promise<void> {
+    this.#putMetrics(metrics);
+  }
+
+  #putMetrics(metrics: readonly MetricPoint[]): void {
+    for (const { trial, run, seq, step, name, value } of metrics) {
+      const key = `${trial} ${run} ${seq}`;
+      const own = this.metrics.get(key) ?? new Map<string, number>();
+      this.metrics.set(key, own);
+      const named = `${name} ${step}`;
+      if (!own.has(named)) own.set(named, value);
+    }
+  }
+
   /** @throws LedgerRefusal, having changed nothing */
   apply(contents: BatchContents, tip: ChainTip): ChainTip {
     if (contents.works > 0) throw new Error("a ledger in memory cannot run statements");
@@ -117,15 +131,15 @@ export class MemoryLedger implements Ledger {
     this.turn += 1;
     for (const { table, keys, rows, onConflict } of contents.tables)
       for (const row of rows) {
-        // The state as it was made; it goes on in memory.
-        const kept = table === "experiments" ? (stored(row) as Row) : row;
-        this.#put(table, keys, kept, onConflict);
+        this.#put(table, keys, table === "experiments" ? asMade(row) : row, onConflict);
       }
     const experiments = this.table("experiments");
     for (const [id, columns] of contents.experimentUpdates)
       this.#replace(experiments, String(id), columns);
     for (const [id, { state, events }] of contents.searchSnapshots)
-      this.#replace(experiments, String(id), { search_state: state, search_events: events });
+      this.#replace(experiments, String(id), {
+        ...{ search_state: stored(state), search_events: events },
+      });
     const checkpoints = this.table("checkpoints");
     for (const { trial_id, run, step, tree, ...marks } of contents.checkpointDeletions)
       this.#replace(checkpoints, `${trial_id} ${run} ${step} ${tree}`, marks);
@@ -136,16 +150,13 @@ export class MemoryLedger implements Ledger {
       if (there?.state === "ended" && there.exit_heard_at === null)
         allocations.set(String(id), { ...there, ...exit });
     }
-    for (const { trial, run, seq, step, name, value } of contents.metrics) {
-      const key = `${trial} ${run} ${seq}`;
-      const own = this.metrics.get(key) ?? new Map<string, number>();
-      this.metrics.set(key, own);
-      const named = `${name} ${step}`;
-      if (!own.has(named)) own.set(named, value);
+    this.#putMetrics(contents.metrics);
+    let { seq, hash } = tip;
+    for (const entry of contents.changes) {
+      seq += 1;
+      hash = this.#hashed ? chainHash(hash, seq, entry) : Buffer.from(`${this.turn} ${seq}`);
+      this.changes.push({ seq, hash, entry });
     }
-    const linked = linkChanges(tip, contents.changes);
-    this.changes.push(...linked);
-    const { seq, hash } = linked.at(-1) ?? tip;
     return { seq, hash };
   }
 
@@ -154,23 +165,20 @@ export class MemoryLedger implements Ledger {
       tables.some((t) => t.table === name && t.rows.some((row) => String(row.id) === key));
     for (const { table, keys, rows, onConflict } of tables) {
       const there = this.table(table);
+      const uniques = onConflict === "update" ? (UNIQUE[table] ?? []) : [];
+      const ofExperiment = table === "trials" || table === "search_events";
       for (const row of rows) {
-        const primary = keyOf(keys, row);
-        if (onConflict === "nothing" && there.has(primary)) continue;
-        if (onConflict === "refuse" && there.has(primary))
-          throw new LedgerRefusal("23505", `${table}: ${primary} is there already`);
-        for (const unique of UNIQUE[table] ?? []) {
+        if (onConflict === "refuse" && there.has(keyOf(keys, row)))
+          throw new LedgerRefusal("23505", `${table}: ${keyOf(keys, row)} is there already`);
+        for (const unique of uniques) {
           const holder = this.#unique.get(`${table} ${keyOf(unique, row)}`);
-          if (holder !== undefined && holder !== primary && onConflict === "update")
+          if (holder !== undefined && holder !== keyOf(keys, row))
             throw new LedgerRefusal("23505", `${table}: ${keyOf(unique, row)} is there already`);
         }
-        const experiment =
-          table === "trials" || table === "search_events" ? row.experiment_id : null;
-        if (experiment !== null) {
-          const id = String(experiment);
-          if (!this.table("experiments").has(id) && !coming("experiments", id))
-            throw new LedgerRefusal("23503", `${table}: there is no experiment ${id}`);
-        }
+        if (!ofExperiment) continue;
+        const id = String(row.experiment_id);
+        if (!this.table("experiments").has(id) && !coming("experiments", id))
+          throw new LedgerRefusal("23503", `${table}: there is no experiment ${id}`);
       }
     }
     for (const id of experimentUpdates.keys())
@@ -196,7 +204,7 @@ export class MemoryLedger implements Ledger {
 
   #replace(table: Table, key: string, columns: Row): void {
     const there = table.get(key);
-    if (there) table.set(key, { ...there, ...(stored(columns) as Row) });
+    if (there) table.set(key, { ...there, ...columns });
   }
 
   #ackPast(acks: ReadonlyMap<number, number>): void {
@@ -227,9 +235,13 @@ export class MemoryLedger implements Ledger {
       .sort((a, b) => a.seq - b.seq);
     const decisions = this.rows<{ experiment_id: number; seq: number }>("decisions");
     const seqs = decisions.filter((d) => d.experiment_id === row.id).map((d) => d.seq);
-    const experiment = stored(row) as ExperimentRow;
+    // What is written at its creation alone is nobody's to change.
+    const experiment = { ...row, core: stored(row.core), search_state: stored(row.search_state) };
     return {
-      row: { ...experiment, best_objective: number(row.best_objective), owner: this.#owner },
+      row: {
+        ...(experiment as ExperimentRow),
+        ...{ best_objective: number(row.best_objective), owner: this.#owner },
+      },
       trials: trials.map((trial) => ({
         ...(stored(trial) as TrialRow),
         objective: number(trial.objective),
@@ -303,6 +315,12 @@ export interface SearchEventRow {
   readonly actions: readonly SearchAction[];
 }
 
+/** The states as they were made, which go on in memory; the rest of the row never changes. */
+const asMade = (row: Row): Row => ({
+  ...row,
+  ...{ core: stored(row.core), search_state: stored(row.search_state) },
+});
+
 const number = (value: WireNumber | null): number | null =>
   value === null ? null : fromWire(value);
 
@@ -311,10 +329,12 @@ export function stored(value: unknown): unknown {
   if (value === 0) return 0;
   if (typeof value !== "object" || value === null || value instanceof Date) return value;
   if (Array.isArray(value)) return value.map((item) => (item === undefined ? null : stored(item)));
-  const copy: Record<string, unknown> = {};
-  for (const key of Object.keys(value)) {
-    const item = (value as Record<string, unknown>)[key];
-    if (item !== undefined) copy[key] = stored(item);
+  // Copied whole and then mended: far cheaper than member by member, of which few are more than a number or a word.
+  const copy: Record<string, unknown> = { ...value };
+  for (const key of Object.keys(copy)) {
+    const item = copy[key];
+    if (item === undefined) delete copy[key];
+    else if (typeof item === "object" ? item !== null : item === 0) copy[key] = stored(item);
   }
   return copy;
 }

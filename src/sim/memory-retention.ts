@@ -6,7 +6,7 @@ import { createHash } from "node:crypto";
 import { Readable } from "node:stream";
 import type { TrialState } from "../core/lifecycle/trial.ts";
 import type { TrialFacts } from "../core/retention/retention.ts";
-import type { BlobSource, BlobStore, StoredBlob } from "../store/blobs.ts";
+import { BlobError, type BlobSource, type BlobStore, type StoredBlob } from "../store/blobs.ts";
 import type {
   ExperimentForRetention,
   RetentionStore,
@@ -19,6 +19,7 @@ import type {
   MarksRow,
   TrialRow,
 } from "../store/schema.ts";
+import { blobsOf } from "../store/tree.ts";
 import {
   LEASE_MS,
   type LeaseHolder,
@@ -31,15 +32,16 @@ import type { MemoryLedger } from "./memory-ledger.ts";
 /** Names alone for most; bytes for lists of files, which are read back. */
 export class MemoryBlobs implements BlobStore {
   readonly stored = new Map<string, Uint8Array>();
+  /** There is no room for anything new. */
+  full = false;
   /** Called before each deletion; may throw, as a server that dies there does. */
   beforeDelete: (hash: string) => void = () => undefined;
 
   async put(source: BlobSource, { expected }: { expected?: string } = {}): Promise<StoredBlob> {
-    const parts: Uint8Array[] = [];
-    for await (const part of source instanceof Uint8Array ? [source] : source) parts.push(part);
-    const bytes = Buffer.concat(parts);
+    const bytes = source instanceof Uint8Array ? source : await gathered(source);
     const hash = expected ?? createHash("sha256").update(bytes).digest("hex");
     const existed = this.stored.has(hash);
+    if (!existed && this.full) throw new BlobError("disk_full", "no room for another blob");
     this.stored.set(hash, bytes);
     return { hash, size: bytes.length, existed };
   }
@@ -79,6 +81,12 @@ export class MemoryBlobs implements BlobStore {
   }
 }
 
+async function gathered(source: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
+  const parts: Uint8Array[] = [];
+  for await (const part of source) parts.push(part);
+  return Buffer.concat(parts);
+}
+
 export class MemoryTrees implements TreeRegister {
   /** Snapshot → its blobs and their sizes. */
   readonly trees = new Map<string, Map<string, number>>();
@@ -94,7 +102,7 @@ export class MemoryTrees implements TreeRegister {
 
   async register({ hash, bytes, entries }: NamedTree): Promise<void> {
     const blobs = this.trees.get(hash) ?? new Map<string, number>();
-    for (const entry of entries) blobs.set(entry.hash, entry.size);
+    for (const part of entries.flatMap(blobsOf)) blobs.set(part.hash, part.size);
     this.trees.set(hash, blobs.set(hash, bytes));
   }
 
@@ -241,11 +249,12 @@ export class MemoryRetentionStore implements RetentionStore {
     const name = this.#ledger
       .rows<{ id: number; name: string }>("metric_names")
       .find((row) => row.name === metric);
+    if (name === undefined) return new Map();
     const last = new Map<string, { readonly seq: number; readonly value: number }>();
     for (const report of this.#ledger.table("reports").values()) {
       const { trial_id: trial, run, seq, step } = report as unknown as Report;
       if (!trials.has(trial)) continue;
-      const value = this.#ledger.metrics.get(`${trial} ${run} ${seq}`)?.get(`${name?.id} ${step}`);
+      const value = this.#ledger.metrics.get(`${trial} ${run} ${seq}`)?.get(`${name.id} ${step}`);
       const key = `${trial} ${run} ${step}`;
       if (value !== undefined && (last.get(key)?.seq ?? 0) < seq) last.set(key, { seq, value });
     }
@@ -268,6 +277,11 @@ export class MemoryRetentionStore implements RetentionStore {
 
   #trials(experiment: number): TrialRow[] {
     return this.#ledger.rows<TrialRow>("trials").filter((row) => row.experiment_id === experiment);
+  }
+
+  /** Nobody replays anything here, or goes on from somebody else's checkpoint. */
+  async held(): Promise<[]> {
+    return [];
   }
 
   async notRetained(): Promise<number[]> {

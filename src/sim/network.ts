@@ -4,7 +4,7 @@
  */
 import { keyed, type Random } from "../base/random.ts";
 import { ContrailError } from "../protocol/errors.ts";
-import type { OrdersReply } from "../protocol/runner-wire.ts";
+import type { OrdersReply, SyncReply } from "../protocol/runner-wire.ts";
 import type { RunnerClient } from "../runner/machine.ts";
 import {
   type BlobPurpose,
@@ -12,7 +12,7 @@ import {
   ServerFailure,
   type ServerFailureKind,
 } from "../runner/server-client.ts";
-import { chance } from "./scenario.ts";
+import { chance } from "./draws.ts";
 import type { SimContext } from "./sim-context.ts";
 import type { SimServer } from "./sim-server.ts";
 import type { Life, SimClock } from "./timeline.ts";
@@ -42,11 +42,19 @@ export class Network {
   readonly #calls = new Set<Call>();
   /** What is swallowed while a cut lasts, by runner. */
   readonly cuts = new Map<string, Cut>();
+  /** Told of a request that will be late, as it is sent. */
+  onLate: (runner: string) => void = () => undefined;
+  /** Told of each answer with orders that reaches a runner, before that one heeds it. */
+  onOrders: (from: Caller, asked: number, reply: OrdersReply | SyncReply) => void = () => undefined;
 
   constructor(context: SimContext, server: () => SimServer | null) {
     this.#context = context;
     this.#server = server;
     this.#random = keyed(context.scenario.seed, "network");
+  }
+
+  get ordersHeld(): number {
+    return this.#context.faults.ordersHeld;
   }
 
   /** For the trace: what the runner learns of what it is to do. */
@@ -67,7 +75,12 @@ export class Network {
 
   send<T>(
     from: Caller,
-    options: { readonly timeoutMs: number; readonly signal?: AbortSignal | undefined },
+    options: {
+      readonly timeoutMs: number;
+      readonly signal?: AbortSignal | undefined;
+      /** Of its answer: that it is held back on its way; chance. */
+      readonly held?: number;
+    },
     handle: (server: SimServer) => Promise<T>,
   ): Promise<T> {
     return new Promise((resolve, reject) => {
@@ -77,7 +90,7 @@ export class Network {
         settled = true;
         cancel();
         options.signal?.removeEventListener("abort", abort);
-        if (from.life.alive) tell();
+        this.#context.timeline.reach(from.life, tell);
       };
       const fail = (kind: ServerFailureKind, text: string) =>
         settle(() => reject(new ServerFailure(kind, text)));
@@ -86,16 +99,21 @@ export class Network {
         fail("unreachable", `no answer within ${options.timeoutMs} ms`),
       );
       options.signal?.addEventListener("abort", abort, { once: true });
-      const back = { answer: (value: T) => settle(() => resolve(value)), fail };
+      const back = {
+        answer: (value: T) => settle(() => resolve(value)),
+        ...{ fail, held: options.held ?? 0 },
+      };
       const { faults } = this.#context;
       if (chance(this.#random, faults.doubled))
         this.#carry(from.runner, handle, null, this.#random.below(LATE_MS_MAX));
-      this.#carry(from.runner, handle, back, this.#latency());
+      const afterMs = this.#latency();
+      if (afterMs > LATENCY_MS_MAX) this.onLate(from.runner);
+      this.#carry(from.runner, handle, back, afterMs);
     });
   }
 
-  #latency(): number {
-    const late = chance(this.#random, this.#context.faults.late);
+  #latency(held = 0): number {
+    const late = chance(this.#random, Math.max(held, this.#context.faults.late));
     return 1 + this.#random.below(late ? LATE_MS_MAX : LATENCY_MS_MAX);
   }
 
@@ -105,6 +123,7 @@ export class Network {
     back: {
       answer: (value: T) => void;
       fail: (kind: ServerFailureKind, text: string) => void;
+      readonly held: number;
     } | null,
     afterMs: number,
   ): void {
@@ -131,14 +150,16 @@ export class Network {
       const reply = (tell: () => void): void => {
         if (!this.#calls.delete(call)) return;
         if (lost(this.#context.faults.replyLost, "down")) return;
-        timeline.after(this.#latency(), tell);
+        timeline.after(this.#latency(back?.held), tell);
       };
-      handle(server).then(
-        (value) => reply(() => back?.answer(value)),
-        (error: unknown) => {
-          if (!(error instanceof ContrailError)) this.#context.fail(error);
-          else reply(() => back?.fail(this.#kindOf(error), error.message));
-        },
+      timeline.reach(server.life, () =>
+        handle(server).then(
+          (value) => reply(() => back?.answer(value)),
+          (error: unknown) => {
+            if (!(error instanceof ContrailError)) this.#context.fail(error);
+            else reply(() => back?.fail(this.#kindOf(error), error.message));
+          },
+        ),
       );
     });
   }
@@ -168,16 +189,23 @@ export class SimClient implements RunnerClient {
   async json(options: RequestOptions): Promise<unknown> {
     const { path, body } = options;
     const text = body === undefined ? "" : body.toString();
-    const [, name, query] = /\/runners\/[^/]+\/(\w+)(?:\?(.*))?$/.exec(path) ?? [];
-    const reply = await this.#network.send<unknown>(this.#from, options, async (server) => {
+    const [, name, query, asked, wait, boot] = ASKED.exec(path) ?? [];
+    const held = name === "orders" ? this.#network.ordersHeld : 0;
+    const how = { ...options, held };
+    const reply = await this.#network.send<unknown>(this.#from, how, async (server) => {
       if (name === "sync") return server.sync(this.runnerId, text);
       if (name === "logs") return server.logs(this.runnerId, text);
-      const asked = new URLSearchParams(query);
-      const numbers = [Number(asked.get("after")), Number(asked.get("wait_ms"))] as const;
-      return server.orders(this.runnerId, asked.get("boot"), ...numbers);
+      const life = decodeURIComponent(boot as string);
+      return server.orders(this.runnerId, life, Number(asked), Number(wait));
     });
-    if (name !== "logs")
-      this.#network.heard(`${this.runnerId} ${name} ${query ?? ""}`, reply as OrdersReply);
+    if (name !== "logs") {
+      this.#network.heard(
+        `${this.runnerId} ${name} ${query?.slice(1) ?? ""}`,
+        reply as OrdersReply,
+      );
+      const after = name === "sync" ? SYNC_AFTER.exec(text)?.[1] : asked;
+      this.#network.onOrders(this.#from, Number(after), reply as OrdersReply | SyncReply);
+    }
     return reply;
   }
 
@@ -198,3 +226,7 @@ export class SimClient implements RunnerClient {
 }
 
 const BLOBS = { timeoutMs: 60_000 };
+/** What is asked, and of a poll from where on, how long it waits, and who asks. */
+const ASKED = /\/runners\/[^/]+\/(\w+)(\?after=(\d+)&wait_ms=(\d+)&boot=(.*))?$/;
+/** At the beginning of its text. */
+const SYNC_AFTER = /"ordersAfter":(\d+)/;

@@ -8,6 +8,8 @@ import type { KeptCheckpoint } from "../runner/kept-files.ts";
 import type { SpoolFiles } from "../runner/spool-segment.ts";
 import type { LaunchNote } from "../runner/state-folder.ts";
 
+const FILE_BYTES = 256;
+
 interface File {
   bytes: Buffer;
   length: number;
@@ -42,7 +44,7 @@ export class NodeDisk implements SpoolFiles {
     let file = folder.get(path.slice(cut + 1));
     if (flags === "w+") {
       this.need();
-      file = { bytes: Buffer.alloc(256), length: 0 };
+      file = { bytes: Buffer.allocUnsafe(FILE_BYTES), length: 0 };
       folder.set(path.slice(cut + 1), file);
     }
     if (!file) throw new Error(`${path}: no such file`);
@@ -70,10 +72,12 @@ export class NodeDisk implements SpoolFiles {
     const file = this.#file(fd);
     const end = at + length;
     if (end > file.bytes.length) {
-      const grown = Buffer.alloc(Math.max(end, 2 * file.bytes.length));
+      const grown = Buffer.allocUnsafe(Math.max(end, 2 * file.bytes.length));
       file.bytes.copy(grown, 0, 0, file.length);
       file.bytes = grown;
     }
+    // What was allocated is not empty.
+    if (at > file.length) file.bytes.fill(0, file.length, at);
     file.bytes.set(bytes.subarray(offset, offset + length), at);
     file.length = Math.max(file.length, end);
     return length;

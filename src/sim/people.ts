@@ -2,8 +2,10 @@
 import type { JsonObject } from "../base/json.ts";
 import { ContrailError } from "../protocol/errors.ts";
 import { toSearch, toSettings } from "../server/translate.ts";
+import { spaceOf } from "./drawn-config.ts";
+import type { Submission } from "./drawn-work.ts";
 import type { MemoryLedger } from "./memory-ledger.ts";
-import type { Act, Submission } from "./scenario.ts";
+import type { Act } from "./scenario.ts";
 import type { SimContext } from "./sim-context.ts";
 import type { SimServer } from "./sim-server.ts";
 import { drawnStorage } from "./tidying.ts";
@@ -46,20 +48,22 @@ export class People {
       timeline.after(AGAIN_MS, () => this.#submit(submission));
     };
     if (!server?.ready) return again();
-    if (this.#ledger.table("idempotency").has(`1 ${submission.key}`)) {
-      this.taken.add(submission.key);
-      return;
-    }
-    this.#create(server, submission).then(
-      (id) => {
-        this.#context.trace("person", `${submission.key} is experiment ${id}`);
+    timeline.reach(server.life, () => {
+      if (this.#ledger.table("idempotency").has(`1 ${submission.key}`)) {
         this.taken.add(submission.key);
-      },
-      (error: unknown) => {
-        if (error instanceof ContrailError) again();
-        else this.#context.fail(error);
-      },
-    );
+        return;
+      }
+      this.#create(server, submission).then(
+        (id) => {
+          this.#context.trace("person", `${submission.key} is experiment ${id}`);
+          this.taken.add(submission.key);
+        },
+        (error: unknown) => {
+          if (error instanceof ContrailError) again();
+          else this.#context.fail(error);
+        },
+      );
+    });
     // A server that dies answers nobody.
     timeline.after(10_000, () => {
       if (!this.taken.has(submission.key) && !server.life.alive) again();
@@ -70,7 +74,7 @@ export class People {
     const kept = drawnStorage(this.#context.scenario.seed, key);
     const config = { ...drawn, checkpoint_storage: kept };
     const seed = config.reproducibility.experiment_seed ?? 0;
-    const { search, reason } = toSearch(config, seed);
+    const { search, reason } = toSearch(config, seed, spaceOf(config));
     const settings = toSettings(config, search);
     return server.loop.submit({
       name: "create experiment",
@@ -115,19 +119,15 @@ export class People {
   #user(server: SimServer, verb: Act["verb"], id: number, trial: number | undefined): void {
     const whom = trial === undefined ? {} : { trial };
     this.#context.trace("person", `${verb}s ${trial === undefined ? id : `${id}.${trial}`}`);
-    server.loop
-      .submit({
-        name: verb,
-        run: (world, turn) => {
-          const live = world.experiments.get(id);
-          // What somebody saw may have been taken back with the turn that made it.
-          if (live && (trial === undefined || live.x.trials.has(trial)))
-            world.apply(turn, live, { type: "user", verb, actor: "ada", ...whom });
-        },
-      })
-      .catch((error: unknown) => {
-        if (!(error instanceof ContrailError)) this.#context.fail(error);
-      });
+    server.command({
+      name: verb,
+      run: (world, turn) => {
+        const live = world.experiments.get(id);
+        // What somebody saw may have been taken back with the turn that made it.
+        if (live && (trial === undefined || live.x.trials.has(trial)))
+          world.apply(turn, live, { type: "user", verb, actor: "ada", ...whom });
+      },
+    });
   }
 
   /** Wakes whatever was paused, and after a while ends what never will. */

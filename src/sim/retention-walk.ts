@@ -41,13 +41,21 @@ import { toSearch, toSettings } from "../server/translate.ts";
 import { World } from "../server/world.ts";
 import { BlobGate } from "../store/blob-gate.ts";
 import { canonicalTree } from "../store/snapshot.ts";
+import { chance, pick } from "./draws.ts";
 import { MemoryLedger } from "./memory-ledger.ts";
 import { MemoryBlobs, MemoryRetentionStore, MemoryTrees } from "./memory-retention.ts";
 import { RetentionOracle } from "./retention-oracle.ts";
-import { chance, drawScenario, pick } from "./scenario.ts";
+import { drawScenario } from "./scenario.ts";
 
 const SLOTS = ["cpu:0", "cpu:1", "cpu:2", "cpu:3"].map((id) => ({
-  ...{ id, kind: "cpu" as const, runner: "local", node: "here", description: "a core" },
+  ...{
+    id,
+    kind: "cpu" as const,
+    runner: "local",
+    node: "here",
+    pool: "default",
+    description: "a core",
+  },
 }));
 const RUNNER = { kind: "runner", runner: "local" } as const;
 const PERSON = { kind: "user", userId: 1, name: "ada", scope: "user", tokenId: "t" } as const;

@@ -7,64 +7,13 @@
  */
 import { keyed, type Random } from "../base/random.ts";
 import type { LeaseLimits } from "../core/lease/lease.ts";
-import { checkConfigValue, type ExperimentConfig } from "../protocol/config/config.ts";
 import { DEFAULT_LEASE } from "../server/leases.ts";
+import { SEARCH_SNAPSHOT_EVERY } from "../server/live-experiment.ts";
 import { LOCAL_RUNNER } from "../server/world.ts";
-
-export interface Faults {
-  /** Of a request, on its way there or its answer on the way back; chances. */
-  readonly requestLost: number;
-  readonly replyLost: number;
-  readonly doubled: number;
-  readonly late: number;
-  /** Mean time between two of these; 0 = never. Milliseconds. */
-  readonly serverCrashEveryMs: number;
-  readonly runnerCrashEveryMs: number;
-  readonly processDeathEveryMs: number;
-  readonly nodeLossEveryMs: number;
-  readonly partitionEveryMs: number;
-  readonly clockEveryMs: number;
-  readonly diskFullEveryMs: number;
-  /** In good order: told to, and given its time. */
-  readonly runnerStopEveryMs: number;
-  readonly serverStopEveryMs: number;
-  /** Of asking the engine about a runner: that it cannot tell; chance. */
-  readonly engineUnknown: number;
-  /** Of a commit; chances. */
-  readonly commitFails: number;
-  readonly commitUnknown: number;
-  readonly commitRefused: number;
-  readonly commitSlow: number;
-  /** Most that any commit takes beyond what it must. */
-  readonly commitMsMax: number;
-  readonly readFails: number;
-  /** Of starting a rank; chance. */
-  readonly spawnFails: number;
-}
-
-export const PEACE: Faults = {
-  requestLost: 0,
-  replyLost: 0,
-  doubled: 0,
-  late: 0,
-  serverCrashEveryMs: 0,
-  runnerCrashEveryMs: 0,
-  processDeathEveryMs: 0,
-  nodeLossEveryMs: 0,
-  partitionEveryMs: 0,
-  clockEveryMs: 0,
-  diskFullEveryMs: 0,
-  runnerStopEveryMs: 0,
-  serverStopEveryMs: 0,
-  engineUnknown: 0,
-  commitFails: 0,
-  commitUnknown: 0,
-  commitRefused: 0,
-  commitSlow: 0,
-  commitMsMax: 0,
-  readFails: 0,
-  spawnFails: 0,
-};
+import { drawSubmission, type Submission } from "./drawn-work.ts";
+import { chance, pick } from "./draws.ts";
+import { drawFaults, type Faults } from "./faults.ts";
+import { drawSize, type Size } from "./sizes.ts";
 
 export const BEHAVIOURS = [
   "normal",
@@ -87,13 +36,6 @@ export const BEHAVIOURS = [
 ] as const;
 export type Behaviour = (typeof BEHAVIOURS)[number];
 
-export interface Submission {
-  readonly key: string;
-  readonly atMs: number;
-  readonly config: ExperimentConfig;
-  readonly paused: boolean;
-}
-
 export interface Act {
   readonly atMs: number;
   readonly verb: "activate" | "pause" | "cancel" | "kill";
@@ -102,14 +44,25 @@ export interface Act {
   readonly trial: number | null;
 }
 
+/** The server is started anew, by a person: in good order or not. */
+export interface Restart {
+  readonly atMs: number;
+  readonly how: "kill" | "stop";
+}
+
 export interface Scenario {
   readonly seed: number;
+  readonly size: Size;
   /** Of the first runner: as many as the widest trial may want. */
   readonly slots: number;
   readonly runners: readonly { readonly id: string; readonly slots: number }[];
   readonly lease: LeaseLimits;
   readonly submissions: readonly Submission[];
   readonly acts: readonly Act[];
+  /** Some of them when all else is well again. */
+  readonly restarts: readonly Restart[];
+  /** A search is saved after so many events. */
+  readonly searchSnapshotEvery: number;
   readonly faults: Faults;
   /** When they stop. */
   readonly healAtMs: number;
@@ -122,26 +75,30 @@ export interface Scenario {
   readonly strange: readonly Behaviour[];
 }
 
-export function drawScenario(seed: number): Scenario {
+/** @param size for those who compare sizes */
+export function drawScenario(seed: number, size = drawSize(keyed(seed, "size"))): Scenario {
   const random = keyed(seed, "scenario");
-  const slots = 1 + random.below(8);
-  const healAtMs = 4_000 + random.below(chance(random, 0.1) ? 40_000 : 10_000);
-  const experiments = 1 + random.below(random.below(4) + 1);
-  const submissions = Array.from({ length: experiments }, (_, index) =>
-    drawSubmission(keyed(seed, "submission", index), index, { slots, untilMs: healAtMs / 2 }),
+  const slots = 1 + random.below(size.slots);
+  const healAtMs = Math.round(
+    size.pace * (4_000 + random.below(chance(random, 0.1) ? 40_000 : 10_000)),
   );
-  const acts = Array.from(
-    { length: chance(random, 0.6) ? random.below(chance(random, 0.3) ? 30 : 10) : 0 },
-    () => drawAct(random, healAtMs),
+  const experiments = 1 + random.below(random.below(size.experiments) + 1);
+  const submissions = Array.from({ length: experiments }, (_, index) =>
+    drawSubmission(keyed(seed, "submission", index), index, { slots, untilMs: healAtMs / 2, size }),
+  );
+  const busy = chance(random, 0.3) ? size.acts * 3 : size.acts;
+  const acts = Array.from({ length: chance(random, 0.6) ? random.below(busy) : 0 }, () =>
+    drawAct(random, healAtMs),
   );
   const strange = BEHAVIOURS.slice(1).filter(() => chance(random, 0.4));
   return {
-    seed,
-    slots,
-    ...drawRunners(keyed(seed, "runners"), slots),
+    ...{ seed, size, slots },
+    ...drawRunners(keyed(seed, "runners"), slots, size),
     submissions,
     acts: acts.sort((a, b) => a.atMs - b.atMs),
-    faults: drawFaults(random, keyed(seed, "more faults")),
+    restarts: drawRestarts(keyed(seed, "restarts"), healAtMs),
+    searchSnapshotEvery: drawSnapshots(keyed(seed, "snapshots")),
+    faults: drawFaults(random, keyed(seed, "more faults"), size),
     healAtMs,
     stepMs: 50 + random.below(400),
     checkpointEverySteps: random.below(4),
@@ -151,8 +108,12 @@ export function drawScenario(seed: number): Scenario {
 }
 
 /** Leases are short where they are to run out: a minute is longer than most runs. */
-function drawRunners(random: Random, slots: number): Pick<Scenario, "runners" | "lease"> {
-  const more = chance(random, 0.5) ? 1 + random.below(2) : 0;
+function drawRunners(
+  random: Random,
+  slots: number,
+  size: Size,
+): Pick<Scenario, "runners" | "lease"> {
+  const more = chance(random, 0.5) ? 1 + random.below(size.runners - 1) : 0;
   const others = Array.from({ length: more }, (_, i) => ({
     id: "bc"[i] ?? "",
     slots: 1 + random.below(4),
@@ -166,44 +127,18 @@ function drawRunners(random: Random, slots: number): Pick<Scenario, "runners" | 
   };
 }
 
-export const chance = (random: Random, probability: number): boolean => random.unit() < probability;
-
-export function pick<T>(random: Random, list: readonly T[]): T | undefined {
-  return list[random.below(list.length)];
+/** Whoever starts a server anew wants nothing but to find everything as it was. */
+function drawRestarts(random: Random, healAtMs: number): Restart[] {
+  const count = chance(random, 0.35) ? 1 + random.below(3) : 0;
+  return Array.from({ length: count }, () => ({
+    atMs: 500 + random.below(2 * healAtMs),
+    how: chance(random, 0.5) ? "kill" : "stop",
+  }));
 }
 
-/** Swarm: a fault is in the mix or it is not. */
-function drawFaults(random: Random, other: Random): Faults {
-  if (chance(random, 0.05)) return PEACE;
-  const share = (max: number): number => (chance(random, 0.5) ? random.unit() * max : 0);
-  const every = (fromMs: number, toMs: number): number =>
-    chance(random, 0.4) ? fromMs + random.below(toMs - fromMs) : 0;
-  const rarely = (fromMs: number, toMs: number): number =>
-    chance(other, 0.2) ? fromMs + other.below(toMs - fromMs) : 0;
-  return {
-    requestLost: share(0.3),
-    replyLost: share(0.3),
-    doubled: share(0.4),
-    late: share(0.3),
-    serverCrashEveryMs: every(1_000, 12_000),
-    runnerCrashEveryMs: every(2_000, 16_000),
-    processDeathEveryMs: every(1_000, 12_000),
-    nodeLossEveryMs: chance(random, 0.4) ? every(4_000, 25_000) : 0,
-    partitionEveryMs: every(2_000, 16_000),
-    clockEveryMs: every(1_000, 8_000),
-    diskFullEveryMs: every(2_000, 12_000),
-    runnerStopEveryMs: rarely(3_000, 16_000),
-    serverStopEveryMs: rarely(4_000, 20_000),
-    engineUnknown: chance(other, 0.7) ? other.unit() : 0,
-    commitFails: share(0.15),
-    commitUnknown: share(0.15),
-    commitRefused: chance(random, 0.2) ? share(0.05) : 0,
-    commitSlow: share(0.2),
-    commitMsMax: Math.ceil(share(600)),
-    readFails: share(0.2),
-    spawnFails: chance(random, 0.3) ? share(0.2) : 0,
-  };
-}
+/** In earnest so rarely that seconds would not see it. */
+const drawSnapshots = (random: Random): number =>
+  chance(random, 0.3) ? SEARCH_SNAPSHOT_EVERY : 1 + random.below(12);
 
 function drawAct(random: Random, healAtMs: number): Act {
   const mild = chance(random, 0.7);
@@ -220,127 +155,6 @@ function drawAct(random: Random, healAtMs: number): Act {
   };
 }
 
-const METHODS = [
-  "single",
-  "random",
-  "grid",
-  "asha",
-  "asha",
-  "hyperband",
-  "adaptive_asha",
-  "adaptive_asha",
-  null,
-] as const;
-
-function drawSubmission(
-  random: Random,
-  index: number,
-  cluster: { readonly slots: number; readonly untilMs: number },
-): Submission {
-  const { slots, untilMs } = cluster;
-  const config = drawConfig(random, index, slots);
-  return {
-    key: `submission ${index}`,
-    atMs: index === 0 ? 20 : random.below(untilMs),
-    config,
-    paused: chance(random, 0.1),
-  };
-}
-
-function drawConfig(random: Random, index: number, slots: number): ExperimentConfig {
-  const document = {
-    name: `work-${index}`,
-    ...{ workspace: "default", project: "default", entrypoint: "train" },
-    max_restarts: random.below(4),
-    // Of those who ignore it; a real one is an hour.
-    preemption_timeout: 1 + random.below(10),
-    reproducibility: { experiment_seed: random.uint32() },
-    resources: {
-      slots_per_trial: chance(random, 0.8) ? 1 : 1 + random.below(slots),
-      ...(chance(random, 0.2) ? { max_slots: slots } : {}),
-      priority: 1 + random.below(99),
-    },
-    hyperparameters: {
-      rate: { type: "log", base: 10, minval: -4, maxval: -1, count: 3 },
-      kind: { type: "categorical", vals: ["a", "b"] },
-    },
-    ...(chance(random, 0.35) ? { budget: drawBudget(random) } : {}),
-    searcher: drawSearcher(random),
-  };
-  const reading = checkConfigValue(perhapsDeterministic(document));
-  if (!reading.ok)
-    throw new Error(
-      `a scenario with a configuration that is refused: ${reading.issues.map((issue) => `${issue.path}: ${issue.message}`).join("; ")}`,
-    );
-  return reading.config;
-}
-
-/** Some are, of those that may be. No draw is spent on it, so that what a seed stands for stays what it was. */
-function perhapsDeterministic<
-  D extends { reproducibility: { experiment_seed: number }; budget?: object; searcher: object },
->(document: D): D {
-  const { reproducibility, budget = {}, searcher } = document;
-  const clocks = { ...budget, ...searcher } as Record<string, unknown>;
-  const byClock = ["steps", "time", "slot_hours", "time_metric"].some((name) => name in clocks);
-  if (reproducibility.experiment_seed % 3 !== 0 || byClock || clocks.straggler_factor)
-    return document;
-  return { ...document, reproducibility: { ...reproducibility, deterministic_search: true } };
-}
-
-function drawBudget(random: Random): Record<string, unknown> {
-  switch (random.below(4)) {
-    case 0:
-      return { steps: 1 + random.below(30) };
-    case 1:
-      return { time: 1 + random.below(15) };
-    case 2:
-      return { slot_hours: (1 + random.below(60)) / 3600 };
-    default:
-      return { trials: 6 + random.below(6) };
-  }
-}
-
-function drawSearcher(random: Random): Record<string, unknown> {
-  const name = pick(random, METHODS) ?? null;
-  const byTime = chance(random, 0.15) && name !== "single";
-  const length = 1 + random.below(chance(random, 0.1) ? 12 : 4);
-  const common = {
-    ...(name === null ? {} : { name }),
-    metric: "loss",
-    smaller_is_better: chance(random, 0.8),
-    ...(byTime ? { max_time: length, time_metric: "time" } : { max_length: { epochs: length } }),
-  };
-  const many = { max_trials: 1 + random.below(chance(random, 0.15) ? 12 : 5) };
-  const concurrent = { max_concurrent_trials: random.below(5) };
-  switch (name) {
-    case "single":
-      return chance(random, 0.3) ? { ...common, metric: null } : common;
-    case "grid":
-      return { ...common, ...concurrent };
-    case "random":
-      return { ...common, ...many, ...concurrent };
-    case "hyperband":
-      return {
-        ...common,
-        ...many,
-        divisor: 2 + random.below(2),
-        straggler_factor: random.below(3),
-      };
-    case "asha":
-    case "adaptive_asha":
-      return {
-        ...common,
-        ...many,
-        ...concurrent,
-        divisor: 2 + random.below(3),
-        stop_once: chance(random, 0.4),
-        ...(name === "asha" && chance(random, 0.5) ? { num_rungs: 1 + random.below(3) } : {}),
-      };
-    default:
-      return { ...common, ...many, ...concurrent };
-  }
-}
-
 /** How a trial's program behaves, and at which step it begins to. */
 export function behaviourOf(
   scenario: Scenario,
@@ -351,6 +165,6 @@ export function behaviourOf(
   return {
     behaviour: strange ?? "normal",
     step: 1 + random.below(4),
-    code: 1 + random.below(100),
+    code: 1 + random.below(255),
   };
 }

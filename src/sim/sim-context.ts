@@ -1,7 +1,8 @@
 /** What all parts of one run share: time, the scenario, the trace, and the place where broken rules are told. */
 import type { SpoolStream } from "../runner/spool.ts";
-import { type Behaviour, behaviourOf, type Faults, type Scenario } from "./scenario.ts";
-import { Timeline } from "./timeline.ts";
+import type { Faults } from "./faults.ts";
+import { type Behaviour, behaviourOf, type Scenario } from "./scenario.ts";
+import { type Life, Timeline } from "./timeline.ts";
 import type { Trace } from "./trace.ts";
 
 /** A rule that did not hold; ends the run. */
@@ -14,6 +15,12 @@ export class Broken extends Error {
   }
 }
 
+/** The runner that has opened a spool, and what it lies on. */
+export interface SpoolOwner {
+  readonly crash: () => void;
+  readonly disk: { full: boolean };
+}
+
 export class SimContext {
   readonly timeline = new Timeline();
   readonly scenario: Scenario;
@@ -21,10 +28,18 @@ export class SimContext {
   faults: Faults;
   /** Allocations that were ended with nobody knowing whether their processes live. */
   readonly givenUp = new Set<string>();
+  /** Allocation → steps of the checkpoints that its runner has taken over. */
+  readonly takenOver = new Map<string, Set<number>>();
   readonly #trace: Trace;
   readonly #behaviours = new Map<string, Behaviour>();
   /** Told of every spool that is opened. */
-  watchSpool: (allocation: string, spool: SpoolStream) => void = () => undefined;
+  watchSpool: (allocation: string, spool: SpoolStream, by: SpoolOwner) => void = () => undefined;
+
+  /** Told before a runner begins an allocation. */
+  onBegun: (allocation: string, by: Life) => void = () => undefined;
+
+  /** Asked before a runner makes a note for its successor. */
+  noteFails: () => boolean = () => false;
 
   constructor(scenario: Scenario, trace: Trace) {
     this.scenario = scenario;

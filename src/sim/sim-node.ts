@@ -5,10 +5,13 @@
  * Modelled are only what the kernel and the file system do: starting and signalling processes, pipes, sockets,
  * files. They do it in virtual time, and badly where the scenario says so.
  */
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
+import { contentOf } from "../base/content.ts";
 import { keyed, type Random } from "../base/random.ts";
 import type { Sighting } from "../core/lease/lease.ts";
+import { EMPTY_PART } from "../protocol/record-part.ts";
 import type { LaunchSpec, Tree } from "../protocol/runner-wire.ts";
+import type { Captured, CaptureRequest } from "../runner/capture/capture.ts";
 import { CheckpointKeeper, type CheckpointKeeperOptions } from "../runner/checkpoint-keeper.ts";
 import type { KeptFiles } from "../runner/kept-files.ts";
 import type { Machine } from "../runner/machine.ts";
@@ -16,31 +19,37 @@ import type { RankSetOptions } from "../runner/rank-set.ts";
 import { Runner } from "../runner/runner.ts";
 import { Spool, type SpoolStream } from "../runner/spool.ts";
 import type { TrialSocketEvents } from "../runner/trial-socket.ts";
+import type { PreparedWorkspace } from "../runner/workspace.ts";
 import { canonicalTree } from "../store/snapshot.ts";
+import { chance } from "./draws.ts";
 import type { SimClient } from "./network.ts";
-import { NodeDisk } from "./node-disk.ts";
+import { DiskFull, NodeDisk } from "./node-disk.ts";
 import { ProcessTable } from "./process-table.ts";
-import { chance } from "./scenario.ts";
 import type { SimContext } from "./sim-context.ts";
 import { SimRanks } from "./sim-ranks.ts";
 import { SimSocket } from "./sim-socket.ts";
-import { type Life, SimClock, trueTime } from "./timeline.ts";
+import { type Life, newLife, SimClock, trueTime } from "./timeline.ts";
 
-const LOOK_EVERY_MS = 20;
-const NO_BYTES = new Blob([]);
+const NO_BYTES = contentOf(new Uint8Array());
 
 export const folderOf = (id: string): string => `allocations/${id}`;
 const idOf = (folder: string): string => folder.slice("allocations/".length);
 
-const sha256 = (text: string): string => createHash("sha256").update(text).digest("hex");
-const FROZEN = sha256("frozen");
+const FROZEN = hash("sha256", "frozen");
+/** Runs save much the same: each content is hashed once, whichever seed it belongs to. */
+const scanned = new Map<string, { readonly tree: Tree; readonly hash: string }>();
 
 /** The files of a checkpoint: one that changes at every step, one that never does. */
-export function treeOf(content: string): Tree {
-  return [
+function scanOf(content: string): { readonly tree: Tree; readonly hash: string } {
+  const known = scanned.get(content);
+  if (known) return known;
+  const tree = [
     { path: "frozen", size: 100, hash: FROZEN, executable: false },
-    { path: "model", size: 1000, hash: sha256(content), executable: false },
+    { path: "model", size: 1000, hash: hash("sha256", content), executable: false },
   ];
+  const scan = { tree, hash: canonicalTree(tree).hash };
+  scanned.set(content, scan);
+  return scan;
 }
 
 /** What one runner process can do to the node. Dies with it. */
@@ -65,7 +74,7 @@ class SimMachine implements Machine {
       has: (id: string) => disk.ended.has(id) || this.#endedHere.has(id),
       add: (id: string) => {
         this.#endedHere.add(id);
-        disk.need();
+        this.#needForNote();
         disk.ended.add(id);
       },
     };
@@ -80,8 +89,18 @@ class SimMachine implements Machine {
   }
 
   begin(place: { readonly id: string; readonly fence: number }): void {
-    this.#node.disk.need();
+    this.#node.context.onBegun(place.id, this.#life);
+    this.#needForNote();
     this.#node.disk.notes.set(place.id, { id: place.id, fence: place.fence });
+  }
+
+  /** @throws DiskFull */
+  #needForNote(): void {
+    const { disk, context } = this.#node;
+    disk.need();
+    if (!context.noteFails()) return;
+    context.trace("disk", `the disk of ${this.#node.id} does not take a note`);
+    throw new DiskFull();
   }
 
   noteOf(id: string) {
@@ -105,7 +124,11 @@ class SimMachine implements Machine {
 
   async tidy(): Promise<void> {}
 
-  async prepare(launch: LaunchSpec, folder: string, signal: AbortSignal) {
+  async prepare(
+    launch: LaunchSpec,
+    { folder }: { readonly folder: string },
+    { signal }: { readonly signal: AbortSignal },
+  ): Promise<PreparedWorkspace> {
     await this.#patience(30);
     const { restore } = launch;
     for (let found = restore === null; !found; ) {
@@ -118,10 +141,24 @@ class SimMachine implements Machine {
     return { code: `${folder}/code`, data: {}, restore: restore && { step: restore.step, path } };
   }
 
+  /** Sooner or later than the program's first report, or its end. */
+  async capture({ launch }: CaptureRequest): Promise<Captured> {
+    await this.#patience(1 + (launch.seed % 700));
+    return { environment: EMPTY_PART, own: EMPTY_PART };
+  }
+
+  newTask(): never {
+    throw new Error("nothing that the simulator draws is a task");
+  }
+
+  async keepLeft(): Promise<void> {}
+
   openSpool(folder: string, name: "events" | "logs"): SpoolStream {
     // Small segments, so that a run of seconds sees several.
     const spool = Spool.open(folder, name, { files: this.#node.disk, segmentMaxBytes: 1500 });
-    if (name === "events") this.#node.context.watchSpool(idOf(folder), spool);
+    const crash = () => this.#life.alive && this.#node.crash("is killed as it writes");
+    const { disk, context } = this.#node;
+    if (name === "events") context.watchSpool(idOf(folder), spool, { crash, disk });
     return spool;
   }
 
@@ -158,8 +195,7 @@ class SimMachine implements Machine {
       found: async () => [...kept].map(([number, { checkpoint }]) => ({ number, checkpoint })),
       scan: async (number) => {
         await this.#patience(5);
-        const tree = treeOf(kept.get(number)?.content ?? "");
-        return { tree, hash: canonicalTree(tree).hash, blob: async () => NO_BYTES };
+        return { ...scanOf(kept.get(number)?.content ?? ""), blob: () => NO_BYTES };
       },
       drop: async (number) => {
         kept.delete(number);
@@ -184,9 +220,11 @@ export class SimNode {
   readonly skew = trueTime();
   readonly #random: Random;
   readonly #newClient: (life: Life, clock: SimClock) => SimClient;
-  #life: Life = { alive: false };
+  #life: Life = { alive: false, stalledUntilMs: 0 };
   #runner: Runner | null = null;
   #boots = 0;
+  /** Told when the runner that lives now does not any more. */
+  #gone: (() => void)[] = [];
   /** Without power nothing starts. */
   #powered = true;
 
@@ -214,7 +252,7 @@ export class SimNode {
   start(): void {
     if (this.#life.alive || !this.#powered) return;
     const { context } = this;
-    this.#life = { alive: true };
+    this.#life = newLife();
     const life = this.#life;
     const clock = new SimClock(context.timeline, life, this.skew);
     const client = this.#newClient(life, clock);
@@ -236,7 +274,7 @@ export class SimNode {
   /** The runner dies at once. Kernel and guardian end most of what it had started; its successor the rest. */
   crash(why: string): void {
     if (!this.#life.alive) return;
-    this.#life.alive = false;
+    this.#end();
     this.context.trace("runner", `${this.id} ${why}`);
     const thorough = chance(this.#random, 0.7);
     for (const process of this.processes.all()) {
@@ -248,25 +286,32 @@ export class SimNode {
     this.context.timeline.after(500 + this.#random.below(4000), () => this.start());
   }
 
+  #end(): void {
+    this.#life.alive = false;
+    for (const tell of this.#gone.splice(0)) tell();
+  }
+
   /** Told to, it ends its trials, tells of it if it can, and goes; the guardian ends what is left. @returns once it is gone */
   async stop(): Promise<void> {
     const [life, runner] = [this.#life, this.#runner];
     if (runner) {
       this.context.trace("runner", `${this.id} is told to stop`);
       this.#runner = null;
-      runner.stop().then(
-        () => life.alive && this.crash("has stopped"),
-        (error) => this.context.fail(error),
+      this.context.timeline.reach(life, () =>
+        runner.stop().then(
+          () => life.alive && this.crash("has stopped"),
+          (error) => this.context.fail(error),
+        ),
       );
     }
-    while (life.alive) await this.context.timeline.delay(LOOK_EVERY_MS);
+    if (life.alive) await new Promise<void>((resolve) => this.#gone.push(resolve));
   }
 
   /** Everything that runs here is gone at once, and the ends of some files with it. */
   losePower(forMs: number): void {
     if (!this.#powered) return;
     this.#powered = false;
-    this.#life.alive = false;
+    this.#end();
     this.context.trace("node", `${this.id} loses power`);
     for (const process of this.processes.all()) this.processes.end(process, null, "SIGKILL");
     this.disk.losePower(this.#random);
@@ -275,6 +320,13 @@ export class SimNode {
       this.context.trace("node", `${this.id} has power again`);
       this.start();
     });
+  }
+
+  /** A write that the disk holds up holds up the whole runner, which writes as it goes. Programs train on. */
+  slow(forMs: number): void {
+    if (!this.#life.alive) return;
+    this.#life.stalledUntilMs = this.context.timeline.nowMs + forMs;
+    this.context.trace("node", `${this.id}: its disk holds the runner up for ${forMs} ms`);
   }
 
   /** Something on the machine kills a process, nobody knows why. */

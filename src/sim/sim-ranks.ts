@@ -2,9 +2,10 @@
 import { keyed, type Random } from "../base/random.ts";
 import type { LaunchSpec } from "../protocol/runner-wire.ts";
 import type { RankSetOptions, StartedRanks } from "../runner/rank-set.ts";
+import { LOCAL_RUNNER } from "../server/world.ts";
+import { chance } from "./draws.ts";
 import type { NodeDisk } from "./node-disk.ts";
 import type { ProcessTable, SimProcess } from "./process-table.ts";
-import { chance } from "./scenario.ts";
 import type { SimContext } from "./sim-context.ts";
 import type { SimSocket } from "./sim-socket.ts";
 import type { Life, SimClock } from "./timeline.ts";
@@ -12,6 +13,8 @@ import { Training } from "./training.ts";
 
 /** What it needs of the node it is on. */
 export interface RanksNode {
+  /** Of its runner. */
+  readonly id: string;
   readonly context: SimContext;
   readonly disk: NodeDisk;
   readonly processes: ProcessTable;
@@ -23,6 +26,10 @@ export interface SimRanksOptions extends Omit<RankSetOptions, "clock" | "starter
   readonly life: Life;
   readonly clock: SimClock;
 }
+
+/** A slot's name over all nodes. */
+export const slotId = (runner: string, onNode: string): string =>
+  runner === LOCAL_RUNNER ? onNode : `${runner}/${onNode}`;
 
 /** As in the real ones. */
 const LAST_BYTES_MS = 1_000;
@@ -67,7 +74,7 @@ export class SimRanks {
       this.#ranks.push(this.#spawn(launch, rank));
       this.#options.changed();
     }
-    return { pids: this.#ranks.map(({ pid }) => pid), fault };
+    return { pids: this.#ranks.map(({ pid }) => pid), fault, environment: {} };
   }
 
   #spawn(launch: LaunchSpec, rank: number): SimProcess {
@@ -78,10 +85,10 @@ export class SimRanks {
     const starting: { process?: SimProcess; program?: Training } = {};
     const ignoresTerm = context.behaviour(launch.trial) === "ignores SIGTERM";
     const process = processes.start({
-      ...{ allocation: launch.allocation, slots: launch.slots, rank, ignoresTerm },
+      ...{ allocation: launch.allocation, slots: this.#slotsOf(launch), rank, ignoresTerm },
       onExit: (code, signal) => {
         if (rank === 0 && code === 0) this.#othersFollow();
-        if (life.alive) this.#exited(rank, code, signal, ended.outOfMemory);
+        context.timeline.reach(life, () => this.#exited(rank, code, signal, ended.outOfMemory));
       },
     });
     if (rank > 0) return process;
@@ -91,9 +98,9 @@ export class SimRanks {
         timeline: context.timeline,
         scenario: context.scenario,
         send: (message) => socket()?.deliver(() => socket()?.events.message(message, rank)),
-        hello: () => {
+        hello: async () => {
           const open = socket();
-          if (!open?.open) return undefined;
+          if (!open || !(await open.answered())) return undefined;
           const welcome = open.events.welcome(rank);
           open.onOrders = (orders) => process.alive && program.heard(orders);
           open.events.hello(rank);
@@ -110,7 +117,10 @@ export class SimRanks {
             open.deliver(() =>
               open.events
                 .checkpoint({ type: "checkpoint", step, path, metadata: {} })
-                .then((fault) => resolve(fault === null)),
+                .then((fault) => {
+                  if (fault === null) this.#noteTakenOver(step);
+                  resolve(fault === null);
+                }),
             );
           }),
         print: (text) => this.#print(rank, text),
@@ -125,12 +135,22 @@ export class SimRanks {
     this.#pipesHeld = program.behaviour === "holds stdout open";
     if (program.behaviour === "leaves a child")
       processes.start({
-        ...{ allocation: launch.allocation, slots: launch.slots, rank: null },
+        ...{ allocation: launch.allocation, slots: this.#slotsOf(launch), rank: null },
         ignoresTerm: chance(this.#random, 0.5),
         onExit: () => undefined,
       });
     program.start();
     return process;
+  }
+
+  /** A runner is told of slots as its node calls them; the rules know them as the server does. */
+  #slotsOf({ slots }: LaunchSpec): string[] {
+    return slots.map((slot) => slotId(this.#node.id, slot));
+  }
+
+  #noteTakenOver(step: number): void {
+    const { takenOver } = this.#node.context;
+    takenOver.set(this.#id, (takenOver.get(this.#id) ?? new Set()).add(step));
   }
 
   /** Ranks leave their loop together. */
@@ -205,16 +225,18 @@ export class SimRanks {
     outOfMemory: boolean,
   ): void {
     const tell = () =>
-      this.#options.exited({ rank, code, signal }, outOfMemory ? "the kernel's OOM killer" : null);
+      this.#options.exited({
+        ...{ rank, code, signal },
+        outOfMemory: outOfMemory ? "the kernel's OOM killer" : null,
+      });
     if (this.#early === null) tell();
     else this.#early.push(tell);
   }
 
   #print(rank: number, text: string): void {
     const { life, outputOf } = this.#options;
-    const print = () => {
-      if (life.alive) outputOf(rank).take("stdout", Buffer.from(text));
-    };
+    const take = () => outputOf(rank).take("stdout", Buffer.from(text));
+    const print = () => this.#node.context.timeline.reach(life, take);
     if (this.#paused) this.#printed.push(print);
     else print();
   }

@@ -3,6 +3,7 @@
  * clock. What HTTP would do around them (find rows of past allocations, name trees, store log lines) follows
  * `src/server/http/runner-routes.ts` in a few lines of its own. A crash drops all of it but ledger and blobs.
  */
+import { sleep } from "../base/clock.ts";
 import { parseId } from "../base/ids.ts";
 import { keyed } from "../base/random.ts";
 import type { LeaseLimits, Sighting } from "../core/lease/lease.ts";
@@ -19,7 +20,7 @@ import { drain } from "../server/drain.ts";
 import { LedgerMoved } from "../server/ledger.ts";
 import type { PastAllocation } from "../server/live-experiment.ts";
 import { loadWorld, reloadExperiments } from "../server/load.ts";
-import { DecisionLoop } from "../server/loops/decision-loop.ts";
+import { type Command, DecisionLoop } from "../server/loops/decision-loop.ts";
 import { LeaseLoop, type Leases } from "../server/loops/lease-loop.ts";
 import { startTickLoop } from "../server/loops/tick-loop.ts";
 import { allocationsOf, type OrdersContext, OrderWaiters, ordersFor } from "../server/orders.ts";
@@ -37,14 +38,20 @@ import { findLive } from "../server/sync.ts";
 import { toLaunchSettings } from "../server/translate.ts";
 import { LOCAL_RUNNER, needsTicks, type SlotInfo, World } from "../server/world.ts";
 import { BlobGate } from "../store/blob-gate.ts";
+import { BlobError } from "../store/blobs.ts";
 import { FaultyLedger, InjectedFailure, type LedgerEvents } from "./faulty-ledger.ts";
 import { LedgerRefusal, type MemoryLedger } from "./memory-ledger.ts";
 import { type MemoryBlobs, MemoryRetentionStore, type MemoryTrees } from "./memory-retention.ts";
 import type { SimContext } from "./sim-context.ts";
-import { type Life, SimClock, type Skew } from "./timeline.ts";
+import { type Storage, slowStorage } from "./slow-storage.ts";
+import { type Life, newLife, SimClock, type Skew } from "./timeline.ts";
 
+const READ_MS = 2;
 /** How long an experiment can be restored here. */
 const RESTORABLE_MS = 4_000;
+
+/** Of a slice of a runner's request, where this is looked at closely. */
+const SLICE_VALUES_MAX = 2;
 
 /** What is left of a server when its process is gone. */
 export interface ServerDisk {
@@ -71,11 +78,12 @@ export interface ServerParts {
 export class SimServer implements Leases {
   readonly world: World;
   readonly ledger: FaultyLedger;
-  readonly life: Life = { alive: true };
+  readonly life: Life = newLife();
   readonly #parts: ServerParts;
   readonly #clock: SimClock;
   readonly #waiters = new OrderWaiters();
   readonly #orders: OrdersContext;
+  readonly #storage: Storage;
   readonly #uploads: UploadContext;
   #loop: DecisionLoop | null = null;
   #leases: LeaseLoop | null = null;
@@ -87,8 +95,18 @@ export class SimServer implements Leases {
     this.#clock = new SimClock(context.timeline, this.life, skew);
     this.ledger = new FaultyLedger(disk.ledger, context, { life: this.life, random, events });
     this.world = new World(slots, this.#clock.nowMs());
+    this.world.searchSnapshotEvery = context.scenario.searchSnapshotEvery;
     const gate = new BlobGate();
-    const { blobs, trees } = disk;
+    const store = new MemoryRetentionStore(disk.ledger);
+    this.#storage = slowStorage(
+      context,
+      { ...disk, store },
+      {
+        life: this.life,
+        random: keyed(context.scenario.seed, "storage", start),
+      },
+    );
+    const { blobs, trees } = this.#storage;
     this.#uploads = { world: this.world, blobs, trees, gate, clock: this.#clock };
     this.#orders = {
       world: this.world,
@@ -123,7 +141,7 @@ export class SimServer implements Leases {
       needsTicks(live.x, searchWantsTicks(live.x.spec.search)),
     );
     const keeper = new RetentionKeeper({
-      ...{ ...this.#uploads, loop, store: new MemoryRetentionStore(this.#parts.disk.ledger) },
+      ...{ ...this.#uploads, loop, store: this.#storage.store },
       log: { info: () => undefined, error: (about: unknown) => this.#onRetention(about) },
       restorableMs: RESTORABLE_MS,
     });
@@ -153,6 +171,11 @@ export class SimServer implements Leases {
     await loop.stop();
   }
 
+  /** Its process stands still: a disk that takes its time, a machine that swaps. */
+  stall(forMs: number): void {
+    this.life.stalledUntilMs = this.#parts.context.timeline.nowMs + forMs;
+  }
+
   crash(): void {
     this.life.alive = false;
     this.#loop = null;
@@ -163,6 +186,16 @@ export class SimServer implements Leases {
   get loop(): DecisionLoop {
     if (!this.#loop) throw new ContrailError("unavailable", "the server starts");
     return this.#loop;
+  }
+
+  /** What a person asks for: nobody waits for the answer of a server that has died, and some things are refused. */
+  command(command: Command<void>): void {
+    const { context } = this.#parts;
+    context.timeline.reach(this.life, () =>
+      this.loop.submit(command).catch((error: unknown) => {
+        if (!(error instanceof ContrailError)) context.fail(error);
+      }),
+    );
   }
 
   /** A turn that failed was told of already; anything else is a mistake. */
@@ -206,16 +239,18 @@ export class SimServer implements Leases {
     const past = new Map<string, PastAllocation>();
     const ids = request.allocations.filter((a) => a.events.length > 0).map((a) => a.id);
     const unknown = ids.filter((id) => !findLive(this.world, id));
-    if (unknown.length > 0) await context.timeline.delay(2);
+    if (unknown.length > 0) await sleep(this.#clock, READ_MS);
     for (const id of unknown) {
       const parsed = parseId(id);
       const found = parsed && disk.ledger.past(parsed);
       if (found) past.set(id, found);
     }
-    using saved = await saveTrees(this.#uploads, request);
-    const more = { past, treeName: saved.nameOf };
+    using saved = await saveTrees(this.#uploads, request).catch(asRefusal);
+    // Finer than in earnest, so that faults fall between the slices of a request.
+    const fine = context.thorough ? { valuesMax: SLICE_VALUES_MAX } : {};
+    const more = { past, treeName: saved.nameOf, ...fine };
     const reply = await answerSync(
-      { loop, orders: this.#orders, leases: this },
+      { loop, ledger: this.ledger, orders: this.#orders, leases: this },
       runner,
       request,
       more,
@@ -225,10 +260,10 @@ export class SimServer implements Leases {
   }
 
   async logs(runner: string, text: string): Promise<{ acked: Record<string, number> }> {
-    const { disk, context } = this.#parts;
+    const { disk } = this.#parts;
     const request = JSON.parse(text) as LogsRequest;
     await this.heard(runner, request.boot ?? null);
-    await context.timeline.delay(2);
+    await sleep(this.#clock, READ_MS);
     const acked: Record<string, number> = {};
     for (const { id, lines } of request.allocations) {
       const parsed = parseId(id);
@@ -270,8 +305,15 @@ export class SimServer implements Leases {
 
   async put(hash: string): Promise<void> {
     async function* body(): AsyncGenerator<Uint8Array> {}
-    await putBlob(this.#uploads, RUNNER, { hash, body: body() });
+    await putBlob(this.#uploads, RUNNER, { hash, body: body() }).catch(asRefusal);
   }
+}
+
+/** As `http/app.ts` tells it. @throws ContrailError */
+function asRefusal(error: unknown): never {
+  if (error instanceof BlobError && error.code === "disk_full")
+    throw new ContrailError("disk_full", error.message, { cause: error });
+  throw error;
 }
 
 const RUNNER = { kind: "runner", runner: LOCAL_RUNNER } as const;

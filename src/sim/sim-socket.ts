@@ -4,6 +4,7 @@ import type { SimContext } from "./sim-context.ts";
 import type { Life } from "./timeline.ts";
 
 const MESSAGE_MS = 1;
+const LOOK_MS = 50;
 
 /** One allocation's socket. Messages arrive in order, one after the other, while it is not paused. */
 export class SimSocket {
@@ -29,11 +30,20 @@ export class SimSocket {
     return this.#life.alive && !this.#closed;
   }
 
+  /** Once the runner can answer. @returns whether there is anybody who does */
+  async answered(): Promise<boolean> {
+    const { timeline } = this.#context;
+    // Who waits for the dead hears so: its kernel closes the connection.
+    while (this.open && this.#life.stalledUntilMs > timeline.nowMs)
+      await timeline.delay(Math.min(LOOK_MS, this.#life.stalledUntilMs - timeline.nowMs));
+    return this.open;
+  }
+
   /** From the program. */
   deliver(message: () => void): void {
     if (!this.open) return;
     this.#waiting.push(message);
-    this.#context.timeline.after(MESSAGE_MS, () => this.#pump());
+    this.#soon(MESSAGE_MS);
   }
 
   push(orders: Orders): void {
@@ -49,7 +59,7 @@ export class SimSocket {
 
   resume(): void {
     this.#paused = false;
-    this.#context.timeline.after(0, () => this.#pump());
+    this.#soon(0);
   }
 
   drained(): Promise<void> {
@@ -61,6 +71,11 @@ export class SimSocket {
 
   close(): void {
     this.#closed = true;
+  }
+
+  #soon(afterMs: number): void {
+    const { timeline } = this.#context;
+    timeline.at(timeline.nowMs + afterMs, () => this.#pump(), this.#life);
   }
 
   #pump(): void {

@@ -8,31 +8,39 @@
  */
 import { keyed, type Random } from "../base/random.ts";
 import type { Sighting } from "../core/lease/lease.ts";
-import { DEFAULT_LEASE } from "../server/leases.ts";
-import { LOCAL_RUNNER } from "../server/world.ts";
 import { CommitRules } from "./commit-rules.ts";
+import { chance } from "./draws.ts";
 import { checkMemory, LastRules } from "./last-rules.ts";
 import { LeaseRules } from "./lease-rules.ts";
 import { MemoryLedger } from "./memory-ledger.ts";
 import { MemoryBlobs, MemoryTrees } from "./memory-retention.ts";
 import { Network, SimClient } from "./network.ts";
+import { OrderRules } from "./order-rules.ts";
 import { People } from "./people.ts";
 import { ProcessRules } from "./process-rules.ts";
-import { chance, drawScenario, PEACE, pick, type Scenario } from "./scenario.ts";
-import { Broken, SimContext } from "./sim-context.ts";
+import { drawScenario, type Scenario } from "./scenario.ts";
+import { SearchRules } from "./search-rules.ts";
+import { Broken, SimContext, type SpoolOwner } from "./sim-context.ts";
 import { SimNode } from "./sim-node.ts";
+import { slotId } from "./sim-ranks.ts";
 import { type ServerDisk, SimServer } from "./sim-server.ts";
+import type { Size } from "./sizes.ts";
 import { watchSpool } from "./spool-rules.ts";
 import { checkKept, Tidying } from "./tidying.ts";
-import { EPOCH_MS, setRate, trueTime } from "./timeline.ts";
+import { trueTime } from "./timeline.ts";
 import { Trace } from "./trace.ts";
+import { Trouble } from "./trouble.ts";
 
 /** After the faults have stopped. */
 const END_MS_MAX = 3_600_000;
+/** As in `lease-loop.ts`. */
+const LOOKS_APART_MS_MAX = 1_000;
+const sum = (numbers: readonly number[]): number => numbers.reduce((total, n) => total + n, 0);
+/** After a commit: then its answer has come, unless something is wrong with it. */
+const SETTLED_MS = 4;
 const TYPE_AT = '{"type":"'.length;
-const LETTER_R = "r".charCodeAt(0);
-const HOUR_MS = 3_600_000;
-const YEAR_MS = 365 * 24 * HOUR_MS;
+const LETTER_E = "e".charCodeAt(0);
+const LETTER_P = "p".charCodeAt(0);
 
 export interface Outcome {
   readonly seed: number;
@@ -46,9 +54,9 @@ export interface Outcome {
   readonly hash: string;
 }
 
-/** @param trace keep one */
-export async function simulate(seed: number, trace = new Trace()): Promise<Outcome> {
-  const simulation = new Simulation(drawScenario(seed), trace);
+/** @param trace keep one @param size absent = as the seed draws it */
+export async function simulate(seed: number, trace = new Trace(), size?: Size): Promise<Outcome> {
+  const simulation = new Simulation(drawScenario(seed, size), trace);
   let broken: Outcome["broken"] = null;
   try {
     await simulation.play();
@@ -57,7 +65,7 @@ export async function simulate(seed: number, trace = new Trace()): Promise<Outco
     const message = error instanceof Broken ? error.message : String((error as Error).stack);
     broken = { rule, message };
   }
-  return { seed, broken, ...simulation.figures, hash: trace.on ? trace.hash() : "" };
+  return { seed, broken, ...simulation.figures, hash: trace.hash() };
 }
 
 export class Simulation {
@@ -67,9 +75,12 @@ export class Simulation {
   readonly #network: Network;
   readonly #people: People;
   readonly #tidying: Tidying;
+  readonly #trouble: Trouble;
   readonly #rules: CommitRules;
   readonly #random: Random;
   readonly #leaseRules: LeaseRules;
+  readonly #orderRules: OrderRules;
+  readonly #searchRules: SearchRules;
   readonly #processRules: ProcessRules;
   /** Slot → its runner. */
   readonly #slots: ReadonlyMap<string, string>;
@@ -77,10 +88,11 @@ export class Simulation {
   #server: SimServer | null = null;
   #starts = 0;
   #startedAtMs = 0;
+  /** When this server stood still. */
+  readonly #stalls: { readonly fromMs: number; readonly forMs: number }[] = [];
   /** When a word of a runner was last let in. */
   readonly #heardAtMs = new Map<string, number>();
   #commits = 0;
-  #healed = false;
   /** Reports that runners took, by allocation. */
   readonly #accepted = new Map<string, number>();
 
@@ -88,7 +100,7 @@ export class Simulation {
     this.#context = new SimContext(scenario, trace);
     this.#random = keyed(scenario.seed, "faults");
     this.#slots = slotsOf(scenario);
-    const ledger = new MemoryLedger();
+    const ledger = new MemoryLedger(undefined, this.#context.thorough);
     const trees = new MemoryTrees(ledger);
     this.#disk = { ledger, blobs: new MemoryBlobs(), trees, logs: new Map() };
     const server = () => this.#server;
@@ -104,6 +116,17 @@ export class Simulation {
     this.#people = new People(this.#context, ledger, server);
     this.#tidying = new Tidying(this.#context, this.#disk, server);
     const nodes = this.#nodes;
+    this.#trouble = new Trouble(this.#context, this.#random, {
+      ...{ nodes, network: this.#network, blobs: this.#disk.blobs, skew: this.#skew },
+      server: {
+        crash: (downMs) => {
+          void this.#checkMemory();
+          this.#crashServer(downMs);
+        },
+        stop: () => this.#stopServer(),
+        stall: (forMs) => this.#stallServer(forMs),
+      },
+    });
     const processes = {
       all: () => nodes.flatMap((node) => node.processes.all()),
       of: (allocation: string) => nodes.flatMap((node) => node.processes.of(allocation)),
@@ -113,13 +136,23 @@ export class Simulation {
     this.#rules = new CommitRules(this.#context, {
       ...{ disk: this.#disk, slots: this.#slots, processes },
     });
-    this.#leaseRules = new LeaseRules(this.#context);
+    this.#leaseRules = new LeaseRules(this.#context, (runner) =>
+      nodes.flatMap((node) => (node.id === runner ? node.processes.all() : [])),
+    );
+    this.#orderRules = new OrderRules(this.#context, ledger, () => this.#settled !== null);
+    this.#network.onOrders = (...heard) => this.#orderRules.answered(...heard);
+    this.#context.onBegun = (...begun) => this.#orderRules.begun(...begun);
+    this.#searchRules = new SearchRules(this.#context, ledger);
     this.#processRules = new ProcessRules(this.#context, processes);
     for (const node of nodes)
       node.processes.onChange = (what, process) => this.#processRules.changed(what, process);
-    this.#context.watchSpool = (allocation, spool) => {
+    this.#context.watchSpool = (allocation, spool, owner) => {
       watchSpool(this.#context, ledger, { allocation, spool });
-      this.#countReports(allocation, spool);
+      this.#watchAppends(allocation, spool, owner);
+    };
+    this.#context.noteFails = () => {
+      const { noteFails } = this.#context.faults;
+      return noteFails > 0 && chance(this.#random, noteFails);
     };
   }
 
@@ -136,20 +169,22 @@ export class Simulation {
     for (const node of this.#nodes) node.start();
     this.#people.begin();
     this.#tidying.begin();
-    this.#trouble();
+    this.#trouble.begin();
+    // What memory holds is looked at now and then, and always before it is lost.
+    this.#trouble.every(scenario.healAtMs / 2, () => void this.#checkMemory());
+    for (const { atMs, how } of scenario.restarts) timeline.at(atMs, () => this.#restart(how));
     timeline.at(scenario.healAtMs, () => this.#heal());
     timeline.at(scenario.healAtMs + END_MS_MAX, () =>
       this.#context.broken("everything comes to its end", this.#whatIsLeft()),
     );
     await timeline.run(() => this.#over());
     await this.#checkMemory();
-    const lossy = faults.nodeLossEveryMs > 0 || faults.diskFullEveryMs > 0;
+    const full = faults.diskFullEveryMs > 0 || faults.eventFills > 0;
+    const lossy = faults.nodeLossEveryMs > 0 || faults.lateKills > 0 || full;
     const keys = scenario.submissions.map(({ key }) => key);
     checkKept(this.#context, this.#disk);
-    new LastRules(this.#context, this.#disk.ledger, this.#rules).check(
-      keys,
-      lossy ? null : this.#accepted,
-    );
+    const last = new LastRules(this.#context, this.#disk.ledger, this.#rules, this.#searchRules);
+    last.check(keys, lossy ? null : this.#accepted);
     if (!lossy) this.#leaseRules.checkEnd(this.#disk.ledger, this.#processRules.begun);
     await timeline.run(() => true);
   }
@@ -178,15 +213,19 @@ export class Simulation {
 
   #startServer(): void {
     this.#starts += 1;
+    this.#stalls.length = 0;
     this.#startedAtMs = this.#context.timeline.nowMs;
     const server = new SimServer({
       ...{ context: this.#context, disk: this.#disk, skew: this.#skew, start: this.#starts },
       slots: [...this.#slots].map(([id, runner]) => ({
-        ...{ id, runner, kind: "cpu", node: "here", description: "a core" },
+        ...{ id, runner, kind: "cpu", node: "here", pool: "default", description: "a core" },
       })),
       observe: (runner) => this.#observe(runner),
       onHeard: (runner) => this.#heardAtMs.set(runner, this.#context.timeline.nowMs),
-      events: { committed: (contents) => this.#committed(contents) },
+      events: {
+        committed: (contents) => this.#committed(contents),
+        death: () => this.#crashSoon(server),
+      },
     });
     this.#server = server;
     server.start().catch((error: Error) => {
@@ -207,6 +246,13 @@ export class Simulation {
     this.#context.timeline.after(downMs, () => this.#startServer());
   }
 
+  /** When all that it is just doing is done, and before anything else happens. */
+  #crashSoon(server: SimServer): void {
+    this.#context.timeline.after(0, () => {
+      if (server === this.#server) this.#crashServer(200 + this.#random.below(2_000));
+    });
+  }
+
   /** In good order, and its runners with it. */
   #stopServer(): void {
     const server = this.#server;
@@ -218,6 +264,21 @@ export class Simulation {
         () => server === this.#server && this.#crashServer(500 + this.#random.below(3_000)),
         (error) => this.#context.fail(error),
       );
+  }
+
+  #restart(how: "kill" | "stop"): void {
+    this.#context.trace("person", `starts the server anew (${how})`);
+    if (how === "stop") return this.#stopServer();
+    void this.#checkMemory();
+    this.#crashServer(300);
+  }
+
+  #stallServer(forMs: number): void {
+    const server = this.#server;
+    if (!server || server.life.stalledUntilMs > this.#context.timeline.nowMs) return;
+    this.#context.trace("server", `stands still for ${forMs} ms`);
+    server.stall(forMs);
+    this.#stalls.push({ fromMs: this.#context.timeline.nowMs, forMs });
   }
 
   /** The engine: it tells the truth, or that it cannot tell. */
@@ -232,8 +293,16 @@ export class Simulation {
 
   /** True time in which a ready server has heard nothing of it. */
   #unheardMs(runner: string): number {
-    const heardAtMs = this.#heardAtMs.get(runner) ?? 0;
-    return this.#context.timeline.nowMs - Math.max(this.#startedAtMs, heardAtMs);
+    const sinceMs = Math.max(this.#startedAtMs, this.#heardAtMs.get(runner) ?? 0);
+    const { nowMs } = this.#context.timeline;
+    const stalls = this.#stalls.filter(({ fromMs, forMs }) => fromMs + forMs > sinceMs);
+    const stoodStillMs = stalls.map(
+      ({ fromMs, forMs }) => fromMs + forMs - Math.max(fromMs, sinceMs),
+    );
+    // A look that comes late counts as two, however late it is.
+    const looksApartMs = Math.min(LOOKS_APART_MS_MAX, this.#context.scenario.lease.silentMs / 4);
+    const countedMs = stalls.length * 2 * looksApartMs;
+    return nowMs - sinceMs - Math.max(0, sum(stoodStillMs) - countedMs);
   }
 
   #committed(contents: Parameters<CommitRules["check"]>[0]): void {
@@ -244,117 +313,51 @@ export class Simulation {
         context.trace("log", `${subject} ${what}: ${cause}`);
     this.#rules.check(contents);
     this.#leaseRules.check(contents);
+    this.#orderRules.check(contents);
+    this.#searchRules.check(contents);
+    if (!this.#context.thorough) return;
+    const changed = [...contents.experimentUpdates.keys()];
+    this.#context.timeline.after(SETTLED_MS, () => void this.#checkMemory(changed));
   }
 
-  async #checkMemory(): Promise<void> {
+  /** The server, while nothing is under way between it and the ledger. */
+  get #settled(): SimServer | null {
     const server = this.#server;
-    if (!server?.ready || server.ledger.busy || !server.ledger.settled) return;
-    await checkMemory(this.#context, server, this.#disk.ledger);
+    return server?.ready && !server.ledger.busy && server.ledger.settled ? server : null;
   }
 
-  #countReports(allocation: string, spool: { append(payload: Uint8Array): number }): void {
+  /** @param only of these experiments; absent = of all */
+  async #checkMemory(only?: readonly number[]): Promise<void> {
+    const server = this.#settled;
+    if (!server) return;
+    await checkMemory(this.#context, { server, ledger: this.#disk.ledger }, only);
+  }
+
+  #watchAppends(
+    allocation: string,
+    spool: { append(payload: Uint8Array): number },
+    { crash, disk }: SpoolOwner,
+  ): void {
+    const { timeline } = this.#context;
     const append = spool.append.bind(spool);
     spool.append = (payload) => {
-      // `{"type":"report"…`: no other event's type begins with this letter.
-      if (payload[TYPE_AT] === LETTER_R)
+      const { eventKills, eventFills } = this.#context.faults;
+      if (eventKills > 0 && chance(this.#random, eventKills)) timeline.after(0, crash);
+      if (eventFills > 0 && chance(this.#random, eventFills))
+        timeline.after(0, () => this.#trouble.fill(disk, "a node's disk"));
+      // `{"type":"report"…`: no other event's type has this letter there.
+      if (payload[TYPE_AT + 2] === LETTER_P)
         this.#accepted.set(allocation, (this.#accepted.get(allocation) ?? 0) + 1);
+      // `exited`: the only one that begins so.
+      if (payload[TYPE_AT] === LETTER_E) this.#orderRules.endTold(allocation);
       return append(payload);
     };
-  }
-
-  // ---- trouble ---------------------------------------------------------------------------------
-
-  #trouble(): void {
-    const { faults } = this.#context;
-    const random = this.#random;
-    this.#every(faults.serverCrashEveryMs, () => {
-      void this.#checkMemory();
-      this.#crashServer(200 + random.below(chance(random, 0.2) ? 20_000 : 2_000));
-    });
-    const node = () => pick(random, this.#nodes) as SimNode;
-    this.#every(faults.runnerCrashEveryMs, () => node().crash("is killed"));
-    this.#every(faults.runnerStopEveryMs, () => void node().stop());
-    this.#every(faults.serverStopEveryMs, () => this.#stopServer());
-    this.#every(faults.nodeLossEveryMs, () => node().losePower(2_000 + random.below(20_000)));
-    this.#every(faults.processDeathEveryMs, () => node().killSomething());
-    this.#every(faults.partitionEveryMs, () => this.#partition());
-    this.#every(faults.clockEveryMs, () => this.#disturbClock());
-    this.#every(faults.diskFullEveryMs, () => {
-      const { disk } = node();
-      disk.full = true;
-      this.#context.trace("node", "its disk is full");
-      this.#context.timeline.after(100 + random.below(5_000), () => {
-        disk.full = false;
-      });
-    });
-    // What memory holds is looked at now and then, and always before it is lost.
-    this.#every(this.#context.scenario.healAtMs / 2, () => void this.#checkMemory());
-  }
-
-  /** Again and again, about every so often, until the faults stop. */
-  #every(meanMs: number, happen: () => void): void {
-    if (meanMs <= 0) return;
-    const next = (): void => {
-      this.#context.timeline.after(meanMs * (0.25 + 1.5 * this.#random.unit()), () => {
-        if (this.#healed) return;
-        happen();
-        next();
-      });
-    };
-    next();
-  }
-
-  #partition(): void {
-    const random = this.#random;
-    const ways = ["both", "up", "down"] as const;
-    const cut = ways[random.below(3)] ?? "both";
-    // Now and then everybody at once: then the server's own line is cut.
-    const cuts = this.#nodes.filter(() => this.#nodes.length === 1 || chance(random, 0.6));
-    for (const { id } of cuts) this.#network.cuts.set(id, cut);
-    this.#context.trace("network", `is cut: ${cut} of ${cuts.map(({ id }) => id).join(" ")}`);
-    // Where leases are short they are to run out.
-    const long = this.#context.scenario.lease === DEFAULT_LEASE ? 0.3 : 0.6;
-    const forMs = chance(random, long) ? 5_000 + random.below(40_000) : 200 + random.below(3_000);
-    this.#context.timeline.after(forMs, () => {
-      for (const { id } of cuts) this.#network.cuts.delete(id);
-    });
-  }
-
-  #disturbClock(): void {
-    const random = this.#random;
-    const skew = chance(random, 0.5) ? this.#skew : (pick(random, this.#nodes) as SimNode).skew;
-    const sign = chance(random, 0.5) ? 1 : -1;
-    switch (random.below(5)) {
-      case 0:
-        skew.offsetMs += sign * HOUR_MS;
-        break;
-      case 1:
-        skew.offsetMs += sign * YEAR_MS;
-        break;
-      case 2:
-        skew.offsetMs += sign * random.below(2_000);
-        break;
-      case 3:
-        skew.frozenAtMs ??= Math.floor(EPOCH_MS + this.#context.timeline.nowMs);
-        break;
-      default:
-        skew.frozenAtMs = null;
-        setRate(skew, this.#context.timeline.nowMs, 0.9 + random.unit() * 0.2);
-    }
-    this.#context.trace("clock", JSON.stringify(skew));
   }
 
   /** From now on nothing goes wrong any more. */
   #heal(): void {
     this.#context.trace("sim", "heals");
-    this.#healed = true;
-    this.#context.faults = PEACE;
-    this.#network.cuts.clear();
-    for (const { disk } of this.#nodes) disk.full = false;
-    for (const skew of [this.#skew, ...this.#nodes.map((node) => node.skew)]) {
-      skew.frozenAtMs = null;
-      setRate(skew, this.#context.timeline.nowMs, 1);
-    }
+    this.#trouble.end();
     this.#people.heal();
   }
 }
@@ -364,8 +367,7 @@ const slotsOf = ({ runners }: Scenario): Map<string, string> =>
   new Map(
     runners.flatMap(({ id, slots }) =>
       Array.from({ length: slots }, (_, i) => {
-        const slot = id === LOCAL_RUNNER ? `cpu:${i}` : `${id}/cpu:${i}`;
-        return [slot, id] as const;
+        return [slotId(id, `cpu:${i}`), id] as const;
       }),
     ),
   );

@@ -18,9 +18,12 @@ export function watchSpool(
     const count = Math.min(seq, spool.lastSeq) - spool.ackedSeq;
     if (count > 0) {
       const { first, payloads } = spool.peek(Number.MAX_SAFE_INTEGER, count);
+      const stored = rowsOf(ledger, allocation);
       // Numbers of the spool's own count, which the events carry, too.
-      for (const [index, payload] of payloads.entries())
-        check(context, ledger, { allocation, seq: first + index, payload });
+      for (const [index, payload] of payloads.entries()) {
+        const event = { allocation, seq: first + index, payload };
+        check(context, { ledger, stored }, event);
+      }
     }
     ack(seq);
   };
@@ -31,15 +34,22 @@ const EXITED = Buffer.from('{"type":"exited"');
 const begins = (payload: Buffer, text: Buffer): boolean =>
   payload.compare(text, 0, text.length, 0, text.length) === 0;
 
-function check(
-  context: SimContext,
-  ledger: MemoryLedger,
-  of: { readonly allocation: string; readonly seq: number; readonly payload: Buffer },
-): void {
-  const { allocation, seq, payload } = of;
+/** What is stored of an allocation, and of what a person did to its experiment. */
+function rowsOf(ledger: MemoryLedger, allocation: string) {
   const id = parseId(allocation);
   const row = id && ledger.allocation(id);
   const trial = id?.trial === undefined ? undefined : ledger.trial(id.experiment, id.trial);
+  const marks = id && ledger.table("experiment_marks").get(String(id.experiment));
+  return { row, trial, marks };
+}
+
+function check(
+  context: SimContext,
+  { ledger, stored }: { ledger: MemoryLedger; stored: ReturnType<typeof rowsOf> },
+  event: { readonly allocation: string; readonly seq: number; readonly payload: Buffer },
+): void {
+  const { allocation, seq, payload } = event;
+  const { row, trial, marks } = stored;
   const broken = (why: string) =>
     context.broken(
       RULE,
@@ -48,7 +58,6 @@ function check(
   if (!row || !trial) return broken("no such allocation");
   if (row.acked < seq) return broken(`the ledger has events up to ${row.acked}`);
   // A runner that was out of reach speaks of what a person has deleted for good in the meantime.
-  const marks = ledger.table("experiment_marks").get(String(id.experiment));
   if (marks?.emptied_at != null) return;
   if (begins(payload, REPORT)) {
     const found = ledger.table("reports").get(`${trial.id} ${row.run} ${seq}`);

@@ -5,13 +5,12 @@
 import { keyed, type Random } from "../base/random.ts";
 import { planRetention } from "../core/retention/retention.ts";
 import type { ExperimentConfig } from "../protocol/config/config.ts";
-import { ContrailError } from "../protocol/errors.ts";
 import type { Command } from "../server/loops/decision-loop.ts";
-import { markExperiment, pin } from "../server/retention/commands.ts";
+import { type ExperimentAct, markExperiment, pin } from "../server/retention/commands.ts";
 import { toRetentionPolicy } from "../server/retention/verdicts.ts";
 import type { ExperimentRow, MarksRow, TrialRow } from "../store/schema.ts";
+import { chance, pick } from "./draws.ts";
 import { MemoryRetentionStore } from "./memory-retention.ts";
-import { chance, pick } from "./scenario.ts";
 import type { SimContext } from "./sim-context.ts";
 import type { ServerDisk, SimServer } from "./sim-server.ts";
 
@@ -56,11 +55,10 @@ export class Tidying {
     const draw = random.below(4);
     const checkpoints = new MemoryRetentionStore(this.#disk.ledger);
     if (!server?.ready || !experiment || marksOf(this.#disk, experiment.id)?.purged_at) return;
-    const { id, ended_at: ended } = experiment;
+    const { id } = experiment;
     if (draw < 2) {
-      if (ended === null) return;
-      // Some change their minds in time, and some too late.
-      const act = marksOf(this.#disk, id)?.deleted_at && chance(random, 0.4) ? "restore" : "delete";
+      const act = this.#actOn(id);
+      // Of one that has not ended it is refused.
       return this.#submit(server, `${act}s ${id}`, {
         name: act,
         run: (world, turn) => void markExperiment(world, turn, id, { act, actor: "ada" }),
@@ -79,11 +77,17 @@ export class Tidying {
       });
   }
 
+  /** Some change their minds in time, and some too late. */
+  #actOn(id: number): ExperimentAct {
+    const random = this.#random;
+    const marks = marksOf(this.#disk, id);
+    if (chance(random, 0.3)) return marks?.archived_at ? "unarchive" : "archive";
+    return marks?.deleted_at && chance(random, 0.4) ? "restore" : "delete";
+  }
+
   #submit(server: SimServer, what: string, command: Command<void>): void {
     this.#context.trace("person", what);
-    server.loop.submit(command).catch((error: unknown) => {
-      if (!(error instanceof ContrailError)) this.#context.fail(error);
-    });
+    server.command(command);
   }
 }
 

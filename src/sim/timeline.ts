@@ -9,16 +9,25 @@
  */
 import type { Clock } from "../base/clock.ts";
 
-/** A party that can die; nothing that it had asked a clock for happens after that. */
+/** A process. Nothing that it had asked a clock for happens once it is dead. */
 export interface Life {
   alive: boolean;
+  /** It stands still until then: no timer of its goes off, and what comes in waits. */
+  stalledUntilMs: number;
 }
 
+export const newLife = (): Life => ({ alive: true, stalledUntilMs: 0 });
+
 interface Event {
-  readonly atMs: number;
-  readonly seq: number;
+  atMs: number;
+  seq: number;
   run: (() => void) | null;
+  /** Whose event it is; null = it happens to the world. */
+  readonly life: Life | null;
 }
+
+/** What follows it comes behind all microtasks that wait; `queueMicrotask` does the same with an object for those who trace calls. */
+const SETTLED = Promise.resolve();
 
 /** A run that needs more is a loop that never rests. */
 const EVENTS_MAX = 2_000_000;
@@ -31,13 +40,20 @@ export class Timeline {
   #seq = 0;
   #failure: { readonly error: unknown } | null = null;
 
-  /** @returns what takes it back */
-  at(atMs: number, run: () => void): () => void {
-    const event: Event = { atMs: Math.max(atMs, this.nowMs), seq: this.#seq++, run };
+  /** @param life whose event it is: it waits while that one stands still, and is dropped when it dies @returns what takes it back */
+  at(atMs: number, run: () => void, life: Life | null = null): () => void {
+    const event: Event = { atMs: Math.max(atMs, this.nowMs), seq: this.#seq++, run, life };
     push(this.#heap, event);
     return () => {
       event.run = null;
     };
+  }
+
+  /** Something reaches a process: now, or when it goes on; never where it is dead by then. */
+  reach(life: Life, run: () => void): void {
+    if (!life.alive) return;
+    if (life.stalledUntilMs <= this.nowMs) run();
+    else this.at(life.stalledUntilMs, run, life);
   }
 
   after(delayMs: number, run: () => void): () => void {
@@ -73,7 +89,7 @@ export class Timeline {
         } catch (error) {
           return reject(error);
         }
-        queueMicrotask(settle);
+        void SETTLED.then(settle);
       };
       const settle = (): void => process.nextTick(next);
       next();
@@ -83,7 +99,14 @@ export class Timeline {
   #next(): Event | undefined {
     for (;;) {
       const event = pop(this.#heap);
-      if (event === undefined || event.run !== null) return event;
+      if (event === undefined) return undefined;
+      const { life } = event;
+      if (event.run === null || life?.alive === false) continue;
+      if (life === null || life.stalledUntilMs <= event.atMs) return event;
+      // In the order in which they were due.
+      event.atMs = life.stalledUntilMs;
+      event.seq = this.#seq++;
+      push(this.#heap, event);
     }
   }
 }
@@ -176,8 +199,7 @@ export class SimClock implements Clock {
   }
 
   after(delayMs: number, callback: () => void): () => void {
-    return this.#timeline.after(delayMs / this.#skew.rate, () => {
-      if (this.#life.alive) callback();
-    });
+    const { nowMs } = this.#timeline;
+    return this.#timeline.at(nowMs + delayMs / this.#skew.rate, callback, this.#life);
   }
 }

@@ -18,8 +18,8 @@ export interface TrainingNode {
   readonly timeline: Timeline;
   readonly scenario: Scenario;
   /** Sends a line to the socket. */
-  send(message: Exclude<TrialMessage, { type: "hello" | "checkpoint" }>): void;
-  hello(): Extract<ToTrial, { type: "welcome" }> | undefined;
+  send(message: Exclude<TrialMessage, { type: "hello" | "checkpoint" | "agree" }>): void;
+  hello(): Promise<Extract<ToTrial, { type: "welcome" }> | undefined>;
   /** Hands a folder over, and is told whether it was kept. */
   checkpoint(step: number): Promise<boolean>;
   print(text: string): void;
@@ -34,7 +34,7 @@ const DEAF_STEPS = 5;
 
 export class Training {
   readonly #node: TrainingNode;
-  readonly #life: Life;
+  readonly #life: Pick<Life, "alive">;
   readonly #launch: LaunchSpec;
   readonly #run: number;
   readonly #plan: ReturnType<typeof behaviourOf>;
@@ -45,7 +45,7 @@ export class Training {
   /** Something that came while it waits at its target. */
   #wake: (() => void) | null = null;
 
-  constructor(node: TrainingNode, life: Life, launch: LaunchSpec) {
+  constructor(node: TrainingNode, life: Pick<Life, "alive">, launch: LaunchSpec) {
     this.#node = node;
     this.#life = life;
     this.#launch = launch;
@@ -73,7 +73,8 @@ export class Training {
     if (!this.#life.alive) return;
     if (behaviour === "crashes at the start") return this.#node.exit(code);
     if (behaviour === "deaf") return this.#deaf();
-    const welcome = this.#node.hello();
+    const welcome = await this.#node.hello();
+    if (!this.#life.alive) return;
     if (welcome === undefined) return this.#node.exit(1);
     this.#orders = welcome.orders;
     this.#step = welcome.restore?.step ?? 0;
@@ -92,13 +93,12 @@ export class Training {
     this.#node.exit(0);
   }
 
-  /** As `Trial.#goesPast`. @returns false also when it died */
+  /** As `Trial.#goesPast`; the ranks, of which only the first is played, agree on its moment. @returns false also when it died */
   async #goesPast(): Promise<boolean> {
     for (;;) {
       const { target, yield: yielding } = this.#orders;
       const atTarget = target !== null && this.#step >= target;
-      const heeds = this.#launch.ranks === 1 || atTarget;
-      const leaving = yielding !== null && heeds;
+      const leaving = yielding !== null;
       if (this.#due(atTarget, leaving)) await this.#save();
       if (!this.#life.alive || leaving) return false;
       if (!atTarget) return true;

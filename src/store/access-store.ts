@@ -84,6 +84,16 @@ export async function findToken(
   return found;
 }
 
+/** @param id names the token; it is not the token */
+export async function tokenHolds(pool: pg.Pool, id: string, now: Date): Promise<boolean> {
+  const { rowCount } = await pool.query({
+    name: "token_holds",
+    text: "select 1 from tokens where id = $1 and (expires_at is null or expires_at > $2)",
+    values: [id, now],
+  });
+  return rowCount === 1;
+}
+
 /** Takes a one-time token out of the world. @returns its user when it was valid */
 export async function takeOneTimeToken(
   db: Queryable,

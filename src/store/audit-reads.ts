@@ -5,7 +5,14 @@
  * the nearest double, would hide the very bytes that verification is to find.
  */
 import type pg from "pg";
-import { type Anchor, type ChainRow, ChainWalk, exactTime, type Misfit } from "./chain-walk.ts";
+import {
+  type Anchor,
+  CHAIN_START,
+  type ChainRow,
+  ChainWalk,
+  exactTime,
+  type Misfit,
+} from "./chain-walk.ts";
 import type { ChainTip } from "./write-batch.ts";
 
 /** A pool, or the one connection of somebody's transaction. */
@@ -77,6 +84,34 @@ export async function readAudit(db: Queryable, seq: number): Promise<ChainRow | 
     seq,
   ]);
   return rows[0] && chainRow(rows[0]);
+}
+
+/** A row with the hash of the row before it, by which it can be verified alone. */
+export interface ChainedRow extends ChainRow {
+  readonly previous: string;
+}
+
+/**
+ * What happened to an experiment, oldest first. @param subject with a trial: not what happened to the experiment's
+ * other trials
+ */
+export async function listChained(
+  db: Queryable,
+  subject: { experiment: number; trial?: number | undefined; after: number; limit: number },
+): Promise<ChainedRow[]> {
+  const { experiment, trial, after, limit } = subject;
+  const { rows } = await db.query<StoredRow & { previous: string | null }>(
+    `select ${COLUMNS}, (select encode(p.hash, 'hex') from changes p where p.seq = changes.seq - 1) as previous
+     from changes
+     where experiment_id = $1 and seq > $2
+       and ($3::text is null or subject = $3 or not starts_with(subject, 'trial '))
+     order by changes.seq limit $4`,
+    [experiment, after, trial === undefined ? null : `trial ${experiment}.${trial}`, limit],
+  );
+  return rows.map(({ previous, ...row }) => ({
+    ...chainRow(row),
+    previous: previous ?? CHAIN_START.hash.toString("hex"),
+  }));
 }
 
 export interface ChainVerdict {

@@ -31,6 +31,23 @@ async function names(blobs: BlobStore): Promise<string[]> {
 }
 const temporaries = (folder: string) => readdirSync(join(folder, "tmp"));
 
+test("what a writer was told is stored stays so while others store the same", async () => {
+  const blobs = await openBlobFolder(newFolder());
+  for (let round = 0; round < 30; round++) {
+    const content = Buffer.from(`round ${round}`);
+    const hash = hashOf(content.toString());
+    const write = async (delayTurns: number): Promise<void> => {
+      for (let turn = 0; turn < delayTurns; turn++) await new Promise(setImmediate);
+      await blobs.put(content);
+      for (let look = 0; look < 20; look++) {
+        assert.equal(await blobs.has(hash), true, `round ${round}, writer ${delayTurns}`);
+        await new Promise(setImmediate);
+      }
+    };
+    await Promise.all(Array.from({ length: 8 }, (_, writer) => write(writer)));
+  }
+});
+
 test("what is put in comes out, by its hash, once", async () => {
   const folder = newFolder();
   const blobs = await openBlobFolder(folder);

@@ -103,7 +103,9 @@ export class FolderBlobStore implements BlobStore {
   readonly #folder: string;
   readonly #bytesMax: number;
   /** Renamed but not yet durable in their folder; they do not exist yet for anybody who asks. */
-  readonly #settling = new Map<string, number>();
+  readonly #settling = new Set<string>();
+  /** Who gives a blob its name just now, or waits to. */
+  readonly #publishing = new Map<string, Promise<void>>();
   readonly #flushes = new Map<string, Flush>();
   #nextTemporary = 1;
 
@@ -122,7 +124,7 @@ export class FolderBlobStore implements BlobStore {
       const { hash, size } = await this.#write(source, temporary, expected);
       const existed = (await this.size(hash)) === size;
       if (existed) await unlink(temporary);
-      else await this.#publish(temporary, hash);
+      else await this.#publish(temporary, { hash, size });
       return { hash, size, existed };
     } catch (error) {
       await unlink(temporary).catch(() => undefined);
@@ -262,8 +264,31 @@ export class FolderBlobStore implements BlobStore {
     return { hash, size };
   }
 
-  /** Moves a complete, flushed file to its name and makes the name durable. */
-  async #publish(temporary: string, hash: string): Promise<void> {
+  /**
+   * Moves a complete, flushed file to its name and makes the name durable. Writers of one blob take turns, so that the
+   * second finds what the first has stored: were it held back for the second's sake, it would vanish for a moment for
+   * whoever was told already that it is stored.
+   */
+  async #publish(
+    temporary: string,
+    { hash, size }: { readonly hash: string; readonly size: number },
+  ): Promise<void> {
+    const before = this.#publishing.get(hash) ?? Promise.resolve();
+    const own = before
+      .catch(() => undefined)
+      .then(() => this.#publishAlone(temporary, { hash, size }));
+    this.#publishing.set(hash, own);
+    try {
+      await own;
+    } finally {
+      if (this.#publishing.get(hash) === own) this.#publishing.delete(hash);
+    }
+  }
+
+  async #publishAlone(
+    temporary: string,
+    { hash, size }: { readonly hash: string; readonly size: number },
+  ): Promise<void> {
     const path = this.#path(hash);
     const folder = join(path, "..");
     if (!(await lstat(folder)).isDirectory())
@@ -271,15 +296,13 @@ export class FolderBlobStore implements BlobStore {
         "unusable",
         `${folder} is no folder but something put in its place; nothing was stored. Remove it and start again.`,
       );
-    // Two writers of one blob may be here at once: each holds it back until its own flush is through.
-    this.#settling.set(hash, (this.#settling.get(hash) ?? 0) + 1);
+    if ((await this.size(hash)) === size) return unlink(temporary);
+    this.#settling.add(hash);
     try {
       await rename(temporary, path);
       await this.#flush(folder);
     } finally {
-      const others = (this.#settling.get(hash) ?? 1) - 1;
-      if (others === 0) this.#settling.delete(hash);
-      else this.#settling.set(hash, others);
+      this.#settling.delete(hash);
     }
   }
 

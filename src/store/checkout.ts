@@ -5,17 +5,21 @@
  * The folder must be new or empty, every folder in it is made by us, and files are created exclusively: so
  * whoever plants something on the way makes the checkout fail instead of being written through.
  */
-import { createHash } from "node:crypto";
+import { createHash, type Hash } from "node:crypto";
 import { chmod, type FileHandle, lstat, mkdir, open, readdir, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { TreeEntry } from "../protocol/runner-wire.ts";
-import { checkTree } from "./tree.ts";
+import { blobsOf, checkTree } from "./tree.ts";
 
 export interface CheckoutOptions {
   /** Files 0444/0555 and folders 0555, for what several tasks share. Remove it with `removeCheckout`. */
   readonly readOnly?: boolean;
   /** Of all files together. */
   readonly bytesMax?: number;
+  /** Puts a file with this content and mode there by other means, where it can: whoever does answers for the content. */
+  readonly place?: (entry: TreeEntry, path: string) => Promise<boolean>;
+  /** Called when a file was written, compared and closed. */
+  readonly placed?: (entry: TreeEntry, path: string) => Promise<void>;
 }
 
 /** Hands out a blob's content, of which no more than `size` bytes are wanted. */
@@ -52,8 +56,9 @@ export async function checkoutTree(
   tree: readonly TreeEntry[],
   folder: string,
   openBlob: OpenBlob,
-  { readOnly = false, bytesMax = Number.MAX_SAFE_INTEGER }: CheckoutOptions = {},
+  options: CheckoutOptions = {},
 ): Promise<void> {
+  const { readOnly = false, bytesMax = Number.MAX_SAFE_INTEGER } = options;
   const issues = checkTree(tree);
   if (issues.length > 0) {
     const shown = issues
@@ -72,7 +77,7 @@ export async function checkoutTree(
   const made = await makeRoot(folder);
   try {
     const folders = await makeFolders(tree, folder);
-    await writeAll(tree, folder, openBlob, readOnly);
+    await writeAll(tree, folder, openBlob, options);
     // Deepest first: a folder that may not be written cannot be changed inside.
     if (readOnly) for (const path of [...folders.toReversed(), folder]) await chmod(path, 0o555);
   } catch (error) {
@@ -144,8 +149,9 @@ async function writeAll(
   tree: readonly TreeEntry[],
   folder: string,
   openBlob: OpenBlob,
-  readOnly: boolean,
+  options: CheckoutOptions,
 ): Promise<void> {
+  const { readOnly = false, place, placed } = options;
   let next = 0;
   let failure: { error: unknown } | undefined;
   const worker = async (): Promise<void> => {
@@ -155,7 +161,10 @@ async function writeAll(
       entry = tree[next++]
     ) {
       try {
-        await writeEntry(entry, join(folder, entry.path), openBlob, readOnly);
+        const path = join(folder, entry.path);
+        if (await place?.(entry, path)) continue;
+        await writeEntry(entry, path, openBlob, readOnly);
+        await placed?.(entry, path);
       } catch (error) {
         failure ??= { error };
       }
@@ -172,43 +181,62 @@ async function writeEntry(
   openBlob: OpenBlob,
   readOnly: boolean,
 ): Promise<void> {
-  const opened = await openBlob(entry.hash, entry.size);
-  if (opened === undefined) {
-    throw new CheckoutError(
-      "missing_blob",
-      `the content of ${JSON.stringify(entry.path)} (${entry.hash}) is not stored.`,
-    );
-  }
   const mode = (entry.executable ? 0o755 : 0o644) & (readOnly ? 0o555 : 0o777);
-  // "wx" is O_CREAT | O_EXCL, which does not follow a link either.
-  const file = await open(path, "wx", mode);
+  let file: FileHandle | undefined;
   try {
-    await writeContent(entry, file, opened.stream);
-    await file.chmod(mode);
+    // A file that is one blob has that blob's hash.
+    const whole = entry.chunks === undefined ? undefined : createHash("sha256");
+    for (const blob of blobsOf(entry)) {
+      const opened = await openBlob(blob.hash, blob.size);
+      if (opened === undefined) {
+        throw new CheckoutError(
+          "missing_blob",
+          `the content of ${JSON.stringify(entry.path)} (${blob.hash}) is not stored.`,
+        );
+      }
+      // "wx" is O_CREAT | O_EXCL, which does not follow a link either.
+      file ??= await open(path, "wx", mode);
+      await writeBlob({ path: entry.path, ...blob }, file, opened.stream, whole);
+    }
+    if (whole !== undefined && whole.digest("hex") !== entry.hash)
+      throw damaged(entry, "each part is as it should be, and the whole");
+    await file?.chmod(mode);
   } finally {
-    await file.close();
+    await file?.close();
   }
 }
 
-async function writeContent(
-  entry: TreeEntry,
+interface Blob {
+  /** Of the file. */
+  readonly path: string;
+  readonly hash: string;
+  readonly size: number;
+}
+
+/** @param whole of the file, where this is a part of one */
+async function writeBlob(
+  blob: Blob,
   file: FileHandle,
   stream: AsyncIterable<Uint8Array>,
+  whole: Hash | undefined,
 ): Promise<void> {
   const digest = createHash("sha256");
   let size = 0;
   for await (const bytes of stream) {
     size += bytes.length;
-    if (size > entry.size) break;
+    if (size > blob.size) break;
     digest.update(bytes);
+    whole?.update(bytes);
     await file.writeFile(bytes);
   }
-  if (size === entry.size && digest.digest("hex") === entry.hash) return;
-  throw new CheckoutError(
-    "damaged_blob",
-    `the content of ${JSON.stringify(entry.path)} is not what its hash ${entry.hash} says (${entry.size} bytes expected).`,
-  );
+  if (size !== blob.size || digest.digest("hex") !== blob.hash) throw damaged(blob);
 }
+
+const damaged = ({ path, hash, size }: Blob, what = "the content"): CheckoutError =>
+  new CheckoutError(
+    "damaged_blob",
+    `${what} of ${JSON.stringify(path)} is not what its hash ${hash} says (${size} bytes expected).`,
+  );
 
 function asCheckoutError(error: unknown, folder: string): CheckoutError {
   if (error instanceof CheckoutError) return error;

@@ -17,11 +17,16 @@ export interface DescriptionChange {
   readonly to: unknown;
 }
 
-/** Said twice, it changes nothing the second time. @returns what became different */
+/**
+ * Said twice, it changes nothing the second time.
+ * @param relabel makes the labels out of those that there are
+ * @returns what became different
+ */
 export async function changeDescription(
   client: pg.ClientBase,
   id: number,
-  columns: DescriptionColumns,
+  asked: DescriptionColumns,
+  relabel?: (labels: readonly string[]) => string[],
 ): Promise<DescriptionChange[]> {
   const { rows } = await client.query<Required<DescriptionColumns>>(
     "select name, description, notes, labels, priority from experiments where id = $1 for update",
@@ -29,6 +34,7 @@ export async function changeDescription(
   );
   const before = rows[0];
   if (!before) return [];
+  const columns = relabel ? { ...asked, labels: relabel(before.labels) } : asked;
   const changes = (Object.keys(columns) as Column[])
     .map((column) => ({ column, from: before[column], to: columns[column] }))
     .filter(({ from, to }) => JSON.stringify(from) !== JSON.stringify(to));

@@ -9,7 +9,7 @@ import type { FieldName, SortWord } from "../protocol/experiment-filter/fields.t
 import { FILTER_FIELDS } from "../protocol/experiment-filter/fields.ts";
 import type { Comparison, FilterTerm } from "../protocol/experiment-filter/parse.ts";
 
-const COLUMNS: Readonly<Record<Exclude<FieldName, "label">, string>> = {
+const COLUMNS: Readonly<Record<Exclude<FieldName, "label" | "verdict" | "kind">, string>> = {
   id: "e.id::float8",
   state: "e.state",
   owner: "u.name",
@@ -57,6 +57,8 @@ function positiveOf(term: FilterTerm, bind: (value: unknown) => string): string 
     return `${contains("e.name", word)} or ${contains("array_to_string(e.labels, E'\\n')", word)}`;
   }
   if (term.field === "label") return `e.labels && ${bind(values)}::text[]`;
+  if (term.field === "kind") return kindCondition(values, bind);
+  if (term.field === "verdict") return verdictCondition(values, bind);
   const compares = compared(term, COLUMNS[term.field], bind);
   // People are few: they are found first, and experiments by their number.
   if (term.field === "owner") return `e.owner_id in (select u.id from users u where ${compares})`;
@@ -89,6 +91,36 @@ function compared(
 function sameTime(column: string, place: string, value: string): string {
   const width = /T00:00Z$/.test(value) ? "1 day" : "1 minute";
   return `${column} >= ${place}::timestamptz and ${column} < ${place}::timestamptz + interval '${width}'`;
+}
+
+/** The latest of each trial; of a replay what came of it. As `VerdictBook.ofExperiment` has it. */
+const VERDICT = `(
+  select case when bool_or(l.state = 'differs') then 'differs' when bool_or(l.state = 'identical') then 'identical'
+    else 'not_comparable' end
+  from (select distinct on (v.experiment_id, v.trial_number) v.state from verdicts v
+    where v.experiment_id = e.id or v.replay_id = e.id
+    order by v.experiment_id, v.trial_number, v.at desc) l)`;
+/** Few experiments have any, so they are told from the others before anything is looked up of each. */
+const JUDGED = `e.id in (select experiment_id from verdicts
+  union all select replay_id from verdicts where replay_id is not null)`;
+
+function verdictCondition(words: readonly string[], bind: (value: unknown) => string): string {
+  const among = `${JUDGED} and ${VERDICT} = any(${bind(words)}::text[])`;
+  return words.includes("none") ? `not ${JUDGED} or (${among})` : among;
+}
+
+/** Tasks are few, and have an index of their own. */
+const TASKS = "select t.id from experiments t where t.config #>> '{task,kind}' is not null";
+
+function kindCondition(words: readonly string[], bind: (value: unknown) => string): string {
+  const tasks = words.filter((word) => word !== "experiment");
+  const parts = [
+    ...(words.includes("experiment") ? [`e.id not in (${TASKS})`] : []),
+    ...(tasks.length === 0
+      ? []
+      : [`e.id in (${TASKS} and t.config #>> '{task,kind}' = any(${bind(tasks)}::text[]))`]),
+  ];
+  return parts.join(" or ");
 }
 
 /** Not LIKE: a percent sign in a name is a percent sign. */

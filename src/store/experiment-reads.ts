@@ -16,6 +16,8 @@ export interface ExperimentSummaryRow extends ExperimentRow, Purged {
   error: number;
   /** Slot-milliseconds of grants that still run. */
   running_slot_ms: number;
+  /** Of a task that serves, ms since 1970: nobody has used it since then. */
+  unused_since_ms: number | null;
   archived_at: Date | null;
   deleted_at: Date | null;
 }
@@ -29,7 +31,9 @@ export interface Purged {
 
 const SUMMARY = `
   select e.*, u.name as owner, t.*, coalesce(a.running_slot_ms, 0) as running_slot_ms,
-    k.archived_at, k.deleted_at, k.deleted_by, k.purged_at
+    k.archived_at, k.deleted_at, k.deleted_by, k.purged_at,
+    (select (f.core #>> '{allocation,unusedSinceMs}')::float8 from trials f
+      where f.experiment_id = e.id and f.number = 1 and e.config #>> '{task,kind}' is not null) as unused_since_ms
   from experiments e
   left join experiment_marks k on k.experiment_id = e.id
   join users u on u.id = e.owner_id
@@ -110,6 +114,34 @@ export async function listExperiments(
   return rows;
 }
 
+/** Of all experiments that are neither archived nor deleted and that fit, by number. */
+export async function experimentIds(
+  pool: pg.Pool,
+  terms: readonly FilterTerm[],
+): Promise<number[]> {
+  const values: unknown[] = [];
+  const condition = filterCondition(terms, (value) => `$${values.push(value)}`);
+  const { rows } = await pool.query<{ id: number }>(
+    `select e.id from experiments e where ${SHOWN.current} and ${condition} order by e.id`,
+    values,
+  );
+  return rows.map(({ id }) => id);
+}
+
+/** Which of these trials an experiment does not have. */
+export async function unknownTrials(
+  pool: pg.Pool,
+  experiment: number,
+  numbers: readonly number[],
+): Promise<number[]> {
+  const { rows } = await pool.query<{ n: number }>(
+    `select n from unnest($2::int[]) as n where not exists
+       (select 1 from trials t where t.experiment_id = $1 and t.number = n) order by n`,
+    [experiment, numbers],
+  );
+  return rows.map(({ n }) => n);
+}
+
 export async function readExperiment(
   pool: pg.Pool,
   id: number,
@@ -121,6 +153,8 @@ export async function readExperiment(
 export interface TrialsFilter {
   readonly experiment: number;
   readonly state?: string | undefined;
+  /** Of its latest verdict; none = it has none. */
+  readonly verdict?: string | undefined;
   /** Sorts by the best objective; absent = by number. */
   readonly best?: { readonly smallerIsBetter: boolean } | undefined;
   readonly after?: { readonly key: number; readonly number: number } | undefined;
@@ -138,6 +172,10 @@ export async function listTrials(pool: pg.Pool, filter: TrialsFilter): Promise<T
     `select t.*, ${key} as sort_key from trials t
      where experiment_id = $1 and ($2::text is null or state = $2)
        and ($3::float8 is null or (${key}, number) > ($3, $4))
+       and ($6::text is null or $6 = coalesce((select v.state from verdicts v
+         where (v.experiment_id = t.experiment_id and v.trial_number = t.number)
+           or (v.replay_id = t.experiment_id and t.number = 1)
+         order by v.replay_id is not distinct from t.experiment_id, v.at desc limit 1), 'none'))
      order by ${key}, number limit $5`,
     [
       filter.experiment,
@@ -145,6 +183,7 @@ export async function listTrials(pool: pg.Pool, filter: TrialsFilter): Promise<T
       filter.after ? String(filter.after.key) : null,
       filter.after?.number ?? 0,
       filter.limit,
+      filter.verdict ?? null,
     ],
   );
   return rows;

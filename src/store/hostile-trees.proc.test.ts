@@ -23,6 +23,7 @@ import {
   CONTENT_HASH,
   contentsOf,
   fileAt,
+  HOSTILE_PARTS,
   HOSTILE_TREES,
   makeOutside,
 } from "./test-trees.ts";
@@ -45,7 +46,7 @@ describe("a list of files that nobody may unpack", () => {
   test("is refused whole, with its reason, in bounded time, whatever it tries", async (t) => {
     const before = contentsOf(outside);
     let slowest = { name: "", ms: 0 };
-    for (const [name, make] of Object.entries(HOSTILE_TREES)) {
+    for (const [name, make] of Object.entries({ ...HOSTILE_TREES, ...HOSTILE_PARTS })) {
       const tree = make();
       const target = join(root, "target");
       const began = performance.now();
@@ -59,7 +60,7 @@ describe("a list of files that nobody may unpack", () => {
       assert.deepEqual(contentsOf(outside), before, name);
     }
     assert.equal(existsSync("/tmp/contrail-escaped"), false);
-    const count = Object.keys(HOSTILE_TREES).length;
+    const count = Object.keys({ ...HOSTILE_TREES, ...HOSTILE_PARTS }).length;
     const figure = `${slowest.ms.toFixed(0)} ms (${slowest.name})`;
     t.diagnostic(
       `I4: ${count} hostile lists of files, all refused; 0 bytes outside; slowest ${figure}`,

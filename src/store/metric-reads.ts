@@ -79,35 +79,53 @@ const NAMES_OF_TRIAL = `
     from seen s where s.name_id is not null)
   select n.id, n.name from seen s join metric_names n on n.id = s.name_id`;
 
+/** Name → id, of all metrics of all experiments. */
+export async function metricNames(pool: pg.Pool): Promise<Map<string, number>> {
+  const { rows } = await pool.query<Named>("select id, name from metric_names");
+  return new Map(rows.map(({ id, name }) => [name, id]));
+}
+
+export async function namesOfTrial(pool: pg.Pool, trialId: number): Promise<Named[]> {
+  return (await pool.query<Named>(NAMES_OF_TRIAL, [trialId])).rows;
+}
+
 async function namesOf(pool: pg.Pool, filter: SeriesFilter): Promise<Named[]> {
-  const { rows } =
-    filter.names === undefined
-      ? await pool.query<Named>(NAMES_OF_TRIAL, [filter.trialId])
-      : await pool.query<Named>("select id, name from metric_names where name = any($1::text[])", [
-          filter.names,
-        ]);
+  if (filter.names === undefined) return namesOfTrial(pool, filter.trialId);
+  const { rows } = await pool.query<Named>(
+    "select id, name from metric_names where name = any($1::text[])",
+    [filter.names],
+  );
   return rows;
 }
 
-/** By run (from 1) the last step that counts: a later run that has reported repeats what comes after it. */
-async function lastSteps(pool: pg.Pool, trialId: number): Promise<string[]> {
-  const { rows } = await pool.query<{ run: number; cut: string | null }>(
-    `select a.run, (select min(later.start_step) from allocations later
+/** By trial and run (from 1) the last step that counts: a later run that has reported repeats what comes after it. */
+export async function lastStepsOf(
+  pool: pg.Pool,
+  trialIds: readonly number[],
+): Promise<Map<number, bigint[]>> {
+  const { rows } = await pool.query<{ id: number; run: number; cut: string | null }>(
+    `select t.id, a.run, (select min(later.start_step) from allocations later
        where later.experiment_id = a.experiment_id and later.trial_number = a.trial_number and later.run > a.run
-         and exists (select from reports r where r.trial_id = $1 and r.run = later.run))::text as cut
+         and exists (select from reports r where r.trial_id = t.id and r.run = later.run))::text as cut
      from allocations a join trials t on t.experiment_id = a.experiment_id and t.number = a.trial_number
-     where t.id = $1`,
-    [trialId],
+     where t.id = any($1::int[]) order by t.id, a.run`,
+    [trialIds],
   );
-  const last: string[] = Array(Math.max(0, ...rows.map(({ run }) => run))).fill(STEP_MAX);
-  for (const { run, cut } of rows) last[run - 1] = cut ?? STEP_MAX;
-  return last;
+  const byTrial = new Map<number, bigint[]>();
+  for (const { id, run, cut } of rows) {
+    const last = byTrial.get(id) ?? [];
+    while (last.length < run) last.push(BigInt(STEP_MAX));
+    last[run - 1] = BigInt(cut ?? STEP_MAX);
+    byTrial.set(id, last);
+  }
+  return byTrial;
 }
 
 async function parameters(pool: pg.Pool, filter: SeriesFilter): Promise<unknown[]> {
   const names = await namesOf(pool, filter);
   const { trialId, fromStep = 0, toStep = STEP_MAX } = filter;
-  return [trialId, names.map(({ id }) => id), fromStep, toStep, await lastSteps(pool, trialId)];
+  const last = (await lastStepsOf(pool, [trialId])).get(trialId) ?? [];
+  return [trialId, names.map(({ id }) => id), fromStep, toStep, last.map(String)];
 }
 
 /** In order of name, step, run. */

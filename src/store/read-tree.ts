@@ -1,7 +1,7 @@
 /** Reads a snapshot's list of files back from its blob. */
 import { text } from "node:stream/consumers";
 import type { TreeEntry } from "../protocol/runner-wire.ts";
-import { tree } from "../protocol/runner-wire.ts";
+import { dataTree } from "../protocol/runner-wire.ts";
 import type { BlobStore } from "./blobs.ts";
 
 /** @returns undefined where it is not stored, or is no list of files */
@@ -12,7 +12,7 @@ export async function readTree(
   const opened = await blobs.open(hash);
   if (opened === undefined) return undefined;
   try {
-    return { entries: tree.parse(JSON.parse(await text(opened.stream))), bytes: opened.size };
+    return { entries: dataTree.parse(JSON.parse(await text(opened.stream))), bytes: opened.size };
   } catch (error) {
     if (error instanceof SyntaxError || (error as Error).name === "ZodError") return undefined;
     throw error;

@@ -5,11 +5,12 @@
 import type pg from "pg";
 import type { JsonObject } from "../base/json.ts";
 import type { TrialState } from "../core/lifecycle/trial.ts";
-import type { CheckpointFacts, TrialFacts } from "../core/retention/retention.ts";
+import type { CheckpointFacts, HoldReason, TrialFacts } from "../core/retention/retention.ts";
 import type { Queryable } from "./audit-reads.ts";
 import { emptyExperiment } from "./purge.ts";
 import type { MarksRow, PinRow } from "./schema.ts";
 import { type Gone, releasedBy } from "./tree-store.ts";
+import { awaitedTrees, startTrees } from "./verdict-store.ts";
 
 export interface RetentionStore {
   /** One that was not purged. */
@@ -17,6 +18,8 @@ export interface RetentionStore {
   /** Its checkpoints whose bytes are there, by trial and step. */
   checkpoints(experiment: number, metric: string | null): Promise<StoredCheckpoint[]>;
   trials(experiment: number): Promise<Map<number, TrialFacts>>;
+  /** Snapshots of it that others need: a replay that has no verdict yet, an experiment that goes on from there. */
+  held(experiment: number): Promise<readonly { tree: string; reason: HoldReason }[]>;
   /** Experiments that have ended and to which retention was not applied yet. */
   notRetained(): Promise<number[]>;
   /** Experiments with bytes of checkpoints. @param only of these; absent = of all */
@@ -40,6 +43,16 @@ export const retentionStoreIn = (pool: pg.Pool, readPool: pg.Pool): RetentionSto
   experiment: (id) => readForRetention(readPool, id),
   checkpoints: (experiment, metric) => keptCheckpoints(readPool, experiment, metric),
   trials: (experiment) => trialFacts(readPool, experiment),
+  held: async (experiment) => [
+    ...(await awaitedTrees(readPool, experiment)).map((tree) => ({
+      tree,
+      reason: "replayed" as const,
+    })),
+    ...(await startTrees(readPool, experiment)).map((tree) => ({
+      tree,
+      reason: "source" as const,
+    })),
+  ],
   notRetained: () => notRetained(pool),
   withCheckpoints: (only) => withCheckpoints(readPool, only),
   releasedBy: (gone) => releasedBy(readPool, gone),

@@ -2,17 +2,19 @@
  * Turns a folder into a tree: which files, how large, which content.
  *
  * Two passes. The first only looks at names and sizes, so that a folder that is far too large is refused in
- * a moment, with the files that make it so; the second hashes, a few files at a time. A file that changes
- * while it is read would give a snapshot that never existed: it is read again once, then refused.
+ * a moment, with the files that make it so; the second hashes, a few files at a time. What is as it was at the last scan,
+ * the file system says, is not read at all, where there is a memory of that (`stat-cache.ts`).
  * Links are followed when they stay inside the folder; one that leads outside is an error, because a
  * snapshot without it would not run and one with it would not be this folder.
  */
-import { createHash } from "node:crypto";
-import { constants, type Dirent } from "node:fs";
-import { type FileHandle, lstat, open, readdir, realpath, stat } from "node:fs/promises";
+import { type BigIntStats, constants, type Dirent } from "node:fs";
+import { lstat, open, readdir, realpath, stat } from "node:fs/promises";
 import { join, sep } from "node:path";
 import type { Tree, TreeEntry } from "../protocol/runner-wire.ts";
+import { CHUNK_BYTES_MAX } from "./chunks.ts";
+import { FileHasher, type FileReader, type FoundFile, isExecutable } from "./hash-file.ts";
 import { defaultIgnores, type IgnoreRule, isIgnored, parseIgnoreFile } from "./ignore-file.ts";
+import { StatCache, type StatCacheOptions } from "./stat-cache.ts";
 import { canonicalTree, checkTree, pathFault, type SnapshotIssue, sortTree } from "./tree.ts";
 
 export interface ScanOptions {
@@ -21,6 +23,14 @@ export interface ScanOptions {
   /** Patterns that come before the ignore file's, which can take them back. */
   readonly ignore?: readonly string[];
   readonly limits?: { readonly bytesMax?: number; readonly filesMax?: number };
+  /** Cut large files into parts: for data. */
+  readonly chunked?: boolean;
+  /** Sees what is read while it is read. */
+  readonly reader?: FileReader;
+  /** How much there is to read, once that is known. */
+  readonly counted?: (files: number, bytes: number) => void;
+  /** Remembers contents from scan to scan; absent = every file is read. Not for who cuts, or wants to see the bytes. */
+  readonly cache?: StatCacheOptions;
 }
 
 export interface ScannedFolder {
@@ -33,6 +43,8 @@ export interface ScannedFolder {
   readonly bytes: number;
   /** What was left out although no pattern says so (sockets, devices …), in words. */
   readonly notes: readonly string[];
+  /** When a file was last written, in ns. */
+  readonly mtimes: ReadonlyMap<string, bigint>;
   /** The file that holds an entry's content. */
   sourceOf(path: string): string;
 }
@@ -43,16 +55,10 @@ export type ScanResult =
 
 export const defaultScanLimits = { bytesMax: 512 * 1024 * 1024, filesMax: 20_000 };
 const HASHED_AT_ONCE = 6;
-const READ_BYTES = 256 * 1024;
+const MEASURED_AT_ONCE = 32;
 const IGNORE_BYTES_MAX = 1024 * 1024;
 /** Beyond this the walk itself is given up. */
 const WALKED_FILES_MAX = 1_000_000;
-
-interface Found {
-  readonly path: string;
-  readonly source: string;
-  readonly size: number;
-}
 
 /** @returns the tree, or everything that is wrong with the folder */
 export async function scanFolder(folder: string, options: ScanOptions = {}): Promise<ScanResult> {
@@ -67,21 +73,29 @@ export async function scanFolder(folder: string, options: ScanOptions = {}): Pro
   if (!Array.isArray(rules)) return { ok: false, issues: [rules] };
   const walk = new Walk(root, rules);
   await walk.visit(root, "", [root]);
+  await walk.measured();
   const limits = { ...defaultScanLimits, ...options.limits };
   const tooMuch = overLimit(walk.files, limits);
   if (walk.issues.length > 0 || tooMuch !== undefined) {
     return { ok: false, issues: [...(tooMuch === undefined ? [] : [tooMuch]), ...walk.issues] };
   }
-  const { entries, issues } = await hashAll(walk.files);
+  options.counted?.(walk.files.length, bytesOf(walk.files));
+  const cache = options.cache && (await StatCache.open(root, options.cache));
+  const { entries, issues, mtimes } = await hashAll(walk.files, options, cache);
+  await cache?.save(root);
   const tree = sortTree(entries);
   const faults = [...issues, ...checkTree(tree)];
   if (faults.length > 0) return { ok: false, issues: faults };
   const { bytes: treeBytes, hash } = canonicalTree(tree);
-  const bytes = tree.reduce((sum, entry) => sum + entry.size, 0);
+  const bytes = bytesOf(tree);
   const sources = new Map(walk.files.map(({ path, source }) => [path, source]));
   const sourceOf = (path: string) => sources.get(path) ?? join(root, path);
-  return { ok: true, folder: { tree, hash, treeBytes, bytes, notes: walk.notes, sourceOf } };
+  const { notes } = walk;
+  return { ok: true, folder: { tree, hash, treeBytes, bytes, notes, mtimes, sourceOf } };
 }
+
+const bytesOf = (files: readonly { readonly size: number }[]): number =>
+  files.reduce((sum, file) => sum + file.size, 0);
 
 const refused = (path: string, message: string): ScanResult => ({
   ok: false,
@@ -118,9 +132,10 @@ async function readIgnoreFile(path: string): Promise<string | null> {
 
 /** The first pass: collects files, and what speaks against them. */
 class Walk {
-  readonly files: Found[] = [];
+  readonly files: FoundFile[] = [];
   readonly issues: SnapshotIssue[] = [];
   readonly notes: string[] = [];
+  readonly #measuring = new Set<Promise<void>>();
   readonly #root: string;
   readonly #rules: readonly IgnoreRule[];
 
@@ -165,7 +180,7 @@ class Walk {
     try {
       if (entry.isSymbolicLink()) await this.#follow(source, path, way);
       else if (entry.isDirectory()) await this.visit(source, path, [...way, source]);
-      else if (entry.isFile()) this.files.push({ path, source, size: (await lstat(source)).size });
+      else if (entry.isFile()) await this.#measure(path, source);
       else this.notes.push(`${path}: left out, it is a ${kindOf(entry)}`);
     } catch (error) {
       this.#refuse(path, `cannot be read: ${(error as Error).message}`);
@@ -187,25 +202,39 @@ class Walk {
       );
       return;
     }
-    const { size, ...kind } = await statKind(target);
-    if (kind.isFile) this.files.push({ path, source: target, size });
-    else if (!kind.isFolder)
+    const stats = await stat(target, { bigint: true });
+    if (stats.isFile()) this.#found(path, target, stats);
+    else if (!stats.isDirectory())
       this.notes.push(`${path}: left out, it links to something that is not a file`);
     else if (way.includes(target))
       this.#refuse(path, "is a link to a folder above it, which would never end.");
     else await this.visit(target, path, [...way, target]);
   }
 
+  /** Some at a time: one after the other, ten thousand files would take a second. */
+  async #measure(path: string, source: string): Promise<void> {
+    const measuring = lstat(source, { bigint: true })
+      .then(
+        (stats) => this.#found(path, source, stats),
+        (error: Error) => this.#refuse(path, `cannot be read: ${error.message}`),
+      )
+      .finally(() => this.#measuring.delete(measuring));
+    this.#measuring.add(measuring);
+    if (this.#measuring.size >= MEASURED_AT_ONCE) await Promise.race(this.#measuring);
+  }
+
+  /** Every file that was found has been measured. */
+  async measured(): Promise<void> {
+    await Promise.all(this.#measuring);
+  }
+
+  #found(path: string, source: string, stats: BigIntStats): void {
+    this.files.push({ path, source, size: Number(stats.size), stats });
+  }
+
   #refuse(path: string, message: string): void {
     this.issues.push({ path, message });
   }
-}
-
-async function statKind(
-  path: string,
-): Promise<{ size: number; isFile: boolean; isFolder: boolean }> {
-  const found = await stat(path);
-  return { size: found.size, isFile: found.isFile(), isFolder: found.isDirectory() };
 }
 
 function kindOf(entry: Dirent<Buffer>): string {
@@ -215,10 +244,10 @@ function kindOf(entry: Dirent<Buffer>): string {
 }
 
 function overLimit(
-  files: readonly Found[],
+  files: readonly FoundFile[],
   { bytesMax, filesMax }: { bytesMax: number; filesMax: number },
 ): SnapshotIssue | undefined {
-  const bytes = files.reduce((sum, file) => sum + file.size, 0);
+  const bytes = bytesOf(files);
   if (bytes > bytesMax) {
     const largest = files.toSorted((a, b) => b.size - a.size).slice(0, 5);
     const list = largest.map((file) => `${file.path} (${readable(file.size)})`).join(", ");
@@ -243,60 +272,53 @@ function readable(bytes: number): string {
   return `${at === 0 ? bytes : (bytes / 1024 ** at).toFixed(1)} ${units[at]}`;
 }
 
-/** The second pass. */
+/** The second pass. Large files that are cut come after the others and one by one: they use several threads as it is. */
 async function hashAll(
-  files: readonly Found[],
-): Promise<{ entries: TreeEntry[]; issues: SnapshotIssue[] }> {
+  files: readonly FoundFile[],
+  options: ScanOptions,
+  cache: StatCache | undefined,
+): Promise<Hashed> {
   const entries: TreeEntry[] = [];
   const issues: SnapshotIssue[] = [];
-  let next = 0;
-  const worker = async (): Promise<void> => {
-    const buffer = Buffer.allocUnsafe(READ_BYTES);
-    for (let file = files[next++]; file !== undefined; file = files[next++]) {
-      const result = await hashFile(file, buffer).catch(
-        (error: Error) => `cannot be read: ${error.message}`,
-      );
-      if (typeof result === "string") issues.push({ path: file.path, message: result });
-      else entries.push(result);
-    }
-  };
-  await Promise.all(Array.from({ length: HASHED_AT_ONCE }, worker));
-  return { entries, issues };
-}
-
-async function hashFile({ path, source }: Found, buffer: Buffer): Promise<TreeEntry | string> {
-  for (let attempt = 1; attempt <= 2; attempt++) {
-    // Neither a link nor a pipe that took the file's place in between may be opened (the latter would hang).
-    const file = await open(
-      source,
-      constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK,
-    );
-    try {
-      const before = await file.stat({ bigint: true });
-      if (!before.isFile()) return "is no longer a file.";
-      const { hash, size } = await digest(file, buffer);
-      const after = await file.stat({ bigint: true });
-      const same =
-        before.mtimeNs === after.mtimeNs &&
-        before.ctimeNs === after.ctimeNs &&
-        before.size === after.size;
-      if (same && BigInt(size) === after.size) {
-        return { path, size, hash, executable: (Number(after.mode) & 0o111) !== 0 };
+  const mtimes = new Map<string, bigint>();
+  const isLarge = (file: FoundFile): boolean =>
+    options.chunked === true && file.size > CHUNK_BYTES_MAX;
+  const work = async (queue: FoundFile[], workers: number): Promise<void> => {
+    let next = 0;
+    const worker = async (): Promise<void> => {
+      const hasher = new FileHasher(options);
+      for (let file = queue[next++]; file !== undefined; file = queue[next++]) {
+        const { path, size, stats } = file;
+        const known = cache?.find(path, stats);
+        if (known !== undefined) {
+          entries.push({ path, size, hash: known, executable: isExecutable(stats) });
+          mtimes.set(path, stats.mtimeNs);
+          continue;
+        }
+        const result = await hasher
+          .hash(file)
+          .catch((error: Error) => `cannot be read: ${error.message}`);
+        if (typeof result === "string") issues.push({ path, message: result });
+        else {
+          entries.push(result.entry);
+          mtimes.set(path, result.stats.mtimeNs);
+          cache?.learn(path, result.stats, result.entry.hash);
+        }
       }
-    } finally {
-      await file.close();
-    }
-  }
-  return "changed while it was read, twice. Wait until nothing writes to it, or ignore it.";
+    };
+    await Promise.all(Array.from({ length: workers }, worker));
+  };
+  await work(
+    files.filter((file) => !isLarge(file)),
+    HASHED_AT_ONCE,
+  );
+  await work(files.filter(isLarge), 1);
+  return { entries, issues, mtimes };
 }
 
-async function digest(file: FileHandle, buffer: Buffer): Promise<{ hash: string; size: number }> {
-  const hash = createHash("sha256");
-  let size = 0;
-  for (;;) {
-    const { bytesRead } = await file.read(buffer, 0, buffer.length, size);
-    if (bytesRead === 0) return { hash: hash.digest("hex"), size };
-    hash.update(buffer.subarray(0, bytesRead));
-    size += bytesRead;
-  }
+interface Hashed {
+  readonly entries: TreeEntry[];
+  readonly issues: SnapshotIssue[];
+  /** Path → when the file was last written, in ns. */
+  readonly mtimes: ReadonlyMap<string, bigint>;
 }

@@ -9,6 +9,8 @@ import type { ExperimentCore } from "../core/lifecycle/experiment.ts";
 import type { TrialState } from "../core/lifecycle/trial.ts";
 import type { SearchState } from "../core/search/methods.ts";
 import type { SearchAction, SearchEvent, SearchSpec, Standing } from "../core/search/search.ts";
+import type { VerdictDetail, VerdictState } from "../protocol/api/verdict.ts";
+import type { RecordPart } from "../protocol/record-part.ts";
 
 /** jsonb: read as a value, written as text through `json()`. */
 type Jsonb<T> = ColumnType<T, string, string>;
@@ -128,6 +130,34 @@ export interface CheckpointRow {
   deleted_why: string | null;
 }
 
+export interface AncestryRow {
+  experiment_id: number;
+  kind: "fork" | "replay" | "copy" | "import";
+  parent_experiment: number | null;
+  parent_trial: number | null;
+  parent_label: string | null;
+  overrides: readonly Override[];
+  at: Date;
+}
+
+/** A place of the resolved configuration; a value that is not there is absent. */
+export interface Override {
+  readonly path: string;
+  readonly from?: Json;
+  readonly to?: Json;
+}
+
+export interface VerdictRow {
+  experiment_id: number;
+  trial_number: number;
+  at: Date;
+  replay_id: number | null;
+  state: VerdictState;
+  text: string;
+  detail: VerdictDetail;
+  asked_by: string;
+}
+
 export interface PinRow {
   experiment_id: number;
   tree: string;
@@ -171,16 +201,24 @@ export interface Database {
     id: Generated<number>;
     name: string;
     version: number;
+    kind: "stored" | "directory" | "s3";
+    place: string | null;
     snapshot: string;
+    content: string;
     files: number;
     bytes: number;
+    statistics: Jsonb<JsonObject> | null;
     created_by: number;
     created_at: Date;
+    removed_at: Date | null;
+    removed_by: string | null;
   };
   experiments: Columns<
     ExperimentRow,
     "config" | "data" | "provenance" | "plan" | "search_spec" | "search_state" | "core"
   >;
+  ancestry: Columns<AncestryRow, "overrides">;
+  verdicts: Columns<VerdictRow, "detail">;
   trials: Columns<TrialRow, "hyperparameters" | "core" | "refused_metrics">;
   allocations: Columns<AllocationRow, "exit_detail">;
   search_events: {
@@ -228,6 +266,7 @@ export interface Database {
   retained: { experiment_id: number; at: Date | null };
   trees: { hash: string; at: Date };
   tree_blobs: { tree: string; blob: string; size: number };
+  past_tree_blobs: { tree: string; blob: string; size: number };
   blob_leases: {
     holder: string;
     blob: string;
@@ -237,6 +276,15 @@ export interface Database {
     uses: number;
     at: Date;
   };
+  imports: {
+    experiment_id: number;
+    content: string;
+    origin: Jsonb<JsonObject>;
+    record: string;
+    by: string;
+    at: Date;
+    done_at: Date | null;
+  };
   idempotency: {
     user_id: number;
     key: string;
@@ -245,6 +293,16 @@ export interface Database {
     created_at: Date;
   };
   runners: RunnerRow;
+  environments: { hash: string; document: Jsonb<RecordPart>; at: Date };
+  records: {
+    experiment_id: number;
+    trial_number: number;
+    run: number;
+    source: "runner" | "program";
+    environment: string | null;
+    document: Jsonb<RecordPart>;
+    at: Date;
+  };
   changes: {
     seq: number;
     at: Date;

@@ -23,6 +23,7 @@ import {
   canonicalTree,
   checkoutTree,
   checkTree,
+  contentHash,
   removeCheckout,
   type ScannedFolder,
   type ScanOptions,
@@ -126,6 +127,43 @@ test("a tree's name depends on its files alone, not on order or extra keys, and 
     canonicalTree([]).hash,
     "4f53cda18c2baa0c0354bb5f9a3ecbe5ed12ab4d8e11ba873c2f11161202b945",
   );
+});
+
+test("a large file is cut into parts, and its snapshot is the same folder again", async () => {
+  const folder = folderWith({ small: "s" });
+  const large = Buffer.alloc(20 * 1024 * 1024, "all the same for a while, ");
+  large.write("and then not", 12_345_678);
+  writeFileSync(join(folder, "large"), large);
+  const whole = await scanned(folder);
+  const cut = await scanned(folder, { chunked: true });
+  const [first, second] = cut.tree;
+  assert.ok(first?.chunks && first.chunks.length > 1);
+  assert.equal(second?.chunks, undefined);
+  assert.deepEqual(
+    cut.tree.map(({ hash }) => hash),
+    whole.tree.map(({ hash }) => hash),
+  );
+  assert.notEqual(cut.hash, whole.hash);
+  assert.equal(contentHash(cut.tree), whole.hash);
+  const blobs = await openBlobFolder(join(root, "blobs of parts"));
+  await blobs.put(Buffer.from("s"));
+  let at = 0;
+  for (const { size } of first.chunks) {
+    await blobs.put(large.subarray(at, at + size));
+    at += size;
+  }
+  const again = join(root, "parts again");
+  await checkoutTree(cut.tree, again, (hash) => blobs.open(hash));
+  assert.ok(readFileSync(join(again, "large")).equals(large));
+
+  // Each part is what it says, and the whole is not.
+  const lying = cut.tree.map((item) => ({ ...item, hash: hashOf("something else") })).slice(0, 1);
+  const target = join(root, "parts that lie");
+  await assert.rejects(
+    checkoutTree(lying, target, (hash) => blobs.open(hash)),
+    { code: "damaged_blob" },
+  );
+  assert.equal(existsSync(target), false);
 });
 
 test("ignored by default, by pattern, and taken back in", async () => {

@@ -17,4 +17,13 @@ export {
   type ScanResult,
   scanFolder,
 } from "./scan-folder.ts";
-export { canonicalTree, checkTree, pathFault, type SnapshotIssue, sortTree } from "./tree.ts";
+export {
+  blobsOf,
+  canonicalTree,
+  checkTree,
+  clashingPaths,
+  contentHash,
+  pathFault,
+  type SnapshotIssue,
+  sortTree,
+} from "./tree.ts";

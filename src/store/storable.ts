@@ -18,11 +18,20 @@ function clean(value: unknown): unknown {
   if (typeof value === "string") return storable(value);
   if (typeof value !== "object" || value === null) return value;
   if (Array.isArray(value)) return value.map(clean);
-  const copy: Record<string, unknown> = {};
-  // Not by assignment: a key can be `__proto__`.
-  for (const [key, item] of Object.entries(value))
-    if (key === "__proto__")
-      Object.defineProperty(copy, key, { value: clean(item), enumerable: true, writable: true });
-    else copy[storable(key)] = clean(item);
+  // Copied whole and then mended, because hardly anything has to be. A member `__proto__` is one like any other in the copy.
+  const copy: Record<string, unknown> = { ...value };
+  for (const key of Object.keys(copy)) {
+    const member = copy[key];
+    const cleaned = clean(member);
+    if (cleaned !== member) copy[key] = cleaned;
+    if (storable(key) !== key) return renamed(copy);
+  }
   return copy;
+}
+
+/** @param members of which a name is not storable */
+function renamed(members: Readonly<Record<string, unknown>>): unknown {
+  return Object.fromEntries(
+    Object.entries(members).map(([key, member]) => [storable(key), clean(member)]),
+  );
 }

@@ -15,6 +15,45 @@ export const fileAt = (path: string, more: Partial<TreeEntry> = {}): TreeEntry =
   ...more,
 });
 
+/** A file in parts that are all the same. */
+const partsAt = (path: string, chunks: TreeEntry["chunks"], size: number): TreeEntry =>
+  fileAt(path, { size, chunks });
+const part = { hash: CONTENT_HASH, size: Buffer.byteLength(CONTENT) };
+
+/** What may be sent as data alone: elsewhere no file is in parts. */
+export const HOSTILE_PARTS: Readonly<Record<string, () => TreeEntry[]>> = {
+  "parts that are more than the file": () => [...files("good"), partsAt("x", [part, part], 1)],
+  "parts that are less than the file": () => [
+    ...files("good"),
+    partsAt("x", [part], part.size * 2),
+  ],
+  "no parts": () => [...files("good"), partsAt("x", [], 0)],
+  "an empty part": () => [...files("good"), partsAt("x", [part, { ...part, size: 0 }], part.size)],
+  "a part below nothing": () => [
+    ...files("good"),
+    partsAt(
+      "x",
+      [
+        { ...part, size: 2 * part.size },
+        { ...part, size: -part.size },
+      ],
+      part.size,
+    ),
+  ],
+  "a part whose hash is a path": () => [
+    ...files("good"),
+    partsAt("x", [{ ...part, hash: "../../outside/secret" }], part.size),
+  ],
+  "a part of no size": () => [
+    ...files("good"),
+    partsAt("x", [{ ...part, size: Number.NaN }], Number.NaN),
+  ],
+  "a million parts": () => {
+    const chunks = Array.from({ length: 1_000_000 }, () => part);
+    return [...files("good"), partsAt("x", chunks, part.size * chunks.length)];
+  },
+};
+
 const files = (...paths: string[]): TreeEntry[] => paths.map((path) => fileAt(path));
 const names = (count: number): string[] => Array.from({ length: count }, (_, i) => `f${i}`);
 const deep = (depth: number): string => Array.from({ length: depth }, () => "d").join("/");

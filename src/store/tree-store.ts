@@ -9,6 +9,7 @@
 import type pg from "pg";
 import type { TreeEntry } from "../protocol/runner-wire.ts";
 import type { Queryable } from "./audit-reads.ts";
+import { blobsOf } from "./tree.ts";
 
 export interface NamedTree {
   readonly hash: string;
@@ -65,12 +66,21 @@ export const treesIn = (pool: pg.Pool): TreeRegister => ({
 /** For how long content stays that a person or a runner asked about or sent, and nothing refers to yet. */
 export const LEASE_MS = 24 * 3600 * 1000;
 
-/** Is this snapshot referred to? Datasets are never deleted; what an experiment's `data` resolved to is one of them. */
+/** Is it a checkpoint that the trials of an experiment go on from? @param more conditions on that, `e` */
+const startedFrom = (tree: string, more = ""): string => `exists (select 1 from experiments e
+  where e.config #>> '{searcher,source_checkpoint_uuid}' = ${tree}${more} and not exists
+    (select 1 from experiment_marks m where m.experiment_id = e.id and m.purged_at is not null))`;
+
+/** Is this snapshot referred to? What an experiment's `data` resolved to is a dataset: one that was removed stays until they have ended. */
 const referred = (tree: string): string => `(
   exists (select 1 from checkpoints c where c.tree = ${tree} and c.deleted_at is null)
   or exists (select 1 from experiments e where e.code = ${tree} and not exists
     (select 1 from experiment_marks m where m.experiment_id = e.id and m.purged_at is not null))
-  or exists (select 1 from datasets d where d.snapshot = ${tree})
+  or exists (select 1 from datasets d where d.snapshot = ${tree} and (d.removed_at is null
+    or exists (select 1 from experiments e where e.ended_at is null
+      and e.data @? ('$.*.dataset ? (@ == "' || d.name || '@' || d.version || '")')::jsonpath)))
+  or exists (select 1 from imports i where i.record = ${tree})
+  or ${startedFrom(tree)}
   or exists (select 1 from allocations a where a.state <> 'ended' and a.restore_tree = ${tree}))`;
 
 /** Is it promised to somebody? @param since the parameter with the time from which on leases hold */
@@ -80,7 +90,10 @@ const leased = (blob: string, since: string): string => `exists (
       and a.trial_number = l.trial_number and a.run = l.run and a.state <> 'ended') end)`;
 
 async function registerTree(db: Queryable, tree: NamedTree, at: Date): Promise<void> {
-  const sizes = new Map(tree.entries.map((entry) => [entry.hash, entry.size]));
+  // A file in parts is no blob: its own hash stands here for those who ask where it is, and has no bytes.
+  const cut = tree.entries.filter(({ chunks }) => chunks !== undefined);
+  const sizes = new Map(cut.map(({ hash }) => [hash, 0]));
+  for (const { hash, size } of tree.entries.flatMap(blobsOf)) sizes.set(hash, size);
   sizes.set(tree.hash, tree.bytes);
   // One statement, so that no tree is there without its blobs.
   await db.query({
@@ -98,7 +111,7 @@ async function unregisteredTrees(db: Queryable): Promise<string[]> {
        select tree from checkpoints where deleted_at is null
        union all select code from experiments e where code is not null and not exists
          (select 1 from experiment_marks m where m.experiment_id = e.id and m.purged_at is not null)
-       union all select snapshot from datasets
+       union all select snapshot from datasets where removed_at is null
        union all select restore_tree from allocations where state <> 'ended' and restore_tree is not null
      ) as used(tree)
      where not exists (select 1 from trees t where t.hash = used.tree) order by tree`,
@@ -220,8 +233,17 @@ async function ownBlobs(db: Queryable, trees: readonly string[]): Promise<TreeBl
   return rows.map((row) => ({ blob: row.blob, size: Number(row.size) }));
 }
 
+/** Of what a checkpoint speaks of it stays known which files it was: somebody may have a copy. */
 async function forgetTrees(db: Queryable, trees: readonly string[]): Promise<void> {
-  await db.query("delete from trees where hash = any($1::text[])", [trees]);
+  await db.query(
+    `with kept as (
+       insert into past_tree_blobs (tree, blob, size)
+       select b.tree, b.blob, b.size from tree_blobs b
+       where b.tree = any($1::text[]) and exists (select 1 from checkpoints c where c.tree = b.tree)
+       on conflict do nothing)
+     delete from trees where hash = any($1::text[])`,
+    [trees],
+  );
 }
 
 async function unusedBlobs(db: Queryable, blobs: readonly string[], now: Date): Promise<string[]> {
@@ -253,13 +275,17 @@ export async function releasedBy(db: Queryable, gone: Gone): Promise<string[]> {
          join trials t on t.id = c.trial_id
          where t.experiment_id = any($5::int[]) and c.deleted_at is null)
      select tree from (select tree from gone
+       union select config #>> '{searcher,source_checkpoint_uuid}' from experiments
+         where id = any($5::int[]) and config #>> '{searcher,source_checkpoint_uuid}' is not null
        union select code from experiments where id = any($5::int[]) and code is not null) as used(tree)
      where not exists (select 1 from checkpoints c where c.tree = used.tree and c.deleted_at is null
          and not exists (select 1 from gone g where g.trial_id = c.trial_id and g.run = c.run
            and g.step = c.step and g.tree = c.tree))
        and not exists (select 1 from experiments e where e.code = used.tree and e.id <> all($5::int[])
          and not exists (select 1 from experiment_marks m where m.experiment_id = e.id and m.purged_at is not null))
-       and not exists (select 1 from datasets d where d.snapshot = used.tree)
+       and not exists (select 1 from datasets d where d.snapshot = used.tree and d.removed_at is null)
+       and not exists (select 1 from imports i where i.record = used.tree and i.experiment_id <> all($5::int[]))
+       and not ${startedFrom("used.tree", " and e.id <> all($5::int[])")}
        and not exists (select 1 from allocations a where a.state <> 'ended' and a.restore_tree = used.tree)`,
     [
       checkpoints.map((c) => c.trialId),

@@ -7,9 +7,9 @@
  * different things on two file systems. Checking names beats trusting an archive format: there are no links,
  * devices or modes here that could be abused (the libraries for those were broken that way repeatedly).
  */
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import { isBlobHash } from "../base/ids.ts";
-import type { Tree, TreeEntry } from "../protocol/runner-wire.ts";
+import type { Tree, TreeChunk, TreeEntry } from "../protocol/runner-wire.ts";
 
 export interface SnapshotIssue {
   /** The file or folder, relative; "." is the whole. */
@@ -18,6 +18,8 @@ export interface SnapshotIssue {
 }
 
 export const TREE_ENTRIES_MAX = 100_000;
+/** Of all files together: as many as a request of 64 MiB holds, and 2 TiB of data. */
+export const TREE_CHUNKS_MAX = 700_000;
 /** Counted over all files: without a limit a few thousand deep paths would be millions of folders to make. */
 const FOLDERS_MAX = 100_000;
 /** Deeper than any real tree, and what keeps the work below in proportion to the tree's size. */
@@ -35,17 +37,29 @@ export function sortTree(entries: readonly TreeEntry[]): Tree {
     .map(({ entry }) => entry);
 }
 
+/** What an entry's content is stored as: one blob, or one for each part. */
+export const blobsOf = ({ hash, size, chunks }: TreeEntry): readonly TreeChunk[] =>
+  chunks ?? [{ hash, size }];
+
 /** @returns the bytes that a tree is stored as, and their SHA-256, which is its name */
 export function canonicalTree(tree: readonly TreeEntry[]): { bytes: Uint8Array; hash: string } {
-  const entries = sortTree(tree).map(({ executable, hash, path, size }) => ({
+  const entries = sortTree(tree).map(({ chunks, executable, hash, path, size }) => ({
+    ...(chunks === undefined
+      ? {}
+      : { chunks: chunks.map((chunk) => ({ hash: chunk.hash, size: chunk.size })) }),
     executable,
     hash,
     path,
     size,
   }));
   const bytes = Buffer.from(JSON.stringify(entries));
-  return { bytes, hash: createHash("sha256").update(bytes).digest("hex") };
+  return { bytes, hash: hash("sha256", bytes) };
 }
+
+/** The name of the files as they are, however they are cut for storing. */
+export const contentHash = (tree: readonly TreeEntry[]): string =>
+  canonicalTree(tree.map(({ executable, hash, path, size }) => ({ executable, hash, path, size })))
+    .hash;
 
 /** @returns the reasons not to unpack this tree, the first hundred of them; none when it is safe */
 export function checkTree(tree: readonly TreeEntry[]): SnapshotIssue[] {
@@ -57,6 +71,11 @@ export function checkTree(tree: readonly TreeEntry[]): SnapshotIssue[] {
   // A list from a server goes through no schema.
   if (tree.some(({ path }) => typeof path !== "string"))
     return [{ path: ".", message: "one of the files has no path" }];
+  const chunks = tree.reduce((sum, entry) => sum + (entry.chunks?.length ?? 0), 0);
+  if (chunks > TREE_CHUNKS_MAX) {
+    const message = `its files are cut into ${chunks} parts; a snapshot holds ${TREE_CHUNKS_MAX} at most`;
+    return [{ path: ".", message }];
+  }
   const issues: SnapshotIssue[] = [];
   for (const entry of tree) {
     const fault = pathFault(entry.path) ?? contentFault(entry);
@@ -88,10 +107,21 @@ export function pathFault(path: string): string | undefined {
   return undefined;
 }
 
-function contentFault({ hash, size }: TreeEntry): string | undefined {
+function contentFault({ hash, size, chunks }: TreeEntry): string | undefined {
   if (!isBlobHash(hash)) return "its hash is not 64 lower-case hexadecimal digits";
   if (!Number.isSafeInteger(size) || size < 0) return `its size is ${size}`;
-  return undefined;
+  if (chunks === undefined) return undefined;
+  if (!Array.isArray(chunks) || chunks.length === 0) return "its list of parts is empty";
+  let sum = 0;
+  for (const [index, chunk] of chunks.entries()) {
+    if (!isBlobHash(chunk?.hash))
+      return `the hash of its part ${index} is not 64 lower-case hexadecimal digits`;
+    // An empty part would be one that costs nothing, a million times.
+    if (!Number.isSafeInteger(chunk.size) || chunk.size <= 0)
+      return `the size of its part ${index} is ${chunk.size}`;
+    sum += chunk.size;
+  }
+  return sum === size ? undefined : `its parts have ${sum} bytes together, and its size is ${size}`;
 }
 
 /** A name as it was first written, and what lies below it where it is a folder. */
@@ -100,11 +130,18 @@ interface Seen {
   readonly below: Map<string, Seen> | null;
 }
 
+/** @returns of these paths those that cannot lie beside the ones before them in a snapshot */
+export const clashingPaths = (paths: readonly string[]): string[] =>
+  collisions(
+    paths.map((path) => ({ path })),
+    Number.POSITIVE_INFINITY,
+  ).flatMap(({ path }) => (path === "." ? [] : path));
+
 /**
  * Same path twice, paths that differ only in case or Unicode form, and files that are folders of other files. Name by
  * name down a tree, so that no part of a path is looked at twice.
  */
-function collisions(tree: readonly TreeEntry[], issuesMax: number): SnapshotIssue[] {
+function collisions(tree: readonly Pick<TreeEntry, "path">[], issuesMax: number): SnapshotIssue[] {
   const issues: SnapshotIssue[] = [];
   const root = new Map<string, Seen>();
   let folders = 0;

@@ -9,7 +9,7 @@
  * The chain of changes is computed here because its order is the order of commits: one writer, one batch
  * after the other.
  */
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import type pg from "pg";
 import { assert } from "../base/assert.ts";
 import { type JsonObject, stringifyExact, toWire } from "../base/json.ts";
@@ -100,8 +100,10 @@ export interface LateExit {
 
 const KEYS: Partial<Record<TableName, readonly string[]>> = {
   experiments: ["id"],
+  ancestry: ["experiment_id"],
   trials: ["id"],
   allocations: ["id"],
+  verdicts: ["experiment_id", "trial_number", "at"],
   search_events: ["experiment_id", "seq"],
   decisions: ["experiment_id", "trial_number", "seq"],
   reports: ["trial_id", "run", "seq"],
@@ -117,8 +119,10 @@ const KEYS: Partial<Record<TableName, readonly string[]>> = {
 /** Parents before children. */
 const ORDER: readonly TableName[] = [
   "experiments",
+  "ancestry",
   "trials",
   "allocations",
+  "verdicts",
   "search_events",
   "decisions",
   "metric_names",
@@ -311,8 +315,11 @@ export class WriteBatch {
   }
 }
 
-const keyOf = (keys: readonly string[], row: Row): string =>
-  keys.map((key) => String(row[key])).join("\u0000");
+function keyOf(keys: readonly string[], row: Row): string {
+  let text = String(row[keys[0] as string]);
+  for (let i = 1; i < keys.length; i++) text += `\u0000${row[keys[i] as string]}`;
+  return text;
+}
 
 /** Fails as the first of them that fails; those behind it in the transaction fail because of it. */
 async function sendAll(
@@ -327,7 +334,7 @@ async function sendAll(
  * Arrays as text made here: the driver's own way of writing an array quotes and escapes each element, which for
  * numbers is most of its cost.
  */
-function insertMetrics(rows: readonly MetricPoint[]): pg.QueryConfig {
+export function insertMetrics(rows: readonly MetricPoint[]): pg.QueryConfig {
   const column = (text: (row: MetricPoint) => number | string): string =>
     `{${rows.map(text).join(",")}}`;
   return {
@@ -385,7 +392,7 @@ export interface ChainFields extends Omit<ChangeEntry, "at"> {
 export function linkHash(previous: Buffer, entry: ChainFields): Buffer {
   const { seq, at, actor, experimentId, subject, what, cause } = entry;
   const fields = [seq, at, actor, experimentId, subject, what, cause];
-  return createHash("sha256").update(previous).update(JSON.stringify(fields)).digest();
+  return hash("sha256", Buffer.concat([previous, Buffer.from(JSON.stringify(fields))]), "buffer");
 }
 
 export const chainHash = (previous: Buffer, seq: number, entry: ChangeEntry): Buffer =>
@@ -403,7 +410,8 @@ function populate(
   const first = rows[0];
   const keys = KEYS[table];
   if (!first || !keys) return [];
-  const columns = Object.keys(first);
+  // Sorted: rows of one table come from several hands, and the statement of a name is one and the same.
+  const columns = Object.keys(first).toSorted();
   const updates = columns.filter((column) => !keys.includes(column));
   const conflict =
     onConflict === "refuse"

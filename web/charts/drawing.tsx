@@ -28,7 +28,12 @@ export interface Scene {
   readonly at?: (x: number, y: number) => Hit | undefined;
   /** Pointed out from elsewhere, by its key. */
   readonly markOf?: (key: string) => ((pen: CanvasRenderingContext2D) => void) | undefined;
+  /** What a drag takes in, while it goes on. */
+  readonly dragOf?: (from: Point, to: Point) => (pen: CanvasRenderingContext2D) => void;
 }
+
+/** In pixels, from the upper left corner. */
+type Point = readonly [x: number, y: number];
 
 export interface DrawingProps {
   readonly label: string;
@@ -95,6 +100,10 @@ export function Drawing(props: DrawingProps) {
     const [x, y] = pointed(event);
     if (held.current && onDrag) {
       onDrag(held.current, [x, y], false);
+      if (!scene?.dragOf || !isDrag(held.current, [x, y])) return;
+      hide(box.current);
+      const pen = penOf(above.current, width, heightPx);
+      if (pen) scene.dragOf(held.current, [x, y])(pen);
       return;
     }
     const hit = scene?.at?.(x, y);
@@ -122,9 +131,11 @@ export function Drawing(props: DrawingProps) {
         const [x, y] = pointed(event);
         const from = held.current;
         held.current = undefined;
-        if (from && Math.hypot(x - from[0], y - from[1]) >= DRAG_PX_MIN)
+        if (from && isDrag(from, [x, y])) {
+          penOf(above.current, width, heightPx);
+          hovered.current = undefined;
           onDrag?.(from, [x, y], true);
-        else if (from && onDrag && !onPick) onDrag(from, from, true);
+        } else if (from && onDrag && !onPick) onDrag(from, from, true);
         else onPick?.(scene?.at?.(x, y)?.key);
       }}
       onPointerLeave={() => {
@@ -142,6 +153,9 @@ export function Drawing(props: DrawingProps) {
     </div>
   );
 }
+
+const isDrag = (from: Point, to: Point): boolean =>
+  Math.hypot(to[0] - from[0], to[1] - from[1]) >= DRAG_PX_MIN;
 
 /** Ready to draw in pixels of the page, empty. */
 function penOf(
@@ -179,9 +193,9 @@ function showBox(
   box.hidden = !hit;
   if (!hit) return;
   box.textContent = hit.text;
-  const right = x > width / 2;
-  box.style.left = right ? "" : `${x + 14}px`;
-  box.style.right = right ? `${width - x + 14}px` : "";
+  // Beside the pointer, on the side that has more room; within the chart on a small screen too.
+  const left = x > width / 2 ? x - 14 - box.offsetWidth : x + 14;
+  box.style.left = `${Math.max(0, Math.min(left, width - box.offsetWidth))}px`;
   box.style.top = `${Math.max(0, y - 12)}px`;
 }
 

@@ -1,7 +1,7 @@
 /**
- * Lines over a common axis, drawn by uPlot on a canvas. Two hundred series are the most that are drawn; callers choose
- * which. Hovering one line names it and dims the others; charts with the same `syncKey` share the cursor. New points go
- * into the drawing that is there; only another set of series, another theme or scale makes a new one.
+ * A few lines over a common axis, drawn by uPlot on a canvas; for hundreds of them see lines-scene.ts. Hovering one line
+ * names it and dims the others; charts with the same `syncKey` share the cursor. New points go into the drawing that is
+ * there; only another set of series, another theme or scale makes a new one.
  */
 import { useComputedColorScheme } from "@mantine/core";
 import { useEffect, useMemo, useRef } from "react";
@@ -9,8 +9,6 @@ import uPlot from "uplot";
 import { measured } from "../../src/cli/figures.ts";
 import { inert } from "../../src/cli/inert.ts";
 import { type ChartColours, chartColours } from "./palette.ts";
-
-export const SERIES_DRAWN_MAX = 200;
 
 export interface LineSeries {
   readonly id: string;
@@ -32,17 +30,6 @@ export interface LineChartProps {
   readonly onPick?: (id: string, x: number) => void;
   /** For a screen reader: the sentence of the frame. */
   readonly label: string;
-  /** Which line is pointed at, here or elsewhere. */
-  readonly focus?: string | undefined;
-  readonly onFocus?: (id: string | undefined) => void;
-  /** Dragged upwards or downwards: a range of values at one x. Without it dragging only zooms in. */
-  readonly onBrush?: (brush: LineBrush) => void;
-}
-
-export interface LineBrush {
-  readonly x: number;
-  readonly low: number;
-  readonly high: number;
 }
 
 export function LineChart(props: LineChartProps) {
@@ -52,13 +39,6 @@ export function LineChart(props: LineChartProps) {
   const plot = useRef<uPlot | undefined>(undefined);
   const pick = useRef(props.onPick);
   pick.current = props.onPick;
-  const brush = useRef(props.onBrush);
-  brush.current = props.onBrush;
-  const tellFocus = useRef(props.onFocus);
-  tellFocus.current = props.onFocus;
-  /** What the pointer is on here: uPlot has drawn that already, and two hundred lines are not drawn twice. */
-  const own = useRef<string | undefined>(undefined);
-  const canBrush = props.onBrush !== undefined;
   const data = useMemo(() => align(series, logY), [series, logY]);
   const latest = useRef(data);
   latest.current = data;
@@ -78,11 +58,6 @@ export function LineChart(props: LineChartProps) {
         const line = lines[index];
         if (line) pick.current?.(line.id, x);
       },
-      onFocus: (index) => {
-        own.current = lines[index]?.id;
-        tellFocus.current?.(own.current);
-      },
-      ...(canBrush ? { onBrush: (drawn: LineBrush) => brush.current?.(drawn) } : {}),
     });
     const made = new uPlot(options, latest.current, element);
     plot.current = made;
@@ -95,20 +70,11 @@ export function LineChart(props: LineChartProps) {
       made.destroy();
       plot.current = undefined;
     };
-  }, [shape, scheme, logY, xLabel, yLabel, heightPx, syncKey, canBrush]);
+  }, [shape, scheme, logY, xLabel, yLabel, heightPx, syncKey]);
   useEffect(() => {
     const drawn = plot.current;
     if (drawn && drawn.data.length === data.length && drawn.data !== data) drawn.setData(data);
   }, [data]);
-  const { focus } = props;
-  useEffect(() => {
-    const drawn = plot.current;
-    if (!drawn || focus === own.current) return;
-    const index = focus === undefined ? -1 : linesOf(shape).findIndex(({ id }) => id === focus);
-    own.current = index < 0 ? undefined : focus;
-    if (index >= 0) drawn.setSeries(index + 1, { focus: true });
-    else drawn.setSeries(null as never, { focus: false });
-  }, [focus, shape]);
   return <div ref={host} className="line-chart" role="img" aria-label={props.label} />;
 }
 
@@ -154,8 +120,6 @@ interface PlotInput {
   readonly widthPx: number;
   readonly syncKey: string | undefined;
   readonly onPick: (index: number, x: number) => void;
-  readonly onFocus: (index: number) => void;
-  readonly onBrush?: (brush: LineBrush) => void;
 }
 
 function plotOptions(input: PlotInput): uPlot.Options {
@@ -179,8 +143,7 @@ function plotOptions(input: PlotInput): uPlot.Options {
     cursor: {
       focus: { prox: 24 },
       points: { size: 7, fill: (u, i) => String((u.series[i]?.stroke as () => string)?.() ?? "") },
-      // Upwards is told from sideways by which way it goes further.
-      drag: input.onBrush ? { x: true, y: true, uni: 24, setScale: false } : { x: true, y: false },
+      drag: { x: true, y: false },
       ...(syncKey === undefined ? {} : { sync: { key: syncKey } }),
     },
     focus: { alpha: 0.25 },
@@ -199,12 +162,12 @@ function plotOptions(input: PlotInput): uPlot.Options {
         points: { size: 4 },
       })),
     ],
-    plugins: [hover(input), ...(input.onBrush ? [brushing(input.onBrush)] : [])],
+    plugins: [hover(input)],
   };
 }
 
 /** Names the line under the cursor, with its value there. */
-function hover({ lines, xLabel, onPick, onFocus }: PlotInput): uPlot.Plugin {
+function hover({ lines, xLabel, onPick }: PlotInput): uPlot.Plugin {
   const box = document.createElement("div");
   box.className = "chart-hover";
   box.hidden = true;
@@ -232,35 +195,11 @@ function hover({ lines, xLabel, onPick, onFocus }: PlotInput): uPlot.Plugin {
         });
       },
       setSeries: (u, index) => {
-        const next = index === null ? -1 : index - 1;
-        if (next !== focused) {
-          focused = next;
-          onFocus(next);
-        }
+        focused = index === null ? -1 : index - 1;
         u.over.style.cursor = focused < 0 ? "" : "pointer";
         show(u);
       },
       setCursor: show,
-    },
-  };
-}
-
-/** Sideways zooms in as ever; upwards chooses values at the step where the drag began. */
-function brushing(onBrush: (brush: LineBrush) => void): uPlot.Plugin {
-  return {
-    hooks: {
-      setSelect: (u) => {
-        const { left, top, width, height } = u.select;
-        if (width === 0 && height === 0) return;
-        const isTall = height > 0 && width >= u.over.clientWidth - 1;
-        if (isTall) {
-          const x = u.data[0][u.valToIdx(u.posToVal(u.cursor.left ?? 0, "x"))];
-          const ends = [u.posToVal(top, "y"), u.posToVal(top + height, "y")];
-          if (x !== undefined) onBrush({ x, low: Math.min(...ends), high: Math.max(...ends) });
-        } else if (width > 0)
-          u.setScale("x", { min: u.posToVal(left, "x"), max: u.posToVal(left + width, "x") });
-        u.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
-      },
     },
   };
 }

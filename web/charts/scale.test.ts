@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { linearScale, logScale, roundStep, scaleOf } from "./scale.ts";
+import { linearScale, logScale, roundStep, scaleOf, timeScale } from "./scale.ts";
 
 test("figures beside an axis are round and within it", () => {
   assert.deepEqual(linearScale(0, 1).ticks, [0, 0.2, 0.4, 0.6, 0.8, 1]);
@@ -21,4 +21,11 @@ test("what is not finite does not stretch the axis, and one value stands in its 
   assert.deepEqual([log?.low, log?.share(10)], [1, 0.5]);
   assert.equal(scaleOf([3], { isLog: true })?.share(3), 0.5);
   assert.equal(scaleOf([1, 2], { include: 9 })?.high, 9);
+});
+
+test("times are written at minutes, hours and days, not at fifty seconds", () => {
+  assert.deepEqual(timeScale(0, 150, 7).ticks, [0, 30, 60, 90, 120, 150]);
+  assert.deepEqual(timeScale(0, 19, 8).ticks, [0, 5, 10, 15]);
+  assert.deepEqual(timeScale(0, 9000, 5).ticks, [0, 1800, 3600, 5400, 7200, 9000]);
+  assert.deepEqual(timeScale(0, 20 * 86_400, 4).ticks.at(1), 5 * 86_400);
 });

@@ -28,13 +28,25 @@ export function scaleOf(
   return isLog ? logScale(low, high, ticks) : linearScale(low, high, ticks);
 }
 
-export function linearScale(low: number, high: number, count = 5): Scale {
+export const linearScale = (low: number, high: number, count = 5): Scale =>
+  evenScale(low, high, count, roundStep);
+
+/** Over seconds: the figures are whole parts and multiples of minutes, hours and days. */
+export const timeScale = (low: number, high: number, count = 5): Scale =>
+  evenScale(low, high, count, roundTimeStep);
+
+function evenScale(
+  low: number,
+  high: number,
+  count: number,
+  stepOf: (least: number) => number,
+): Scale {
   // One value alone stands in the middle.
   if (low === high) {
     const reach = Math.abs(low) / 10 || 1;
-    return linearScale(low - reach, high + reach, count);
+    return evenScale(low - reach, high + reach, count, stepOf);
   }
-  const step = roundStep((high - low) / Math.max(1, count));
+  const step = stepOf((high - low) / Math.max(1, count));
   const first = Math.ceil(low / step - 1e-9);
   const last = Math.floor(high / step + 1e-9);
   const ticks = Array.from({ length: Math.max(0, last - first + 1) }, (_, i) =>
@@ -48,6 +60,17 @@ export function roundStep(step: number): number {
   const power = 10 ** Math.floor(Math.log10(step));
   const nice = [1, 2, 5, 10].find((n) => n * power >= step * (1 - 1e-9)) ?? 10;
   return nice * power;
+}
+
+const DAY_S = 86_400;
+const TIME_STEPS_S = [
+  ...[10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10_800, 21_600, 43_200, DAY_S],
+];
+
+/** Of seconds, at least `step`. */
+export function roundTimeStep(step: number): number {
+  if (step <= 5) return roundStep(step);
+  return TIME_STEPS_S.find((seconds) => seconds >= step) ?? DAY_S * roundStep(step / DAY_S);
 }
 
 export function logScale(low: number, high: number, count = 5): Scale {

@@ -20,7 +20,8 @@ export interface FeedOptions<T> {
     readonly signal: AbortSignal;
     readonly onCut: () => void;
   }) => AsyncIterable<T>;
-  readonly onItem: (item: T) => void;
+  /** @returns true for what those who look are waiting for: it is told at once */
+  readonly onItem: (item: T) => boolean | undefined;
   /** It will not come back: refused, or there is no such thing. */
   readonly onFailure: (error: unknown) => void;
 }
@@ -99,6 +100,12 @@ export class Feed<T> {
     });
   }
 
+  /** What is over is asked for once more: somebody has changed it all the same. */
+  again(): void {
+    this.#over = false;
+    if (this.#watchers.size > 0) this.start();
+  }
+
   stop(): void {
     this.#connection?.abort();
     this.#connection = undefined;
@@ -106,10 +113,13 @@ export class Feed<T> {
 
   /** Tells those who look, at most every NOTIFY_MS. */
   notify(): void {
-    this.#cancelNotify ??= clock.after(NOTIFY_MS, () => {
-      this.#cancelNotify = undefined;
-      for (const changed of this.#watchers) changed();
-    });
+    this.#cancelNotify ??= clock.after(NOTIFY_MS, () => this.#tell());
+  }
+
+  #tell(): void {
+    this.#cancelNotify?.();
+    this.#cancelNotify = undefined;
+    for (const changed of this.#watchers) changed();
   }
 
   async #follow(signal: AbortSignal): Promise<void> {
@@ -119,8 +129,8 @@ export class Feed<T> {
         for await (const item of this.#options.open({ signal, onCut })) {
           if (signal.aborted) return;
           setState("live");
-          this.#options.onItem(item);
-          this.notify();
+          if (this.#options.onItem(item) === true) this.#tell();
+          else this.notify();
         }
         this.#over = !signal.aborted;
         return;

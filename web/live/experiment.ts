@@ -3,9 +3,11 @@
  * the one connection, and see the same moment.
  */
 import { useMemo, useSyncExternalStore } from "react";
-import type { Experiment, Rung, Trial } from "../../src/protocol/api.ts";
+import type { Experiment, ExperimentAct, Rung, Trial } from "../../src/protocol/api.ts";
+import { RemoteError } from "../../src/sdk/remote-error.ts";
 import { client } from "./client.ts";
 import { Feed } from "./connection.ts";
+import { onExperiments } from "./experiments.ts";
 
 export interface ExperimentLive {
   readonly id: number;
@@ -36,6 +38,24 @@ export function useExperiment(id: number): ExperimentState {
   return useSyncExternalStore(source.feed.subscribe, source.look);
 }
 
+// The stream of one that is over has ended. What becomes of it all the same (a verdict, a new name) all experiments' stream tells.
+onExperiments((changed) => {
+  for (const experiment of changed) {
+    const source = experiment.ended_at === null ? undefined : sources.get(experiment.id);
+    const shown = source?.look();
+    if (source === undefined || shown?.status !== "ready") continue;
+    if (JSON.stringify(shown.live.experiment) !== JSON.stringify(experiment)) source.feed.again();
+  }
+});
+
+/** Of an experiment that is over, so that the page need not wait for the news. @throws RemoteError as the server refused it */
+export async function actOn(id: number, act: ExperimentAct): Promise<void> {
+  const { items } = await client.actOnExperiments(act, [id]);
+  const problem = items[0]?.problem;
+  if (problem) throw new RemoteError(problem);
+  sources.get(id)?.feed.again();
+}
+
 function sourceOf(id: number): Source {
   const found = sources.get(id);
   if (found) return found;
@@ -60,7 +80,13 @@ function makeSource(id: number): Source {
       changes++;
       if (item.event === "trials") for (const trial of item.data) trials.set(trial.id, trial);
       else if (item.event === "rungs") rungs = item.data;
-      else experiment = item.data;
+      else {
+        // The first time it comes after its trials, and there is a page to be drawn.
+        const isFirst = experiment === undefined;
+        experiment = item.data;
+        return isFirst;
+      }
+      return false;
     },
     onFailure: (error) => {
       changes++;

@@ -9,6 +9,7 @@ export const experimentsFeed = new Feed<Experiment[]>({
   open: (how) => client.experimentsStream(how),
   onItem: (items) => {
     if (items.length > 0) for (const heard of listeners) heard(items);
+    return false;
   },
   onFailure: () => {},
 });

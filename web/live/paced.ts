@@ -17,8 +17,10 @@ export function usePaced<T>(asked: {
   readonly key: readonly unknown[];
   readonly isOver: boolean;
   readonly ask: () => Promise<T>;
+  /** False: there is nothing to ask for now. */
+  readonly enabled?: boolean;
 }): UseQueryResult<Timed<T>> {
-  const { key, isOver, ask } = asked;
+  const { key, isOver, ask, enabled = true } = asked;
   return useQuery({
     queryKey: [...key, isOver],
     queryFn: async () => {
@@ -26,6 +28,7 @@ export function usePaced<T>(asked: {
       const value = await ask();
       return { value, tookMs: performance.now() - beganMs };
     },
+    enabled,
     staleTime: isOver ? Number.POSITIVE_INFINITY : 0,
     refetchInterval: (query) =>
       isOver ? false : Math.max(EVERY_MS_MIN, REST_PER_LOAD * (query.state.data?.tookMs ?? 0)),

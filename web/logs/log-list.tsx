@@ -2,11 +2,13 @@
  * The lines in sight, of any number. All rows are equally high, so a place in the log is a place on the scroll bar; beyond
  * what a browser can make high, the bar stands for the log in proportion.
  */
+import { Link } from "@tanstack/react-router";
 import { useCallback, useEffect, useLayoutEffect, useRef, useState } from "react";
 import { count } from "../../src/cli/figures.ts";
 import type { LogEntry } from "../../src/protocol/api.ts";
+import { trialAddress } from "../parts/trial-link.tsx";
 import { shownLine } from "./ansi.ts";
-import type { LogModel } from "./log-model.ts";
+import type { LinePlace, LogModel } from "./log-model.ts";
 
 const ROW_PX = 19;
 /** Firefox goes to about 17.8 million, and adds up what stands above. */
@@ -19,9 +21,11 @@ export interface LogListProps {
   readonly version: number;
   readonly follow: boolean;
   readonly times: boolean;
-  readonly marked: { readonly run: number; readonly line: number } | undefined;
+  /** Name the trial beside each line. */
+  readonly trials: boolean;
+  readonly marked: LinePlace | undefined;
   readonly onFollow: (follow: boolean) => void;
-  readonly onLine: (entry: LogEntry) => void;
+  readonly onLine: (place: LinePlace) => void;
   readonly onOpen: (entry: LogEntry) => void;
   readonly label: string;
 }
@@ -62,7 +66,7 @@ export function LogList(props: LogListProps) {
     },
     [rowsInSight, reach, total],
   );
-  const target = marked && model.indexOf(marked.run, marked.line);
+  const target = marked && model.indexOf(marked);
   const shownTarget = useRef<string | undefined>(undefined);
   useLayoutEffect(() => {
     const key = marked && `${marked.run}.${marked.line}`;
@@ -106,7 +110,7 @@ export function LogList(props: LogListProps) {
 }
 
 function Row(props: LogListProps & { readonly entry: LogEntry | null | undefined }) {
-  const { entry, marked, times, onLine, onOpen } = props;
+  const { entry, model, marked, times, trials, onLine, onOpen } = props;
   if (!entry)
     return (
       <div className="log-row log-missing">
@@ -115,8 +119,9 @@ function Row(props: LogListProps & { readonly entry: LogEntry | null | undefined
       </div>
     );
   const { pieces, overwritten, cut } = shownLine(entry.text, LINE_CHARS_MAX);
-  const place = `${entry.run}.${entry.line}`;
-  const isMarked = marked?.run === entry.run && marked.line === entry.line;
+  const at = model.placeOf(entry);
+  const place = `${at.run}.${at.line}`;
+  const isMarked = marked?.run === at.run && marked.line === at.line;
   return (
     <div
       className={`log-row log-${entry.stream}${isMarked ? " log-marked" : ""}`}
@@ -124,18 +129,29 @@ function Row(props: LogListProps & { readonly entry: LogEntry | null | undefined
     >
       <a
         className="log-number"
-        href={`?tab=logs&line=${place}`}
+        href={lineAddress(place)}
         tabIndex={-1}
         aria-label={`Line ${place}`}
         onClick={(event) => {
           if (event.ctrlKey || event.metaKey || event.shiftKey) return;
           event.preventDefault();
-          onLine(entry);
+          onLine(at);
         }}
       >
-        {entry.run > 1 ? `${entry.run}.` : ""}
-        {entry.line}
+        {at.run > 1 ? `${at.run}.` : ""}
+        {at.line}
       </a>
+      {trials ? (
+        <Link
+          className="log-trial"
+          to={trialAddress(entry.trial) as string}
+          search={{ tab: "logs", line: `${entry.run}.${entry.line}` } as never}
+          title={`Line ${entry.run}.${entry.line} of trial ${entry.trial}`}
+          tabIndex={-1}
+        >
+          {entry.trial}
+        </Link>
+      ) : null}
       {times ? <time className="log-time">{entry.at.slice(11, 23)}</time> : null}
       {entry.rank > 0 ? <span className="log-rank">[{entry.rank}]</span> : null}
       <bdi className="log-text">
@@ -161,4 +177,12 @@ function Row(props: LogListProps & { readonly entry: LogEntry | null | undefined
       ) : null}
     </div>
   );
+}
+
+/** Whose log it is stays in the address; what was looked for in it does not: the line is shown where it stands. */
+function lineAddress(place: string): string {
+  const query = new URLSearchParams(location.search);
+  for (const name of ["contains", "rank", "stream", "since", "until", "follow"]) query.delete(name);
+  query.set("line", place);
+  return `?${query}`;
 }

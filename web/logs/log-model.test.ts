@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { LogEntry } from "../../src/protocol/api.ts";
 import type { LogsQuery } from "../../src/sdk/client.ts";
-import { type LogFilter, LogModel } from "./log-model.ts";
+import { type LinePlace, type LogFilter, LogModel } from "./log-model.ts";
 
 const entry = (run: number, line: number): LogEntry => ({
   ...{ cursor: `${run}-${line}`, trial: "1.1", run, line, at: "2026-01-31T08:00:00.000Z", rank: 0 },
@@ -19,6 +19,8 @@ function log(lines: Record<number, number>, gone: readonly string[] = []) {
       ),
     );
   const source = {
+    placeOf: ({ run, line }: LogEntry) => ({ run, line }),
+    from: ({ run, line }: LinePlace): LogsQuery => ({ from: `${run}.${line}` }),
     extent: async () => ({
       runs: Object.entries(lines).map(([run, count]) => ({
         ...{ run: Number(run), lines: count, first_at: "", last_at: "" },
@@ -111,7 +113,7 @@ test("a live stream that comes back after a gap brings nothing twice and loses n
   made.append([entry(2, 1), entry(2, 2)]);
   assert.equal(made.total, 7);
   assert.equal(text(made, 5), "run 2 line 1");
-  assert.equal(made.indexOf(2, 2), 6);
+  assert.equal(made.indexOf({ run: 2, line: 2 }), 6);
   assert.deepEqual(made.next(), { from: "2.3" });
   assert.deepEqual((await model(log({}))).next(), {});
 });

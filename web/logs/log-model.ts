@@ -1,5 +1,5 @@
 /**
- * The lines of one trial's output as a list of which only the part in sight is here, however long it is.
+ * The lines of a trial's output, or an experiment's, as a list of which only the part in sight is here, however long it is.
  *
  * Without a filter every line has its place (its run and number in it), so any part is fetched by itself and a million
  * lines cost as much as a thousand. With a filter nobody knows the places of the lines that match before all
@@ -14,9 +14,20 @@ export type LogFilter = Pick<LogsQuery, "rank" | "stream" | "contains" | "since"
 export const isFiltered = (filter: LogFilter): boolean =>
   Object.values(filter).some((value) => value !== undefined);
 
+export type LogSubject = { readonly experiment: number } | { readonly trial: string };
+
+export interface LinePlace {
+  readonly run: number;
+  readonly line: number;
+}
+
+/** How lines are addressed and had: see log-source.ts. */
 export interface LogSource {
-  readonly extent: () => Promise<LogExtent>;
+  readonly extent: () => Promise<Pick<LogExtent, "runs">>;
   readonly page: (query: LogsQuery) => Promise<Page<LogEntry>>;
+  readonly placeOf: (entry: LogEntry) => LinePlace;
+  /** Asks for the lines from this one on. */
+  readonly from: (place: LinePlace) => LogsQuery;
 }
 
 export interface LogModelOptions {
@@ -48,7 +59,7 @@ export class LogModel {
   #runs: readonly Run[] = [];
   #total = 0;
   #cursor: string | undefined;
-  #lastLine: { run: number; line: number } | undefined;
+  #lastLine: LinePlace | undefined;
   #asking = false;
   #wanted: readonly [first: number, last: number] = [0, 0];
   #complete = false;
@@ -85,8 +96,12 @@ export class LogModel {
     return this.#lines.get(index);
   }
 
+  placeOf(entry: LogEntry): LinePlace {
+    return this.#options.source.placeOf(entry);
+  }
+
   /** @returns the place of a line, where places are known */
-  indexOf(run: number, line: number): number | undefined {
+  indexOf({ run, line }: LinePlace): number | undefined {
     const own = this.#runs.find((one) => one.run === run);
     return own && line >= 1 && line <= own.lines ? own.before + line - 1 : undefined;
   }
@@ -111,7 +126,7 @@ export class LogModel {
     if (!this.#ready) return undefined;
     if (isFiltered(filter)) return this.#complete ? { ...filter, cursor: this.#cursor } : undefined;
     const last = this.#runs.at(-1);
-    return last ? { from: `${last.run}.${last.lines + 1}` } : {};
+    return last ? this.#options.source.from({ run: last.run, line: last.lines + 1 }) : {};
   }
 
   /** What a live stream brought, in order. */
@@ -119,16 +134,12 @@ export class LogModel {
     if (isFiltered(this.#options.filter)) this.#push(entries);
     else {
       for (const entry of entries) {
+        const { run, line } = this.placeOf(entry);
         const last = this.#runs.at(-1);
-        if (last && (entry.run < last.run || (entry.run === last.run && entry.line <= last.lines)))
-          continue;
-        if (last?.run === entry.run)
-          this.#runs = [...this.#runs.slice(0, -1), { ...last, lines: entry.line }];
-        else {
-          const run = { run: entry.run, before: this.#total, lines: entry.line };
-          this.#runs = [...this.#runs, run];
-        }
-        this.#total = (this.#runs.at(-1)?.before ?? 0) + entry.line;
+        if (last && (run < last.run || (run === last.run && line <= last.lines))) continue;
+        if (last?.run === run) this.#runs = [...this.#runs.slice(0, -1), { ...last, lines: line }];
+        else this.#runs = [...this.#runs, { run, before: this.#total, lines: line }];
+        this.#total = (this.#runs.at(-1)?.before ?? 0) + line;
         this.#lines.set(this.#total - 1, entry);
       }
       this.#forget();
@@ -194,12 +205,14 @@ export class LogModel {
     while (start > 0 && missing - start < PAGE / 4 && !this.#lines.has(start - 1)) start--;
     const run = this.#runs.findLast(({ before }) => before <= start);
     if (!run) return;
-    const query = { from: `${run.run}.${start - run.before + 1}`, limit: PAGE };
-    const { items } = await this.#options.source.page(query);
+    const { source } = this.#options;
+    const place = { run: run.run, line: start - run.before + 1 };
+    const { items } = await source.page({ ...source.from(place), limit: PAGE });
     let end = start;
     for (const entry of items) {
-      const own = this.#runs.find((one) => one.run === entry.run);
-      const index = own && own.before + entry.line - 1;
+      const { run: of, line } = this.placeOf(entry);
+      const own = this.#runs.find((one) => one.run === of);
+      const index = own && own.before + line - 1;
       // What is newer than what is known comes by the stream.
       if (index === undefined || index >= this.#total) break;
       this.#lines.set(index, entry);
@@ -227,10 +240,11 @@ export class LogModel {
 
   #push(entries: readonly LogEntry[]): void {
     for (const entry of entries) {
+      const place = this.placeOf(entry);
       const last = this.#lastLine;
-      if (last && (entry.run < last.run || (entry.run === last.run && entry.line <= last.line)))
+      if (last && (place.run < last.run || (place.run === last.run && place.line <= last.line)))
         continue;
-      this.#lastLine = { run: entry.run, line: entry.line };
+      this.#lastLine = place;
       this.#cursor = entry.cursor;
       if (this.#total < MATCHES_MAX) this.#lines.set(this.#total++, entry);
     }

@@ -32,14 +32,18 @@ test("times are UTC, as they are shown, and may stop early", () => {
 });
 
 test("the command gives the same lines, and foreign text in it is one word", () => {
-  assert.equal(logCommand("1.2", readLogView({}), false), "contrail logs 1.2 --follow");
+  assert.equal(logCommand({ trial: "1.2" }, readLogView({}), false), "contrail logs 1.2 --follow");
   assert.equal(
-    logCommand("1.2", readLogView({ line: "1.9" }), true),
+    logCommand({ trial: "1.2" }, readLogView({ line: "1.9" }), true),
     "contrail logs 1.2 --from 1.9",
+  );
+  assert.equal(
+    logCommand({ experiment: 3 }, readLogView({ line: "1.9", follow: "yes" }), false),
+    "contrail logs 3 --follow",
   );
   const view = readLogView({ contains: "it's; rm -rf", rank: "3", stream: "stderr" });
   assert.equal(
-    logCommand("1.2", view, true),
+    logCommand({ trial: "1.2" }, view, true),
     "contrail logs 1.2 --rank 3 --stream stderr --contains 'it'\\''s; rm -rf'",
   );
 });

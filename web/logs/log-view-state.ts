@@ -1,11 +1,11 @@
 /** What of a log is looked at, as it stands in the address. */
 import type { RawView } from "../parts/view-state.ts";
-import type { LogFilter } from "./log-model.ts";
+import type { LinePlace, LogFilter, LogSubject } from "./log-model.ts";
 
 export interface LogView {
   readonly filter: LogFilter;
   /** The line that a link names. */
-  readonly line: { readonly run: number; readonly line: number } | undefined;
+  readonly line: LinePlace | undefined;
   readonly follow: boolean;
   readonly times: boolean;
   /** As it was typed, where it makes no sense. */
@@ -44,18 +44,22 @@ export function timeOf(text: string | undefined): { time?: string; bad?: string 
 }
 
 /** The command that prints the same lines. */
-export function logCommand(trial: string, view: LogView, isOver: boolean): string {
+export function logCommand(subject: LogSubject, view: LogView, isOver: boolean): string {
   const { rank, stream, contains, since, until } = view.filter;
-  const words = [`contrail logs ${trial}`];
+  const words = [`contrail logs ${"trial" in subject ? subject.trial : subject.experiment}`];
   if (rank !== undefined) words.push(`--rank ${rank}`);
   if (stream !== undefined) words.push(`--stream ${stream}`);
   if (contains !== undefined) words.push(`--contains ${shellWord(contains)}`);
   if (since !== undefined) words.push(`--since ${since}`);
   if (until !== undefined) words.push(`--until ${until}`);
-  if (view.line) words.push(`--from ${view.line.run}.${view.line.line}`);
+  // A place among all trials' lines is the page's own.
+  if (view.line && "trial" in subject) words.push(`--from ${view.line.run}.${view.line.line}`);
   if (view.follow && !isOver) words.push("--follow");
   return words.join(" ");
 }
 
 export const shellWord = (text: string): string =>
   /^[\w.,:/@%+=-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
+
+export const subjectName = (subject: LogSubject): string =>
+  "trial" in subject ? `trial ${subject.trial}` : `experiment ${subject.experiment}`;

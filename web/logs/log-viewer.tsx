@@ -1,6 +1,6 @@
-/** The output of a trial: follow it, search it, go to any line of it. */
+/** The output of a trial, or of all trials of an experiment: follow it, search it, go to any line of it. */
 import { Button, Checkbox, Select, TextInput } from "@mantine/core";
-import { useState } from "react";
+import { type ReactNode, useState } from "react";
 import { count, plural } from "../../src/cli/figures.ts";
 import type { LogEntry } from "../../src/protocol/api.ts";
 import { client } from "../live/client.ts";
@@ -9,28 +9,38 @@ import { DownloadIcon } from "../parts/icons.tsx";
 import { Empty, Failed, Loading } from "../parts/states.tsx";
 import { type RawView, useViewState } from "../parts/view-state.ts";
 import { LogList } from "./log-list.tsx";
-import { isFiltered, type LogModel, MATCHES_MAX } from "./log-model.ts";
-import { type LogView, logCommand, readLogView } from "./log-view-state.ts";
+import {
+  isFiltered,
+  type LogFilter,
+  type LogModel,
+  type LogSubject,
+  MATCHES_MAX,
+} from "./log-model.ts";
+import { type LogView, logCommand, readLogView, subjectName } from "./log-view-state.ts";
 import "./logs.css";
 import { useLog } from "./use-log.ts";
 import { WholeLine } from "./whole-line.tsx";
 
 export interface LogViewerProps {
-  readonly trial: string;
+  readonly subject: LogSubject;
   readonly isOver: boolean;
-  /** Processes of the trial; more than one can be told apart by rank. */
+  /** Processes of a trial; more than one can be told apart by rank. */
   readonly ranks: number;
+  /** Further choices, before the others. */
+  readonly children?: ReactNode;
 }
 
-export default function LogViewer({ trial, isOver, ranks }: LogViewerProps) {
+export default function LogViewer({ subject, isOver, ranks, children }: LogViewerProps) {
   const [view, change] = useViewState(readLogView);
   const [opened, setOpened] = useState<LogEntry>();
   const { filter, follow } = view;
   const filtered = isFiltered(filter);
-  const [model, version] = useLog(trial, filter, filtered && follow);
+  const [model, version] = useLog(subject, filter, filtered && follow);
   return (
     <div className="log-viewer">
-      <Controls view={view} change={change} ranks={ranks} trial={trial} isOver={isOver} />
+      <Controls view={view} change={change} ranks={ranks} subject={subject} isOver={isOver}>
+        {children}
+      </Controls>
       {view.badTimes.length === 0 ? null : (
         <p role="alert" className="log-bad">
           “{view.badTimes.join("”, “")}” is no time. Write it in UTC, such as 2026-01-31 08:00.
@@ -45,7 +55,8 @@ export default function LogViewer({ trial, isOver, ranks }: LogViewerProps) {
           <Empty title={emptyTitle(model, filtered, isOver)} />
         ) : (
           <LogList
-            label={`Output of trial ${trial}`}
+            label={`Output of ${subjectName(subject)}`}
+            trials={"experiment" in subject}
             model={model}
             version={version}
             follow={follow}
@@ -67,12 +78,12 @@ export default function LogViewer({ trial, isOver, ranks }: LogViewerProps) {
         )}
       </div>
       <footer className="page-foot">
-        <CommandLine command={logCommand(trial, view, isOver)} />
+        <CommandLine command={logCommand(subject, view, isOver)} />
         <span className="dim" role="status">
           {tally(model, filtered, follow)}
         </span>
       </footer>
-      <WholeLine trial={trial} entry={opened} onClose={() => setOpened(undefined)} />
+      <WholeLine entry={opened} onClose={() => setOpened(undefined)} />
     </div>
   );
 }
@@ -96,19 +107,15 @@ interface ControlsProps {
   readonly view: LogView;
   readonly change: (patch: RawView, options?: { readonly push?: boolean }) => void;
   readonly ranks: number;
-  readonly trial: string;
+  readonly subject: LogSubject;
   readonly isOver: boolean;
+  readonly children: ReactNode;
 }
 
-function Controls({ view, change, ranks, trial, isOver }: ControlsProps) {
+function Controls({ view, change, ranks, subject, isOver, children }: ControlsProps) {
   const { filter, follow, times } = view;
   const set = (name: string) => (value: string | null) =>
     change({ [name]: value === null || value === "" ? undefined : value, line: undefined });
-  const query = new URLSearchParams(
-    Object.entries(filter).flatMap(([name, value]) =>
-      value === undefined ? [] : [[name, String(value)]],
-    ),
-  ).toString();
   return (
     <form className="log-controls" onSubmit={(event) => event.preventDefault()}>
       <Button
@@ -119,6 +126,7 @@ function Controls({ view, change, ranks, trial, isOver }: ControlsProps) {
       >
         {isOver ? "End" : "Follow"}
       </Button>
+      {children}
       <Typed
         name="Search"
         placeholder="Search all lines, then Enter"
@@ -168,18 +176,29 @@ function Controls({ view, change, ranks, trial, isOver }: ControlsProps) {
         checked={times}
         onChange={(event) => change({ times: event.currentTarget.checked ? "yes" : undefined })}
       />
-      <Button
-        component="a"
-        size="xs"
-        variant="default"
-        href={`${client.url}/api/v1/trials/${trial}/logs/raw${query === "" ? "" : `?${query}`}`}
-        download={`trial-${trial}.log`}
-        leftSection={<DownloadIcon />}
-        title="The bytes as the program wrote them"
-      >
-        Raw
-      </Button>
+      {"trial" in subject ? <Raw trial={subject.trial} filter={filter} /> : null}
     </form>
+  );
+}
+
+function Raw({ trial, filter }: { readonly trial: string; readonly filter: LogFilter }) {
+  const query = new URLSearchParams(
+    Object.entries(filter).flatMap(([name, value]) =>
+      value === undefined ? [] : [[name, String(value)]],
+    ),
+  ).toString();
+  return (
+    <Button
+      component="a"
+      size="xs"
+      variant="default"
+      href={`${client.url}/api/v1/trials/${trial}/logs/raw${query === "" ? "" : `?${query}`}`}
+      download={`trial-${trial}.log`}
+      leftSection={<DownloadIcon />}
+      title="The bytes as the program wrote them"
+    >
+      Raw
+    </Button>
   );
 }
 
@@ -187,7 +206,7 @@ const shownTime = (time: string | undefined): string =>
   time === undefined ? "" : time.replace("T", " ").replace(/(?::00)?\.000Z$|Z$/, "");
 
 /** Text that holds once it is entered: a search of a million lines is not begun at every key. */
-function Typed(props: {
+export function Typed(props: {
   readonly name: string;
   readonly placeholder: string;
   readonly value: string;

@@ -1,9 +1,10 @@
-/** The model of a log in React: made anew for another trial or filter, fed by the live stream while it is looked at. */
+/** The model of a log in React: made anew for another subject or filter, fed by the live stream while it is looked at. */
 import { useEffect, useMemo, useSyncExternalStore } from "react";
 import type { LogEntry } from "../../src/protocol/api.ts";
 import { client, clock } from "../live/client.ts";
 import { Feed } from "../live/connection.ts";
-import { type LogFilter, LogModel } from "./log-model.ts";
+import { type LogFilter, LogModel, type LogSubject } from "./log-model.ts";
+import { sourceOf } from "./log-source.ts";
 
 const NOT_YET_MS = 200;
 
@@ -15,30 +16,26 @@ interface Log {
 
 /** @returns the model, which is the same object while its content changes; and a number that grows with each change */
 export function useLog(
-  trial: string,
+  subject: LogSubject,
   filter: LogFilter,
   fromEnd: boolean,
 ): readonly [LogModel, number] {
-  const key = JSON.stringify(filter);
-  // biome-ignore lint/correctness/useExhaustiveDependencies: the key is the filter
-  const log = useMemo(() => makeLog(trial, filter, fromEnd), [trial, key, fromEnd]);
+  const key = JSON.stringify([subject, filter]);
+  // biome-ignore lint/correctness/useExhaustiveDependencies: the key is subject and filter
+  const log = useMemo(() => makeLog(subject, filter, fromEnd), [key, fromEnd]);
   const version = useSyncExternalStore(log.subscribe, log.version);
   useEffect(() => void log.model.start(), [log]);
   return [log.model, version];
 }
 
-function makeLog(trial: string, filter: LogFilter, fromEnd: boolean): Log {
+function makeLog(subject: LogSubject, filter: LogFilter, fromEnd: boolean): Log {
   const watchers = new Set<() => void>();
   let version = 0;
   const changed = (): void => {
     version++;
     for (const watcher of watchers) watcher();
   };
-  const source = {
-    extent: () => client.logExtent(trial),
-    page: (query: Parameters<typeof client.trialLogs>[1]) => client.trialLogs(trial, query),
-  };
-  const model = new LogModel({ source, filter, fromEnd, changed });
+  const model = new LogModel({ source: sourceOf(subject), filter, fromEnd, changed });
   const feed = new Feed<LogEntry[]>({
     open: async function* (how) {
       let query = model.next();
@@ -46,9 +43,12 @@ function makeLog(trial: string, filter: LogFilter, fromEnd: boolean): Log {
         await new Promise<void>((resolve) => clock.after(NOT_YET_MS, resolve));
         query = model.next();
       }
-      if (!how.signal.aborted) yield* client.logStream({ trial }, query, how);
+      if (!how.signal.aborted) yield* client.logStream(subject, query, how);
     },
-    onItem: (entries) => model.append(entries),
+    onItem: (entries) => {
+      model.append(entries);
+      return false;
+    },
     onFailure: () => {},
   });
   return {

@@ -12,11 +12,9 @@ const SHOWN_CHARS_MAX = 200_000;
 const PART = 8_000;
 
 export function WholeLine({
-  trial,
   entry,
   onClose,
 }: {
-  readonly trial: string;
   readonly entry: LogEntry | undefined;
   readonly onClose: () => void;
 }) {
@@ -28,7 +26,7 @@ export function WholeLine({
       title={entry ? `Line ${entry.run}.${entry.line}, ${moment(entry.at)}` : ""}
       closeButtonProps={{ "aria-label": "Close" }}
     >
-      {entry ? <Content trial={trial} entry={entry} /> : null}
+      {entry ? <Content trial={entry.trial} entry={entry} /> : null}
     </Modal>
   );
 }

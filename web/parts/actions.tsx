@@ -16,6 +16,8 @@ export interface Action {
   readonly command: string;
   readonly danger?: boolean;
   readonly run: () => Promise<unknown>;
+  /** Another way to do it, such as with changes. */
+  readonly other?: { readonly label: string; readonly run: () => Promise<unknown> };
 }
 
 /** Of the buttons; the smaller one is for rows of a table. */
@@ -115,6 +117,11 @@ function ActionButton({
             <Button size="xs" variant="subtle" color="gray" onClick={() => setOpened(false)}>
               Not now
             </Button>
+            {action.other === undefined ? null : (
+              <Button size="xs" variant="default" onClick={() => void action.other?.run()}>
+                {action.other.label}
+              </Button>
+            )}
             <Button
               size="xs"
               {...(color ? { color } : {})}

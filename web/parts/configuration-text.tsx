@@ -1,6 +1,7 @@
-/** A configuration to read: as it was resolved, or as it was written. Which of them is part of the address. */
+/** A configuration to read: as it was resolved, or as it was written, and who gave what its author did not write. */
 import { SegmentedControl } from "@mantine/core";
 import { inertJson, inertLines } from "../../src/cli/inert.ts";
+import { layerLines } from "../../src/cli/layer-view.ts";
 import type { ExperimentDetail } from "../../src/protocol/api.ts";
 import { CommandLine } from "./command-line.tsx";
 import { type RawView, useViewState } from "./view-state.ts";
@@ -28,11 +29,14 @@ export function ConfigurationText(props: { detail: ExperimentDetail; first: Form
           onChange={(value) => change({ form: value === first ? undefined : value })}
         />
       </div>
+      {layerLines(detail.layers).map((line) => (
+        <p key={line}>{line}</p>
+      ))}
       {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard */}
       <pre className="code" tabIndex={0}>
         <bdi>{text}</bdi>
       </pre>
-      <CommandLine command={`contrail experiment show ${detail.id} --json`} />
+      <CommandLine command={`contrail experiment show ${detail.id} --config`} />
     </>
   );
 }

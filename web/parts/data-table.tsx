@@ -4,7 +4,7 @@
  * what is left of the work once the rows are virtual is this file.
  */
 import { useVirtualizer } from "@tanstack/react-virtual";
-import { type ReactNode, useEffect, useMemo, useRef } from "react";
+import { memo, type ReactNode, useCallback, useEffect, useMemo, useRef } from "react";
 
 export interface Column<Row> {
   readonly id: string;
@@ -65,6 +65,9 @@ export function DataTable<Row>(props: DataTableProps<Row>) {
   useEffect(() => {
     if (last >= rows.length - 1) onEnd?.();
   }, [last, rows.length, onEnd]);
+  const told = useRef(props.onRowHover);
+  told.current = props.onRowHover;
+  const hover = useCallback((row: Row | undefined) => told.current?.(row), []);
   const grid = columns.map(({ width }) => width).join(" ");
   const narrow = columns.filter((column) => !column.wideOnly).map(({ width }) => width);
   return (
@@ -104,30 +107,57 @@ export function DataTable<Row>(props: DataTableProps<Row>) {
         }
       >
         {rows.slice(first, last + 1).map((row, i) => (
-          <div
-            role="row"
+          <TableRow
             key={rowKey(row)}
-            aria-rowindex={first + i + 2}
-            className={isMarked?.(row) ? "table-row marked" : "table-row"}
-            onPointerEnter={() => props.onRowHover?.(row)}
-            onPointerLeave={() => props.onRowHover?.(undefined)}
-          >
-            {columns.map((column) => (
-              <div
-                role="cell"
-                key={column.id}
-                className={classOf(column)}
-                style={leftOf(column, columns)}
-              >
-                {column.cell(row)}
-              </div>
-            ))}
-          </div>
+            row={row}
+            columns={columns}
+            index={first + i + 2}
+            isMarked={isMarked?.(row) === true}
+            hover={hover}
+          />
         ))}
       </div>
     </div>
   );
 }
+
+interface RowProps<Row> {
+  readonly row: Row;
+  readonly columns: readonly Column<Row>[];
+  readonly index: number;
+  readonly isMarked: boolean;
+  readonly hover: (row: Row | undefined) => void;
+}
+
+/** Drawn again when it is another row, has other columns or is marked: pointing at one of forty is not forty rows' work. */
+const TableRow = memo(function TableRow<Row>({
+  row,
+  columns,
+  index,
+  isMarked,
+  hover,
+}: RowProps<Row>) {
+  return (
+    <div
+      role="row"
+      aria-rowindex={index}
+      className={isMarked ? "table-row marked" : "table-row"}
+      onPointerEnter={() => hover(row)}
+      onPointerLeave={() => hover(undefined)}
+    >
+      {columns.map((column) => (
+        <div
+          role="cell"
+          key={column.id}
+          className={classOf(column)}
+          style={leftOf(column, columns)}
+        >
+          {column.cell(row)}
+        </div>
+      ))}
+    </div>
+  );
+}) as <Row>(props: RowProps<Row>) => ReactNode;
 
 function Head<Row>({
   column,

@@ -15,6 +15,10 @@ const SIGNS: Readonly<Record<string, readonly [sign: string, tone: string]>> = {
   finished: ["✓", "done"],
   stopped: ["↓", "off"],
   failed: ["✕", "bad"],
+  // Of runners.
+  heard: ["●", "go"],
+  lost: ["✕", "bad"],
+  returning: ["◔", "wait"],
 };
 
 export function StateBadge({ state }: { readonly state: string }) {

@@ -1,17 +1,30 @@
 /** From anywhere to the page of a trial, and from several trials to their comparison. */
 import { Button } from "@mantine/core";
-import { Link } from "@tanstack/react-router";
+import { Link, useNavigate } from "@tanstack/react-router";
+import { useCallback } from "react";
 
 export const COMPARED_MIN = 2;
 export const COMPARED_MAX = 10;
 
 export const trialAddress = (id: string): string => `/trials/${id}`;
 
-export function TrialLink({ id }: { readonly id: string }) {
+/** @param tab of its page; absent = its overview */
+export function TrialLink({ id, tab }: { readonly id: string; readonly tab?: string }) {
   return (
-    <Link to={trialAddress(id) as string} className="row-link">
+    <Link to={trialAddress(id) as string} search={{ tab } as never} className="row-link">
       {id}
     </Link>
+  );
+}
+
+/** For charts, where a trial is picked on a canvas. */
+export function useToTrial(): (id: string | undefined) => void {
+  const navigate = useNavigate();
+  return useCallback(
+    (id) => {
+      if (id !== undefined) void navigate({ to: trialAddress(id) as string });
+    },
+    [navigate],
   );
 }
 

@@ -4,7 +4,7 @@
  * FAULTS_CRASH_AT. So the server under test is the one that ships, to the byte, and nothing of this is in it.
  *
  * Points lie before and after each statement that ends a transaction or is one by itself, each fsync, each rename,
- * and each answer over HTTP. A migration is one query of many statements; here it goes out statement by
+ * each removal of a file, and each answer over HTTP. A migration is one query of many statements; here it goes out statement by
  * statement, so that a kill can fall between any two of them.
  *
  * FAULTS_POINTS names a file to which each point is written as it is passed, one line each.
@@ -103,10 +103,15 @@ files.sync = async function (this: unknown): Promise<void> {
   await sync.call(this);
   point("after an fsync");
 };
-const { rename } = promises;
+const { rename, unlink } = promises;
 promises.rename = async (from, to) => {
   point("before a rename");
   await rename(from, to);
   point("after a rename");
+};
+promises.unlink = async (path) => {
+  point("before a removal");
+  await unlink(path);
+  point("after a removal");
 };
 syncBuiltinESMExports();

@@ -120,9 +120,24 @@ export async function findCheckpoint(client: Client, name: string): Promise<Foun
   }
   if (!/^\d+$/.test(at)) throw usageError(`"${name}" does not name a checkpoint.`, NAMES);
   const found = await newest(client, subject, (c) => c.step === Number(at));
-  if (found === undefined) throw none(`Trial ${subject} has no checkpoint at step ${at}`, subject);
-  return { id: found.id };
+  if (found !== undefined) return { id: found.id };
+  const near = await nearest(client, subject, Number(at));
+  throw none(`Trial ${subject} has no checkpoint at step ${at}${near}`, subject);
 }
+
+/** In words, where there is one before that step or after it. */
+async function nearest(client: Client, trial: string, step: number): Promise<string> {
+  const isThere = ({ deleted }: Checkpoint) => deleted === null;
+  const before = await newest(client, trial, (c) => isThere(c) && c.step < step, later);
+  const after = await newest(client, trial, (c) => isThere(c) && c.step > step, earlier);
+  const near = [before, after].flatMap((found) => found?.step ?? []);
+  return near.length === 0
+    ? ""
+    : `; the nearest ${near.length === 1 ? "is" : "are"} at ${near.join(" and ")}`;
+}
+
+const later = (a: Checkpoint, b: Checkpoint): boolean => a.step >= b.step;
+const earlier = (a: Checkpoint, b: Checkpoint): boolean => a.step <= b.step;
 
 /** The checkpoint at the trial's best step; where none was kept there, the latest. */
 async function bestOf(client: Client, trial: string): Promise<Found> {
@@ -140,10 +155,11 @@ async function newest(
   client: Client,
   trial: string,
   wanted: (checkpoint: Checkpoint) => boolean,
+  isBetter = (a: Checkpoint, b: Checkpoint) => rank(a) >= rank(b),
 ): Promise<Checkpoint | undefined> {
   let found: Checkpoint | undefined;
   for await (const item of eachItem((query) => client.trialCheckpoints(trial, query)))
-    if (wanted(item) && (found === undefined || rank(item) >= rank(found))) found = item;
+    if (wanted(item) && (found === undefined || isBetter(item, found))) found = item;
   return found;
 }
 

@@ -4,17 +4,28 @@ import { resolve } from "node:path";
 import { type Cli, createCommand, shellWord } from "../cli.ts";
 import { EXIT, usageError } from "../exit-code.ts";
 import { plural } from "../figures.ts";
+import { inert } from "../inert.ts";
 import { issueLines } from "../problem-view.ts";
 
 export async function lint(cli: Cli, files: readonly string[]): Promise<number> {
-  const { readConfig } = await import("../../protocol/config/config.ts");
+  const { openConfig, readLayer, readOpen, writtenIn } = await import(
+    "../../protocol/config/config.ts"
+  );
   const results = files.map((file) => {
     if (statSync(resolve(cli.host.cwd, file)).isDirectory())
       throw usageError(
         `${file} is a folder; a configuration is a file.`,
         `Name the file in it: config lint ${shellWord(`${file.replace(/\/+$/, "")}/config.yaml`)}`,
       );
-    const reading = readConfig(readFileSync(resolve(cli.host.cwd, file), "utf8"));
+    const open = openConfig(readFileSync(resolve(cli.host.cwd, file), "utf8"));
+    const { template } = writtenIn(open);
+    const named = typeof template === "string";
+    // What its template supplies is known to the server alone.
+    const reading = named ? { warnings: [], ...readLayer(open, null) } : readOpen(open);
+    if (named)
+      cli.note(
+        `${file} was checked without its template ${inert(template)}; over it: ${cli.self} ${createCommand(file)} --dry-run`,
+      );
     const issues = reading.ok ? [] : reading.issues;
     return { file, ok: reading.ok, issues, warnings: reading.warnings };
   });

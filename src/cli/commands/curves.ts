@@ -12,6 +12,8 @@ export interface CurvesOptions {
   readonly metric?: string;
   readonly points?: string;
   readonly limit?: string;
+  readonly fromStep?: string;
+  readonly toStep?: string;
 }
 
 const POINTS_MAX = 2_000;
@@ -21,11 +23,15 @@ const COLUMNS = 6;
 
 export async function curves(cli: Cli, id: string, options: CurvesOptions): Promise<number> {
   const number = experimentOf(id);
-  const { metric, points, limit } = options;
+  const { metric, points, limit, fromStep, toStep } = options;
+  const step = (name: string, text: string | undefined): number | undefined =>
+    text === undefined ? undefined : wholeOf(name, text, 0, Number.MAX_SAFE_INTEGER);
   const reply = await cli.client().curves(number, {
     metric,
     points: points === undefined ? undefined : wholeOf("--points", points, 1, POINTS_MAX),
     limit: limit === undefined ? undefined : wholeOf("--limit", limit, 1, TRIALS_MAX),
+    from_step: step("--from-step", fromStep),
+    to_step: step("--to-step", toStep),
   });
   cli.show(reply, () => curveLines(cli, reply));
   const first = reply.items.find((item) => item.points.length > 0);

@@ -9,11 +9,12 @@ import { type Cli, createCommand } from "../cli.ts";
 import { CliError, EXIT, inFile, usageError } from "../exit-code.ts";
 import { bytes, plural } from "../figures.ts";
 import { inert } from "../inert.ts";
+import { layerLines } from "../layer-view.ts";
 import { planLines } from "../plan-view.ts";
 import { issueLines } from "../problem-view.ts";
 import type { Progress } from "../progress.ts";
 import { provenanceOf } from "../provenance.ts";
-import { scan, upload } from "../upload.ts";
+import { scan, scanMemory, upload } from "../upload.ts";
 import { follow, nextOf } from "./experiment.ts";
 
 export interface CreateOptions {
@@ -22,6 +23,7 @@ export interface CreateOptions {
   readonly dryRun?: boolean;
   readonly plan?: boolean;
   readonly name?: string;
+  readonly template?: string;
 }
 
 export async function create(
@@ -44,7 +46,7 @@ export async function create(
       return await submit(
         cli,
         client,
-        { text, folder, dryRun, paused: options.paused === true },
+        { text, folder, dryRun, paused: options.paused === true, template: options.template },
         progress,
       );
     } catch (error) {
@@ -53,16 +55,7 @@ export async function create(
         : error;
     }
   });
-  return await report(cli, reply, { file, text }, options);
-}
-
-/** What a search that was not made counts steps in. */
-async function unitOf(text: string): Promise<string> {
-  const { readConfig } = await import("../../protocol/config/config.ts");
-  const reading = readConfig(text, { requireComplete: false });
-  if (!reading.ok) return "steps";
-  const { time_metric: metric, max_length: length } = reading.config.searcher;
-  return metric ?? Object.keys(length ?? {})[0] ?? "steps";
+  return await report(cli, reply, file, options);
 }
 
 export interface Submission {
@@ -72,6 +65,8 @@ export interface Submission {
   readonly folder: string | undefined;
   readonly dryRun?: boolean;
   readonly paused?: boolean;
+  /** In place of the template that the configuration names. */
+  readonly template?: string | undefined;
 }
 
 /**
@@ -81,26 +76,27 @@ export interface Submission {
 export async function submit(
   cli: Cli,
   client: Client,
-  { text, folder, dryRun = false, paused = false }: Submission,
+  { text, folder, dryRun = false, paused = false, template }: Submission,
   progress: Progress,
 ): Promise<CreateExperimentReply> {
-  if (folder === undefined && dryRun)
-    return await client.createExperiment({ config: text, code: null, dry_run: true });
+  const config = { config: text, ...(template === undefined ? {} : { template }) };
+  const check = () => client.createExperiment({ ...config, code: null, dry_run: true });
+  if (folder === undefined && dryRun) return await check();
   const root = folder === undefined ? undefined : resolve(cli.host.cwd, folder);
   let code: Tree | null = null;
   if (root !== undefined) {
     progress.detail(`reading ${root}`);
-    const scanned = await scan(root);
+    const scanned = await scan(root, { cache: scanMemory(cli.host) });
     progress.detail(`${plural(scanned.tree.length, "file")}, ${bytes(scanned.bytes)}`);
     for (const note of scanned.notes) if (!cli.json) cli.err(`note: ${inert(note)}`);
-    await client.createExperiment({ config: text, code: null, dry_run: true });
+    await check();
     if (!dryRun) await upload(client, scanned, progress);
     code = scanned.tree;
   }
-  if (dryRun) return await client.createExperiment({ config: text, code: null, dry_run: true });
+  if (dryRun) return await check();
   const provenance = await provenanceOf(cli.host, root ?? cli.host.cwd);
   progress.detail("");
-  return await client.createExperiment({ config: text, code, provenance, activate: !paused });
+  return await client.createExperiment({ ...config, code, provenance, activate: !paused });
 }
 
 function configText(cli: Cli, file: string, name: string | undefined): string {
@@ -133,11 +129,10 @@ function renamed(text: string, name: string): string {
 async function report(
   cli: Cli,
   reply: CreateExperimentReply,
-  { file, text }: { readonly file: string; readonly text: string },
+  file: string,
   options: CreateOptions,
 ): Promise<number> {
-  const { experiment, plan, warnings } = reply;
-  const unit = experiment?.unit ?? (await unitOf(text));
+  const { experiment, plan, unit, warnings } = reply;
   const following = options.follow === true && experiment !== null;
   const lines = (): string[] => [
     ...(experiment === null
@@ -149,12 +144,14 @@ async function report(
       cli.paint.yellow("warning:"),
       ...issueLines(warning, cli.paint, basename(file)),
     ]),
+    ...layerLines(reply.layers),
     ...planLines(plan, reply.searcher_reason, unit, { paint: cli.paint, width: cli.width }),
   ];
   if (following) cli.item(reply, lines);
   else cli.show(reply, lines);
   if (experiment === null) {
-    cli.next(createCommand(file));
+    const { template } = options;
+    cli.next(`${createCommand(file)}${template === undefined ? "" : ` --template ${template}`}`);
     return EXIT.ok;
   }
   if (!following) {

@@ -1,4 +1,5 @@
 /** `contrail experiment update`: its name, the words about it, its place in the queue. */
+import type { Experiment } from "../../protocol/api.ts";
 import type { UpdateExperiment } from "../../sdk/client.ts";
 import type { Cli } from "../cli.ts";
 import { EXIT, usageError } from "../exit-code.ts";
@@ -10,37 +11,59 @@ export interface UpdateOptions {
   readonly description?: string;
   readonly notes?: string;
   readonly label?: readonly string[];
+  readonly addLabel?: readonly string[];
+  readonly removeLabel?: readonly string[];
   /** False where --no-labels was given. */
   readonly labels?: boolean;
   readonly priority?: string;
 }
 
-export async function update(cli: Cli, id: string, options: UpdateOptions): Promise<number> {
-  const number = experimentOf(id);
+export async function update(
+  cli: Cli,
+  ids: readonly string[],
+  options: UpdateOptions,
+): Promise<number> {
+  const numbers = ids.map(experimentOf);
   const body = bodyOf(options);
-  const experiment = await cli.client().updateExperiment(number, body);
-  cli.show(experiment, () => [
-    `experiment ${experiment.id} ${inert(experiment.name)}: ${Object.keys(body).join(", ")} changed`,
-  ]);
-  cli.next(body.priority === undefined ? `experiment show ${number}` : "job list");
+  if (numbers.length > 1 && body.name !== undefined)
+    throw usageError("--name is the name of one experiment.", "Name one, or leave --name out.");
+  const client = cli.client();
+  const changed: Experiment[] = [];
+  for (const number of numbers) changed.push(await client.updateExperiment(number, body));
+  cli.show(changed.length === 1 ? changed[0] : changed, () =>
+    changed.map(
+      ({ id, name }) => `experiment ${id} ${inert(name)}: ${fieldWords(Object.keys(body))} changed`,
+    ),
+  );
+  cli.next(body.priority === undefined ? `experiment show ${numbers[0]}` : "job list");
   return EXIT.ok;
 }
 
+const fieldWords = (fields: readonly string[]): string =>
+  [...new Set(fields.map((field) => field.replace(/^(?:add|remove)_/, "")))].join(", ");
+
 function bodyOf(options: UpdateOptions): UpdateExperiment {
-  const { name, description, notes, label, labels, priority } = options;
+  const { name, description, notes, label, labels, addLabel, removeLabel, priority } = options;
   if (label !== undefined && labels === false)
     throw usageError("--label and --no-labels contradict each other.", "Give one of them.");
+  if ((label !== undefined || labels === false) && (addLabel ?? removeLabel) !== undefined)
+    throw usageError(
+      `${label === undefined ? "--no-labels" : "--label"} replaces all labels, so nothing is left to add or take away.`,
+      "Give --add-label and --remove-label alone.",
+    );
   const body: UpdateExperiment = {
     ...(name === undefined ? {} : { name }),
     ...(description === undefined ? {} : { description: description === "" ? null : description }),
     ...(notes === undefined ? {} : { notes }),
     ...(label === undefined ? {} : { labels: [...label] }),
     ...(labels === false ? { labels: [] } : {}),
+    ...(addLabel === undefined ? {} : { add_labels: [...addLabel] }),
+    ...(removeLabel === undefined ? {} : { remove_labels: [...removeLabel] }),
     ...(priority === undefined ? {} : { priority: wholeOf("--priority", priority, 1, 99) }),
   };
   if (Object.keys(body).length > 0) return body;
   throw usageError(
     "There is nothing to change.",
-    "Give --name, --description, --notes, --label, --no-labels or --priority.",
+    "Give --name, --description, --notes, --label, --add-label, --remove-label, --no-labels or --priority.",
   );
 }

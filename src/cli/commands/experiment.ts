@@ -1,11 +1,14 @@
 /** `contrail experiment list|show|pause|activate|cancel|kill|wait`. */
-import type { Experiment, Rung, Trial, TrialDetail } from "../../protocol/api.ts";
+
+import { mixedData } from "../../analysis/mixed-data.ts";
+import type { Experiment, ExperimentDetail, Rung, Trial, TrialDetail } from "../../protocol/api.ts";
 import type { Client } from "../../sdk/client.ts";
 import { experimentState } from "../api-words.ts";
 import type { Cli } from "../cli.ts";
 import { endingsOf, failureLines } from "../endings.ts";
 import { CliError, EXIT, usageError } from "../exit-code.ts";
 import { experimentLines, experimentRows } from "../experiment-view.ts";
+import { inert } from "../inert.ts";
 import { gather, type ListOptions, limitOf } from "../listing.ts";
 import { choiceOf, experimentOf, wholeOf } from "../values.ts";
 import { watchExperiment } from "../watch.ts";
@@ -44,6 +47,8 @@ export async function list(
       : [
           ...experimentRows(page.items, lookOf(cli)),
           ...(page.next_cursor === null ? [] : ["… there are more: --limit N or --all"]),
+          // Whoever sorts by results compares them.
+          ...(/^-?best$/.test(sort ?? "") ? mixedData(page.items).map(inert) : []),
         ],
   );
   const newest = page.items[0];
@@ -54,14 +59,28 @@ export async function list(
   return EXIT.ok;
 }
 
-export async function show(cli: Cli, id: string): Promise<number> {
+export async function show(
+  cli: Cli,
+  id: string,
+  options: { readonly config?: boolean } = {},
+): Promise<number> {
   const number = experimentOf(id);
   const client = cli.client();
+  if (options.config === true) return await showConfig(cli, await client.experiment(number));
   const [experiment, rungs] = await Promise.all([client.experiment(number), client.rungs(number)]);
   const best = experiment.best === null ? null : await client.trial(experiment.best.trial);
   if (cli.json) cli.show({ ...experiment, rungs, best_trial: best }, () => []);
   else for (const line of await wholeLines(cli, client, experiment, best, rungs)) cli.out(line);
   cli.next(...nextOf(experiment, best));
+  return EXIT.ok;
+}
+
+async function showConfig(cli: Cli, detail: ExperimentDetail): Promise<number> {
+  const { configLines, valueOrigins } = await import("../config-view.ts");
+  const { id, config, layers } = detail;
+  if (cli.json) cli.show({ id, config, layers, values: valueOrigins(detail) }, () => []);
+  else for (const line of configLines(detail)) cli.out(line);
+  cli.next(`experiment show ${id}`);
   return EXIT.ok;
 }
 

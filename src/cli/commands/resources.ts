@@ -1,4 +1,4 @@
-/** `contrail slot list`, `contrail runner list` and `contrail job list`: what there is, and who waits for it. */
+/** `contrail pool list`, `contrail slot list`, `contrail runner list` and `contrail job list`: what there is, and who waits for it. */
 import type { Slot } from "../../protocol/api.ts";
 import type { Cli } from "../cli.ts";
 import { EXIT } from "../exit-code.ts";
@@ -36,6 +36,39 @@ export async function slots(cli: Cli): Promise<number> {
     ...heldBack(items).map((why) => inert(why)),
   ]);
   cli.next("job list");
+  return EXIT.ok;
+}
+
+export async function pools(cli: Cli): Promise<number> {
+  const items = await cli.client().pools();
+  const { paint } = cli;
+  cli.show({ items }, () => [
+    ...table(
+      [
+        { head: "pool" },
+        { head: "engine" },
+        { head: "slots", align: "right" },
+        { head: "held", align: "right" },
+        { head: "waiting", align: "right" },
+        { head: "a trial at most", align: "right", drop: 1 },
+        { head: "what it is", flexible: true, drop: 2 },
+      ],
+      items.map((pool) => [
+        pool.default ? `${pool.name} (default)` : pool.name,
+        pool.trouble === null ? pool.engine : { text: pool.engine, paint: paint.yellow },
+        pool.slots,
+        pool.held,
+        pool.waiting,
+        pool.slots_per_trial_max,
+        pool.description ?? pool.reason,
+      ]),
+      { width: cli.width, headPaint: paint.dim },
+    ),
+    ...items
+      .filter(({ trouble }) => trouble !== null)
+      .map(({ name, trouble }) => inert(`the engine of ${name} does not answer: ${trouble}`)),
+  ]);
+  cli.next("slot list", "job list");
   return EXIT.ok;
 }
 

@@ -1,35 +1,22 @@
 /**
  * `contrail run -- COMMAND…`: a program that knows nothing of Contrail, recorded: its code, its output,
  * its end. It is an experiment with one trial; nothing has to be named, committed or written down first.
+ * `contrail command run -- COMMAND…` is the same of what is to be no result: a task, which has all its slots for itself.
  */
 import { constants } from "node:os";
-import { resolve } from "node:path";
 import type { TrialDetail } from "../../protocol/api.ts";
 import type { Client } from "../../sdk/client.ts";
 import type { Cli } from "../cli.ts";
-import { shellWord } from "../cli.ts";
 import { failureText } from "../endings.ts";
 import { EXIT, usageError } from "../exit-code.ts";
 import { duration } from "../figures.ts";
 import { inert } from "../inert.ts";
 import { LogWriter, rawBytes } from "../log-view.ts";
 import { NO_PAINT } from "../paint.ts";
-import { passedEnvironment } from "../passed-environment.ts";
-import { wholeOf } from "../values.ts";
-import { submit } from "./experiment-create.ts";
+import { leaveSubmitted, type StartOptions, submitProgram } from "./program-start.ts";
 
-export interface RunOptions {
-  readonly name?: string;
-  readonly slots?: string;
-  readonly dir?: string;
-  /** commander's form of --no-code. */
-  readonly code?: boolean;
-  readonly data?: readonly string[];
-  readonly label?: readonly string[];
-  readonly restarts?: string;
-  readonly detach?: boolean;
+export interface RunOptions extends StartOptions {
   readonly raw?: boolean;
-  readonly env?: readonly string[];
   /** commander's form of --no-stdin. */
   readonly stdin?: boolean;
 }
@@ -38,11 +25,13 @@ export async function run(
   cli: Cli,
   command: readonly string[],
   options: RunOptions,
+  kind?: "command",
 ): Promise<number> {
+  const self = kind === undefined ? "run" : "command run";
   if (command.length === 0)
     throw usageError(
       "There is no command to run.",
-      "Write it after two dashes: run -- python3 train.py",
+      `Write it after two dashes: ${self} -- python3 train.py`,
     );
   if (options.stdin !== false && cli.host.stdinHasInput?.() === true)
     throw usageError(
@@ -50,66 +39,25 @@ export async function run(
       "Put it into a file of the folder and name that file; or add --no-stdin to run without it.",
     );
   const client = cli.client();
-  const environment = passedEnvironment(cli.host.env, options.env ?? []);
-  const text = JSON.stringify(configFor(command, options, environment), null, 2);
-  const folder = options.code === false ? undefined : resolve(cli.host.cwd, options.dir ?? ".");
-  const { experiment } = await cli.during("submitting", (progress) =>
-    submit(cli, client, { text, folder }, progress),
-  );
-  if (experiment === null) throw new Error("a submission that is no dry run made no experiment");
+  const program = { entrypoint: command, ...(kind === undefined ? {} : { kind }) };
+  const experiment = await submitProgram(cli, client, program, options);
+  const noun = kind ?? "experiment";
   if (options.detach === true) {
-    cli.show(experiment, () => [
-      `experiment ${experiment.id} ${inert(experiment.name)} is submitted`,
-    ]);
-    cli.next(`logs -f ${experiment.id}`, `experiment wait ${experiment.id}`);
-    return EXIT.ok;
+    const wait = `${kind === undefined ? "experiment" : "task"} wait ${experiment.id}`;
+    return leaveSubmitted(cli, noun, experiment, `logs -f ${experiment.id}`, wait);
   }
   cli.note(
     `it runs in ${options.code === false ? "an empty folder" : "a copy of this folder"}: files that it writes there are not kept; write to an absolute path to keep them. It gets no stdin.`,
   );
   if (cli.json) cli.item({ experiment }, () => []);
-  else cli.err(cli.errPaint.dim(`experiment ${experiment.id}: ${inert(experiment.name)}`));
+  else cli.err(cli.errPaint.dim(`${noun} ${experiment.id}: ${inert(experiment.name)}`));
   const whole = await followOutput(cli, client, experiment.id, options.raw === true);
   if (!whole) {
-    if (!cli.json)
-      cli.err(`It goes on. Stop it with: ${cli.self} experiment kill ${experiment.id}`);
+    const killing = kind === undefined ? "experiment kill" : "task kill";
+    if (!cli.json) cli.err(`It goes on. Stop it with: ${cli.self} ${killing} ${experiment.id}`);
     return EXIT.interrupted;
   }
-  return await end(cli, client, experiment.id);
-}
-
-function configFor(
-  command: readonly string[],
-  options: RunOptions,
-  environment: { [name: string]: string },
-): Record<string, unknown> {
-  const words = command.map(shellWord).join(" ").replace(/\s+/g, " ");
-  const data = Object.fromEntries((options.data ?? []).map(dataOption));
-  return {
-    name: options.name ?? (words.length > 80 ? `${words.slice(0, 79)}…` : words),
-    entrypoint: [...command],
-    searcher: { name: "single" },
-    max_restarts: wholeOf("--restarts", options.restarts ?? "0", 0, 10_000),
-    resources: { slots_per_trial: wholeOf("--slots", options.slots ?? "1", 1, 1024) },
-    ...(Object.keys(data).length === 0 ? {} : { data }),
-    ...(Object.keys(environment).length === 0
-      ? {}
-      : { environment: { environment_variables: environment } }),
-    ...(options.label === undefined ? {} : { labels: [...options.label] }),
-  };
-}
-
-/** `NAME=DATASET@VERSION`, or `DATASET` alone: its latest version under its own name. */
-function dataOption(text: string): [string, string] {
-  const equals = text.indexOf("=");
-  const name = equals === -1 ? (text.split("@")[0] ?? text) : text.slice(0, equals);
-  const version = equals === -1 ? text : text.slice(equals + 1);
-  if (name === "" || version === "")
-    throw usageError(
-      `--data is "${text}".`,
-      "Write NAME=DATASET@VERSION, or DATASET for its latest.",
-    );
-  return [name, version.includes("@") ? version : `${version}@latest`];
+  return await end(cli, client, experiment.id, noun);
 }
 
 /** The program's stdout to ours, its stderr to ours. @returns false when Ctrl-C came first */
@@ -141,7 +89,7 @@ async function followOutput(
 }
 
 /** Says how it ended, and ends the same way. */
-async function end(cli: Cli, client: Client, id: number): Promise<number> {
+async function end(cli: Cli, client: Client, id: number, noun: string): Promise<number> {
   const [experiment, trials] = await Promise.all([
     client.experiment(id),
     client.experimentTrials(id, { limit: 1 }),
@@ -156,12 +104,12 @@ async function end(cli: Cli, client: Client, id: number): Promise<number> {
   const took = duration(experiment.spent.seconds);
   cli.err(
     cli.errPaint.dim(
-      `experiment ${id} ${experiment.state} after ${took}: ${inert(experiment.reason)}`,
+      `${noun} ${id} ${experiment.state} after ${took}: ${inert(experiment.reason)}`,
     ),
   );
   if (trial?.state === "error" && !experiment.reason.includes(failureText(trial)))
     cli.err(`${cli.errPaint.red("failed:")} ${inert(failureText(trial))} (trial ${trial.id})`);
-  for (const next of [`experiment show ${id}`, `logs ${id}`])
+  for (const next of [`${noun === "command" ? "task" : noun} show ${id}`, `logs ${id}`])
     cli.err(cli.errPaint.dim(`next: ${cli.self} ${next}`));
   return exitCode;
 }

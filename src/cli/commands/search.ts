@@ -33,14 +33,19 @@ async function read(
   file: string,
   options: { slots: number; seed?: number | undefined; played: boolean },
 ): Promise<Read> {
-  const [{ readConfig }, { toPlan, toSearch, toSettings, UNBOUNDED_STEPS }] = await Promise.all([
-    import("../../protocol/config/config.ts"),
-    import("../../server/translate.ts"),
-  ]);
-  const reading = readConfig(readFileSync(resolve(cli.host.cwd, file), "utf8"), {
-    requireComplete: false,
-  });
-  if (!reading.ok) throw invalidConfig(file, reading.issues);
+  const [{ openConfig, readOpen, writtenIn }, { toPlan, toSearch, toSettings, UNBOUNDED_STEPS }] =
+    await Promise.all([
+      import("../../protocol/config/config.ts"),
+      import("../../server/translate.ts"),
+    ]);
+  const open = openConfig(readFileSync(resolve(cli.host.cwd, file), "utf8"));
+  const reading = readOpen(open, { requireComplete: false });
+  const { template } = writtenIn(open);
+  const hint =
+    typeof template === "string"
+      ? `Its template ${inert(template)} is on a server, which reads it over that: contrail ${createCommand(file)} --dry-run`
+      : undefined;
+  if (!reading.ok) throw invalidConfig(file, reading.issues, hint);
   const { config } = reading;
   // What trains plays no part on paper. No seed named: 0, so that it can be repeated.
   const whole: ExperimentConfig = { ...config, entrypoint: config.entrypoint ?? "" };
@@ -62,9 +67,13 @@ async function read(
   };
 }
 
-function invalidConfig(file: string, issues: readonly Issue[]): FileError {
+export function invalidConfig(
+  file: string,
+  issues: readonly Issue[],
+  hint = "Correct each line.",
+): FileError {
   const error = new CliError("invalid_config", `${file} has ${plural(issues.length, "fault")}.`, {
-    hint: "Correct each line.",
+    hint,
     issues: issues.map(({ code, path, message, line, column }) => ({
       code,
       path,

@@ -24,7 +24,10 @@ export interface UpOptions {
   readonly dataDir?: string;
   readonly host?: string;
   readonly port: string;
+  readonly taskPort?: string;
+  readonly taskDomain?: string;
   readonly slots?: string;
+  readonly pools?: string;
   readonly allowRemote?: boolean;
   readonly runnerLease: string;
   readonly runnerLost?: string;
@@ -34,6 +37,8 @@ export interface UpOptions {
 export async function up(cli: Cli, options: UpOptions): Promise<number> {
   const dataDir = resolve(cli.host.cwd, options.dataDir ?? defaultDataDir(cli.host.env));
   const port = portOf(options.port);
+  const taskPort =
+    options.taskPort === undefined ? undefined : portOf(options.taskPort, "--task-port");
   const slots = options.slots === undefined ? undefined : slotsOf(options.slots);
   const lease = leaseOf(options);
   const { foreground = false } = options;
@@ -43,8 +48,8 @@ export async function up(cli: Cli, options: UpOptions): Promise<number> {
     startServer(
       {
         dataDir,
-        port,
-        slots,
+        ...{ port, taskPort, taskDomain: options.taskDomain, slots },
+        ...(options.pools === undefined ? {} : { pools: resolve(cli.host.cwd, options.pools) }),
         ...lease,
         host: options.host,
         allowRemote: options.allowRemote === true,

@@ -1,12 +1,14 @@
 /** `contrail trial list|show|metrics|pause|activate|cancel|kill`. */
 import type { Trial } from "../../protocol/api.ts";
+import { verdictWords } from "../../protocol/experiment-filter/states.ts";
 import type { Verb } from "../../sdk/client.ts";
 import { trialState } from "../api-words.ts";
 import type { Cli } from "../cli.ts";
-import { EXIT } from "../exit-code.ts";
+import { EXIT, usageError } from "../exit-code.ts";
 import { trialLines, trialRows } from "../experiment-view.ts";
 import { aligned, count } from "../figures.ts";
 import { gather, type ListOptions, limitOf } from "../listing.ts";
+import { recordLines } from "../record-view.ts";
 import { table } from "../table.ts";
 import { choiceOf, experimentOf, trialOf, wholeOf } from "../values.ts";
 import { lookOf } from "./experiment.ts";
@@ -14,24 +16,30 @@ import { lookOf } from "./experiment.ts";
 export async function list(
   cli: Cli,
   id: string,
-  options: ListOptions & { state?: string; best?: boolean },
+  options: ListOptions & { state?: string; verdict?: string; best?: boolean },
 ): Promise<number> {
   const number = experimentOf(id);
   const client = cli.client();
   const state =
     options.state === undefined ? undefined : choiceOf("--state", options.state, trialState);
+  const verdict =
+    options.verdict === undefined
+      ? undefined
+      : choiceOf("--verdict", options.verdict.replaceAll(/[ -]/g, "_"), verdictWords);
   const order = options.best === true ? "best" : "number";
   const [experiment, page] = await Promise.all([
     client.experiment(number),
     gather(
-      (query) => client.experimentTrials(number, { ...query, state, order }),
+      (query) => client.experimentTrials(number, { ...query, state, verdict, order }),
       limitOf(options),
     ),
   ]);
   cli.show(page, () =>
     page.items.length === 0
       ? [
-          `Experiment ${number} has no ${state === undefined ? "trials yet" : `trial that is ${state}`}.`,
+          state === undefined && verdict === undefined
+            ? `Experiment ${number} has no trials yet.`
+            : `Experiment ${number} has no trial that is ${[state, verdict].filter((word) => word !== undefined).join(" and ")}.`,
         ]
       : [
           ...trialRows(page.items, experiment.searcher.metric, experiment.unit, lookOf(cli)),
@@ -43,7 +51,16 @@ export async function list(
   return EXIT.ok;
 }
 
-export async function show(cli: Cli, id: string): Promise<number> {
+export interface ShowOptions {
+  readonly record?: true;
+  readonly run?: string;
+  readonly all?: true;
+}
+
+export async function show(cli: Cli, id: string, options: ShowOptions = {}): Promise<number> {
+  if (options.record === true) return showRecord(cli, id, options);
+  if (options.run !== undefined || options.all === true)
+    throw usageError("--run and --all belong to --record.", `Write: trial show ${id} --record`);
   const trial = await cli.client().trial(trialOf(id));
   cli.show(trial, () => trialLines(trial, lookOf(cli)));
   cli.next(
@@ -51,6 +68,16 @@ export async function show(cli: Cli, id: string): Promise<number> {
     `logs ${id}`,
     ...(trial.checkpoint === null ? [] : [`checkpoint list ${id}`]),
   );
+  return EXIT.ok;
+}
+
+async function showRecord(cli: Cli, id: string, options: ShowOptions): Promise<number> {
+  const run =
+    options.run === undefined ? undefined : wholeOf("--run", options.run, 1, 2_147_483_647);
+  const record = await cli.client().trialRecord(trialOf(id), { run });
+  const { width, paint } = cli;
+  cli.show(record, () => recordLines(record, { width, paint, all: options.all === true }));
+  cli.next(`trial show ${id}`);
   return EXIT.ok;
 }
 

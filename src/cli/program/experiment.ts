@@ -18,6 +18,10 @@ export function addExperiment(program: Command, run: Run): void {
     .option("--dry-run", "only check and show the plan")
     .addOption(new Option("--plan", "the same as --dry-run"))
     .option("--name <name>", "replaces the name in the configuration")
+    .option(
+      "--template <name>",
+      "in place of the template in the configuration; NAME or NAME@VERSION",
+    )
     .action((config: string, dir: string | undefined, options) =>
       run(async (cli) =>
         (await import("../commands/experiment-create.ts")).create(cli, config, dir, options),
@@ -41,7 +45,8 @@ export function addExperiment(program: Command, run: Run): void {
     .command("show")
     .description("one experiment: state, best trial, rungs, planned against actual")
     .argument("<experiment>", "its number")
-    .action((id: string) => run(async (cli) => (await load()).show(cli, id)));
+    .option("--config", "its configuration as it was resolved, with whence each value comes")
+    .action((id: string, options) => run(async (cli) => (await load()).show(cli, id, options)));
   noun
     .command("curves")
     .description("one metric of all its trials, step by step")
@@ -49,6 +54,8 @@ export function addExperiment(program: Command, run: Run): void {
     .option("--metric <name>", "which (default: the one that the search judges by)")
     .option("--points <n>", "at most N points a trial (default: 200)")
     .option("--limit <n>", "at most N trials, the best first (default: 200)")
+    .option("--from-step <n>", "only steps from this one on")
+    .option("--to-step <n>", "only steps up to this one")
     .action((id: string, options) =>
       run(async (cli) => (await import("../commands/curves.ts")).curves(cli, id, options)),
     );
@@ -103,16 +110,18 @@ export function addExperiment(program: Command, run: Run): void {
   noun
     .command("update")
     .description("change its name, the words about it, or its place in the queue")
-    .argument("<experiment>", "its number")
-    .option("--name <name>", "what it is called")
+    .argument("<experiment...>", "one or more numbers")
+    .option("--name <name>", "what it is called; of one alone")
     .option("--description <text>", 'what it is about; "" takes it away')
     .option("--notes <text>", "what was found; replaces the notes that there are")
     .option("--label <label...>", "its labels, in place of those that there are")
+    .option("--add-label <label...>", "labels beside those that there are")
+    .option("--remove-label <label...>", "labels that are taken away")
     .option("--no-labels", "take all labels away")
     .option("--priority <n>", "its place in the queue, 1 (first) to 99")
-    .action((id: string, options) =>
+    .action((ids: string[], options) =>
       run(async (cli) =>
-        (await import("../commands/experiment-update.ts")).update(cli, id, options),
+        (await import("../commands/experiment-update.ts")).update(cli, ids, options),
       ),
     );
   for (const [verb, what] of VERBS)

@@ -1,9 +1,16 @@
-/** `slot …`, `runner …`, `job …` and `data …`. */
+/** `pool …`, `slot …`, `runner …`, `job …` and `gc`. */
 import type { Command } from "commander";
-import { listOptions, type Run } from "./shared.ts";
+import type { Run } from "./shared.ts";
 
 export function addResources(program: Command, run: Run): void {
   const load = () => import("../commands/resources.ts");
+  program
+    .command("pool")
+    .description("pools: named sets of slots, each of one engine")
+    .command("list")
+    .alias("ls")
+    .description("list the pools, how many slots each has, and who waits")
+    .action(() => run(async (cli) => (await load()).pools(cli)));
   program
     .command("slot")
     .alias("s")
@@ -38,25 +45,4 @@ export function addGc(program: Command, run: Run): void {
     .option("--apply", "delete it now")
     .option("--experiment <experiment>", "show only what would go of this one")
     .action((options) => run(async (cli) => (await import("../commands/gc.ts")).gc(cli, options)));
-}
-
-export function addData(program: Command, run: Run): void {
-  const load = () => import("../commands/data.ts");
-  const noun = program
-    .command("data")
-    .alias("d")
-    .description("datasets: versions named by content");
-  noun
-    .command("add")
-    .description(
-      "record a folder or file as a version of a dataset; the same content is one version",
-    )
-    .argument("<name>", "small letters, digits, dots, hyphens and underscores")
-    .argument("<path>", "the folder or file")
-    .action((name: string, path: string) =>
-      run(async (cli) => (await load()).add(cli, name, path)),
-    );
-  listOptions(noun.command("list").alias("ls").description("list the dataset versions")).action(
-    (options) => run(async (cli) => (await load()).list(cli, options)),
-  );
 }

@@ -18,9 +18,21 @@ export function addServer(program: Command, run: Run): void {
       "where it keeps everything (default: CONTRAIL_DATA_DIR; /var/lib/contrail for root; ~/.local/share/contrail)",
     )
     .option("--port <port>", "where it listens; 0 = any free port", "4747")
+    .option(
+      "--task-port <port>",
+      "where pages of notebooks are; 0 = any free port (default: the port after --port, or any free one)",
+    )
+    .option(
+      "--task-domain <domain>",
+      "below which each notebook has a name: tasks.example.com, or https://tasks.example.com behind a proxy with TLS (default: localhost)",
+    )
     .option("--host <address>", "the address it listens at (default: loopback only)")
     .option("--allow-remote", "let --host be an address that other machines reach, without TLS")
     .option("--slots <n>", "offer this many slots (default: the GPUs, or one slot a core)")
+    .option(
+      "--pools <file>",
+      "the pools of slots and their engines (default: pools.yaml in the data folder, if it is there)",
+    )
     .option(
       "--runner-lease <time>",
       "how long a runner may be silent before the engine is asked about it, such as 60s",

@@ -16,13 +16,17 @@ export function addTrial(program: Command, run: Run): void {
       .argument("<experiment>", "its number"),
   )
     .option("--state <state>", "only those in this state")
+    .option("--verdict <verdict>", "only identical, differs, not_comparable, or none")
     .option("--best", "the best first, by the objective")
     .action((id: string, options) => run(async (cli) => (await load()).list(cli, id, options)));
   noun
     .command("show")
     .description("one trial: hyperparameters, each decision about it and why, allocations")
     .argument("<trial>", "such as 3.12")
-    .action((id: string) => run(async (cli) => (await load()).show(cli, id)));
+    .option("--record", "how it came to be: code, data, packages, machine, and what is missing")
+    .option("--run <n>", "with --record: of this allocation (default: the last)")
+    .option("--all", "with --record: every package and variable")
+    .action((id: string, options) => run(async (cli) => (await load()).show(cli, id, options)));
   noun
     .command("metrics")
     .description("what it reported, step by step")

@@ -32,6 +32,8 @@ export interface ExperimentCore {
   steps: number;
   slotMs: number;
   best: { trial: number; step: number; value: number } | null;
+  /** Of another experiment: the checkpoint that every trial goes on from. Absent = from the beginning. */
+  start?: { readonly step: number; readonly tree: string };
   /** Of a deterministic search, once it has heard anything. */
   held?: HeldCost;
 }
@@ -57,7 +59,13 @@ export interface Experiment {
 }
 
 export type ExperimentEvent =
-  | { readonly type: "start"; readonly paused: boolean; readonly actor: string }
+  /** `cause`: where it comes from, when it was not written from nothing. */
+  | {
+      readonly type: "start";
+      readonly paused: boolean;
+      readonly actor: string;
+      readonly cause?: string;
+    }
   | {
       readonly type: "user";
       readonly verb: "activate" | "pause" | "cancel" | "kill";
@@ -97,6 +105,14 @@ export type ExperimentEvent =
       readonly trial: number;
       readonly run: number;
       readonly reason: string;
+    }
+  /** Of a task that serves: since when nobody has used it, null = somebody does; `expired`: for longer than it may. */
+  | {
+      readonly type: "usage";
+      readonly trial: number;
+      readonly run: number;
+      readonly idleSinceMs: number | null;
+      readonly expired: boolean;
     }
   | {
       readonly type: "exited";
@@ -142,7 +158,7 @@ export interface Effects {
   readonly changes: readonly { actor: string; trial?: number; what: string; cause: string }[];
 }
 
-export function newExperiment(spec: ExperimentSpec): Experiment {
+export function newExperiment(spec: ExperimentSpec, start?: ExperimentCore["start"]): Experiment {
   return {
     spec,
     core: {
@@ -155,6 +171,7 @@ export function newExperiment(spec: ExperimentSpec): Experiment {
       steps: 0,
       slotMs: 0,
       best: null,
+      ...(start ? { start } : {}),
     },
     search: startSearch(spec.search),
     trials: new Map(),

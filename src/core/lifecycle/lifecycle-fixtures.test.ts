@@ -65,6 +65,11 @@ export const TERMINATED = exitOf({
   exits: [{ code: null, signal: "SIGTERM" }],
   signalsSent: ["SIGTERM"],
 });
+export const SILENT = exitOf({
+  exits: [{ code: null, signal: "SIGTERM" }],
+  signalsSent: ["SIGTERM"],
+  silentMs: 61_000,
+});
 export const NODE_LOST = exitOf({ kind: "runner_lost", exits: [], detail: "node n1 was lost" });
 
 export class Play {

@@ -12,7 +12,12 @@ import { type EndReason, endStateName, type TrialState } from "./trial.ts";
 /** Trials that have to fail before it is the program's fault and not their hyperparameters'. */
 export const FAILURES_TOLD = 3;
 
-const PROGRAM_FAULTS: readonly EndReason[] = ["user_error", "launch_failed", "objective_missing"];
+const PROGRAM_FAULTS: readonly EndReason[] = [
+  "user_error",
+  "launch_failed",
+  "no_progress",
+  "objective_missing",
+];
 
 /** @returns why the experiment has to end, or undefined while there is hope */
 export function programNeverWorked(

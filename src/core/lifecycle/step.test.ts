@@ -7,6 +7,7 @@ import {
   NODE_LOST,
   Play,
   randomSearch,
+  SILENT,
   specWith,
   TERMINATED,
   YIELDED,
@@ -16,6 +17,7 @@ test("a program that always fails has exactly max_restarts + 1 attempts, each la
   const ends = {
     user_error: CRASH,
     out_of_memory: exitOf({ exits: [{ code: null, signal: "SIGKILL" }], outOfMemory: "kernel" }),
+    no_progress: SILENT,
     launch_failed: exitOf({ kind: "launch_failed", exits: [], detail: "no such file" }),
   };
   for (const [reason, end] of Object.entries(ends)) {

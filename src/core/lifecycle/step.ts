@@ -32,13 +32,14 @@ import {
   classifyEnd,
   type EndReason,
   endStateName,
+  type LiveAllocation,
   lostWith,
   newTrial,
   type ProcessesEnd,
   retryDelayMs,
   type TrialState,
 } from "./trial.ts";
-import { endlessTimeText, missingText, searchExit, stopReason } from "./trial-end.ts";
+import { endlessTimeText, missingText, searchExit, stopReason, unusedText } from "./trial-end.ts";
 
 const SEARCH_TICK_MS = 1000;
 
@@ -88,7 +89,7 @@ class Step {
   apply(event: ExperimentEvent): void {
     switch (event.type) {
       case "start":
-        return this.#start(event.paused, event.actor);
+        return this.#start(event);
       case "user":
         return event.trial === undefined
           ? this.#userOnExperiment(event.verb, event.actor)
@@ -109,6 +110,7 @@ class Step {
       case "waiting":
       case "checkpoint":
       case "invalid":
+      case "usage":
       case "exited":
         return this.#fromRunner(event);
       default:
@@ -153,8 +155,8 @@ class Step {
 
   // ---- the experiment ------------------------------------------------------------------------
 
-  #start(paused: boolean, actor: string): void {
-    this.#say(actor, undefined, "created", "submitted");
+  #start({ paused, actor, cause }: Extract<ExperimentEvent, { type: "start" }>): void {
+    this.#say(actor, undefined, "created", cause ?? "submitted");
     this.#toSearch.push({ type: "start" });
     if (!paused) this.#setRun("active", actor, "activated at submission");
   }
@@ -233,9 +235,7 @@ class Step {
       steps: core.steps,
       timeMs: now - core.startedAtMs,
       // A walk over all trials that live: only for those who ask.
-      get slotMs() {
-        return core.slotMs + runningSlotMs(x, now);
-      },
+      slotMs: () => core.slotMs + runningSlotMs(x, now),
     });
     if (text === undefined) return;
     this.#endExperiment("completed", text, "budget");
@@ -395,11 +395,30 @@ class Step {
       case "invalid":
         trial.invalid = event.reason;
         return;
+      case "usage":
+        return this.#usage(allocation, event);
       case "exited":
-        return this.#exited(trial, event.end);
+        return this.#exited(
+          trial,
+          event.end,
+          event.end.kind === "job_ended" ? "contrail" : "runner",
+        );
       default:
         return unreachable(event, "runner event");
     }
+  }
+
+  /** Nobody uses it: it is paused like by a person, and a person's word brings it back. */
+  #usage(
+    allocation: LiveAllocation,
+    { idleSinceMs, expired }: Extract<ExperimentEvent, { type: "usage" }>,
+  ): void {
+    if (idleSinceMs === null) delete allocation.unusedSinceMs;
+    else allocation.unusedSinceMs = idleSinceMs;
+    if (!expired || idleSinceMs === null || this.#x.core.run !== "active") return;
+    const text = unusedText(this.#now - idleSinceMs);
+    this.#setRun("paused", "idle", text);
+    for (const trial of this.#liveTrials()) this.#yield(trial, "pause", text);
   }
 
   #report(trial: TrialState, step: number, metrics: Readonly<Record<string, number>>): void {
@@ -552,6 +571,7 @@ class Step {
         return;
       case "user_error":
       case "out_of_memory":
+      case "no_progress":
       case "launch_failed":
         return this.#failed(trial, verdict.end, verdict.text);
       default:
@@ -572,7 +592,7 @@ class Step {
 
   #failed(
     trial: TrialState,
-    reason: "user_error" | "out_of_memory" | "launch_failed",
+    reason: "user_error" | "out_of_memory" | "no_progress" | "launch_failed",
     text: string,
   ): void {
     trial.restarts += 1;
@@ -650,7 +670,8 @@ class Step {
     assert(!this.#x.trials.has(action.trial), `trial ${action.trial} exists already`);
     const target = this.#targetOf(action.target);
     const trial = newTrial({ ...action, number: action.trial, target }, this.#now);
-    this.#x.trials.set(action.trial, { ...trial, reason: action.cause.text });
+    const checkpoint = this.#x.core.start ?? null;
+    this.#x.trials.set(action.trial, { ...trial, checkpoint, reason: action.cause.text });
     this.#x.live.add(action.trial);
     this.#decisions.push(action);
     this.#trials.add(action.trial);

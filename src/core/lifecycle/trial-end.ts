@@ -36,5 +36,12 @@ export function missingText(
   return `the metric "${metric}" (${field}) was not reported by step ${step}; ${reported}. Report it, or name another in ${field}`;
 }
 
+/** Of a task that is paused for it. */
+export function unusedText(unusedMs: number): string {
+  const seconds = Math.max(0, Math.round(unusedMs / 1000));
+  const span = seconds < 120 ? `${seconds} s` : `${Math.round(seconds / 60)} minutes`;
+  return `nobody used it for ${span}, as long as its task.idle_timeout allows; its folder is kept and its slots are given back`;
+}
+
 export const endlessTimeText = (metric: string, time: number, step: number): string =>
   `the metric "${metric}" (searcher.time_metric) was ${time} at step ${step}; it counts what was trained so far and must be a finite number`;

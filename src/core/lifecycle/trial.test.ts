@@ -1,6 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { CRASH, exitOf, NODE_LOST, TERMINATED, YIELDED } from "./lifecycle-fixtures.test.ts";
+import {
+  CRASH,
+  exitOf,
+  NODE_LOST,
+  SILENT,
+  TERMINATED,
+  YIELDED,
+} from "./lifecycle-fixtures.test.ts";
 import {
   type AllocationEnd,
   classifyEnd,
@@ -105,6 +112,19 @@ test("what an allocation's end means, by what ended it and what was asked", () =
       /ran out of memory \(cgroup counter\)/,
     ],
     [
+      "one of several ranks killed by somebody else",
+      exitOf({
+        exits: [
+          { code: null, signal: "SIGKILL", rank: 1 },
+          { code: 1, signal: null, rank: 0 },
+        ],
+        signalsSent: ["SIGTERM"],
+      }),
+      "nothing",
+      "user_error",
+      /^rank 1 of 2 ended first, and the others with it: its program was killed by SIGKILL, which Contrail did not send$/,
+    ],
+    [
       "out of memory under a shell, the other ranks stopped by us",
       exitOf({
         exits: [
@@ -131,6 +151,22 @@ test("what an allocation's end means, by what ended it and what was asked", () =
       "user_error",
       /exit code 3$/,
     ],
+    ["ended for its silence", SILENT, "nothing", "no_progress", /neither .* for 61\.0 s/],
+    [
+      "ended for its silence, code 0",
+      exitOf({ silentMs: 61_000 }),
+      "nothing",
+      "no_progress",
+      /its/,
+    ],
+    [
+      "told to pause when it was ended already",
+      SILENT,
+      "pause",
+      "no_progress",
+      /progress_deadline/,
+    ],
+    ["killed by a person when it was ended already", SILENT, "kill", "killed", /as ordered/],
     ["lost with its node", NODE_LOST, "nothing", "node_lost", /node n1 was lost/],
     ["lost while pausing", NODE_LOST, "pause", "node_lost", /node n1 was lost/],
     [
@@ -160,6 +196,16 @@ test("a rank that somebody else ended is a failure, though the other ranks were 
   });
   assert.equal(classifyEnd(end, ASKED.nothing).end, "user_error");
   assert.match(classifyEnd(end, ASKED.nothing).text, /SIGSEGV/);
+});
+
+test("a rank that ends by itself with the code that shells make of SIGTERM has failed: it was charged nothing, and came again for ever", () => {
+  const exits = [
+    { code: 143, signal: null, rank: 0 },
+    { code: null, signal: "SIGTERM", rank: 1 },
+  ];
+  const end = exitOf({ exits, signalsSent: ["SIGTERM"], broken: true });
+  assert.equal(classifyEnd(end, ASKED.nothing).end, "user_error");
+  assert.match(classifyEnd(end, ASKED.nothing).text, /rank 0 of 2 ended first.*exit code 143/);
 });
 
 test("the wait before a restart doubles, and has a bound", () => {

@@ -15,6 +15,7 @@ export type EndReason =
   | "canceled_by_user"
   | "user_error"
   | "out_of_memory"
+  | "no_progress"
   | "node_lost"
   | "launch_failed"
   | "invalid_hyperparameters"
@@ -29,6 +30,7 @@ export type AllocationEnd =
   | "killed"
   | "user_error"
   | "out_of_memory"
+  | "no_progress"
   | "node_lost"
   | "launch_failed"
   | "invalid_hyperparameters";
@@ -44,6 +46,8 @@ export interface LiveAllocation {
   sinceMs: number;
   /** Its result is in and does not count yet: since then its slots stand idle. */
   idleSinceMs?: number;
+  /** Of a task that serves: nobody has used it since then. Absent = somebody does, or nobody can tell. */
+  unusedSinceMs?: number;
 }
 
 /** Plain JSON: stored with the trial, read back as it is. */
@@ -170,21 +174,34 @@ export const wantsSlots = (trial: TrialState): boolean =>
 
 /** The end of all processes of an allocation, as the runner saw it. */
 export interface ProcessesEnd {
-  /** lease_expired: nobody has told; all others are the runner's word. */
-  readonly kind: "processes" | "launch_failed" | "runner_lost" | "lease_expired";
-  /** In the order in which they ended; the first that failed tells. */
-  readonly exits: readonly { readonly code: number | null; readonly signal: string | null }[];
+  /** lease_expired: nobody has told; job_ended: its engine has, and its runner had nothing to say any more; all others
+   *  are the runner's word. */
+  readonly kind: "processes" | "launch_failed" | "runner_lost" | "lease_expired" | "job_ended";
+  /** In the order in which they ended, but for the one that ended the others, which is first; the first that failed tells. */
+  readonly exits: readonly {
+    readonly code: number | null;
+    readonly signal: string | null;
+    /** Absent in what was stored before ranks were told apart. */
+    readonly rank?: number | undefined;
+  }[];
   readonly outOfMemory: string | null;
   readonly signalsSent: readonly string[];
   readonly yielded: boolean;
+  /** The first of `exits` failed by itself, and whatever signals were sent were for the others; absent = it did not. */
+  readonly broken?: boolean | undefined;
+  /** The runner ended it because it had said nothing for so long; absent = that is not why it ended. */
+  readonly silentMs?: number | undefined;
   /** Lines of output that it wrote, so that a reader knows when it has seen all. */
   readonly logLines: number;
   readonly detail: string;
 }
 
 /** The end of what nobody can see any more. */
-export const lostWith = (detail: string): ProcessesEnd => ({
-  kind: "lease_expired",
+export const lostWith = (detail: string): ProcessesEnd => untoldEnd("lease_expired", detail);
+
+/** An end of which no runner has told anything. */
+export const untoldEnd = (kind: ProcessesEnd["kind"], detail: string): ProcessesEnd => ({
+  kind,
   exits: [],
   outOfMemory: null,
   signalsSent: [],
@@ -205,6 +222,10 @@ export function classifyEnd(
 ): { end: AllocationEnd; text: string } {
   if (end.kind === "runner_lost" || end.kind === "lease_expired")
     return { end: "node_lost", text: end.detail || "the runner on its node was lost" };
+  if (end.kind === "job_ended") {
+    if (asked.kill) return { end: "killed", text: `killed as ordered; ${end.detail}` };
+    return { end: end.outOfMemory === null ? "user_error" : "out_of_memory", text: end.detail };
+  }
   if (end.kind === "launch_failed")
     return { end: "launch_failed", text: end.detail || "its program could not be started" };
   const failed = end.exits.find((exit) => exit.code !== 0);
@@ -216,13 +237,16 @@ export function classifyEnd(
     failed?.code === 143 ? "SIGTERM" : failed?.code === 137 ? "SIGKILL" : undefined;
   const byShell = signalToldByShell !== undefined && end.signalsSent.includes(signalToldByShell);
   const afterOurs = asked.yield !== null && end.exits.length === 1 && end.signalsSent.length > 0;
-  const weEndedIt = ours || byShell || (afterOurs && end.outOfMemory === null);
+  const weEndedIt =
+    end.broken !== true && (ours || byShell || (afterOurs && end.outOfMemory === null));
   if (asked.kill && (weEndedIt || !failed)) return { end: "killed", text: "killed as ordered" };
   if (asked.invalid)
     return {
       end: "invalid_hyperparameters",
       text: "its program declared the hyperparameters invalid",
     };
+  if (end.silentMs !== undefined)
+    return { end: "no_progress", text: `${silentText(end.silentMs)}, so its runner ended it` };
   if (asked.yield !== null && (weEndedIt || (!failed && end.yielded)))
     return asked.yield === "pause"
       ? { end: "paused", text: "it gave its slots back as asked" }
@@ -230,10 +254,17 @@ export function classifyEnd(
   if (failed && weEndedIt)
     return { end: "node_lost", text: end.detail || "its runner was stopped and ended it" };
   if (!failed) return { end: "finished", text: "its program ended by itself with exit code 0" };
+  const who =
+    end.exits.length > 1 && failed.rank !== undefined
+      ? `rank ${failed.rank} of ${end.exits.length} ended first, and the others with it: `
+      : "";
   if (end.outOfMemory !== null)
-    return { end: "out_of_memory", text: `it ran out of memory (${end.outOfMemory})` };
-  return { end: "user_error", text: describeFailure(failed) };
+    return { end: "out_of_memory", text: `${who}it ran out of memory (${end.outOfMemory})` };
+  return { end: "user_error", text: `${who}${describeFailure(failed)}` };
 }
+
+const silentText = (silentMs: number): string =>
+  `it neither reported nor saved for ${(silentMs / 1000).toFixed(1)} s, longer than its progress_deadline`;
 
 function describeFailure(exit: { code: number | null; signal: string | null }): string {
   if (exit.signal !== null)

@@ -27,7 +27,7 @@ export interface RetentionPolicy {
 }
 
 /** What stands outside the experiment and holds a checkpoint; new kinds of holders are new words here. */
-export type HoldReason = "pinned" | "source" | "registered";
+export type HoldReason = "pinned" | "source" | "registered" | "replayed";
 
 export type KeepReason =
   | "experiment_best"

@@ -221,12 +221,16 @@ function create(turn: Turn, index: number): void {
     type: "create",
     trial: number,
     hyperparameters: turn.choose(spec, number),
-    seed: trialSeed(spec.seed, number),
+    seed: givenSeed(spec) ?? trialSeed(spec.seed, number),
     target: bracket.steps[0] as number,
     bracket: index,
     cause: causes.created(code, { used, trialsMax, replaced, replacementsMax }),
   });
 }
+
+/** Of a search of one trial that repeats another's. */
+const givenSeed = ({ method }: SearchSpec): number | undefined =>
+  method.name === "single" ? method.trialSeed : undefined;
 
 /** Tells a trial to stop. One that holds slots counts as holding them until its exit is known. */
 function stop(turn: Turn, number: number, cause: SearchCause): void {

@@ -34,7 +34,8 @@ export type HalvingForm = "promoting" | "stopping";
 export type AdaptiveMode = "aggressive" | "standard" | "conservative";
 
 export type MethodSpec =
-  | ({ readonly name: "single" } & Limits)
+  /** `trialSeed` in place of the one that follows from the experiment's. */
+  | ({ readonly name: "single"; readonly trialSeed?: number } & Limits)
   | ({ readonly name: "random"; readonly trialsMax: number } & Limits)
   | ({ readonly name: "grid" } & Limits)
   | ({

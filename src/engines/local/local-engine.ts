@@ -28,6 +28,8 @@ export interface LocalEngineOptions {
   readonly environment: NodeJS.ProcessEnv;
   /** `--slots N`. */
   readonly slots?: number | undefined;
+  /** The file that makes the runner's ranks containers; absent = they are processes. */
+  readonly containers?: string | undefined;
 }
 
 const START_TIMEOUT_MS = 15_000;
@@ -45,7 +47,7 @@ export function localEngine(options: LocalEngineOptions): Engine {
   };
 }
 
-async function capacity(options: LocalEngineOptions): Promise<Capacity> {
+export async function capacity(options: LocalEngineOptions): Promise<Capacity> {
   const choice = chooseSlots({
     nvidiaSmi: await askNvidiaSmi(),
     cores: availableParallelism(),
@@ -77,10 +79,11 @@ export async function ensureRunner(
   writePrivate(files.token, spec.token);
   const record = readRunnerRecord(files.record);
   if (record !== undefined && isRunning(record)) {
-    if (record.runnerId === spec.runnerId) return { pid: record.pid, adopted: true };
+    const same = record.runnerId === spec.runnerId && record.containers === options.containers;
+    if (same) return { pid: record.pid, adopted: true };
     await stopRunner(spec.dataDir, options.clock);
   }
-  const pid = startDetached(spec, options.environment);
+  const pid = startDetached(spec, options);
   const deadline = options.clock.monotonicMs() + START_TIMEOUT_MS;
   for (;;) {
     const started = readRunnerRecord(files.record);
@@ -97,7 +100,7 @@ export async function ensureRunner(
   }
 }
 
-function startDetached(spec: RunnerSpec, environment: NodeJS.ProcessEnv): number {
+function startDetached(spec: RunnerSpec, { environment, containers }: LocalEngineOptions): number {
   const files = runnerFiles(spec.dataDir);
   const log = openSync(files.log, "a", 0o600);
   try {
@@ -110,6 +113,7 @@ function startDetached(spec: RunnerSpec, environment: NodeJS.ProcessEnv): number
         ...["--token-file", files.token],
         ...["--server-file", spec.serverFile],
         ...["--repo-root", spec.repoRoot],
+        ...(containers === undefined ? [] : ["--containers", containers]),
       ],
       {
         cwd: files.state,

@@ -8,6 +8,7 @@ export const CURVES_MAX = 1_000;
 /** Of one answer: a thousand trials have room for 400 points each. */
 export const CURVE_POINTS_MAX = 400_000;
 
+const step = z.coerce.number().int().min(0).max(Number.MAX_SAFE_INTEGER);
 const query = z.strictObject({
   /** Absent = the metric that the search judges by. */
   metric: text(256).min(1).optional(),
@@ -15,11 +16,20 @@ const query = z.strictObject({
   points: z.coerce.number().int().min(1).max(2_000).default(200),
   /** At most this many trials, the best first. */
   limit: z.coerce.number().int().min(1).max(CURVES_MAX).default(200),
+  /** Only steps from this one on, so that a stretch of long curves has all the points. */
+  from_step: step.optional(),
+  /** Only steps up to this one, it included. */
+  to_step: step.optional(),
 });
-export const curvesQuery = query.refine(
-  ({ points, limit }) => points * limit <= CURVE_POINTS_MAX,
-  `points times limit must be at most ${CURVE_POINTS_MAX}`,
-);
+export const curvesQuery = query
+  .refine(
+    ({ points, limit }) => points * limit <= CURVE_POINTS_MAX,
+    `points times limit must be at most ${CURVE_POINTS_MAX}`,
+  )
+  .refine(
+    ({ from_step: from = 0, to_step: to = Number.MAX_SAFE_INTEGER }) => from <= to,
+    "from_step must not be after to_step",
+  );
 
 export const curve = z.object({
   trial: z.string(),

@@ -1,18 +1,30 @@
 /** Experiments: shown, listed, submitted. */
 import { z } from "zod";
+import { TASK_KINDS } from "../config/task-kinds.ts";
 import { problem, problemIssue } from "../errors.ts";
 import { SORT_WORDS } from "../experiment-filter/fields.ts";
 import { FILTER_CHARS_MAX } from "../experiment-filter/parse.ts";
 import { boundedJsonObject, tree, wireNumber } from "../runner-wire.ts";
+import { ancestry, descendants, parentGiven } from "./ancestry.ts";
 import { count, hash, pageQuery, text, time } from "./common.ts";
+import { layerGiven, templateReference } from "./layer.ts";
 import { plan, spent } from "./plan.ts";
 import { experimentState } from "./state.ts";
+import { experimentVerdict } from "./verdict.ts";
 
 /** As in the configuration. */
 const NAME_CHARS_MAX = 200;
 const LABEL_CHARS_MAX = 200;
 const ONE_LINE = /^[^\r\n]*$/;
 const PROVENANCE_CHARS_MAX = 256 * 1024;
+
+export const experimentTask = z.object({
+  kind: z.enum(TASK_KINDS),
+  /** null = it may be idle for ever. */
+  idle_timeout_s: z.number().nullable(),
+  /** Nobody has used it since then; null = somebody does, or nobody can tell, or it has no slots. */
+  idle_since: time.nullable(),
+});
 
 export const experiment = z.object({
   id: z.int(),
@@ -51,12 +63,18 @@ export const experiment = z.object({
   spent,
   /** Hash of the code snapshot, null when none was given. */
   code: hash.nullable(),
+  /** The versions of data that it reads, such as digits@2, in order of name. */
+  datasets: z.array(z.string()),
+  /** Whether trials of it came out the same when they were run again; null = none was. */
+  verdict: experimentVerdict.nullable(),
   /** Left out of the usual lists since. */
   archived_at: time.nullable(),
   /** Deleted, and can be restored until then. */
   deleted: z.object({ at: time, by: z.string(), restorable_until: time }).nullable(),
   /** What people wrote about it afterwards. */
   notes: z.string(),
+  /** What it is besides; null = an ordinary experiment. */
+  task: experimentTask.nullable(),
   /** Its place in the queue, 1 first; experiments of one priority go by the time of submission. */
   priority: z.int(),
 });
@@ -72,6 +90,12 @@ export const experimentDetail = experiment.extend({
   seed: z.int(),
   /** What the client could tell about where it comes from: folder, command line, host, git facts. */
   provenance: z.record(z.string(), z.json()),
+  /** Values that its author did not write, by where they come from: template, workspace, pool. */
+  layers: z.array(layerGiven),
+  /** What it was made from; null = written from nothing. */
+  ancestry: ancestry.nullable(),
+  /** What was made from it. */
+  descendants,
 });
 export type ExperimentDetail = z.infer<typeof experimentDetail>;
 
@@ -82,6 +106,10 @@ export const createExperimentRequest = z.strictObject({
   code: tree.nullable(),
   /** What the client could tell about where this comes from (git facts, command line, host …). */
   provenance: boundedJsonObject({ depthMax: 32, charsMax: PROVENANCE_CHARS_MAX }).default({}),
+  /** In place of the template that the configuration names. */
+  template: templateReference.optional(),
+  /** What it is made from, if anything. */
+  parent: parentGiven.optional(),
   /** False leaves it paused. */
   activate: z.boolean().default(true),
   /** Only check and plan; nothing is made. */
@@ -93,8 +121,12 @@ export const createExperimentReply = z.object({
   /** null for a dry run. */
   experiment: experiment.nullable(),
   plan,
+  /** What its steps are. */
+  unit: z.string(),
   searcher_reason: z.string(),
   warnings: z.array(problemIssue),
+  /** Values that come from elsewhere: template, workspace, pool. */
+  layers: z.array(layerGiven),
 });
 export type CreateExperimentReply = z.infer<typeof createExperimentReply>;
 
@@ -131,19 +163,31 @@ export const experimentsQuery = pageQuery.extend({
 });
 
 /** What a person may change of an experiment afterwards; what is left out stays. */
+export const LABELS_MAX = 100;
+const labels = z
+  .array(text(LABEL_CHARS_MAX).min(1).regex(ONE_LINE, "must be one line"))
+  .max(LABELS_MAX);
+
 export const updateExperimentRequest = z
   .strictObject({
     name: text(NAME_CHARS_MAX).min(1).regex(ONE_LINE, "must be one line").optional(),
     description: text(20_000).nullable().optional(),
     notes: text(100_000).optional(),
-    labels: z
-      .array(text(LABEL_CHARS_MAX).min(1).regex(ONE_LINE, "must be one line"))
-      .max(100)
-      .optional(),
+    /** In place of those that there are. */
+    labels: labels.optional(),
+    /** Beside those that there are, so that many can be labelled without knowing what each one has. */
+    add_labels: labels.min(1).optional(),
+    remove_labels: labels.min(1).optional(),
     /** 1 is first. Applied to the queue at once; what runs goes on. */
     priority: z.int().min(1).max(99).optional(),
   })
-  .refine((body) => Object.keys(body).length > 0, "must name at least one field to change");
+  .refine((body) => Object.keys(body).length > 0, "must name at least one field to change")
+  .refine(
+    (body) =>
+      body.labels === undefined ||
+      (body.add_labels === undefined && body.remove_labels === undefined),
+    "labels replaces all of them; leave it out beside add_labels and remove_labels",
+  );
 export type UpdateExperiment = z.infer<typeof updateExperimentRequest>;
 
 export const experimentAct = z.enum(["archive", "unarchive", "delete", "restore"]);

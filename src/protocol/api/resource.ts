@@ -1,14 +1,14 @@
-/** Slots, the queue, datasets. */
+/** Slots and the queue. */
 import { z } from "zod";
-import { tree } from "../runner-wire.ts";
-import { count, hash, time } from "./common.ts";
+import { count, time } from "./common.ts";
 
 export const slot = z.object({
   id: z.string(),
   kind: z.enum(["gpu", "cpu"]),
   node: z.string(),
   description: z.string(),
-  /** The runner that starts processes on it. */
+  pool: z.string(),
+  /** The runner that starts processes on it; of a pool of jobs, the pool. */
   runner: z.string(),
   /** The allocation that holds it. */
   allocation: z.string().nullable(),
@@ -17,6 +17,27 @@ export const slot = z.object({
   withheld: z.string().nullable(),
 });
 export type Slot = z.infer<typeof slot>;
+
+export const pool = z.object({
+  name: z.string(),
+  engine: z.string(),
+  description: z.string().nullable(),
+  /** Whether it is that of experiments that name none. */
+  default: z.boolean(),
+  slots: count,
+  held: count,
+  /** The most that one trial could have. */
+  slots_per_trial_max: count,
+  /** Where a trial can span nodes: slots of one. */
+  slots_per_node: count.nullable(),
+  /** Where the number of slots comes from. */
+  reason: z.string(),
+  /** Trials that wait for slots of it. */
+  waiting: count,
+  /** Why its engine is not heard; null = it is. */
+  trouble: z.string().nullable(),
+});
+export type Pool = z.infer<typeof pool>;
 
 export const runner = z.object({
   id: z.string(),
@@ -56,20 +77,3 @@ export const job = z.object({
   waiting: z.array(z.object({ trial: z.string(), reason: z.string() })),
 });
 export type Job = z.infer<typeof job>;
-
-export const dataset = z.object({
-  name: z.string(),
-  version: count,
-  snapshot: hash,
-  files: count,
-  bytes: count,
-  created_at: time,
-});
-export type Dataset = z.infer<typeof dataset>;
-const datasetName = z
-  .string()
-  .regex(/^[a-z0-9][a-z0-9._-]{0,127}$/, "must be 1 to 128 of a-z 0-9 . _ -, a-z or 0-9 first");
-export const createDatasetRequest = z.strictObject({ name: datasetName, tree });
-/** `created` is false when this very content is a version already. */
-export const createDatasetReply = dataset.extend({ created: z.boolean() });
-export type CreateDatasetReply = z.infer<typeof createDatasetReply>;

@@ -17,6 +17,8 @@ export const keepReason = z.enum([
   "pinned",
   "source",
   "registered",
+  /** A replay without a verdict is to be compared with it. */
+  "replayed",
 ]);
 export type KeepReason = z.infer<typeof keepReason>;
 

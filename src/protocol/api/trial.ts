@@ -4,6 +4,7 @@ import { wireNumber } from "../runner-wire.ts";
 import { count, pageQuery, time } from "./common.ts";
 import { standing } from "./plan.ts";
 import { allocationEnd, endReason, trialState } from "./state.ts";
+import { shownVerdict, verdictState } from "./verdict.ts";
 
 /** Not heard, and presumed to go on: a flag beside the state and no part of it. */
 export const silence = z.object({
@@ -22,6 +23,8 @@ export const allocation = z.object({
   /** Slots granted, e.g. cpu:0. */
   slots: z.array(z.string()),
   runner: z.string(),
+  /** Where it is on several: how they call themselves, that of rank 0 first. Absent: one, or not heard yet. */
+  nodes: z.array(z.string()).optional(),
   state: z.enum(["assigned", "running", "ended"]),
   /** Steps before this one come from the checkpoint that it started from. */
   start_step: count,
@@ -56,6 +59,8 @@ export const trial = z.object({
   best: z.object({ step: count, objective: wireNumber }).nullable(),
   checkpoint: z.object({ id: z.string(), step: count }).nullable(),
   restarts: count,
+  /** Whether it came out the same when it was run again; null = it was not. Of a replay: what came of that. */
+  verdict: shownVerdict.nullable(),
   /** Present while its runner is silent. */
   silent: silence.optional(),
   slot_seconds: z.number(),
@@ -83,11 +88,15 @@ export const trialDetail = trial.extend({
   metric_names: z.array(z.string()),
   /** The last lines of its output when it failed. */
   last_lines: z.array(z.string()),
+  /** The image that its latest run was in, and what that name stood for; absent where it ran in none. */
+  container: z.object({ run: count, image: z.string(), digest: z.string() }).optional(),
 });
 export type TrialDetail = z.infer<typeof trialDetail>;
 
 export const trialsQuery = pageQuery.extend({
   state: trialState.optional(),
+  /** Only those whose latest verdict is this; none: those that have none. */
+  verdict: z.enum([...verdictState.options, "none"]).optional(),
   /** `best`: by the objective, best first, those without one last. */
   order: z.enum(["number", "best"]).default("number"),
 });

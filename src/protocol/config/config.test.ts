@@ -26,6 +26,7 @@ describe("what is accepted", () => {
       max_length: null,
       max_time: null,
       time_metric: null,
+      source_checkpoint_uuid: null,
     });
     assert.deepEqual(config.resources, {
       slots_per_trial: 1,
@@ -33,9 +34,12 @@ describe("what is accepted", () => {
       priority: 42,
       resource_pool: "default",
       is_single_node: null,
+      shm_size: null,
+      devices: [],
     });
     assert.equal(config.max_restarts, 5);
     assert.equal(config.preemption_timeout, 3600);
+    assert.equal(config.progress_deadline, null);
     assert.equal(config.budget, null);
   });
 
@@ -48,6 +52,7 @@ describe("what is accepted", () => {
       max_length: { steps: 9 },
       max_time: null,
       time_metric: null,
+      source_checkpoint_uuid: null,
       max_trials: 4,
       max_concurrent_trials: 16,
     };

@@ -13,12 +13,22 @@ import { datasetReference, looksLikeReference } from "./dataset-reference.ts";
 import { deterministicFaults, withoutClock } from "./deterministic.ts";
 import { type TopLevel, topLevel } from "./fields.ts";
 import { type Fault, ISSUES_MAX, type Issue, renderPath, show } from "./issue.ts";
+import {
+  choosingFaults,
+  giverOf,
+  type Layered,
+  type LayerGiven,
+  type LayerKind,
+  layerText,
+  suppliable,
+} from "./layers.ts";
 import { NOT_SERVED } from "./not-served.ts";
 import type { Searcher } from "./searcher-fields.ts";
 import { readSearcher } from "./searcher-reader.ts";
 import { shape, wrong } from "./shape.ts";
 import { type ParameterSpace, sameJson } from "./space.ts";
 import { readSpace, type SpaceReading } from "./space-reader.ts";
+import { resolvedTask, taskFaults } from "./task-fields.ts";
 import { type Locate, place, plain, type Tree, treeOfValue } from "./tree.ts";
 import { readYaml } from "./yaml-tree.ts";
 
@@ -38,6 +48,8 @@ export type DraftConfig = Omit<ExperimentConfig, "entrypoint"> & {
 export interface ReadOptions {
   /** Whether `entrypoint` must be there, as it must at submission. Default true. */
   readonly requireComplete?: boolean;
+  /** What was written, over the layers that hold where it says nothing. Default: what was written alone. */
+  readonly over?: Layered | undefined;
 }
 
 export type ConfigReading<C = ExperimentConfig> =
@@ -46,25 +58,104 @@ export type ConfigReading<C = ExperimentConfig> =
 
 type Draft = ReadOptions & { readonly requireComplete: false };
 
+/** A text that was parsed, so that what it names can be looked up before it is judged. */
+export interface OpenConfig {
+  readonly tree: Tree;
+  readonly faults: readonly Fault[];
+  readonly locate: Locate;
+  /** Nothing can be made of it: `faults` say why. */
+  readonly fatal: boolean;
+}
+
+/** @param text the YAML (or JSON) of a configuration */
+export function openConfig(text: string): OpenConfig {
+  const { tree, faults, locate } = readYaml(text);
+  return { tree: tree ?? NOWHERE, faults, locate, fatal: tree === undefined };
+}
+
+/** The same for a value that was parsed already, such as a JSON body; its issues have no line. */
+export const openValue = (value: unknown): OpenConfig => ({
+  ...treeOfValue(value),
+  locate: UNPLACED,
+});
+
+/** What stands in it, unchecked; empty where it is no map. */
+export function writtenIn({ tree, fatal }: OpenConfig): JsonObject {
+  const value = fatal ? null : plain(tree);
+  return isMap(value) ? value : {};
+}
+
 /** @param text the YAML (or JSON) of a configuration. @returns issues in order of position, never throws */
 export function readConfig(text: string, options: Draft): ConfigReading<DraftConfig>;
 export function readConfig(text: string, options?: ReadOptions): ConfigReading;
 export function readConfig(text: string, options: ReadOptions = {}): ConfigReading<DraftConfig> {
-  const { tree, faults, locate } = readYaml(text);
-  if (!tree) return { ok: false, issues: placed(faults, "error", NOWHERE, locate), warnings: [] };
-  return readTree(tree, faults, locate, options);
+  return readOpen(openConfig(text), options);
 }
 
-/** The same for a value that was parsed already, such as a JSON body; its issues have no line. */
 export function checkConfigValue(value: unknown, options: Draft): ConfigReading<DraftConfig>;
 export function checkConfigValue(value: unknown, options?: ReadOptions): ConfigReading;
 export function checkConfigValue(
   value: unknown,
   options: ReadOptions = {},
 ): ConfigReading<DraftConfig> {
-  const { tree, faults, fatal } = treeOfValue(value);
-  if (fatal) return { ok: false, issues: placed(faults, "error", NOWHERE, UNPLACED), warnings: [] };
-  return readTree(tree, faults, UNPLACED, options);
+  return readOpen(openValue(value), options);
+}
+
+export function readOpen(open: OpenConfig, options: Draft): ConfigReading<DraftConfig>;
+export function readOpen(open: OpenConfig, options?: ReadOptions): ConfigReading;
+export function readOpen(open: OpenConfig, options: ReadOptions = {}): ConfigReading<DraftConfig> {
+  const { tree, locate } = open;
+  if (open.fatal) return refused(open, open.faults);
+  const own = plain(tree);
+  const { value, layers } = overMap(own, options.over) ?? { value: own, layers: [] };
+  const { config, faults, warnings } = check(value, options);
+  const all = [...open.faults, ...readable(open, faults)];
+  const named = (each: readonly Fault[], severity: Issue["severity"]) =>
+    placed(each, severity, tree, locate, layers);
+  const notes = named(warnings, "warning");
+  if (all.length === 0 && config) return { ok: true, config, warnings: notes };
+  return { ok: false, issues: named(all, "error"), warnings: notes };
+}
+
+/** Layers lie under a map. An empty text is one where its template was named beside it, since it says nothing else. */
+function overMap(own: Json, over: Layered | undefined): Layered | undefined {
+  const named = over?.layers.some(({ kind }) => kind === "template");
+  return isMap(own) || (own === null && named) ? over : undefined;
+}
+
+export type LayerReading =
+  | { readonly ok: true; readonly value: JsonObject }
+  | { readonly ok: false; readonly issues: readonly Issue[] };
+
+/**
+ * Part of a configuration: what is wrong with it by itself, and not what it leaves open.
+ * @param kind as what it is kept; null for what lies over the others
+ */
+export function readLayer(open: OpenConfig, kind: LayerKind | null): LayerReading {
+  if (open.fatal) return refused(open, open.faults);
+  const value = plain(open.tree);
+  const faults = isMap(value)
+    ? [
+        ...check(value, { requireComplete: false }).faults.filter((fault) => !suppliable(fault)),
+        ...(kind === null ? [] : choosingFaults(kind, value)),
+      ]
+    : [noMap(value, "fields")];
+  const all = [...open.faults, ...readable(open, faults)];
+  return all.length > 0 || !isMap(value) ? refused(open, all) : { ok: true, value };
+}
+
+const refused = ({ tree, locate }: OpenConfig, faults: readonly Fault[]) => ({
+  ok: false as const,
+  issues: placed(faults, "error", tree, locate),
+  warnings: [],
+});
+
+/** What stands at a place that could not be read is a stand-in: nothing true can be said of it. */
+function readable(open: OpenConfig, faults: readonly Fault[]): Fault[] {
+  const unread = new Set(
+    open.faults.filter(({ code }) => code === "unstorable").map(({ path }) => renderPath(path)),
+  );
+  return faults.filter(({ path }) => !unread.has(renderPath(path)));
 }
 
 /** The space of a configuration that was read without faults. */
@@ -77,30 +168,20 @@ export function toSpace(hyperparameters: JsonObject): ParameterSpace {
 const NOWHERE: Tree = { kind: "scalar", value: null, at: 0, size: 1, depth: 0 };
 const UNPLACED: Locate = () => undefined;
 
-function readTree(
-  tree: Tree,
-  textFaults: readonly Fault[],
-  locate: Locate,
-  options: ReadOptions,
-): ConfigReading<DraftConfig> {
-  const { config, faults, warnings } = check(plain(tree), options);
-  // What stands at a place that could not be read is a stand-in: nothing true can be said of it.
-  const unread = new Set(
-    textFaults.filter(({ code }) => code === "unstorable").map(({ path }) => renderPath(path)),
-  );
-  const all = [...textFaults, ...faults.filter(({ path }) => !unread.has(renderPath(path)))];
-  const notes = placed(warnings, "warning", tree, locate);
-  if (all.length === 0 && config) return { ok: true, config, warnings: notes };
-  return { ok: false, issues: placed(all, "error", tree, locate), warnings: notes };
-}
-
+/** A value that a layer gave stands nowhere in the text: its fault says whence it comes. */
 function placed(
   faults: readonly Fault[],
   severity: Issue["severity"],
   tree: Tree,
   locate: Locate,
+  layers: readonly LayerGiven[] = [],
 ): Issue[] {
-  const issues = faults.map((fault) => place(fault, severity, tree, locate));
+  const issues = faults.map((fault) => {
+    const giver = giverOf(layers, renderPath(fault.path));
+    if (giver === undefined) return place(fault, severity, tree, locate);
+    const message = `${fault.message} ${giver.field} comes from ${layerText(giver.layer)}.`;
+    return place({ ...fault, message }, severity, tree, UNPLACED);
+  });
   issues.sort((a, b) => (a.line ?? 0) - (b.line ?? 0) || (a.column ?? 0) - (b.column ?? 0));
   if (issues.length <= ISSUES_MAX) return issues;
   const { line, column } = issues[ISSUES_MAX]!;
@@ -119,9 +200,8 @@ interface Checked {
 
 function check(whole: Json, options: ReadOptions): Checked {
   if (!isMap(whole)) {
-    const what = whole === null ? "empty" : show(whole);
-    const message = `The configuration is ${what}; it must be a map of fields: at least entrypoint, and searcher and hyperparameters for a search.`;
-    return { faults: [{ code: "wrong_type", path: [], value: whole, message }], warnings: [] };
+    const fields = "fields: at least entrypoint, and searcher and hyperparameters for a search";
+    return { faults: [noMap(whole, fields)], warnings: [] };
   }
   const fields = withoutHarmless(withoutNulls(whole));
   const { searcher: searchBlock, hyperparameters: spaceBlock, ...rest } = fields;
@@ -138,6 +218,8 @@ function check(whole: Json, options: ReadOptions): Checked {
     ...space.faults,
     ...betweenBlocks(fields, options),
     ...deterministicFaults(fields),
+    ...(search.searcher ? seedFaults(fields.reproducibility, search.searcher.name) : []),
+    ...(search.searcher ? taskFaults(fields, search.searcher.name) : []),
   ];
   const idle =
     searchBlock !== undefined &&
@@ -154,12 +236,19 @@ function check(whole: Json, options: ReadOptions): Checked {
   if (!top.value || !search.searcher || faults.length > 0) return { faults, warnings };
   const config: DraftConfig = {
     ...top.value,
+    task: top.value.task && resolvedTask(top.value.task),
     searcher: top.value.reproducibility.deterministic_search
       ? withoutClock(search.searcher)
       : search.searcher,
     hyperparameters: (spaceBlock ?? {}) as JsonObject,
   };
   return { config, faults, warnings };
+}
+
+function noMap(value: Json, fields: string): Fault {
+  const what = value === null ? "empty" : show(value);
+  const message = `The configuration is ${what}; it must be a map of ${fields}.`;
+  return { code: "wrong_type", path: [], value, message };
 }
 
 function readSpaceBlock(block: Json | undefined, grid: boolean): SpaceReading {
@@ -207,6 +296,7 @@ function betweenBlocks(fields: JsonObject, options: ReadOptions): Fault[] {
       code: "conflict",
       path: [has],
       value: fields[has],
+      eventually: true,
       limit: `together with ${lacks}`,
       message: `.${has} is ${show(fields[has])} without ${lacks}; give both or neither.`,
     });
@@ -237,6 +327,21 @@ function betweenBlocks(fields: JsonObject, options: ReadOptions): Fault[] {
   return faults;
 }
 
+/** One seed for many trials would make them all alike. */
+function seedFaults(reproducibility: Json | undefined, searcher: string | null): Fault[] {
+  if (!isMap(reproducibility) || reproducibility.trial_seed === undefined) return [];
+  if (searcher === "single") return [];
+  return [
+    {
+      code: "conflict",
+      path: ["reproducibility", "trial_seed"],
+      value: reproducibility.trial_seed,
+      limit: "with the searcher single",
+      message: `.reproducibility.trial_seed is ${show(reproducibility.trial_seed)}, and the searcher is ${searcher ?? "left to choose"}: every trial of a search has a seed of its own. Remove trial_seed, or set searcher.name to single.`,
+    },
+  ];
+}
+
 function dataWarnings(data: Json | undefined): Fault[] {
   if (!isMap(data ?? null)) return [];
   const near = Object.entries(data as JsonObject).filter(
@@ -261,7 +366,7 @@ const isMap = (value: Json | undefined): value is JsonObject =>
   typeof value === "object" && value !== null && !Array.isArray(value);
 
 /** null is missing everywhere but in hyperparameters and data, where it can be a value. */
-function withoutNulls(whole: JsonObject): JsonObject {
+export function withoutNulls(whole: JsonObject): JsonObject {
   const entries = Object.entries(whole).filter(([, value]) => value !== null);
   return Object.fromEntries(
     entries.map(([key, value]) => [

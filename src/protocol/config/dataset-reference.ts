@@ -5,7 +5,7 @@ export interface DatasetReference {
   readonly version: number | "latest";
 }
 
-const REFERENCE = /^([a-z0-9][a-z0-9._-]{0,99})@(latest|[1-9][0-9]{0,8})$/;
+const REFERENCE = /^([a-z0-9][a-z0-9._-]{0,127})@(latest|[1-9][0-9]{0,8})$/;
 
 /** @returns undefined for any other value, which is passed on to the training code as it is */
 export function datasetReference(value: unknown): DatasetReference | undefined {
@@ -16,4 +16,4 @@ export function datasetReference(value: unknown): DatasetReference | undefined {
 
 /** Near enough to a reference to be worth a word: one @, and no dot behind it as mail addresses have. */
 export const looksLikeReference = (text: string): boolean =>
-  /^[\w.-]{1,100}@(v?\d+|latest|)$/i.test(text.trim());
+  /^[\w.-]{1,128}@(v?\d+|latest|)$/i.test(text.trim());

@@ -4,7 +4,7 @@ export const HEAD = `# Configuration
 
 <!-- Generated from src/protocol/config by \`npm run generate\`; edit there. -->
 
-An experiment is described by one YAML file. Its field names are those that users of Determined know, so that their files run; what Contrail adds (\`data\`, \`budget\`, conditions) sits beside them in the same style. \`contrail config lint FILE\` reports every fault at once, each with its line, its column, the value, the limit and the nearest valid word; \`docs/experiment.schema.json\` gives editors the same knowledge while you type. The fully resolved file, with every default in it, is stored with the experiment.
+An experiment is described by one YAML file. Its field names are those that users of Determined know, so that their files run; what Contrail adds (\`data\`, \`budget\`, conditions) sits beside them in the same style. \`contrail config lint FILE\` reports every fault at once, each with its line, its column, the value, the limit and the nearest valid word; \`docs/experiment.schema.json\` gives editors the same knowledge while you type. The fully resolved file, with every default in it, is stored with the experiment. What many have in common can be written once, as a template or as the defaults of a workspace or a pool: [templates.md](templates.md).
 `;
 
 export const EXAMPLE = `entrypoint: python3 train.py

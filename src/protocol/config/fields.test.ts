@@ -101,6 +101,16 @@ table("fields", [
     run("resources: []\n"),
     [["2:12", ".resources is []; it must be a map (of slots_per_trial"]],
   ],
+  [
+    "a deadline for progress that has passed at once",
+    run("progress_deadline: 0\n"),
+    [["2:20", ".progress_deadline is 0; it must be greater than 0"]],
+  ],
+  [
+    "a deadline for progress in words",
+    run("progress_deadline: a while\n"),
+    [["2:20", '"a while"', "90s, 15m, 2h, 1d"]],
+  ],
   ["version 2", run("version: 2\n"), [["2:10", ".version is 2; it must be one of 0, 1."]]],
   ["debug", run("debug: true\n"), [["2:8", ".debug is true; it must be false."]]],
   [
@@ -114,9 +124,9 @@ table("fields", [
     [["2:44", "at least slots_per_trial (4)", "Try 4."]],
   ],
   [
-    "a pool that is not there",
-    run("resources: {resource_pool: big}\n"),
-    [["2:28", '"big"; it must be default']],
+    "a name that no pool can have",
+    run("resources: {resource_pool: Big}\n"),
+    [["2:28", '"Big"', "the name of a pool"]],
   ],
   [
     "workspace alone",
@@ -212,17 +222,52 @@ table("fields", [
   ["mail addresses are no datasets", run("data: {who: someone@example.org}\n"), []],
 ]);
 
+table("containers", [
+  [
+    "as users of Determined have them",
+    run(
+      "environment: {image: {cpu: 'a:1', gpu: 'b:2'}, add_capabilities: [NET_RAW], registry_auth: {username: u, password: p}}\nbind_mounts: [{host_path: /big, container_path: big}]\nresources: {shm_size: 1.5 GiB, devices: ['/dev/null:/dev/x:r', {host_path: /dev/a, container_path: /dev/b}]}\n",
+    ),
+    [],
+  ],
+  ["an image of two words", run("environment: {image: a b}\n"), [["2:22", "the name of an image"]]],
+  [
+    "a mount of a relative folder",
+    run("bind_mounts: [{host_path: big, container_path: b}]\n"),
+    [["2:27", "an absolute path"]],
+  ],
+  [
+    "a mount over the code",
+    run("bind_mounts: [{host_path: /big, container_path: .}]\n"),
+    [["2:49", "a path other than ."]],
+  ],
+  [
+    "a size that is none",
+    run("resources: {shm_size: 4 parsecs}\n"),
+    [["2:23", "a size such as 512m"]],
+  ],
+  [
+    "a device of one path",
+    run("resources: {devices: [/dev/null]}\n"),
+    [["2:23", "HOST:CONTAINER"]],
+  ],
+  [
+    "a right by a small name",
+    run("environment: {add_capabilities: [net_raw]}\n"),
+    [["2:34", "a capability such as NET_RAW"]],
+  ],
+  [
+    "a login with a word of somebody else's",
+    run("environment: {registry_auth: {user: u}}\n"),
+    [["2:31", "user"]],
+  ],
+]);
+
 table("known, but not served yet", [
   [
     "with a way out",
-    run("environment: {image: ubuntu}\n"),
-    [
-      [
-        "2:15",
-        ".environment.image is known but not served yet",
-        "Install what the training code needs",
-      ],
-    ],
+    run("min_checkpoint_period: {batches: 3}\n"),
+    [["2:1", ".min_checkpoint_period is known but not served yet", "Call trial.checkpoint"]],
   ],
   [
     "without one",
@@ -247,7 +292,7 @@ table("known, but not served yet", [
     ),
     [],
   ],
-  ["a typo of one", run("bind_mount: []\n"), [["2:1", "Did you mean bind_mounts?"]]],
+  ["a typo of one", run("integration: {}\n"), [["2:1", "Did you mean integrations?"]]],
   [
     "a searcher's source",
     search("  max_trials: 4\n  source_trial_id: 3\n"),

@@ -8,8 +8,10 @@
  * wrong already, and users are owed all faults at once.
  */
 import * as z from "zod";
-import { DURATION, secondsOf } from "./duration.ts";
+import { bindMounts, containerEnvironment, containerResources } from "./container-fields.ts";
+import { duration } from "./duration-field.ts";
 import { RESERVED_NAMES } from "./issue.ts";
+import { task } from "./task-fields.ts";
 
 /** Optional, and null in the resolved configuration when it was left out. */
 export const orNull = <T extends z.ZodType>(schema: T) => schema.nullable().default(null);
@@ -33,17 +35,6 @@ const roomName = z
     /^[A-Za-z0-9][A-Za-z0-9 ._-]{0,99}$/,
     "1 to 100 letters, digits, spaces, dots, hyphens and underscores, beginning with a letter or digit",
   );
-
-export const duration = z.union(
-  [
-    z.number().positive(),
-    z
-      .string()
-      .regex(DURATION, "a length of time such as 90s, 15m, 2h, 1d or 1h30m")
-      .transform((text) => secondsOf(text)!),
-  ],
-  { error: "a number of seconds, or a length of time such as 90s, 15m, 2h, 1d or 1h30m" },
-);
 
 const ENVIRONMENT_NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
 const nameRule = "a name of letters, digits and underscores that does not begin with a digit";
@@ -102,19 +93,32 @@ const resources = z.strictObject({
     .default(42)
     .describe("Place in the queue; a smaller number goes first."),
   resource_pool: z
-    .enum(["", "default"])
+    .string()
+    .regex(/^([a-z][a-z0-9-]{0,31})?$/, "the name of a pool; contrail pool list shows them")
     .default("default")
-    .transform((): "default" => "default")
-    .describe("There is one pool so far; its name is default and may be left out."),
+    .transform((name) => (name === "" ? "default" : name))
+    .describe("Where its trials run. Left out, in the first pool of the server."),
   is_single_node: orNull(z.boolean()).describe(
-    "Accepted for existing files; on one machine it changes nothing.",
+    "Whether the slots of a trial have to be of one node. Left out, they are of one where they fit there.",
   ),
+  ...containerResources,
 });
+
+const environmentHash = z
+  .string()
+  .regex(/^[0-9a-f]{64}$/, "the hash of an environment, from contrail trial show TRIAL --record");
 
 const environment = z.strictObject({
   environment_variables: environmentVariables.describe(
     "Variables set for the training processes: a list of NAME=VALUE or a map. Of a name given twice the last counts.",
   ),
+  rebuild: orNull(environmentHash).describe(
+    "An environment that an earlier run had, by its hash: each trial gets the same interpreter and packages, as they are or built anew, or does not start.",
+  ),
+  require: orNull(environmentHash).describe(
+    "An environment that an earlier run had, by its hash: where processor, GPU, driver, interpreter or a package are others, nothing is started. A replay has that of the trial that it repeats.",
+  ),
+  ...containerEnvironment,
 });
 
 const keptCount = (fallback: number) => z.int().min(0).max(1_000_000).default(fallback);
@@ -127,6 +131,9 @@ const checkpointStorage = z.strictObject({
   save_trial_latest: keptCount(1).describe("How many of each trial's latest stay."),
 });
 
+/** So many that a list of them is still read and sent with ease. */
+export const CHECKPOINT_STEPS_MAX = 1_000;
+
 const reproducibility = z.strictObject({
   experiment_seed: orNull(z.int().min(0).max(4_294_967_295)).describe(
     "Seed of every random choice of the search and of the trials' own seeds. Left out, one is drawn at submission and stored.",
@@ -136,6 +143,17 @@ const reproducibility = z.strictObject({
     .default(false)
     .describe(
       "true: results count in virtual order instead of the order of arrival, so that the same seed gives the same decisions for any number of slots; results wait for each other meanwhile.",
+    ),
+  trial_seed: orNull(z.int().min(0).max(2_147_483_647)).describe(
+    "Seed of the one trial of the searcher single, in place of the one that follows from experiment_seed; a fork of a trial has that trial's.",
+  ),
+  checkpoint_steps: z
+    .array(z.int().min(1))
+    .max(CHECKPOINT_STEPS_MAX)
+    .default(() => [])
+    .transform((steps) => [...new Set(steps)].toSorted((a, b) => a - b))
+    .describe(
+      "Steps at which a checkpoint is saved in any case; a replay has those of the trial that it repeats.",
     ),
 });
 
@@ -168,6 +186,19 @@ const budget = z.strictObject({
 /** Any JSON value: passed on to the training code as it is. */
 const free = z.json();
 
+export const slurm = z.strictObject({
+  partition: orNull(line).describe("Left out, the pool's, or the cluster's default."),
+  account: orNull(line).describe("Whom Slurm charges."),
+  qos: orNull(line).describe("Slurm's quality of service."),
+  gpu_type: orNull(line).describe("The type in --gres=gpu:TYPE:N."),
+  time_limit: orNull(duration).describe("Of each job."),
+  sbatch_args: emptyList(line).describe(
+    "Further options of sbatch, one with its value an entry, such as --constraint=a100. Those that would break what Contrail promises are refused.",
+  ),
+});
+
+export type SlurmFields = z.output<typeof slurm>;
+
 /** Everything but `searcher` and `hyperparameters`, which choose their schemas by what they hold. */
 export const topLevel = z.strictObject({
   version: z
@@ -185,6 +216,16 @@ export const topLevel = z.strictObject({
   ),
   project: orNull(roomName).describe(
     "Project in the workspace; together with workspace or not at all.",
+  ),
+  template: orNull(
+    z
+      .string()
+      .regex(
+        /^[a-z0-9][a-z0-9._-]{0,127}(@[1-9][0-9]{0,8})?$/,
+        "the name of a template, alone or with a version, such as base@2; contrail template list shows them",
+      ),
+  ).describe(
+    "A template that the server keeps: what stands in it holds where this file says nothing. See templates.md.",
   ),
   data: z
     .record(keyName, free)
@@ -209,6 +250,12 @@ export const topLevel = z.strictObject({
     .max(604_800)
     .default(3600)
     .describe("Seconds that a trial asked to yield may take to save and end before it is killed."),
+  progress_deadline: orNull(duration).describe(
+    "Longest time that a running trial may go without reporting or saving, counted from the start of its processes: seconds, or 90s, 15m, 2h. One that is silent for longer is ended, which counts as a failure (max_restarts), and goes on from its last checkpoint. Not counted: waiting for the search, handing over a checkpoint, a server that is away. Left out: no limit.",
+  ),
+  task: orNull(task).describe(
+    "What makes it a task: a command, a shell or a notebook, which is no result and stands in no list of experiments. Only with the searcher single. See tasks.md.",
+  ),
   debug: z.literal(false).default(false).describe("Accepted as false for existing files."),
   checkpoint_storage: checkpointStorage
     .prefault({})
@@ -218,6 +265,10 @@ export const topLevel = z.strictObject({
   reproducibility: reproducibility.prefault({}).describe("Where randomness begins."),
   resources: resources.prefault({}).describe("What each trial runs on."),
   environment: environment.prefault({}).describe("What the training processes find around them."),
+  bind_mounts: bindMounts,
+  slurm: orNull(slurm).describe(
+    "What its jobs are, in a pool of engine slurm; what stands here counts before what the pool says. See slurm.md.",
+  ),
   budget: orNull(budget).describe(
     "What may be spent; whichever limit binds first ends the search in good order.",
   ),

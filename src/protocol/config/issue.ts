@@ -59,6 +59,8 @@ export interface Fault {
   readonly at?: "key" | "value";
   /** Offset into the text where it is known already; otherwise the path is looked up. */
   readonly offset?: number;
+  /** No fault of part of a configuration: another part may supply what it misses. A field that is `missing` is so by itself. */
+  readonly eventually?: boolean;
   /** A sentence or two, complete without the position. */
   readonly message: string;
   readonly value?: unknown;

@@ -17,15 +17,7 @@ export interface NotServed {
   readonly harmless?: readonly Json[];
 }
 
-const noContainers = "trials run as processes of this machine, not in containers";
-
 export const NOT_SERVED: readonly NotServed[] = [
-  {
-    field: "bind_mounts",
-    reason: noContainers,
-    instead: "Name the path in data and read it from there.",
-    harmless: [[]],
-  },
   {
     field: "checkpoint_policy",
     reason:
@@ -91,7 +83,6 @@ export const NOT_SERVED: readonly NotServed[] = [
   { field: "retention_policy", reason: "logs are kept for ever" },
   { field: "scheduling_unit", reason: "the training code says when it reports", harmless: [100] },
   { field: "security", reason: "it belongs to very old Determined files" },
-  { field: "slurm", reason: "there is no Slurm engine yet", harmless: [{}] },
   { field: "tensorboard_storage", reason: "there is no TensorBoard task" },
   {
     field: "resources.agent_label",
@@ -99,16 +90,10 @@ export const NOT_SERVED: readonly NotServed[] = [
     instead: "Use resources.resource_pool when there are several pools.",
     harmless: [""],
   },
-  { field: "resources.devices", reason: noContainers, harmless: [[]] },
   {
     field: "resources.native_parallel",
     reason: "every slot gets a process of its own",
     harmless: [false],
-  },
-  {
-    field: "resources.shm_size",
-    reason: noContainers,
-    instead: "The machine's own shared memory is used.",
   },
   {
     field: "resources.slots",
@@ -121,29 +106,16 @@ export const NOT_SERVED: readonly NotServed[] = [
     instead: "Use resources.priority.",
     harmless: [1],
   },
-  { field: "environment.add_capabilities", reason: noContainers, harmless: [[]] },
-  { field: "environment.drop_capabilities", reason: noContainers, harmless: [[]] },
-  { field: "environment.force_pull_image", reason: noContainers, harmless: [false] },
-  {
-    field: "environment.image",
-    reason: noContainers,
-    instead: "Install what the training code needs on the machine.",
-  },
-  { field: "environment.pod_spec", reason: "there is no Kubernetes engine yet" },
-  { field: "environment.ports", reason: noContainers, harmless: [{}] },
+  { field: "environment.ports", reason: "no port of a trial is published", harmless: [{}] },
   {
     field: "environment.proxy_ports",
     reason: "no port of a trial is passed through",
     harmless: [[]],
   },
-  { field: "environment.registry_auth", reason: noContainers },
-  {
-    field: "searcher.source_checkpoint_uuid",
-    reason: "a search cannot start from a checkpoint of another experiment",
-  },
   {
     field: "searcher.source_trial_id",
-    reason: "a search cannot start from a checkpoint of another experiment",
+    reason: "a search starts from a checkpoint, and a trial may have several",
+    instead: "Name one by its id in searcher.source_checkpoint_uuid.",
   },
 ];
 
@@ -188,6 +160,8 @@ export const OTHER_WORDS: { readonly [block: string]: { readonly [word: string]:
     dataset: "data",
     datasets: "data",
     retries: "max_restarts",
+    kind: "task.kind",
+    idle_timeout: "task.idle_timeout",
     priority: "resources.priority",
     slots: "resources.slots_per_trial",
     gpus: "resources.slots_per_trial",

@@ -41,12 +41,21 @@ const length = {
   time_metric: orNull(keyName).describe("The reported metric that max_time counts by."),
 };
 
+const start = {
+  source_checkpoint_uuid: orNull(
+    z.string().regex(/^[0-9a-f]{64}$/, "the id of a checkpoint: 64 digits of 0-9 and a-f"),
+  ).describe(
+    "Every trial goes on from this checkpoint, which stays as long as the experiment does. Steps count on from where it was saved.",
+  ),
+};
+
 const METRIC = "The reported metric that trials are compared by (the objective).";
 
 const common = {
   metric: keyName.describe(METRIC),
   smaller_is_better: smallerIsBetter,
   ...length,
+  ...start,
 };
 
 const trials = z.int().min(1).max(1_000_000);

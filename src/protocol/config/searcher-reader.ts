@@ -99,6 +99,7 @@ const PLAIN_RUN: z.output<typeof single> = {
   max_length: null,
   max_time: null,
   time_metric: null,
+  source_checkpoint_uuid: null,
 };
 
 function nameOf(name: Json | undefined): { name: SearcherName | null; fault?: Fault } {
@@ -183,6 +184,7 @@ function stranger(key: string, value: Json | undefined, name: SearcherName | nul
     code: "wrong_searcher",
     path,
     at: "key",
+    eventually: name === null,
     value,
     limit: owners.join(", "),
     message: `${renderPath(path)} belongs to ${owners.length === 1 ? "the searcher" : "the searchers"} ${owners.join(", ")}, ${advice}`,
@@ -228,6 +230,7 @@ function lengthPair(block: JsonObject): Fault[] {
       code: "conflict",
       path,
       value: block[has],
+      eventually: true,
       limit: `together with ${lacks}`,
       message: `${renderPath(path)} is ${show(block[has])} without ${lacks}; the two go together. Add ${lacks}, or use max_length alone.`,
     });

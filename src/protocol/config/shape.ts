@@ -92,6 +92,7 @@ function explain(
         }),
       ];
     case "invalid_value": {
+      if (value === undefined) return [missing(path, field, context)];
       const words = finding.values
         .filter((word) => word !== "")
         .map((word) => (typeof word === "string" ? word : String(word)));

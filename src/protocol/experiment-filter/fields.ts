@@ -2,9 +2,9 @@
  * What an experiment can be filtered and sorted by: the words of the little language, and the kind of value that each
  * is compared with. Parser, SQL, completion in the page and the help of the command line all read this list.
  */
-import { experimentState } from "./states.ts";
+import { experimentState, kindWords, verdictWords } from "./states.ts";
 
-export type FieldKind = "number" | "time" | "text" | "state" | "labels";
+export type FieldKind = "number" | "time" | "text" | "state" | "verdict" | "kind" | "labels";
 
 export interface FilterField {
   readonly kind: FieldKind;
@@ -15,6 +15,8 @@ export interface FilterField {
 export const FILTER_FIELDS = {
   id: { kind: "number", says: "its number" },
   state: { kind: "state", says: experimentState.join(", ") },
+  kind: { kind: "kind", says: `${kindWords.join(", ")}; experiment where nothing is said` },
+  verdict: { kind: "verdict", says: `of its replays: ${verdictWords.join(", ")}` },
   label: { kind: "labels", says: "one of its labels" },
   owner: { kind: "text", says: "who submitted it" },
   name: { kind: "text", says: "its name" },

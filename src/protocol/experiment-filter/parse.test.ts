@@ -4,7 +4,7 @@ import { describe, test } from "node:test";
 import fc from "fast-check";
 import { experimentState as wire } from "../api/state.ts";
 import { FILTER_FIELDS, isFieldName } from "./fields.ts";
-import { type FilterTerm, parseFilter } from "./parse.ts";
+import { type FilterTerm, parseFilter, withoutTasks } from "./parse.ts";
 import { experimentState } from "./states.ts";
 
 function terms(text: string): readonly FilterTerm[] {
@@ -47,6 +47,12 @@ describe("a filter is read", () => {
     ["created>2026-01-01", ["created > 2026-01-01T00:00Z"]],
     ["created<=2026-01-01T10:30+02:00", ["created <= 2026-01-01T10:30+02:00"]],
     ["STATE:active", ["state equals active"]],
+    [
+      "kind:shell,notebook -kind:experiment",
+      ["kind equals shell|notebook", "not kind equals experiment"],
+    ],
+    ["verdict=identical,none", ["verdict equals identical|none"]],
+    ['-verdict:"not comparable"', ["not verdict equals not_comparable"]],
     ["- a-b 3", ["anywhere contains -", "anywhere contains a-b", "anywhere contains 3"]],
   ] as const)
     test(JSON.stringify(text), () => assert.deepEqual(short(text), expected));
@@ -56,6 +62,8 @@ describe("a fault is named with its place and the nearest word", () => {
   for (const [text, expected] of [
     ["sate:active", ["1+11 unknown_field → state"]],
     ["state:activ best>x", ["1+11 bad_value → active", "13+6 bad_value"]],
+    ["kind:shel", ["1+9 bad_value → shell"]],
+    ["verdict:differ", ["1+14 bad_value → differs"]],
     ["label~x state<3", ["1+7 bad_operator", "9+7 bad_operator"]],
     ["name:", ["1+5 bad_value"]],
     ['name:"open', ["6+5 unclosed_quote"]],
@@ -128,4 +136,12 @@ test("what is quoted comes back as it was written", () => {
 test("the states are those of the wire, and every field says what it is", () => {
   assert.deepEqual([...experimentState].sort(), [...wire.options].sort());
   for (const [name, { says }] of Object.entries(FILTER_FIELDS)) assert.ok(says !== "", name);
+});
+
+test("tasks are left out unless kind is asked for, in whatever way", () => {
+  const words = (text: string) =>
+    withoutTasks(terms(text)).map(({ field, values }) => `${field} ${values}`);
+  assert.deepEqual(words("state:active"), ["state active", "kind experiment"]);
+  assert.deepEqual(words(""), ["kind experiment"]);
+  assert.deepEqual(words("-kind:shell"), ["kind shell"]);
 });

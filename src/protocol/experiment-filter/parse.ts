@@ -8,7 +8,7 @@
  */
 import { nearest } from "../config/nearest.ts";
 import { FILTER_FIELDS, type FieldName, isFieldName } from "./fields.ts";
-import { experimentState } from "./states.ts";
+import { experimentState, kindWords, verdictWords } from "./states.ts";
 
 export const FILTER_CHARS_MAX = 2000;
 const TERMS_MAX = 50;
@@ -33,6 +33,18 @@ export interface FilterIssue {
   /** How many characters are meant. */
   readonly length: number;
   readonly suggestion?: string;
+}
+
+/** Tasks are no results: they are shown to those who ask for them by `kind`. */
+export function withoutTasks(terms: readonly FilterTerm[]): readonly FilterTerm[] {
+  if (terms.some(({ field }) => field === "kind")) return terms;
+  const own = {
+    negated: false,
+    field: "kind",
+    comparison: "equals",
+    values: ["experiment"],
+  } as const;
+  return [...terms, { ...own, values: [...own.values] }];
 }
 
 export type FilterReading =
@@ -221,14 +233,25 @@ function readKind(
         `${name} is compared with a date or time, such as 2026-01-31 or 2026-01-31T12:00Z; ${shown} is none.`,
       );
     else return text;
-  } else if (kind === "state" && !(experimentState as readonly string[]).includes(value)) {
-    const guess = nearest(value, experimentState);
-    const help =
-      guess === undefined
-        ? `It is one of: ${experimentState.join(", ")}.`
-        : `Did you mean ${guess}?`;
-    refuse("bad_value", `There is no state ${shown}. ${help}`, guess);
-  }
+  } else if (kind === "state") return readWord("state", value, experimentState, refuse);
+  else if (kind === "kind") return readWord("kind", value, kindWords, refuse);
+  // As people say it: "not comparable".
+  else if (kind === "verdict")
+    return readWord("verdict", value.replaceAll(/[ -]/g, "_"), verdictWords, refuse);
+  return value;
+}
+
+function readWord(
+  what: string,
+  value: string,
+  words: readonly string[],
+  refuse: (code: FilterIssue["code"], message: string, suggestion?: string) => void,
+): string {
+  if (words.includes(value)) return value;
+  const guess = nearest(value, words);
+  const help =
+    guess === undefined ? `It is one of: ${words.join(", ")}.` : `Did you mean ${guess}?`;
+  refuse("bad_value", `There is no ${what} ${JSON.stringify(value.slice(0, 80))}. ${help}`, guess);
   return value;
 }
 

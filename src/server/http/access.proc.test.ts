@@ -40,8 +40,10 @@ const filled = ({ url }: Route, id = "1.1", runner = "local"): string =>
   url
     .replace("/experiments/:id", `/experiments/${id.split(".")[0]}`)
     .replace("/checkpoints/:id", `/checkpoints/${HASH}`)
+    .replace("/datasets/:name/:version", "/datasets/digits/1")
     .replace(":hash", HASH)
     .replace(":runner", runner)
+    .replace(":allocation", "1.1.1")
     .replace(":token", "ab12")
     .replace(":seq", "1")
     .replace("/why/:kind/:id", `/why/trial/${id}`)
@@ -159,9 +161,10 @@ describe("access", () => {
         "GET /api/v1/trials/:id/checkpoints",
         "GET /api/v1/trials/:id/logs",
         "GET /api/v1/trials/:id/metrics",
+        "GET /api/v1/trials/:id/record",
       ]);
       for (const other of [trial.replace(/1$/, "2"), `${trial}0`, "999.1"])
-        for (const suffix of ["", "/logs", "/metrics", "/checkpoints"]) {
+        for (const suffix of ["", "/logs", "/metrics", "/checkpoints", "/record"]) {
           const answer = await server.call("GET", `/api/v1/trials/${other}${suffix}`, { token });
           assert.equal(answer.status, 403, `${other}${suffix}`);
         }
@@ -209,11 +212,15 @@ describe("access", () => {
       }
       assert.deepEqual(allowed.sort(), [
         "GET /api/v1/blobs/:hash",
+        "GET /api/v1/environments/:hash",
+        "GET /api/v1/runners/:runner/meeting",
         "GET /api/v1/runners/:runner/orders",
+        "GET /api/v1/runners/:runner/tunnels/:allocation",
         "POST /api/v1/blobs/missing",
         "POST /api/v1/runners/:runner/logs",
         "POST /api/v1/runners/:runner/sync",
         "PUT /api/v1/blobs/:hash",
+        "PUT /api/v1/runners/:runner/meeting",
       ]);
     });
 

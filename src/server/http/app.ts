@@ -4,6 +4,9 @@
  * as the types and OpenAPI; failures are problem details with the catalogue's code.
  */
 import { randomUUID } from "node:crypto";
+import type { IncomingMessage } from "node:http";
+import { Readable } from "node:stream";
+import { finished } from "node:stream/promises";
 import Fastify, {
   type FastifyBaseLogger,
   type FastifyInstance,
@@ -11,18 +14,15 @@ import Fastify, {
   type FastifyRequest,
   LogController,
 } from "fastify";
-import {
-  hasZodFastifySchemaValidationErrors,
-  validatorCompiler,
-  type ZodTypeProvider,
-} from "fastify-type-provider-zod";
+import { validatorCompiler, type ZodTypeProvider } from "fastify-type-provider-zod";
 import { parseId } from "../../base/ids.ts";
-import { ContrailError, type ErrorCode, type ProblemIssue } from "../../protocol/errors.ts";
-import { BlobError, type BlobErrorCode } from "../../store/blobs.ts";
+import { ContrailError } from "../../protocol/errors.ts";
 import type { Access, Caller } from "../access.ts";
 import { HEADERS_LIMITS } from "./connections.ts";
 import { describeRoutes } from "./description.ts";
+import { toContrailError } from "./failures.ts";
 import { requireOwnPage, sessionToken } from "./session-cookie.ts";
+import { routeUpgrades, shouldUpgradeCallback } from "./upgrades.ts";
 
 /**
  * public: anybody. read: a person's token of any scope. write: one of scope `user`. runner: the runner named
@@ -35,6 +35,8 @@ declare module "fastify" {
     access?: readonly AccessRule[];
     /** Media type of the answer where it is not JSON; only for the description. */
     produces?: string;
+    /** Protocol that the connection speaks afterwards, for a route that takes it over; only for the description. */
+    becomes?: string;
   }
   interface FastifyRequest {
     caller: Caller | null;
@@ -80,7 +82,7 @@ export async function buildApp(options: AppOptions): Promise<App> {
     connectionTimeout: 0,
     keepAliveTimeout: 60_000,
     forceCloseConnections: true,
-    http: HEADERS_LIMITS,
+    http: { ...HEADERS_LIMITS, shouldUpgradeCallback },
     // A path that cannot be decoded meets no hook and no handler: it is judged here like any other.
     frameworkErrors: (error, request, reply) =>
       void authorize(request as unknown as FastifyRequest, options)
@@ -118,6 +120,7 @@ export async function buildApp(options: AppOptions): Promise<App> {
     done(null, payload),
   );
   await describeRoutes(app, options.version);
+  routeUpgrades(app);
   return app;
 }
 
@@ -145,10 +148,26 @@ function sendProblem(error: unknown, request: FastifyRequest, reply: FastifyRepl
   // The rest of the body would be waited for.
   if (failure.code === "too_slow") reply.header("connection", "close");
   if (failure.code === "not_authenticated") reply.header("www-authenticate", "Bearer");
+  reply.status(failure.status).header("content-type", "application/problem+json; charset=utf-8");
+  const answer = failure.toProblem(failure.status >= 500 ? request.id : undefined);
+  if (failure.code !== "too_large" || request.raw.complete) return reply.send(answer);
+  const text = JSON.stringify(answer);
   return reply
-    .status(failure.status)
-    .header("content-type", "application/problem+json; charset=utf-8")
-    .send(failure.toProblem(failure.status >= 500 ? request.id : undefined));
+    .header("connection", "close")
+    .header("content-length", Buffer.byteLength(text))
+    .send(Readable.from(lingering(text, request.raw), { objectMode: false }));
+}
+
+const LINGER_MS = 2_000;
+
+/**
+ * An answer to a body that is still being sent. Closed at once, the connection would be reset under whoever sends, and
+ * the answer be lost with it; so what comes is thrown away until the sender has stopped, for a while at most.
+ */
+async function* lingering(text: string, body: IncomingMessage): AsyncGenerator<string> {
+  yield text;
+  body.resume();
+  await finished(body, { signal: AbortSignal.timeout(LINGER_MS), cleanup: true }).catch(() => {});
 }
 
 async function authorize(request: FastifyRequest, options: AppOptions): Promise<void> {
@@ -203,57 +222,8 @@ function refusal(caller: Caller, rules: readonly AccessRule[]): string {
 }
 
 /** The person behind a request whose route only people may call. */
-export function person(request: FastifyRequest): { userId: number; name: string } {
+export function person(request: FastifyRequest): Extract<Caller, { kind: "user" }> {
   if (request.caller?.kind !== "user")
     throw new ContrailError("not_allowed", "this takes a person's token");
   return request.caller;
-}
-
-/** Whoever stores blobs on the way to something else (the files of a checkpoint) is told the same. */
-const BLOB_ERRORS = {
-  invalid_hash: "invalid_request",
-  hash_mismatch: "hash_mismatch",
-  too_large: "too_large",
-  disk_full: "disk_full",
-  unusable: "internal",
-} as const satisfies Record<BlobErrorCode, ErrorCode>;
-
-function toContrailError(error: unknown): ContrailError {
-  if (error instanceof ContrailError) return error;
-  if (error instanceof BlobError)
-    return new ContrailError(BLOB_ERRORS[error.code], error.message, { cause: error });
-  if (hasZodFastifySchemaValidationErrors(error)) {
-    const issues = error.validation.map(
-      (issue): ProblemIssue => ({
-        code: issue.keyword,
-        path: `${error.validationContext ?? ""}${issue.instancePath.replaceAll("/", ".")}`,
-        message: issue.message ?? "is not valid",
-      }),
-    );
-    const first = issues[0];
-    return new ContrailError(
-      "invalid_request",
-      `${first?.path ?? "the request"}: ${first?.message ?? "is not valid"}`,
-      {
-        issues,
-        cause: error,
-      },
-    );
-  }
-  const { code, statusCode, message } = error as {
-    code?: string;
-    statusCode?: number;
-    message?: string;
-  };
-  if (code === "FST_ERR_CTP_BODY_TOO_LARGE" || statusCode === 413)
-    return new ContrailError("too_large", message ?? "the body is too large", { cause: error });
-  if (statusCode !== undefined && statusCode >= 400 && statusCode < 500)
-    return new ContrailError("invalid_request", message ?? "the request is not valid", {
-      cause: error,
-    });
-  if (code === "ENOSPC" || code === "53100")
-    return new ContrailError("disk_full", "no room left on the disk", { cause: error });
-  if (code === "ECONNREFUSED" || code === "57P01" || code === "57014")
-    return new ContrailError("unavailable", "the database does not answer", { cause: error });
-  return new ContrailError("internal", "the server made a mistake", { cause: error });
 }

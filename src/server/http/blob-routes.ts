@@ -1,15 +1,9 @@
 import type { Readable } from "node:stream";
 import { z } from "zod";
-import * as api from "../../protocol/api.ts";
 import { ContrailError } from "../../protocol/errors.ts";
-import { addDataset, type DatasetRow, listDatasets } from "../../store/dataset-store.ts";
-import { checkTree } from "../../store/snapshot.ts";
-import { requireSnapshot } from "../create-experiment.ts";
-import { recordIn } from "../recorded.ts";
 import { missingBlobs, putBlob } from "../retention/uploads.ts";
-import { type App, LARGE_BODY_BYTES_MAX, person } from "./app.ts";
+import { type App, LARGE_BODY_BYTES_MAX } from "./app.ts";
 import type { RouteContext } from "./context.ts";
-import { datasetCursor, datasetPlace } from "./cursor.ts";
 
 const hash = z.string().regex(/^[0-9a-f]{64}$/, "64 lower-case hexadecimal digits");
 const params = z.object({ hash });
@@ -86,72 +80,4 @@ export function blobRoutes(app: App, context: RouteContext): void {
         .send(opened.stream);
     },
   );
-
-  app.post(
-    "/datasets",
-    {
-      config: { access: ["write"] },
-      bodyLimit: LARGE_BODY_BYTES_MAX,
-      schema: {
-        body: api.createDatasetRequest,
-        response: { 200: api.createDatasetReply },
-        tags: ["datasets"],
-      },
-    },
-    async (request) => {
-      const { name, tree } = request.body;
-      const unsafe = checkTree(tree)[0];
-      if (unsafe) throw new ContrailError("invalid_request", `${unsafe.path}: ${unsafe.message}`);
-      if (tree.length === 0)
-        throw new ContrailError("invalid_request", `the dataset ${name} has no files`);
-      using kept = await requireSnapshot(context, tree, "dataset");
-      const snapshot = kept.hash;
-      const { userId, name: actor } = person(request);
-      const { row, created } = await recordIn(context.loop)(
-        "add a dataset",
-        async (client, now) => {
-          const size = tree.reduce((sum, entry) => sum + entry.size, 0);
-          const entry = { name, snapshot, files: tree.length, bytes: size, userId, now };
-          const value = await addDataset(client, entry);
-          const subject = `dataset ${name}@${value.row.version}`;
-          const cause = `${tree.length} files, ${size} bytes, snapshot ${snapshot}`;
-          const change = { actor, subject, what: "created", cause };
-          return { value, changes: value.created ? [change] : [] };
-        },
-      );
-      return { ...datasetView(row), created };
-    },
-  );
-
-  app.get(
-    "/datasets",
-    {
-      config: { access: ["read"] },
-      schema: {
-        querystring: api.pageQuery,
-        response: { 200: api.page(api.dataset) },
-        tags: ["datasets"],
-      },
-    },
-    async (request) => {
-      const { cursor, limit } = request.query;
-      const after = cursor === undefined ? undefined : datasetPlace(cursor);
-      const rows = await listDatasets(context.readPool, { after, limit: limit + 1 });
-      const items = rows.slice(0, limit);
-      const last = items.at(-1);
-      return {
-        items: items.map(datasetView),
-        next_cursor: rows.length > limit && last ? datasetCursor(last) : null,
-      };
-    },
-  );
 }
-
-const datasetView = (row: DatasetRow): api.Dataset => ({
-  name: row.name,
-  version: row.version,
-  snapshot: row.snapshot,
-  files: row.files,
-  bytes: Number(row.bytes),
-  created_at: row.created_at.toISOString(),
-});

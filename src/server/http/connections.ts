@@ -73,6 +73,8 @@ export function limitConnections(
     silent.delete(first ?? socket);
     (first ?? socket).destroy();
   });
+  // It waits for us, for as long as nobody needs it.
+  server.on("upgrade", (request: IncomingMessage) => silent.delete(request.socket));
   server.on("request", (request, response) => {
     const { socket } = request;
     silent.delete(socket);

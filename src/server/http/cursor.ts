@@ -49,12 +49,12 @@ export function decisionPlace(cursor: string): { number: number; seq: number } {
   };
 }
 
-export const datasetCursor = (last: { name: string; version: number }): string =>
+export const versionCursor = (last: { name: string; version: number }): string =>
   `${last.name}@${last.version}`;
 
-export function datasetPlace(cursor: string): { name: string; version: number } {
+export function versionPlace(cursor: string): { name: string; version: number } {
   const [name = "", version = ""] = cursor.split("@");
-  if (!/^[a-z0-9._-]+$/.test(name)) throw badCursor(cursor);
+  if (!/^[A-Za-z0-9 ._-]+$/.test(name)) throw badCursor(cursor);
   return { name, version: cursorNumber(version, ID_MAX, cursor) };
 }
 

@@ -22,7 +22,7 @@ export function curveRoutes(app: App, { readPool }: RouteContext): void {
     },
     async (request): Promise<api.CurvesReply> => {
       const { id } = request.params;
-      const { points: pointsMax, limit } = request.query;
+      const { points: pointsMax, limit, from_step: from, to_step: to } = request.query;
       const row = await readExperiment(readPool, id);
       if (!row) throw noExperiment(id);
       const config = row.config as unknown as ExperimentConfig;
@@ -34,7 +34,7 @@ export function curveRoutes(app: App, { readPool }: RouteContext): void {
         limit,
       });
       const points = new Map<number, api.Curve["points"]>(trials.map(({ number }) => [number, []]));
-      const filter = { experiment: id, trials: [...points.keys()], metric, pointsMax };
+      const filter = { experiment: id, trials: [...points.keys()], metric, pointsMax, from, to };
       for (const { number, step, value } of await readCurves(readPool, filter))
         points.get(number)?.push([step, toWire(value)]);
       return {

@@ -26,6 +26,7 @@ const NAMED = {
   Standing: api.standing,
   Rung: api.rung,
   LogEntry: api.logEntry,
+  Verdict: api.verdict,
   Checkpoint: api.checkpoint,
   Dataset: api.dataset,
   Slot: api.slot,
@@ -39,12 +40,16 @@ const TAGS = {
   server: "The server, signing in, tokens, slots and the queue.",
   experiments: "Experiments: submit, steer, watch.",
   trials: "Trials: state, decisions, metrics.",
+  metrics: "All points of metrics as files.",
   logs: "What training programs printed.",
   checkpoints: "Checkpoints and their files.",
   blobs: "Content by its SHA-256.",
   datasets: "Versions of data.",
+  templates: "Parts of configurations that experiments name, by version.",
+  workspaces: "Defaults of what is submitted to a workspace, by version.",
   storage: "What stays and what goes: runs that free the bytes of what nothing needs.",
   audit: "The log of changes, and why things are as they are.",
+  tasks: "Commands, shells and notebooks.",
   runners: "What runners and the server say to each other; no part of the public API.",
 };
 
@@ -106,6 +111,11 @@ function describe(route: RouteOptions): void {
     described[200] = {
       description: produces === "text/event-stream" ? "Server-sent events." : "The bytes.",
       content: { [produces]: { schema: z.string() } },
+    };
+  if (config?.becomes !== undefined)
+    described[101] = {
+      description: `The connection is a byte stream from here on: ${config.becomes}.`,
+      content: { "application/octet-stream": { schema: z.string() } },
     };
   route.schema = {
     ...schema,

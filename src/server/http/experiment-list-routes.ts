@@ -3,10 +3,14 @@ import { z } from "zod";
 import * as api from "../../protocol/api.ts";
 import { ContrailError } from "../../protocol/errors.ts";
 import type { SortWord } from "../../protocol/experiment-filter/fields.ts";
-import { type FilterTerm, parseFilter } from "../../protocol/experiment-filter/parse.ts";
+import {
+  type FilterTerm,
+  parseFilter,
+  withoutTasks,
+} from "../../protocol/experiment-filter/parse.ts";
 import { sortKey } from "../../store/experiment-filter-sql.ts";
 import { listExperiments, readExperiment } from "../../store/experiment-reads.ts";
-import { updateExperiment } from "../update-experiment.ts";
+import { assertLabelsFit, updateExperiment } from "../update-experiment.ts";
 import { experimentView } from "../views.ts";
 import { type App, person } from "./app.ts";
 import { noExperiment, type RouteContext } from "./context.ts";
@@ -15,7 +19,7 @@ import { cursorNumber, sortCursor, sortPlace } from "./cursor.ts";
 const tags = ["experiments"];
 
 export function experimentListRoutes(app: App, context: RouteContext): void {
-  const { readPool, clock } = context;
+  const { readPool, clock, verdicts } = context;
 
   app.get(
     "/experiments",
@@ -39,14 +43,14 @@ export function experimentListRoutes(app: App, context: RouteContext): void {
             : sortPlace(cursor, sortKey(word, descending).type);
       const rows = await listExperiments(readPool, {
         ...{ state, label, show, after, limit: limit + 1, sort: { word, descending } },
-        terms: filter === undefined ? [] : termsOf(filter),
+        terms: filterTerms(filter),
       });
       const kept = rows.slice(0, limit);
       const last = kept.at(-1);
       const now = new Date(clock.nowMs());
       const next = last && (word === "id" ? String(last.id) : sortCursor(last));
       return {
-        items: kept.map((row) => experimentView(row, now)),
+        items: kept.map((row) => experimentView(row, now, verdicts)),
         next_cursor: rows.length > limit ? (next ?? null) : null,
       };
     },
@@ -68,9 +72,9 @@ export function experimentListRoutes(app: App, context: RouteContext): void {
       const view = async (): Promise<api.Experiment> => {
         const row = await readExperiment(readPool, id);
         if (!row) throw noExperiment(id);
-        return experimentView(row, new Date(clock.nowMs()));
+        return experimentView(row, new Date(clock.nowMs()), verdicts);
       };
-      await view();
+      assertLabelsFit(id, (await view()).labels, request.body);
       await updateExperiment(context, { id, body: request.body, actor: person(request).name });
       return await view();
     },
@@ -78,9 +82,9 @@ export function experimentListRoutes(app: App, context: RouteContext): void {
 }
 
 /** @throws ContrailError invalid_request with all faults at once */
-function termsOf(filter: string): readonly FilterTerm[] {
+export function filterTerms(filter = ""): readonly FilterTerm[] {
   const reading = parseFilter(filter);
-  if (reading.ok) return reading.terms;
+  if (reading.ok) return withoutTasks(reading.terms);
   const [first] = reading.issues;
   const more = reading.issues.length > 1 ? ` (and ${reading.issues.length - 1} more)` : "";
   throw new ContrailError(

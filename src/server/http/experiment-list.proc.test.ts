@@ -118,6 +118,35 @@ test("a text that is being written is answered with its faults or its plan, and 
 });
 
 describe("what people change of an experiment", () => {
+  test("labels are added and taken away whatever each one has, of what runs and of what is over", async () => {
+    await using server = await testServer();
+    const { client } = server;
+    for (const names of ["[one, both]", "[two, both]"])
+      await client.createExperiment({
+        config: `${RANDOM_CONFIG}labels: ${names}\n`,
+        ...{ code: null, activate: false },
+      });
+    await client.changeExperiment(2, "kill");
+    for (const id of [1, 2])
+      await client.updateExperiment(id, { add_labels: ["new", "both"], remove_labels: ["one"] });
+    await server.restart("stop");
+    const { items } = await server.client.experiments({ sort: "id" });
+    assert.deepEqual(
+      items.map(({ labels }) => labels),
+      [
+        ["both", "new"],
+        ["two", "both", "new"],
+      ],
+    );
+    const many = Array.from({ length: 98 }, (_, i) => `n${i}`);
+    const refused = server.client.updateExperiment(2, { add_labels: many });
+    await assert.rejects(refused, /experiment 2 would have 101 labels; it may have 100/);
+    await assert.rejects(
+      server.client.updateExperiment(2, { labels: ["x"], add_labels: ["y"] }),
+      /labels replaces all of them/,
+    );
+  });
+
   test("is there at once, in the log with actor and what it was, and after a restart", async () => {
     await using server = await testServer();
     const { client } = server;

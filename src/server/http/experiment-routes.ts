@@ -2,6 +2,7 @@ import { z } from "zod";
 import { reviveExact } from "../../base/json.ts";
 import { searchRungs } from "../../core/search/methods.ts";
 import * as api from "../../protocol/api.ts";
+import { listDescendants, readAncestry } from "../../store/ancestry-reads.ts";
 import { listCheckpoints } from "../../store/checkpoint-reads.ts";
 import {
   type ExperimentSummaryRow,
@@ -10,7 +11,15 @@ import {
   readExperiment,
 } from "../../store/experiment-reads.ts";
 import { createExperiment } from "../create-experiment.ts";
-import { checkpointView, experimentView, rungView, trialView } from "../views.ts";
+import { layersIn } from "../layers/given.ts";
+import {
+  ancestryView,
+  checkpointView,
+  descendantView,
+  experimentView,
+  rungView,
+  trialView,
+} from "../views.ts";
 import { type App, LARGE_BODY_BYTES_MAX, person } from "./app.ts";
 import { noExperiment, notPurged, type RouteContext, slotMeter } from "./context.ts";
 import { checkpointCursor, checkpointPlace, cursorNumber, cursorPair } from "./cursor.ts";
@@ -20,11 +29,12 @@ import { waitReasons } from "./wait-reasons.ts";
 
 const params = z.object({ id: api.experimentIdParam });
 const idempotency = z.object({ "idempotency-key": z.string().min(1).max(200).optional() });
+const DESCENDANTS_SHOWN_MAX = 100;
 const VERBS = ["activate", "pause", "cancel", "kill"] as const;
 const tags = ["experiments"];
 
 export function experimentRoutes(app: App, context: RouteContext): void {
-  const { readPool, world, loop, clock } = context;
+  const { readPool, world, loop, clock, verdicts } = context;
   const now = () => new Date(clock.nowMs());
 
   const find = async (id: number): Promise<ExperimentSummaryRow> => {
@@ -35,7 +45,7 @@ export function experimentRoutes(app: App, context: RouteContext): void {
 
   /** From the database, after the commit: what a caller reads is what is durable. */
   const view = async (id: number): Promise<api.Experiment> => {
-    return experimentView(await find(id), now());
+    return experimentView(await find(id), now(), verdicts);
   };
 
   app.post(
@@ -65,14 +75,22 @@ export function experimentRoutes(app: App, context: RouteContext): void {
       schema: { params, response: { 200: api.experimentDetail }, tags },
     },
     async (request) => {
-      const row = await find(request.params.id);
+      const { id } = request.params;
+      const row = await find(id);
+      const [ancestry, children] = await Promise.all([
+        readAncestry(readPool, id),
+        listDescendants(readPool, id, DESCENDANTS_SHOWN_MAX),
+      ]);
       return {
-        ...experimentView(row, now()),
+        ...experimentView(row, now(), verdicts),
         config: row.config as z.infer<typeof api.experimentDetail>["config"],
         config_text: row.config_text,
         data: row.data as z.infer<typeof api.experimentDetail>["data"],
         seed: Number(row.seed),
         provenance: row.provenance as z.infer<typeof api.experimentDetail>["provenance"],
+        layers: layersIn(row.provenance),
+        ancestry: ancestry ? ancestryView(ancestry) : null,
+        descendants: { items: children.rows.map(descendantView), total: children.total },
       };
     },
   );
@@ -118,11 +136,12 @@ export function experimentRoutes(app: App, context: RouteContext): void {
     },
     async (request) => {
       const { id } = request.params;
-      const { cursor, limit, state, order } = request.query;
+      const { cursor, limit, state, verdict, order } = request.query;
       const experiment = await find(id);
       const rows = await listTrials(readPool, {
         experiment: id,
         state,
+        verdict,
         best:
           order === "best"
             ? { smallerIsBetter: experiment.search_spec.smallerIsBetter }
@@ -135,7 +154,9 @@ export function experimentRoutes(app: App, context: RouteContext): void {
       const kept = rows.slice(0, limit);
       const last = kept.at(-1);
       return {
-        items: kept.map((row) => trialView(row, reasons.get(`${id}.${row.number}`), meter)),
+        items: kept.map((row) =>
+          trialView(row, verdicts, reasons.get(`${id}.${row.number}`), meter),
+        ),
         next_cursor: rows.length > limit && last ? `${last.sort_key}_${last.number}` : null,
       };
     },

@@ -102,6 +102,7 @@ const BODIES: Record<string, unknown> = {
   "/tokens": { name: "t", scope: "read", lifetime_s: 60 },
   "/blobs/missing": { hashes: [HASH] },
   "/datasets": { name: "d", tree: [{ path: "a", size: 1, hash: HASH, executable: false }] },
+  "/datasets/:name/:version/verify": { after: 0, full: true },
   "/experiments": {
     config: RANDOM_CONFIG,
     code: [{ path: "a", size: 1, hash: HASH, executable: true }],

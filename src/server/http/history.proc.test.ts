@@ -60,5 +60,15 @@ describe("an experiment's history", () => {
     await assert.rejects(client.experimentDecisions(999), { status: 404 });
     await assert.rejects(client.curves(id, { points: 2_000, limit: 1_000 }), { status: 400 });
     assert.equal((await client.curves(id, { points: 400, limit: 1_000 })).items.length, 2);
+    // A stretch has its own points, however few the whole curve is thinned to.
+    const stretch = await client.curves(id, { points: 2, from_step: 2, to_step: 3 });
+    assert.deepEqual(
+      stretch.items.map(({ trial, points }) => [trial, points]),
+      [
+        [`${id}.2`, [[2, 0.75]]],
+        [`${id}.1`, [[3, 0.25]]],
+      ],
+    );
+    await assert.rejects(client.curves(id, { from_step: 3, to_step: 2 }), { status: 400 });
   });
 });

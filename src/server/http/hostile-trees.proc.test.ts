@@ -5,7 +5,13 @@ import { join } from "node:path";
 import { describe, test } from "node:test";
 import type { TreeEntry } from "../../protocol/runner-wire.ts";
 import { openBlobFolder } from "../../store/blobs.ts";
-import { CONTENT, CONTENT_HASH, fileAt, HOSTILE_TREES } from "../../store/test-trees.ts";
+import {
+  CONTENT,
+  CONTENT_HASH,
+  fileAt,
+  HOSTILE_PARTS,
+  HOSTILE_TREES,
+} from "../../store/test-trees.ts";
 import { type Answer, RANDOM_CONFIG, type TestServer, testServer } from "./test-server.ts";
 
 /** So many entries make a body that is still read. */
@@ -42,8 +48,10 @@ describe("a list of files that nobody may unpack", () => {
       await server.runner.started("1.1.1");
       const before = await storedBlobs(server);
       let slowest = { name: "", ms: 0 };
-      for (const [name, make] of Object.entries(HOSTILE_TREES)) {
+      const hostile = { ...HOSTILE_TREES, ...HOSTILE_PARTS };
+      for (const [name, make] of Object.entries(hostile)) {
         const tree = make().slice(0, ENTRIES_SENT_MAX);
+        for (const entry of tree) entry.chunks?.splice(ENTRIES_SENT_MAX);
         const began = performance.now();
         const answer = await send(server, tree);
         const ms = performance.now() - began;
@@ -56,7 +64,7 @@ describe("a list of files that nobody may unpack", () => {
       assert.equal((await server.client.experiments()).items.length, 1);
       assert.deepEqual((await server.client.datasets()).items, []);
       assert.deepEqual((await server.client.trialCheckpoints("1.1")).items, []);
-      const count = Object.keys(HOSTILE_TREES).length;
+      const count = Object.keys(hostile).length;
       t.diagnostic(
         `I4: ${door}: ${count} of ${count} refused, 0 blobs kept, slowest ${slowest.ms.toFixed(0)} ms (${slowest.name})`,
       );
@@ -87,6 +95,9 @@ describe("a list of files that nobody may unpack", () => {
         assert.match(answer?.problem.detail ?? "", new RegExp(`lie of .* with ${size} bytes`));
       }
     }
+    const lie = fileAt("lie", { size: 1, chunks: [{ hash: CONTENT_HASH, size: 1 }] });
+    const parts = await DOORS["as a data set"]?.(server, [lie]);
+    assert.match(parts?.problem.detail ?? "", /lie of .* with 1 bytes/);
   });
 });
 

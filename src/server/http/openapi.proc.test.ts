@@ -57,7 +57,7 @@ test("each operation has its own id, a known tag, its parameters and its refusal
     const inPath = parameters.filter((p) => p.in === "path").map((p) => p.name);
     assert.deepEqual(inPath, wanted, name);
     assert.ok(
-      Object.keys(responses).some((status) => status.startsWith("2")),
+      Object.keys(responses).some((status) => status.startsWith("2") || status === "101"),
       name,
     );
     assert.deepEqual(Object.keys(responses.default?.content ?? {}), ["application/problem+json"]);

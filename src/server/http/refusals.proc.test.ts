@@ -1,8 +1,10 @@
 /** Bodies that are too much or not what they say (row I8), and what a refusal looks like. */
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
+import { once } from "node:events";
 import { connect } from "node:net";
 import { describe, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import { gzipSync } from "node:zlib";
 import { ERRORS, type ErrorCode, problem } from "../../protocol/errors.ts";
 import { type Answer, RANDOM_CONFIG, testServer } from "./test-server.ts";
@@ -98,6 +100,28 @@ describe("bodies that go on", () => {
     t.diagnostic(
       `I8: 3 bodies without end: 3 × 413 after ${taken} MiB in all (limits 1, 64 and 64 MiB), memory of both sides +${grown.toFixed(0)} MiB`,
     );
+  });
+
+  test("from somebody who hears nothing before all of it is sent are answered nevertheless", async () => {
+    await using server = await testServer();
+    const { hostname: host, port } = new URL(server.url);
+    const socket = connect(Number(port), host).pause();
+    const failed = new Promise<Error>((_resolve, reject) => socket.once("error", reject));
+    const sent = (async () => {
+      await once(socket, "connect");
+      socket.write(
+        `POST /api/v1/tokens HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${server.token}\r\ncontent-type: application/json\r\ncontent-length: ${2 ** 20 + 1}\r\n\r\n`,
+      );
+      // Refused by now, and still in the middle of sending.
+      for (let i = 0; i < 16; i++) {
+        await new Promise((done) => socket.write(" ".repeat(2 ** 16), done));
+        await sleep(10);
+      }
+      let answer = "";
+      for await (const text of socket.setEncoding("utf8")) answer += text;
+      return answer;
+    })();
+    assert.match(String(await Promise.race([sent, failed])), /^HTTP\/1\.1 413 .*"too_large"/s);
   });
 
   test("as a blob are stored as they come, or not at all when they break off or lie about their length", async (t) => {

@@ -12,7 +12,7 @@ import { type App, person } from "./app.ts";
 import { noExperiment, notPurged, type RouteContext } from "./context.ts";
 
 export function retentionRoutes(app: App, context: RouteContext): void {
-  const { readPool, loop, clock, retention } = context;
+  const { readPool, loop, clock, retention, verdicts } = context;
 
   for (const act of api.experimentAct.options)
     app.post(
@@ -118,7 +118,12 @@ export function retentionRoutes(app: App, context: RouteContext): void {
       });
       const after = await readExperiment(readPool, id);
       const now = new Date(clock.nowMs());
-      return { id, changed, experiment: after ? experimentView(after, now) : null, problem: null };
+      return {
+        id,
+        changed,
+        experiment: after ? experimentView(after, now, verdicts) : null,
+        problem: null,
+      };
     } catch (error) {
       if (!(error instanceof ContrailError)) throw error;
       return { id, changed: false, experiment: null, problem: error.toProblem() };

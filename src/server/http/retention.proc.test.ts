@@ -375,8 +375,8 @@ describe("retention", () => {
     await other.client.putBlob(hash, "orphan");
     other.clock.advance(2 * DAY_MS);
     await other.pool.query(
-      `insert into datasets (name, version, snapshot, files, bytes, created_by, created_at)
-       values ('lost', 1, $1, 1, 1, 1, now())`,
+      `insert into datasets (name, version, snapshot, content, files, bytes, created_by, created_at)
+       values ('lost', 1, $1, $1, 1, 1, 1, now())`,
       ["d".repeat(64)],
     );
     const error = await refused(other.client.gcPlan());

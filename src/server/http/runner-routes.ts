@@ -1,18 +1,29 @@
 /** The routes that runners speak. See protocol/runner-wire.ts for the conversation. */
 
+import type { IncomingHttpHeaders } from "node:http";
+import { Readable } from "node:stream";
 import { z } from "zod";
+import { type Clock, sleep } from "../../base/clock.ts";
 import { parseId } from "../../base/ids.ts";
 import { ContrailError } from "../../protocol/errors.ts";
+import { meeting, meetingReply } from "../../protocol/node-wire.ts";
 import * as wire from "../../protocol/runner-wire.ts";
 import { checkTree } from "../../store/snapshot.ts";
 import type { PastAllocation } from "../live-experiment.ts";
 import { LogWriter } from "../log-writer.ts";
 import { allocationsOf, ordersFor } from "../orders.ts";
+import { storeRecords } from "../record-sync.ts";
 import { saveTrees, uploadsDone } from "../retention/uploads.ts";
 import { answerSync } from "../runner-requests.ts";
 import { findLive } from "../sync.ts";
 import { type App, LARGE_BODY_BYTES_MAX } from "./app.ts";
 import type { RouteContext } from "./context.ts";
+import { findHugeReport, HugeReportScan, LARGE_BYTES, refuseHugeReport } from "./huge-reports.ts";
+
+/** Shorter bodies are read, checked and cut in less than a millisecond. */
+const LONG_BYTES = 64 * 1024;
+/** Of a body that was refused, each as large as a socket hands it over, which is 64 KiB: 30 MB a second. */
+const PIECES_APART_MS = 2;
 
 const params = z.object({ runner: z.string().min(1).max(64) });
 const ordersQuery = z.object({
@@ -41,12 +52,21 @@ export function runnerRoutes(app: App, context: RouteContext): void {
         response: { 200: wire.syncReply },
         tags: ["runners"],
       },
-      // Validation costs twice what reading the text did.
-      preValidation: async (request) => refuseHugeReports(request.body),
+      preParsing: async (request, _reply, payload) =>
+        isLeftAlone(request.headers)
+          ? payload
+          : Readable.from(scanned(payload, clock), { objectMode: false }),
+      // Each looks at ten thousand metrics for some milliseconds, and so did the parser.
+      preValidation: async (request) => {
+        await othersFirst(request.headers, clock);
+        refuseHugeReport(findHugeReport(request.body));
+        await othersFirst(request.headers, clock);
+      },
     },
     async (request) => {
       const { runner } = request.params;
       const body = request.body;
+      await othersFirst(request.headers, clock);
       refuseOthers(context, runner, body.allocations);
       refuseUnsafeTrees(body);
       const past = await pastAllocations(
@@ -54,6 +74,7 @@ export function runnerRoutes(app: App, context: RouteContext): void {
         body.allocations.filter((a) => a.events.length > 0).map((a) => a.id),
       );
       using saved = await saveTrees(context, body);
+      await storeRecords(context.pool, body, clock.nowMs());
       const reply = await answerSync(context, runner, body, { past, treeName: saved.nameOf });
       await uploadsDone(context, saved.done).catch((error) =>
         // They end with their allocations at the latest.
@@ -130,6 +151,70 @@ export function runnerRoutes(app: App, context: RouteContext): void {
       return { ...found, all, lease: world.runners.get(runner).leaseDurable };
     },
   );
+
+  const tags = ["runners"];
+  app.put(
+    "/runners/:runner/meeting",
+    {
+      config: { access: ["runner"] },
+      schema: { params, body: meeting, response: { 200: z.object({}) }, tags },
+    },
+    async (request) => {
+      const { runner } = request.params;
+      if (world.runners.has(runner)) world.runners.get(runner).meeting = request.body;
+      return {};
+    },
+  );
+
+  app.get(
+    "/runners/:runner/meeting",
+    {
+      config: { access: ["runner"] },
+      schema: { params, response: { 200: meetingReply }, tags },
+    },
+    async (request) => {
+      const { runner } = request.params;
+      return { meeting: world.runners.has(runner) ? world.runners.get(runner).meeting : null };
+    },
+  );
+}
+
+/** A body that is read at once, or by its length refused unread. */
+function isLeftAlone(headers: IncomingHttpHeaders): boolean {
+  const told = Number(headers["content-length"] ?? Number.NaN);
+  return told <= LARGE_BYTES || told > LARGE_BODY_BYTES_MAX;
+}
+
+/** Between two looks at a long body everybody who waits is heard. */
+async function othersFirst(headers: IncomingHttpHeaders, clock: Clock): Promise<void> {
+  if (!(Number(headers["content-length"]) < LONG_BYTES)) await sleep(clock, 0);
+}
+
+/** A large body, or one whose length is not told, as it passes, until something in it speaks against it. */
+async function* scanned(payload: Readable, clock: Clock): AsyncGenerator<Uint8Array> {
+  const scan = new HugeReportScan();
+  let size = 0;
+  // The connection goes on after a refusal, so the rest is let through to nowhere.
+  for await (const chunk of payload.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
+    size += chunk.length;
+    const found = scan.push(chunk);
+    if (found !== undefined || size > LARGE_BODY_BYTES_MAX) letPass(payload, clock);
+    refuseHugeReport(found);
+    if (size > LARGE_BODY_BYTES_MAX)
+      throw new ContrailError(
+        "too_large",
+        `the body has more than ${LARGE_BODY_BYTES_MAX} bytes, which is the limit here`,
+      );
+    yield chunk;
+  }
+}
+
+/** To nowhere, and with time for others between the pieces: read as fast as it comes, it occupies server and sender at once. */
+function letPass(payload: Readable, clock: Clock): void {
+  payload.on("data", () => {
+    payload.pause();
+    clock.after(PIECES_APART_MS, () => payload.resume());
+  });
 }
 
 /** A runner speaks for its own allocations alone. */
@@ -147,30 +232,6 @@ function refuseOthers(
       );
   }
 }
-
-/** One report of a million values would hold up everybody. @param body not validated yet, so it may be anything */
-function refuseHugeReports(body: unknown): void {
-  for (const { id, events } of listOf((body as Loose<"allocations">)?.allocations))
-    for (const event of listOf(events)) {
-      const { type, step, metrics } = event;
-      if (type !== "report" || typeof metrics !== "object" || metrics === null) continue;
-      const count = Object.keys(metrics).length;
-      if (count > wire.REPORT_METRICS_MAX)
-        throw new ContrailError(
-          "too_large",
-          `the report of ${String(id).slice(0, 64)} at step ${Number(step)} has ${count} metrics; the limit is ${wire.REPORT_METRICS_MAX}`,
-          {
-            hint: "Report them in several parts at the same step, and put large tables into a checkpoint.",
-          },
-        );
-    }
-}
-
-type Loose<Name extends string> = { readonly [name in Name]?: unknown } | null | undefined;
-
-/** The objects of a list, if it is one. */
-const listOf = (value: unknown): Record<string, unknown>[] =>
-  Array.isArray(value) ? value.filter((item) => typeof item === "object" && item !== null) : [];
 
 /** A runner's own scan lets none of these through. Stored, it would be refused by everybody who wants its files. */
 function refuseUnsafeTrees(body: wire.SyncRequest): void {

@@ -49,7 +49,7 @@ export function streamRoutes(app: App, context: RouteContext): void {
 
 /** The experiments that are not over, then each one that changed; it has no end. */
 async function followAll(context: RouteContext, stream: EventStream): Promise<void> {
-  const { world, clock, readPool } = context;
+  const { world, clock, readPool, verdicts } = context;
   const changed = new Set<number>(world.experiments.keys());
   const stop = context.subscribers.watchAll((experiments) => {
     for (const id of experiments) changed.add(id);
@@ -64,7 +64,7 @@ async function followAll(context: RouteContext, stream: EventStream): Promise<vo
       const seen = await context.loop.read(() =>
         ids.map((id) => {
           const live = world.experiments.get(id);
-          return live ? liveExperimentView(live, clock.nowMs()) : id;
+          return live ? liveExperimentView(live, clock.nowMs(), verdicts) : id;
         }),
       );
       const items: api.Experiment[] = [];
@@ -72,7 +72,7 @@ async function followAll(context: RouteContext, stream: EventStream): Promise<vo
         if (typeof one !== "number") items.push(one);
         else {
           const row = await readExperiment(readPool, one);
-          if (row) items.push(experimentView(row, new Date(clock.nowMs())));
+          if (row) items.push(experimentView(row, new Date(clock.nowMs()), verdicts));
         }
       }
       if (items.length > 0) await stream.send("experiments", items);
@@ -129,21 +129,23 @@ function look(context: RouteContext, id: number, numbers: readonly number[]) {
   // A plan over the whole queue: most news is of trials that wait for nothing.
   const waits = numbers.some((number) => {
     const trial = live.x.trials.get(number);
-    return trial !== undefined && wantsSlots(trial);
+    const job = context.world.pools.get(live.pool)?.jobs === true;
+    return trial !== undefined && (wantsSlots(trial) || (job && trial.allocation !== null));
   });
   const reasons = waits ? waitReasons(context) : NO_REASONS;
   const nowMs = context.clock.nowMs();
+  const { verdicts } = context;
   return {
     trials: numbers
       .map((number) =>
         liveTrialView(live, number, {
-          ...{ nowMs, reason: reasons.get(`${id}.${number}`) },
+          ...{ nowMs, verdicts, reason: reasons.get(`${id}.${number}`) },
           silence: silenceOf(context.world, live, number),
         }),
       )
       .filter((trial) => trial !== undefined),
     rungs: searchRungs(live.x.spec.search, live.x.search).map((r) => rungView(id, r)),
-    experiment: liveExperimentView(live, nowMs),
+    experiment: liveExperimentView(live, nowMs, verdicts),
   };
 }
 
@@ -163,7 +165,7 @@ async function sendFinal(context: RouteContext, id: number, stream: EventStream)
     if (!last) break;
     await stream.send(
       "trials",
-      trials.map((trial) => trialView(trial)),
+      trials.map((trial) => trialView(trial, context.verdicts)),
     );
     after = { key: last.sort_key, number: last.number };
   }
@@ -172,7 +174,7 @@ async function sendFinal(context: RouteContext, id: number, stream: EventStream)
     "rungs",
     rungs.map((rung) => rungView(id, rung)),
   );
-  const final = experimentView(row, new Date(context.clock.nowMs()));
+  const final = experimentView(row, new Date(context.clock.nowMs()), context.verdicts);
   await stream.send("experiment", final);
   await stream.send("end", final);
 }

@@ -119,6 +119,29 @@ describe("the stream of an experiment", () => {
     assert.equal((await server.call("GET", "/api/v1/experiments/2/stream")).status, 404);
   });
 
+  test("of all of them tells what becomes of one that is over, too", async () => {
+    await using server = await testServer();
+    await submit(server);
+    await server.client.changeExperiment(1, "kill");
+    for (const id of ["1.1.1", "1.2.1"])
+      await server.runner.exited(id, 0, { signalsSent: ["SIGTERM"] });
+    const seen: string[] = [];
+    const next = [
+      () => server.client.updateExperiment(1, { name: "renamed" }),
+      () => server.client.actOnExperiments("archive", [1]),
+    ];
+    await listen(server, "/experiments/stream", {
+      enough: ({ data }) => {
+        for (const { id, name, archived_at: at } of JSON.parse(data) as Experiment[])
+          seen.push(`${id} ${name} ${at === null ? "current" : "archived"}`);
+        const act = next.shift();
+        if (act) void act();
+        return next.length === 0 && seen.length >= 2;
+      },
+    });
+    assert.deepEqual(seen, ["1 renamed current", "1 renamed archived"]);
+  });
+
   test("ends when the server stops, without claiming an end", async () => {
     const server = await testServer();
     await submit(server);

@@ -3,6 +3,7 @@ import * as api from "../../protocol/api.ts";
 import { ContrailError } from "../../protocol/errors.ts";
 import { listTokens } from "../../store/access-store.ts";
 import { stopAsked } from "../own-changes.ts";
+import { poolViews } from "../pools/pool-view.ts";
 import { recordIn } from "../recorded.ts";
 import { runnerView, silenceOf } from "../runner-view.ts";
 import { type App, person } from "./app.ts";
@@ -156,6 +157,15 @@ export function systemRoutes(app: App, context: RouteContext): void {
         }),
       ),
     }),
+  );
+
+  app.get(
+    "/pools",
+    {
+      config: { access: ["read"] },
+      schema: { response: { 200: z.object({ items: z.array(api.pool) }) }, tags },
+    },
+    async () => ({ items: await loop.read((world) => poolViews(world, context)) }),
   );
 
   app.get(

@@ -16,6 +16,7 @@ import type { OrdersReply, SyncReply } from "../../protocol/runner-wire.ts";
 import { Client } from "../../sdk/client.ts";
 import type { Database } from "../../store/schema.ts";
 import { withTestDatabase } from "../../store/test-database.ts";
+import type { ServerPool } from "../pools/server-pool.ts";
 import { startServer } from "../server.ts";
 import type { ConnectionLimits } from "./connections.ts";
 
@@ -64,6 +65,8 @@ export interface TestServer extends AsyncDisposable {
 
 export interface TestServerOptions {
   readonly slots?: number;
+  /** Besides the one whose runner the test plays. */
+  readonly pools?: readonly ServerPool[];
   /** Absent = longer than any test: most play a runner that speaks when the test has something to say. */
   readonly lease?: LeaseLimits;
   /** What the engine says of the runner; absent = that it lives. */
@@ -98,12 +101,18 @@ export async function testServer(options: TestServerOptions = {}): Promise<TestS
       ...{ dataDir, clock, log, port, host: "127.0.0.1", version: "0.0.0", user: "ada" },
       databaseUrl: database.url,
       pageDir: options.pageDir ?? join(dataDir, "no-page"),
-      engine: {
-        ...idleEngine(options.slots ?? 2, (token) => {
-          runnerToken = token;
-        }),
-        ...(options.observe === undefined ? {} : { observe: options.observe }),
-      },
+      pools: [
+        {
+          name: "default",
+          engine: {
+            ...idleEngine(options.slots ?? 2, (token) => {
+              runnerToken = token;
+            }),
+            ...(options.observe === undefined ? {} : { observe: options.observe }),
+          },
+        },
+        ...(options.pools ?? []),
+      ],
       lease: options.lease ?? { silentMs: HOUR_MS, leaseMs: HOUR_MS, lostMs: HOUR_MS },
       onStopWanted: () => undefined,
       ...(options.connectionLimits && { connectionLimits: options.connectionLimits }),

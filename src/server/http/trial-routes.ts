@@ -6,10 +6,11 @@ import type { ExperimentConfig } from "../../protocol/config/config.ts";
 import { ContrailError } from "../../protocol/errors.ts";
 import { findCheckpoint, listCheckpoints } from "../../store/checkpoint-reads.ts";
 import { readExperiment, readTrial, readTrialExtras } from "../../store/experiment-reads.ts";
-import { readLines } from "../../store/log-store.ts";
 import { readBuckets, readPoints, type SeriesFilter } from "../../store/metric-reads.ts";
+import { readContainer, readNodes } from "../../store/record-store.ts";
 import type { TrialRow } from "../../store/schema.ts";
-import { checkpointView, logView, trialDetailView, trialView, unitOf } from "../views.ts";
+import { lastLines } from "../last-lines.ts";
+import { checkpointView, trialDetailView, trialView, unitOf } from "../views.ts";
 import { type App, person } from "./app.ts";
 import { noTrial, notPurged, type RouteContext, slotMeter, trialKey } from "./context.ts";
 import { checkpointCursor, checkpointPlace } from "./cursor.ts";
@@ -20,13 +21,12 @@ import { waitReasons } from "./wait-reasons.ts";
 
 const params = z.object({ id: api.trialIdParam });
 const VERBS = ["activate", "pause", "cancel", "kill"] as const;
-const LAST_LINES = 20;
 const tags = ["trials"];
 /** Also for the training code itself, with its allocation's token, for its own trial. */
 const ownToo = { access: ["read", "own_trial"] } as const;
 
 export function trialRoutes(app: App, context: RouteContext): void {
-  const { readPool, loop } = context;
+  const { readPool, loop, verdicts } = context;
 
   const find = async (id: string): Promise<TrialRow> => {
     const { experiment, number } = trialKey(id);
@@ -41,20 +41,14 @@ export function trialRoutes(app: App, context: RouteContext): void {
     async (request) => {
       const row = await find(request.params.id);
       const extras = await readTrialExtras(readPool, row);
-      const failed = row.state === "error" || row.restarts > 0;
-      const lines = failed
-        ? await readLines(readPool, {
-            experiment: row.experiment_id,
-            trial: row.number,
-            fromEnd: true,
-            limit: LAST_LINES,
-          })
-        : [];
       const reason = waitReasons(context).get(request.params.id);
       return trialDetailView(row, extras, {
+        verdicts,
         ...(reason === undefined ? {} : { reason }),
         meter: slotMeter(context, row.experiment_id),
-        lastLines: lines.map((line) => logView(row.experiment_id, line).text),
+        lastLines: await lastLines(readPool, row, extras.allocations),
+        container: await readContainer(readPool, row.experiment_id, row.number),
+        nodes: await readNodes(readPool, row.experiment_id, row.number),
       });
     },
   );
@@ -80,7 +74,7 @@ export function trialRoutes(app: App, context: RouteContext): void {
               w.apply(turn, live, { type: "user", verb, trial: number, actor });
           },
         });
-        return trialView(await find(id), undefined, slotMeter(context, experiment));
+        return trialView(await find(id), verdicts, undefined, slotMeter(context, experiment));
       },
     );
 

@@ -34,8 +34,8 @@ export function whyRoutes(app: App, context: RouteContext): void {
 }
 
 async function answer(context: RouteContext, kind: api.WhyKind, id: string): Promise<api.Why> {
-  const { readPool, world, clock } = context;
-  const sources = { readPool, world, nowMs: clock.nowMs() };
+  const { readPool, world, nodes, clock } = context;
+  const sources = { readPool, world, nodes, nowMs: clock.nowMs() };
   const parsed = parseId(id);
   switch (kind) {
     case "experiment":

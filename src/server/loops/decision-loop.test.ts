@@ -248,3 +248,25 @@ test("after a failed commit nothing is shown until memory agrees with the databa
   await looked;
   assert.deepEqual(bench.log.slice(-5), ["read tip", "reload 7", "run b", "commit", "look"]);
 });
+
+test("a refusal found in the transaction is its own command's answer, and nobody else's", async () => {
+  const bench = new Bench();
+  bench.outcomes.push(conflict, undefined, conflict);
+  const results = await bench.submit(bench.command("a"), bench.command("b"));
+  assert.deepEqual(answers(results), ["a done", "conflict"]);
+});
+
+test("who looks after a turn that failed need not wait for somebody's next command", async () => {
+  const bench = new Bench();
+  bench.outcomes.push(conflict);
+  assert.deepEqual(answers(await bench.submit(bench.command("a"))), ["conflict"]);
+  assert.equal(await bench.loop.read(() => "seen"), "seen");
+  assert.deepEqual(bench.log.slice(-2), ["read tip", "reload "]);
+});
+
+test("large commands share no turn beyond what is stored in a moment, small ones do", async () => {
+  const bench = new Bench();
+  const large = (name: string, values: number) => ({ ...bench.command(name), values });
+  await bench.submit(large("a", 3_000), large("b", 1_000), large("c", 9_000), bench.command("d"));
+  assert.deepEqual(bench.log, ["run a", "run b", "commit", "run c", "commit", "run d", "commit"]);
+});

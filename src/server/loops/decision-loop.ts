@@ -20,10 +20,14 @@ import { type Ledger, LedgerMoved } from "../ledger.ts";
 import { Turn, type World } from "../world.ts";
 
 const COMMANDS_PER_TURN_MAX = 256;
+/** Of all commands of a turn: as many as it stores in some 30 ms, which is how long the next turn's have to wait. */
+const VALUES_PER_TURN_MAX = 4_000;
 const COMMANDS_WAITING_MAX = 20_000;
 
 export interface Command<T> {
   readonly name: string;
+  /** How many rows of metrics it writes, where it is many. */
+  readonly values?: number;
   /** Applies itself to the world; must throw a ContrailError before it changes anything, or not at all. */
   run(world: World, turn: Turn): T;
 }
@@ -101,6 +105,11 @@ export class DecisionLoop {
     return this.#options.world;
   }
 
+  /** Whether commands wait for the next turn. */
+  get isAwaited(): boolean {
+    return this.#waiting.length > 0;
+  }
+
   /** The end of the chain of changes that is known to be durable: what verification must find. */
   get tip(): ChainTip {
     return this.#tip;
@@ -131,6 +140,8 @@ export class DecisionLoop {
     if (!this.#inTurn && !this.#ahead) return Promise.resolve(look(this.world));
     return new Promise<T>((resolve) => {
       this.#readers.push((world) => resolve(look(world)));
+      // After a turn that failed it may be long until somebody has another command.
+      this.#running ??= this.#run();
     });
   }
 
@@ -150,20 +161,34 @@ export class DecisionLoop {
     // One microtask's patience, so that commands submitted together share a turn.
     await Promise.resolve();
     while (this.#waiting.length > 0) {
-      const batch = this.#waiting.splice(0, COMMANDS_PER_TURN_MAX);
+      const batch = this.#waiting.splice(0, commandsOfTurn(this.#waiting));
       this.#inTurn = true;
       try {
         await this.#recover();
         await this.#turn(batch);
       } catch (error) {
         this.#options.onFailure("a turn of the decision loop", error);
-        if (batch.length > 1 && isRefusedData(error)) await this.#oneByOne(batch);
+        // A refusal found in the transaction is one command's own, and no answer to the others.
+        const isOnes = isRefusedData(error) || error instanceof ContrailError;
+        if (batch.length > 1 && isOnes) await this.#oneByOne(batch);
         else for (const waiting of batch) waiting.reject(commitFailure(error));
       }
       this.#inTurn = false;
       if (!this.#ahead) this.#letReadersLook();
     }
+    if (this.#readers.length > 0) await this.#recoverForReaders();
     this.#running = undefined;
+    if (this.#waiting.length > 0) this.#running = this.#run();
+  }
+
+  /** Where that fails they wait for the next command, or for the next who wants to look. */
+  async #recoverForReaders(): Promise<void> {
+    try {
+      await this.#recover();
+      this.#letReadersLook();
+    } catch (error) {
+      this.#options.onFailure("loading after a turn that failed", error);
+    }
   }
 
   async #oneByOne(batch: readonly Waiting[]): Promise<void> {
@@ -227,8 +252,7 @@ export class DecisionLoop {
       this.#behind ||= error instanceof LedgerMoved;
       throw error;
     }
-    world.ordersDurable = Math.max(world.ordersDurable, turn.ordersVersion);
-    world.runners.durable();
+    world.durable(turn.ordersVersion);
     for (const { waiting, value } of done) waiting.resolve(value);
     this.#tell(turn);
   }
@@ -269,6 +293,18 @@ export class DecisionLoop {
   }
 }
 
+/** @returns how many of those that wait go into one turn */
+function commandsOfTurn(waiting: readonly Waiting[]): number {
+  let values = 0;
+  let count = 0;
+  for (const { command } of waiting) {
+    values += command.values ?? 0;
+    if (count === COMMANDS_PER_TURN_MAX || (count > 0 && values > VALUES_PER_TURN_MAX)) break;
+    count += 1;
+  }
+  return count;
+}
+
 const UNIQUE_VIOLATION = "23505";
 
 /** Did the database refuse the data itself (SQLSTATE classes 22, 23, 42)? Then repeating it is useless. */
@@ -277,7 +313,8 @@ function isRefusedData(error: unknown): boolean {
   return typeof code === "string" && /^(22|23|42)[0-9A-Z]{3}$/.test(code);
 }
 
-function commitFailure(error: unknown): ContrailError {
+/** What callers are told of a write that failed. */
+export function commitFailure(error: unknown): ContrailError {
   if (error instanceof ContrailError) return error;
   const code = (error as { code?: unknown } | null)?.code;
   if (code === "53100" || code === "ENOSPC")

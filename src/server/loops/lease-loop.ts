@@ -25,6 +25,8 @@ export interface LeaseLoopOptions {
   readonly limits: LeaseLimits;
   /** The engine's word on a runner. */
   readonly observe: (runner: string) => Sighting;
+  /** Nothing runs that could speak for it: its silence counts for nothing. */
+  readonly cannotSpeak?: (runner: string) => boolean;
 }
 
 /** Where runners are heard. */
@@ -102,8 +104,8 @@ export class LeaseLoop implements Leases {
   }
 
   async #lookAt(runner: LiveRunner, ms: number): Promise<void> {
-    const { loop, clock, limits, observe } = this.#options;
-    runner.hearing = stillUnheard(runner.hearing, ms);
+    const { loop, clock, limits, observe, cannotSpeak } = this.#options;
+    runner.hearing = stillUnheard(runner.hearing, cannotSpeak?.(runner.id) ? 0 : ms);
     const asked = needsSighting(runner.lease, runner.hearing, limits);
     const sighting = asked ? observe(runner.id) : null;
     if (sighting?.state === "alive") runner.aliveAtMs = clock.nowMs();

@@ -16,7 +16,7 @@ import { ContrailError } from "../../protocol/errors.ts";
 import { storable } from "../../store/storable.ts";
 import type { LiveExperiment } from "../live-experiment.ts";
 import type { Turn, World } from "../world.ts";
-import type { Marks } from "./state.ts";
+import { type Marks, unmarked } from "./state.ts";
 
 export interface Doomed extends CheckpointFacts {
   readonly trialId: number;
@@ -50,10 +50,13 @@ export function deleteCheckpoints<C extends Doomed>(
   const live = world.experiments.get(experiment);
   const pinned = world.retention.pinned(experiment);
   const at = new Date(turn.nowMs);
+  // Of experiments that were made since the verdict.
+  const starts = new Set([...world.experiments.values()].map(({ x }) => x.core.start?.tree));
   return why.doomed.filter((checkpoint) => {
     const { trial, trialId, run, step, tree } = checkpoint;
     const facts = live && liveTrialFacts(live, trial);
-    if (pinned.has(tree) || neededBy(facts, checkpoint).length > 0) return false;
+    if (starts.has(tree) || pinned.has(tree) || neededBy(facts, checkpoint).length > 0)
+      return false;
     const text = deletionText(checkpoint, why.policy);
     turn.batch.deleteCheckpoint({
       ...{ trial_id: trialId, run, step, tree },
@@ -132,6 +135,10 @@ export function markExperiment(
     );
   const before = world.retention.marks(id);
   if (before.purged_at !== null) throw purged(before);
+  if (before.deleted_by === IMPORT)
+    throw new ContrailError("conflict", `experiment ${id} is still being imported`, {
+      hint: "Wait until `contrail import` is done.",
+    });
   const at = new Date(turn.nowMs);
   const pins = world.retention.pinned(id).size;
   if (act === "delete" && before.deleted_at === null && pins > 0)
@@ -143,12 +150,32 @@ export function markExperiment(
   const after = marked(before, act, { at, actor });
   if (after === before) return false;
   write(world, turn, after);
+  // Its own stream has ended; those who watch all of them are told.
+  turn.shown.set(id, new Set());
   turn.batch.change({
     ...{ at, actor: storable(actor), experimentId: id, subject: `experiment ${id}` },
     what: PAST[act],
     cause: causeOf(act, storable(actor), at),
   });
   return true;
+}
+
+/** Who hides an experiment while its rows are written; no person can be called so. */
+const IMPORT = "an import that is under way";
+
+/** What is being imported is in no list before it is whole. */
+export function hideImport(world: World, turn: Turn, id: number): void {
+  const hidden = { deleted_at: new Date(turn.nowMs), deleted_by: IMPORT };
+  write(world, turn, { ...unmarked(id), ...hidden });
+}
+
+export function showImport(world: World, turn: Turn, id: number): void {
+  write(world, turn, unmarked(id));
+}
+
+/** It did not come to an end: what there is of it goes as if it had been deleted long ago. */
+export function dropImport(world: World, turn: Turn, id: number): void {
+  write(world, turn, { ...world.retention.marks(id), purged_at: new Date(turn.nowMs) });
 }
 
 const PAST: Readonly<Record<ExperimentAct, string>> = {

@@ -12,9 +12,14 @@ let runnerToken = "";
 const server = await startServer({
   ...{ dataDir, databaseUrl, clock: realClock, host: "127.0.0.1", port: 0 },
   ...{ version: "0.0.0", user: "ada", log: pino({ level: "error" }, pino.destination(2)) },
-  engine: idleEngine(2, (token) => {
-    runnerToken = token;
-  }),
+  pools: [
+    {
+      name: "default",
+      engine: idleEngine(2, (token) => {
+        runnerToken = token;
+      }),
+    },
+  ],
   onStopWanted: () => undefined,
 });
 const { url, oneTimeToken } = server;

@@ -11,7 +11,7 @@ import { parseId } from "../../base/ids.ts";
 import type { SyncRequest, TreeEntry } from "../../protocol/runner-wire.ts";
 import type { BlobGate, Held } from "../../store/blob-gate.ts";
 import type { BlobStore } from "../../store/blobs.ts";
-import { canonicalTree } from "../../store/snapshot.ts";
+import { blobsOf, canonicalTree } from "../../store/snapshot.ts";
 import type { LeaseHolder, TreeRegister } from "../../store/tree-store.ts";
 import type { Caller } from "../access.ts";
 import { findLive, type TreeName } from "../sync.ts";
@@ -84,7 +84,9 @@ export async function holdFiles(
   context: Pick<UploadContext, "blobs" | "gate">,
   entries: readonly TreeEntry[],
 ): Promise<{ readonly held: Held; readonly missing: ReadonlySet<string> }> {
-  const held = await context.gate.hold(entries.map((entry) => entry.hash));
+  const held = await context.gate.hold(
+    entries.flatMap((entry) => blobsOf(entry).map(({ hash }) => hash)),
+  );
   try {
     return { held, missing: new Set(await context.blobs.missing(held.names)) };
   } catch (error) {
@@ -94,17 +96,24 @@ export async function holdFiles(
 }
 
 /** Stores and registers the list of files. @param held its files, all of which are stored; given back with it */
-export async function keepSnapshot(
+export const keepSnapshot = (
   context: UploadContext,
   entries: readonly TreeEntry[],
   held: Held,
+): Promise<KeptSnapshot> => keepBytes(context, canonicalTree(entries), entries, held);
+
+/** Stores and registers a list. @param entries what has to be stored for as long as the list is */
+export async function keepBytes(
+  context: UploadContext,
+  { bytes, hash }: { readonly bytes: Uint8Array; readonly hash: string },
+  entries: readonly TreeEntry[],
+  held?: Held,
 ): Promise<KeptSnapshot> {
   const { gate, blobs, trees, clock } = context;
-  const { bytes, hash } = canonicalTree(entries);
   const own = await gate.hold([hash]);
   const release = (): void => {
     own[Symbol.dispose]();
-    held[Symbol.dispose]();
+    held?.[Symbol.dispose]();
   };
   try {
     await blobs.put(bytes, { expected: hash });

@@ -1,5 +1,6 @@
 /** What retention says of one experiment, from what is stored: the same for a dry run, and for the deletion itself. */
 import {
+  type HoldReason,
   planRetention,
   type RetentionPolicy,
   type Verdict,
@@ -33,9 +34,11 @@ export async function verdictsOn(
   // Checkpoints before trials: what a trial stands at by then can only be later than what is judged here.
   const checkpoints = await store.checkpoints(experiment.id, searcher.metric);
   const trials = await store.trials(experiment.id);
+  const holds = new Map<string, HoldReason[]>([...pinned].map((tree) => [tree, ["pinned"]]));
+  for (const { tree, reason } of await store.held(experiment.id))
+    holds.set(tree, [...(holds.get(tree) ?? []), reason]);
   const verdicts = planRetention({
-    ...{ policy, checkpoints, trials, smallerIsBetter: searcher.smaller_is_better },
-    holds: new Map([...pinned].map((tree) => [tree, ["pinned" as const]])),
+    ...{ policy, checkpoints, trials, smallerIsBetter: searcher.smaller_is_better, holds },
   });
   return { policy, verdicts };
 }

@@ -1,9 +1,12 @@
 /** Why an experiment is in its state, and why its searcher is the one it is. Pure. */
+
 import { toWire } from "../../base/json.ts";
+import { plural } from "../../base/plural.ts";
 import type { Why, WhyReason } from "../../protocol/api.ts";
 import { codeOf } from "./codes.ts";
 import type { ChangeFact, ExperimentFacts } from "./facts.ts";
-import { moment, plural, reasonOf, sentence, shown, waitReason } from "./sentences.ts";
+import { moment, reasonOf, sentence, shown, waitReason } from "./sentences.ts";
+import { isCopy } from "./trial-history.ts";
 
 const WAITS_SHOWN = 3;
 
@@ -69,7 +72,7 @@ function stateReason(f: ExperimentFacts): WhyReason {
       const change = last("paused");
       if (change)
         return reasonOf(
-          "paused_by_user",
+          change.actor === "idle" ? "paused_idle" : "paused_by_user",
           `Experiment ${f.id} is paused: ${since(change, f.reason)}`,
           {
             changes: [change],
@@ -163,9 +166,17 @@ function history(f: ExperimentFacts, now: WhyReason): WhyReason[] {
     .slice(-8)
     .map((change) =>
       reasonOf(
-        change.what === "created" ? "created" : change.what === "active" ? "activated" : "paused",
+        isCopy(change)
+          ? "copied"
+          : change.what === "created"
+            ? "created"
+            : change.what === "active"
+              ? "activated"
+              : "paused",
         change.what === "created"
-          ? `Submitted by ${change.actor} at ${moment(change.at)}.`
+          ? isCopy(change)
+            ? `Experiment ${f.id} is ${change.cause}, submitted by ${change.actor} at ${moment(change.at)}.`
+            : `Submitted by ${change.actor} at ${moment(change.at)}.`
           : sentence(
               `${change.cause} at ${moment(change.at)}`.replace(/^./, (c) => c.toUpperCase()),
             ),

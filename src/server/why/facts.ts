@@ -36,6 +36,8 @@ export interface AllocationFact {
   readonly signal: string | null;
   readonly signalsSent: readonly string[];
   readonly outOfMemory: string | null;
+  /** How long it had said nothing when its runner ended it for that; null = not for that. */
+  readonly silentMs: number | null;
   readonly reason: string;
   readonly createdAt: string;
   readonly endedAt: string | null;
@@ -84,6 +86,8 @@ export interface SearchFacts {
 
 export interface TrialFacts extends SearchFacts {
   readonly id: string;
+  /** What the engine says of a job that was given slots and has not started; null = nothing. */
+  readonly engine: string | null;
   readonly experiment: number;
   readonly state: string;
   readonly endReason: string | null;
@@ -107,6 +111,14 @@ export interface TrialFacts extends SearchFacts {
   readonly draining: boolean;
   readonly rung: RungFact | null;
   readonly lastLines: readonly string[];
+  /** What its latest run was in; null = no container, as far as is known. */
+  readonly container: {
+    readonly run: number;
+    readonly image: string;
+    readonly digest: string;
+  } | null;
+  /** Of its latest run that was on several; null = there was none. */
+  readonly nodes: { readonly run: number; readonly names: readonly string[] } | null;
   readonly nowMs: number;
 }
 

@@ -48,6 +48,15 @@ describe("an experiment", () => {
     assert.match(reasons[2]?.text ?? "", /^Trial 3\.5 waits for slots/);
   });
 
+  test("a replay says of what, and a fork what was changed", () => {
+    const copied = [change(1, "ada", "created", "a replay of trial 2.7"), ...begun.slice(1)];
+    const { reasons } = answerExperiment(experiment({ changes: copied }));
+    assert.equal(
+      reasons.find(({ code }) => code === "copied")?.text,
+      "Experiment 3 is a replay of trial 2.7, submitted by ada at 2026-11-23 11:59:01 UTC.",
+    );
+  });
+
   test("over: by the search, by a budget, by a person", () => {
     const ended = (state: string, actor: string, cause: string) =>
       first({

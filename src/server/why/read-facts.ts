@@ -16,9 +16,11 @@ import {
   readTrial,
   readTrialExtras,
 } from "../../store/experiment-reads.ts";
-import { readLines } from "../../store/log-store.ts";
+import { readContainer, readNodes } from "../../store/record-store.ts";
 import type { AllocationRow, TrialRow } from "../../store/schema.ts";
-import { logView, unitOf } from "../views.ts";
+import { lastLines } from "../last-lines.ts";
+import type { Nodes } from "../pools/nodes.ts";
+import { unitOf } from "../views.ts";
 import type { World } from "../world.ts";
 import type {
   AllocationFact,
@@ -34,17 +36,17 @@ import type {
 } from "./facts.ts";
 
 const CHANGES_MAX = 500;
-const LAST_LINES = 20;
 const FAILED_SHOWN = 3;
 
 export interface Sources {
   readonly readPool: pg.Pool;
   readonly world: World;
+  readonly nodes: Pick<Nodes, "why">;
   readonly nowMs: number;
 }
 
 export async function readTrialFacts(
-  { readPool, world, nowMs }: Sources,
+  { readPool, world, nodes, nowMs }: Sources,
   key: { readonly experiment: number; readonly number: number },
 ): Promise<TrialFacts | undefined> {
   const id = `${key.experiment}.${key.number}`;
@@ -53,21 +55,16 @@ export async function readTrialFacts(
   if (!trial || !experiment) return undefined;
   const changes = (subject: string) =>
     decidingChanges(readPool, { experiment: key.experiment, subject, limit: CHANGES_MAX });
-  const [own, parents, extras, lines] = await Promise.all([
+  const [own, parents, extras] = await Promise.all([
     changes(`trial ${id}`),
     changes(`experiment ${key.experiment}`),
     readTrialExtras(readPool, trial),
-    trial.state === "error" || trial.restarts > 0
-      ? readLines(readPool, {
-          ...{ experiment: key.experiment, trial: key.number },
-          ...{ fromEnd: true, limit: LAST_LINES },
-        })
-      : [],
   ]);
   const waits = waitsOf(world, nowMs);
   return {
     ...searchFacts(experiment),
     id,
+    engine: engineWords(world, nodes, key),
     experiment: key.experiment,
     state: trial.state,
     endReason: trial.end_reason,
@@ -93,9 +90,17 @@ export async function readTrialFacts(
     ),
     draining: world.draining,
     rung: rungNow(world, trial),
-    lastLines: lines.map((line) => logView(key.experiment, line).text),
+    lastLines: await lastLines(readPool, trial, extras.allocations),
+    container: (await readContainer(readPool, key.experiment, key.number)) ?? null,
+    nodes: latestOf(await readNodes(readPool, key.experiment, key.number)),
     nowMs,
   };
+}
+
+function latestOf(runs: ReadonlyMap<number, readonly string[]>): TrialFacts["nodes"] {
+  const run = Math.max(0, ...runs.keys());
+  const names = runs.get(run);
+  return names === undefined ? null : { run, names };
 }
 
 export async function readExperimentFacts(
@@ -171,10 +176,19 @@ export async function readSlotFacts(
       : null,
     withheld: runnerFact(world, slot.runner),
     leaving: leaves ? (live?.allocations.get(trial)?.ordersReason ?? "it was told to go") : null,
-    waits: waitsOf(world, nowMs),
+    waits: waitsOf(world, nowMs).filter(({ pool }) => pool === slot.pool),
     draining: world.draining,
     nowMs,
   };
+}
+
+function engineWords(
+  world: World,
+  nodes: Sources["nodes"],
+  key: { readonly experiment: number; readonly number: number },
+): string | null {
+  const allocation = world.experiments.get(key.experiment)?.allocations.get(key.number);
+  return allocation?.startedAtMs === null ? nodes.why(allocation.runner) : null;
 }
 
 const configOf = (row: ExperimentSummaryRow): ExperimentConfig =>
@@ -201,6 +215,7 @@ function allocationFact(row: AllocationRow): AllocationFact {
   const detail = (row.exit_detail ?? {}) as {
     signals_sent?: readonly string[];
     out_of_memory?: string | null;
+    silent_ms?: number;
   };
   return {
     run: row.run,
@@ -216,6 +231,7 @@ function allocationFact(row: AllocationRow): AllocationFact {
     signal: row.signal,
     signalsSent: detail.signals_sent ?? [],
     outOfMemory: detail.out_of_memory ?? null,
+    silentMs: detail.silent_ms ?? null,
     reason: row.reason,
     createdAt: row.created_at.toISOString(),
     endedAt: row.ended_at?.toISOString() ?? null,
@@ -236,12 +252,14 @@ function runnerFact(world: World, id: string | undefined): RunnerFact | null {
 }
 
 /** Everything that waits, in the order of the queue. */
-function waitsOf(world: World, nowMs: number): { trial: string; wait: WaitFact }[] {
-  const { waits } = world.plan(nowMs);
-  return waits.map(({ task, reason }, i) => ({
-    trial: task.id,
-    wait: { reason, position: i + 1, waiting: waits.length, needs: task.slots },
-  }));
+function waitsOf(world: World, nowMs: number): { trial: string; pool: string; wait: WaitFact }[] {
+  return world.waits(nowMs).flatMap(({ pool, waits }) =>
+    waits.map(({ task, reason }, i) => ({
+      trial: task.id,
+      pool,
+      wait: { reason, position: i + 1, waiting: waits.length, needs: task.slots },
+    })),
+  );
 }
 
 function holdersOf(world: World): HolderFact[] {

@@ -1,5 +1,7 @@
 /** Reasons and the words that all answers share. Pure. */
+
 import { type Json, toWire } from "../../base/json.ts";
+import { plural } from "../../base/plural.ts";
 import { describeWait, withheldWords } from "../../core/schedule/plan.ts";
 import type { Standing } from "../../core/search/search.ts";
 import type { WhyReason } from "../../protocol/api.ts";
@@ -32,9 +34,6 @@ export const shown = (value: number): string =>
   Number.isInteger(value) || !Number.isFinite(value)
     ? String(value)
     : String(+value.toPrecision(6));
-
-export const plural = (value: number, one: string, many = `${one}s`): string =>
-  `${value} ${value === 1 ? one : many}`;
 
 /** "0.4 s", "41 s", "3 min 20 s", "2 h 5 min" */
 export function lasting(fromMs: number, toMs: number): string {

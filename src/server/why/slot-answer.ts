@@ -1,16 +1,9 @@
 /** Why a slot is held, or free; and why an allocation was granted and ended. Pure. */
+import { plural } from "../../base/plural.ts";
 import type { Why, WhyReason } from "../../protocol/api.ts";
 import { codeOf } from "./codes.ts";
 import type { AllocationFact, ChangeFact, RunnerFact, SlotFacts, TrialFacts } from "./facts.ts";
-import {
-  lasting,
-  moment,
-  plural,
-  reasonOf,
-  sentence,
-  targetWords,
-  waitReason,
-} from "./sentences.ts";
+import { lasting, moment, reasonOf, sentence, targetWords, waitReason } from "./sentences.ts";
 import { answerTrial, endWords, heardWords } from "./trial-answer.ts";
 
 export function answerSlot(f: SlotFacts): Why {
@@ -132,6 +125,7 @@ function end(f: TrialFacts, id: string, a: AllocationFact): WhyReason {
         signal: a.signal,
         signals_sent: [...a.signalsSent],
         out_of_memory: a.outOfMemory,
+        silent_ms: a.silentMs,
       },
     },
   );

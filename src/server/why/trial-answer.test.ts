@@ -21,11 +21,19 @@ const standing: Standing = {
 const allocation = (run: number, more: Partial<AllocationFact> = {}): AllocationFact => ({
   ...{ run, slots: ["cpu:0"], state: "ended", startStep: 0, restored: false, yield: null },
   ...{ kill: false, ordersReason: "free", end: "finished", exitCode: 0, signal: null },
-  ...{ signalsSent: [], outOfMemory: null, reason: "over", createdAt: at(2), endedAt: at(9) },
+  ...{
+    signalsSent: [],
+    outOfMemory: null,
+    silentMs: null,
+    reason: "over",
+    createdAt: at(2),
+    endedAt: at(9),
+  },
   ...more,
 });
 const facts = (more: Partial<TrialFacts>): TrialFacts => ({
   ...{ id: "3.7", experiment: 3, state: "queued", endReason: null, reason: "as stored" },
+  engine: null,
   ...{ step: 3, target: 9, restarts: 0, maxRestarts: 5, checkpointStep: 3 },
   ...{ unit: "epochs", metric: "accuracy", smallerIsBetter: false },
   ...{
@@ -35,7 +43,7 @@ const facts = (more: Partial<TrialFacts>): TrialFacts => ({
     silent: null,
     draining: false,
   },
-  ...{ rung: null, lastLines: [], nowMs: NOW },
+  ...{ rung: null, lastLines: [], container: null, nodes: null, nowMs: NOW },
   ...{ changes: [], experimentChanges: [], decisions: [], allocations: [] },
   ...more,
 });
@@ -199,6 +207,29 @@ describe("the first reason explains the state", () => {
     assert.match(
       first({ state: "paused", experimentChanges: later }).text,
       /experiment 3 was paused by cyd/,
+    );
+  });
+
+  test("what it was made from stands first, and what came of running it again last", () => {
+    const { reasons } = answerTrial(
+      facts({
+        experimentChanges: [change(0, "bob", "created", "forked from trial 2.7 with lr changed")],
+        changes: [
+          change(3, "search", "create", "x"),
+          change(9, "contrail", "verdict: identical", "2 checkpoints, bit for bit (by replay 5)"),
+        ],
+      }),
+    );
+    const texts = reasons.map(({ code, text }) => `${code}: ${text}`);
+    assert.ok(
+      texts.includes(
+        "copied: Its experiment is forked from trial 2.7 with lr changed, submitted by bob.",
+      ),
+    );
+    assert.ok(
+      texts.includes(
+        "judged: Run again from its record: identical, 2 checkpoints, bit for bit (by replay 5).",
+      ),
     );
   });
 

@@ -6,10 +6,11 @@
  * moment, explains the state and comes first. Nothing is concluded that no row says. Alternative refused: one
  * "reason" text on the trial, which shows the last cause and forgets who, when, and what came before.
  */
+import { plural } from "../../base/plural.ts";
 import type { Why, WhyReason } from "../../protocol/api.ts";
 import { codeOf, type WhyCode } from "./codes.ts";
 import type { AllocationFact, ChangeFact, RunnerFact, TrialFacts } from "./facts.ts";
-import { moment, plural, reasonOf, sentence, waitReason } from "./sentences.ts";
+import { moment, reasonOf, sentence, waitReason } from "./sentences.ts";
 import { historyOf } from "./trial-history.ts";
 
 /** So many steps of its history are told; the log has all of them. */
@@ -24,10 +25,34 @@ export function answerTrial(f: TrialFacts): Why {
     kind: "trial",
     id: f.id,
     state: f.state,
-    reasons: [now, ...(f.silent ? [silence(f, f.silent)] : []), ...shortened(before)],
+    reasons: [
+      now,
+      ...(f.silent ? [silence(f, f.silent)] : []),
+      ...shortened(before),
+      ...(f.container ? [ranIn(f, f.container)] : []),
+      ...(f.nodes ? [ranOn(f, f.nodes)] : []),
+    ],
     last_lines: [...f.lastLines],
   };
 }
+
+/** Two runs of one name may be in two images, so what it stood for is told. */
+const ranIn = (
+  f: TrialFacts,
+  { run, image, digest }: NonNullable<TrialFacts["container"]>,
+): WhyReason =>
+  reasonOf(
+    "ran_in_image",
+    `Allocation ${f.id}.${run} is in a container of the image ${image}, which was ${digest} then.`,
+    { actor: "contrail", figures: { image, digest } },
+  );
+
+const ranOn = (f: TrialFacts, { run, names }: NonNullable<TrialFacts["nodes"]>): WhyReason =>
+  reasonOf(
+    "ran_on_nodes",
+    `Allocation ${f.id}.${run} is on ${plural(names.length, "node")}: ${names.join(", ")}. Rank 0 is on the first.`,
+    { actor: "contrail", figures: { nodes: names.length } },
+  );
 
 /** Beside its state and no part of it: nobody knows more than that nothing was heard. */
 function silence(f: TrialFacts, runner: RunnerFact): WhyReason {
@@ -79,6 +104,12 @@ function stateReason(f: TrialFacts, history: readonly WhyReason[]): WhyReason {
       return queued(f);
     case "starting":
     case "running":
+      if (f.engine !== null)
+        return reasonOf(
+          "waits_in_engine",
+          `Trial ${f.id} has its slots, and has not started: ${sentence(f.engine)}`,
+          { actor: "contrail", figures: { run: f.allocations.at(-1)?.run ?? null } },
+        );
       return waitsInOrder(history) ?? latest("placed") ?? plain();
     case "pausing":
       return leaving(f);
@@ -163,6 +194,12 @@ function paused(f: TrialFacts): WhyReason {
       { changes: [created] },
     );
   }
+  if (last.actor === "idle")
+    return reasonOf(
+      "paused_idle",
+      `Trial ${f.id} is paused since ${moment(last.at)}: ${last.cause}. It goes on when its task is activated.`,
+      { changes: [last] },
+    );
   return reasonOf(
     "experiment_paused",
     `Trial ${f.id} is paused because its experiment ${f.experiment} was paused by ${last.actor} at ${moment(last.at)}.`,
@@ -290,6 +327,7 @@ function failed(f: TrialFacts): WhyReason | undefined {
         exit_code: last.exitCode,
         signal: last.signal,
         out_of_memory: last.outOfMemory,
+        silent_ms: last.silentMs,
         step: f.step,
         restarts: f.restarts,
         max_restarts: f.maxRestarts,

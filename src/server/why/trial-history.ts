@@ -18,6 +18,13 @@ export function historyOf(f: TrialFacts): WhyReason[] {
   const decisions = [...f.decisions];
   const reasons: WhyReason[] = [];
   const ofExperiment = new Set(experimentPauses(f));
+  const copied = f.experimentChanges.find(isCopy);
+  if (copied)
+    reasons.push(
+      reasonOf("copied", `Its experiment is ${copied.cause}, submitted by ${copied.actor}.`, {
+        changes: [copied],
+      }),
+    );
   for (const change of [...f.changes, ...ofExperiment].toSorted((a, b) => a.seq - b.seq)) {
     if (ofExperiment.has(change)) {
       reasons.push(experimentReason(change));
@@ -30,10 +37,18 @@ export function historyOf(f: TrialFacts): WhyReason[] {
   return reasons;
 }
 
+/** The beginning of an experiment that was made from another run: its cause says from which. */
+export const isCopy = ({ what, cause }: ChangeFact): boolean =>
+  what === "created" && cause !== "submitted";
+
+const isVerdict = ({ what }: ChangeFact): boolean => what.startsWith("verdict: ");
+
 /** Pauses of the whole experiment in the trial's life, and their ends: why it left slots that nobody took from it. */
 function experimentPauses(f: TrialFacts): ChangeFact[] {
   const from = f.changes[0]?.seq ?? Number.POSITIVE_INFINITY;
-  const to = f.endReason === null ? Number.POSITIVE_INFINITY : (f.changes.at(-1)?.seq ?? 0);
+  // A verdict may come long after its end.
+  const last = f.changes.findLast((change) => !isVerdict(change));
+  const to = f.endReason === null ? Number.POSITIVE_INFINITY : (last?.seq ?? 0);
   const turns = f.experimentChanges.filter(({ what }) => what === "paused" || what === "active");
   return turns.filter(
     ({ what, seq }, i) =>
@@ -41,14 +56,14 @@ function experimentPauses(f: TrialFacts): ChangeFact[] {
   );
 }
 
-const experimentReason = (change: ChangeFact): WhyReason =>
-  change.what === "paused"
-    ? reasonOf("experiment_paused", `Its experiment was paused by ${change.actor}.`, {
-        changes: [change],
-      })
-    : reasonOf("activated", `Its experiment was activated by ${change.actor}.`, {
-        changes: [change],
-      });
+function experimentReason(change: ChangeFact): WhyReason {
+  const { what, actor, cause } = change;
+  const from = { changes: [change] };
+  if (what !== "paused")
+    return reasonOf("activated", `Its experiment was activated by ${actor}.`, from);
+  if (actor === "idle") return reasonOf("paused_idle", `Paused: ${sentence(cause)}`, from);
+  return reasonOf("experiment_paused", `Its experiment was paused by ${actor}.`, from);
+}
 
 /** Each event of the search stands in the log and, with its figures, among the decisions, in one order. */
 function takeDecision(decisions: DecisionFact[], change: ChangeFact): DecisionFact | undefined {
@@ -132,6 +147,14 @@ const numberOf = (trial: string): number => Number(trial.split(".")[1]);
 function changeReason(f: TrialFacts, change: ChangeFact): WhyReason | undefined {
   const { what, actor, cause } = change;
   if (what.startsWith("granted ")) return placed(f, change);
+  if (isVerdict(change))
+    return reasonOf(
+      "judged",
+      `Run again from its record: ${what.slice("verdict: ".length)}, ${sentence(cause)}`,
+      {
+        changes: [change],
+      },
+    );
   switch (what) {
     case "restarting":
       return reasonOf("retried", `Retried: ${sentence(cause)}`, { changes: [change] });

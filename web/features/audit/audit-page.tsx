@@ -2,8 +2,10 @@
 import { TextInput } from "@mantine/core";
 import { useDebouncedCallback } from "@mantine/hooks";
 import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
+import { Link } from "@tanstack/react-router";
 import { useCallback, useEffect, useMemo, useState } from "react";
 import { moment } from "../../../src/cli/figures.ts";
+import { inert } from "../../../src/cli/inert.ts";
 import type { AuditChange } from "../../../src/protocol/api.ts";
 import type { AuditQuery } from "../../../src/sdk/client.ts";
 import { client } from "../../live/client.ts";
@@ -198,17 +200,35 @@ const columnsWith = (open: (seq: number) => void): readonly Column<AuditChange>[
     { id: "actor", head: "actor", width: "92px", cell: ({ actor }) => <Inert>{actor}</Inert> },
     {
       ...{ id: "subject", head: "thing", width: "minmax(112px, 1fr)" },
-      cell: ({ subject }) => <Inert>{subject}</Inert>,
+      cell: ({ subject }) => <Subject subject={subject} />,
     },
     {
       ...{ id: "what", head: "what", width: "minmax(120px, 1fr)" },
-      cell: ({ what }) => <Inert>{what}</Inert>,
+      cell: ({ what }) => <Cut text={what} />,
     },
     {
       ...{ id: "cause", head: "why", width: "minmax(160px, 3fr)" },
-      cell: ({ cause }) => <Inert>{cause}</Inert>,
+      cell: ({ cause }) => <Cut text={cause} />,
     },
   ] as readonly Column<AuditChange>[];
+
+/** Whole in its title, where the column is too narrow for it. */
+const Cut = ({ text }: { readonly text: string }) => (
+  <span title={inert(text)}>
+    <Inert>{text}</Inert>
+  </span>
+);
+
+/** Leads to what was changed, where that has a page. */
+function Subject({ subject }: { readonly subject: string }) {
+  const [, kind, id] = /^(experiment|trial) (\d+(?:\.\d+)?)$/.exec(subject) ?? [];
+  if (id === undefined) return <Cut text={subject} />;
+  return (
+    <Link to={`/${kind}s/${id}` as string} className="row-link">
+      {subject}
+    </Link>
+  );
+}
 
 /** One change whole, read by its number, so that its address can be sent to somebody. */
 function Event({ seq, onClose }: { readonly seq: number; readonly onClose: () => void }) {
@@ -235,7 +255,7 @@ function Event({ seq, onClose }: { readonly seq: number; readonly onClose: () =>
           rows={[
             ["when", moment(event.at)],
             ["actor", <Inert key="actor">{event.actor}</Inert>],
-            ["thing", <Inert key="thing">{event.subject}</Inert>],
+            ["thing", <Subject key="thing" subject={event.subject} />],
             ["what", <Inert key="what">{event.what}</Inert>],
             ["why", <Inert key="why">{event.cause}</Inert>],
             [

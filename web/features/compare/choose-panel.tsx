@@ -6,6 +6,7 @@ import { inert } from "../../../src/cli/inert.ts";
 import type { Trial } from "../../../src/protocol/api.ts";
 import type { PanelProps } from "../../app/page.ts";
 import { CommandLine } from "../../parts/command-line.tsx";
+import { constantNames, withoutNames } from "../../parts/constant-names.ts";
 import { type Column, DataTable } from "../../parts/data-table.tsx";
 import { StateBadge } from "../../parts/state-badge.tsx";
 import { Empty } from "../../parts/states.tsx";
@@ -27,14 +28,15 @@ export default function ChoosePanel({ live: { experiment, trials } }: PanelProps
   const [{ chosen, sorting }, change] = useViewState(readView);
   const rows = useMemo(() => [...trials.values()], [trials]);
   const { searcher } = experiment;
-  const key = chosen.join(",");
-  // biome-ignore lint/correctness/useExhaustiveDependencies: the key is the choice
+  const constant = useMemo(() => constantNames(rows), [rows]);
+  const key = `${chosen.join(",")} ${constant.join("\n")}`;
+  // biome-ignore lint/correctness/useExhaustiveDependencies: the key is the choice, and what is left out
   const columns = useMemo(() => {
     const toggle = (id: string): void => {
       const next = chosen.includes(id) ? chosen.filter((one) => one !== id) : [...chosen, id];
       change({ chosen: next.length === 0 ? undefined : next.join(",") });
     };
-    return columnsOf(chosen, toggle, searcher);
+    return columnsOf(chosen, toggle, searcher, constant);
   }, [key, change, searcher.metric, searcher.smaller_is_better]);
   if (rows.length === 0) return <Empty title="No trials yet" />;
   return (
@@ -64,6 +66,7 @@ function columnsOf(
   chosen: readonly string[],
   toggle: (id: string) => void,
   searcher: { readonly metric: string; readonly smaller_is_better: boolean },
+  constant: readonly string[],
 ): readonly Column<Trial>[] {
   const sign = searcher.smaller_is_better ? 1 : -1;
   return [
@@ -111,7 +114,7 @@ function columnsOf(
         const line = hyperparametersLine(hyperparameters);
         return (
           <span className="mono" title={inert(line)}>
-            <Inert>{line}</Inert>
+            <Inert>{hyperparametersLine(withoutNames(hyperparameters, constant))}</Inert>
           </span>
         );
       },

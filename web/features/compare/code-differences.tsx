@@ -2,6 +2,13 @@
 import { Select } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { useMemo } from "react";
+import {
+  type FileDifference,
+  fileDifferences,
+  fileWord,
+  firstDiffering,
+} from "../../../src/analysis/file-differences.ts";
+import { type DiffLine, diffLines, hunksOf } from "../../../src/analysis/line-diff.ts";
 import { bytes, count, plural } from "../../../src/cli/figures.ts";
 import { inert } from "../../../src/cli/inert.ts";
 import type { TreeEntry } from "../../../src/protocol/runner-wire.ts";
@@ -10,8 +17,6 @@ import { type Column, DataTable } from "../../parts/data-table.tsx";
 import { Empty, Failed, Loading } from "../../parts/states.tsx";
 import { Inert } from "../../parts/text.tsx";
 import { type RawView, useViewState } from "../../parts/view-state.ts";
-import { type FileDifference, fileDifferences, fileWord } from "./differences.ts";
-import { type DiffLine, diffLines, hunksOf } from "./line-diff.ts";
 import { type Compared, useTrees } from "./use-compared.ts";
 
 /** Of each of two files; beyond, only that they differ is told. */
@@ -60,9 +65,7 @@ function Files({
   const columns = fileColumns(ids, (path) => change({ file: path }, { push: true }));
   const chosen = rows.find(({ path }) => path === file) ?? rows[0];
   // One that differs from the first, unless another one is asked for.
-  const differing = chosen?.entries.findIndex(
-    (entry, i) => i > 0 && fileWord(chosen.entries[0], entry) !== "same",
-  );
+  const differing = chosen && firstDiffering(chosen);
   const asked = ids.indexOf(against ?? "");
   const other = asked > 0 ? asked : Math.max(1, differing ?? 1);
   return (

@@ -10,6 +10,7 @@ import { CodeDifferences } from "./code-differences.tsx";
 import "./compare.css";
 import { ComparedCurves } from "./compared-curves.tsx";
 import { trialsOf } from "./differences.ts";
+import { RecordDifferences } from "./record-differences.tsx";
 import { DifferenceTables, Results } from "./tables.tsx";
 import { useCompared } from "./use-compared.ts";
 
@@ -61,6 +62,7 @@ export default function ComparePage() {
           <Results compared={compared} />
           <ComparedCurves compared={compared} />
           <DifferenceTables compared={compared} />
+          <RecordDifferences compared={compared} />
           <CodeDifferences compared={compared} />
         </div>
       )}

@@ -1,8 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import type { TreeEntry } from "../../../src/protocol/runner-wire.ts";
-import { differences, fileDifferences, fileWord, trialsOf } from "./differences.ts";
+import { differences, trialsOf } from "./differences.ts";
 
 test("only paths that differ, in order, with undefined where there is none", () => {
   const { rows, same } = differences([
@@ -26,26 +25,6 @@ test("a thing differs from itself in nothing, and an empty one from nothing", ()
   );
   assert.deepEqual(differences([{}, {}]), { rows: [], same: 0 });
   assert.deepEqual(differences([{}, { a: 1 }]).rows, [{ path: "a", values: [undefined, 1] }]);
-});
-
-test("files by content and mode, over trees and a trial without code", () => {
-  const file = (path: string, hash: string, executable = false): TreeEntry => ({
-    ...{ path, hash, executable, size: 1 },
-  });
-  const a = [file("same", "1"), file("changed", "1"), file("removed", "1"), file("mode", "1")];
-  const b = [file("same", "1"), file("changed", "2"), file("added", "1"), file("mode", "1", true)];
-  const { rows, same } = fileDifferences([a, b]);
-  assert.equal(same, 1);
-  assert.deepEqual(
-    rows.map(({ path, entries: [before, after] }) => [path, fileWord(before, after)]),
-    [
-      ["added", "added"],
-      ["changed", "changed"],
-      ["mode", "made executable or not"],
-      ["removed", "removed"],
-    ],
-  );
-  assert.equal(fileDifferences([a, null]).rows.length, 4);
 });
 
 test("the trials in an address, once each, and what is none", () => {

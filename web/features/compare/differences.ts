@@ -1,6 +1,5 @@
 /** Several things laid side by side: only what differs, with what is the same as a number. Pure. */
 import type { Json } from "../../../src/base/json.ts";
-import type { TreeEntry } from "../../../src/protocol/runner-wire.ts";
 import { flatten } from "../../parts/paths.ts";
 
 export interface Difference {
@@ -27,38 +26,6 @@ export function differences(things: readonly Json[]): Differences {
     if (path !== "" && words.size > 1) rows.push({ path, values });
   }
   return { rows, same: paths.size - rows.length - (paths.has("") ? 1 : 0) };
-}
-
-export interface FileDifference {
-  readonly path: string;
-  /** By thing; undefined = the file is not there. */
-  readonly entries: readonly (TreeEntry | undefined)[];
-}
-
-/** Files that are not the same in all trees. A null tree is that of a trial without code. */
-export function fileDifferences(trees: readonly (readonly TreeEntry[] | null)[]): {
-  readonly rows: readonly FileDifference[];
-  readonly same: number;
-} {
-  const byPath = trees.map((tree) => new Map((tree ?? []).map((entry) => [entry.path, entry])));
-  const paths = new Set(byPath.flatMap((files) => [...files.keys()]));
-  const rows: FileDifference[] = [];
-  for (const path of [...paths].toSorted((a, b) => (a < b ? -1 : a > b ? 1 : 0))) {
-    const entries = byPath.map((files) => files.get(path));
-    const contents = new Set(
-      entries.map((entry) => entry && `${entry.hash} ${entry.executable === true}`),
-    );
-    if (contents.size > 1) rows.push({ path, entries });
-  }
-  return { rows, same: paths.size - rows.length };
-}
-
-/** What became of a file between the first thing and another, in a word. */
-export function fileWord(before: TreeEntry | undefined, after: TreeEntry | undefined): string {
-  if (before === undefined) return after === undefined ? "–" : "added";
-  if (after === undefined) return "removed";
-  if (before.hash !== after.hash) return "changed";
-  return before.executable === after.executable ? "same" : "made executable or not";
 }
 
 /** `?trials=1.3,1.9`: ids once each, and what is none. */

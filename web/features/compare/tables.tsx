@@ -126,29 +126,17 @@ export function DifferenceTables({ compared }: Props) {
   const ids = compared.map(({ id }) => id);
   return (
     <>
-      <Table
+      <DifferenceTable
         title="Hyperparameters"
         noun="hyperparameter"
         ids={ids}
         things={compared.map(({ trial }) => trial.hyperparameters)}
       />
-      <Table
+      <DifferenceTable
         title="Configuration"
         noun="field"
         ids={ids}
         things={compared.map(({ experiment }) => experiment.config)}
-      />
-      <Table
-        title="Data"
-        noun="field"
-        ids={ids}
-        things={compared.map(({ experiment }) => experiment.data)}
-      />
-      <Table
-        title="Environment"
-        noun="recorded fact"
-        ids={ids}
-        things={compared.map(({ experiment }) => experiment.provenance)}
       />
     </>
   );
@@ -161,7 +149,8 @@ interface TableProps {
   readonly things: readonly Json[];
 }
 
-function Table({ title, noun, ids, things }: TableProps) {
+/** Only the paths in which they differ, a column each; what is the same as a number. */
+export function DifferenceTable({ title, noun, ids, things }: TableProps) {
   const key = JSON.stringify([ids, things]);
   // biome-ignore lint/correctness/useExhaustiveDependencies: the key is the content
   const { rows, same } = useMemo(() => differences(things), [key]);

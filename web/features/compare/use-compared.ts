@@ -1,6 +1,6 @@
 /** Everything about the trials that are compared, each asked for once. */
 import { useQueries } from "@tanstack/react-query";
-import type { ExperimentDetail, TrialDetail } from "../../../src/protocol/api.ts";
+import type { ExperimentDetail, TrialDetail, TrialRecord } from "../../../src/protocol/api.ts";
 import type { Tree } from "../../../src/protocol/runner-wire.ts";
 import { client } from "../../live/client.ts";
 import { readTree } from "../../live/content.ts";
@@ -50,6 +50,26 @@ export function useCompared(ids: readonly string[]): Comparison {
     else pending = true;
   }
   return { pending, compared, failures };
+}
+
+/** @returns the record of each, in their order; undefined while they are not all here */
+export function useRecords(compared: readonly Compared[]): {
+  readonly records: readonly TrialRecord[] | undefined;
+  readonly error: unknown;
+} {
+  const found = useQueries({
+    queries: compared.map(({ id, trial }) => ({
+      queryKey: ["trial", id, "record", "compared", trial.ended_at],
+      queryFn: () => client.trialRecord(id),
+      refetchInterval: (query: { state: { data?: TrialRecord | undefined } }) =>
+        trial.ended_at !== null || query.state.data?.captured_at ? (false as const) : EVERY_MS,
+    })),
+  });
+  const records = found.flatMap(({ data }) => data ?? []);
+  return {
+    records: records.length === compared.length ? records : undefined,
+    error: found.find((query) => query.error && !query.data)?.error,
+  };
 }
 
 /** @returns the tree of each snapshot, null for none; undefined while they are not here */

@@ -1,4 +1,4 @@
-/** A new experiment: written here, read from a file, or begun with another one's configuration, code and data. */
+/** A new experiment: written here, read from a file, begun with another one's text, code and data, or forked and changed. */
 import { Alert, Button, Checkbox, FileButton, Group } from "@mantine/core";
 import { useDebouncedValue } from "@mantine/hooks";
 import { useQuery } from "@tanstack/react-query";
@@ -14,10 +14,11 @@ import { Failed, Loading } from "../../parts/states.tsx";
 import { Inert } from "../../parts/text.tsx";
 import { failureText } from "../../parts/told.tsx";
 import { type RawView, useViewState } from "../../parts/view-state.ts";
+import { Changed } from "./changed.tsx";
 import { CodeChoice, type CodeChosen } from "./code-choice.tsx";
+import { type Draft, draftOf } from "./drafts.ts";
 import { Editor } from "./editor.tsx";
 import { PlanShown } from "./plan-shown.tsx";
-import { EMPTY_TEXT, type Source, sourceOf } from "./source.ts";
 import "./create.css";
 
 const CHECK_AFTER_MS = 400;
@@ -27,37 +28,40 @@ const NO_ISSUES: readonly ProblemIssue[] = [];
 
 const readView = (raw: RawView) => ({
   from: /^[1-9]\d{0,8}$/.test(raw.from ?? "") ? Number(raw.from) : undefined,
+  fork: /^[1-9]\d{0,8}(?:\.[1-9]\d{0,8})?$/.test(raw.fork ?? "") ? raw.fork : undefined,
 });
 
 export default function CreatePage() {
-  const [{ from }] = useViewState(readView);
-  const source = useQuery({
-    queryKey: ["create", "source", from ?? 0],
-    queryFn: () => (from === undefined ? null : sourceOf(from)),
+  const [view] = useViewState(readView);
+  const { from, fork } = view;
+  const key = fork ?? from ?? 0;
+  const draft = useQuery({
+    queryKey: ["create", "draft", String(fork), from ?? 0],
+    queryFn: () => draftOf(view),
     staleTime: Number.POSITIVE_INFINITY,
   });
   return (
     <>
       <header className="page-head">
-        <h1>{from === undefined ? "New experiment" : `New experiment from ${from}`}</h1>
+        <h1>{draft.data?.title ?? "New experiment"}</h1>
       </header>
-      {source.isPending ? (
+      {draft.isPending ? (
         <Loading what="Asking for the experiment" />
-      ) : source.isError ? (
-        <Failed error={source.error} again={() => void source.refetch()} />
+      ) : draft.isError ? (
+        <Failed error={draft.error} again={() => void draft.refetch()} />
       ) : (
-        <Writing key={from ?? 0} source={source.data} />
+        <Writing key={key} draft={draft.data} of={String(key)} />
       )}
     </>
   );
 }
 
-function Writing({ source }: { readonly source: Source | null }) {
+function Writing({ draft, of }: { readonly draft: Draft; readonly of: string }) {
   const navigate = useNavigate();
-  const [text, setText] = useState(source?.text ?? EMPTY_TEXT);
+  const [text, setText] = useState(draft.text);
   const [settled] = useDebouncedValue(text, CHECK_AFTER_MS);
   const [code, setCode] = useState<CodeChosen>(
-    source?.code ? { kind: "reused", tree: source.code.tree } : { kind: "none" },
+    draft.reusable ? { kind: "reused", tree: draft.reusable.tree } : { kind: "none" },
   );
   const [paused, setPaused] = useState(false);
   const [busy, setBusy] = useState(false);
@@ -68,24 +72,19 @@ function Writing({ source }: { readonly source: Source | null }) {
     staleTime: Number.POSITIVE_INFINITY,
   });
   const checked = useQuery({
-    queryKey: ["create", "check", settled],
-    queryFn: () => client.checkExperiment(settled),
+    queryKey: ["create", "check", of, draft.isFork, settled],
+    queryFn: () => draft.check(settled),
     gcTime: 30_000,
     placeholderData: (before) => before,
   });
   const verdict = checked.data;
   const isCurrent = settled === text && !checked.isPlaceholderData && verdict !== undefined;
+  const tree: Tree | null = code.kind === "none" ? null : code.tree;
   const submit = async (): Promise<void> => {
     setBusy(true);
     setFailure(undefined);
     try {
-      const tree: Tree | null = code.kind === "none" ? null : code.tree;
-      const { experiment } = await client.createExperiment({
-        config: text,
-        code: tree === null ? null : [...tree],
-        activate: !paused,
-        provenance: { made_in: "web page", ...(source ? { created_from: source.id } : {}) },
-      });
+      const experiment = await draft.make({ text, tree, activate: !paused });
       await queries.invalidateQueries({ queryKey: ["experiments"] });
       if (experiment)
         await navigate({
@@ -130,19 +129,21 @@ function Writing({ source }: { readonly source: Source | null }) {
       <div className="create-side">
         <section aria-label="Code">
           <h2>Code</h2>
-          {source ? (
+          {draft.about === undefined ? null : (
             <p className="dim">
-              Begun with experiment {source.id}, <Inert>{source.name}</Inert>: code and data as they
-              were.
+              <Inert>{draft.about}</Inert>
             </p>
-          ) : null}
-          <CodeChoice
-            chosen={code}
-            reusable={source?.code ?? null}
-            from={source?.id}
-            onChange={setCode}
-          />
+          )}
+          {draft.isFork ? null : (
+            <CodeChoice
+              chosen={code}
+              reusable={draft.reusable ?? null}
+              from={draft.reusable?.from}
+              onChange={setCode}
+            />
+          )}
         </section>
+        {draft.isFork ? <Changed overrides={isCurrent ? verdict.overrides : undefined} /> : null}
         <section aria-label="Plan">
           <h2>Plan</h2>
           {checked.isError ? (
@@ -175,16 +176,14 @@ function Writing({ source }: { readonly source: Source | null }) {
             disabled={!isCurrent || verdict.accepted === null}
             onClick={() => void submit()}
           >
-            Create the experiment
+            {draft.isFork ? "Make the fork" : "Create the experiment"}
           </Button>
           {failure === undefined ? null : (
             <Alert color="red" variant="light" p="xs" role="alert">
               {inert(failure)}
             </Alert>
           )}
-          <CommandLine
-            command={`contrail experiment create config.yaml${code.kind === "none" ? "" : " ."}${paused ? " --paused" : ""}`}
-          />
+          <CommandLine command={draft.command({ tree, activate: !paused }, verdict)} />
         </section>
       </div>
     </div>

@@ -1,6 +1,7 @@
 /** What a configuration would do, before it does: trials by rung, the least and most work, and what was chosen for one. */
 import { Alert } from "@mantine/core";
 import { inert } from "../../../src/cli/inert.ts";
+import { layerLines } from "../../../src/cli/layer-view.ts";
 import type { CreateExperimentReply, Plan } from "../../../src/protocol/api.ts";
 import { type Column, DataTable } from "../../parts/data-table.tsx";
 import { Facts } from "../../parts/facts.tsx";
@@ -22,7 +23,7 @@ const columns: readonly Column<RungPlan>[] = [
 ] as readonly Column<RungPlan>[];
 
 export function PlanShown({ reply }: { readonly reply: CreateExperimentReply }) {
-  const { plan, searcher_reason: reason, warnings } = reply;
+  const { plan, searcher_reason: reason, warnings, layers } = reply;
   return (
     <>
       <Facts
@@ -33,6 +34,9 @@ export function PlanShown({ reply }: { readonly reply: CreateExperimentReply }) 
           ["slots", `${plan.slots_per_trial} for each trial, of ${plan.slots}`],
         ]}
       />
+      {layerLines(layers).map((line) => (
+        <p key={line}>{line}</p>
+      ))}
       {plan.rungs.length === 0 ? null : (
         <DataTable
           label="Trials by rung"

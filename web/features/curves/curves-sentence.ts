@@ -1,23 +1,36 @@
 /** What the learning curves say, in one sentence from the same numbers. */
-import { fromWire } from "../../../src/base/json.ts";
+import { fromWire, type WireNumber } from "../../../src/base/json.ts";
 import { measured, plural, steps } from "../../../src/cli/figures.ts";
 import { inert } from "../../../src/cli/inert.ts";
-import type { CurvesReply } from "../../../src/protocol/api.ts";
+import type { Curve, CurvesReply } from "../../../src/protocol/api.ts";
 
-export function curvesSentence(reply: CurvesReply): string {
+type Best = { readonly step: number; readonly objective: WireNumber } | null | undefined;
+
+/** @param bestOf the best that a trial has reported, where that is known: the thinned curve may lack this very point */
+export function curvesSentence(
+  reply: CurvesReply,
+  bestOf: (curve: Curve) => Best = () => undefined,
+): string {
   const { smaller_is_better: smaller, unit } = reply;
-  let best: { trial: string; step: number; value: number } | undefined;
+  let best = undefined as { trial: string; step: number; value: number } | undefined;
   let longest = 0;
   let drawn = 0;
   let strange = 0;
-  for (const { trial, points } of reply.items) {
-    if (points.length > 0) drawn++;
+  const heed = (trial: string, step: number, wire: WireNumber): void => {
+    const value = fromWire(wire);
+    if (!Number.isFinite(value)) return;
+    if (!best || (smaller ? value < best.value : value > best.value)) best = { trial, step, value };
+  };
+  for (const curve of reply.items) {
+    const { trial, points } = curve;
+    if (points.length === 0) continue;
+    drawn++;
+    longest = Math.max(longest, points.at(-1)?.[0] ?? 0);
+    const known = bestOf(curve);
+    if (known) heed(trial, known.step, known.objective);
     for (const [step, wire] of points) {
-      const value = fromWire(wire);
-      longest = Math.max(longest, step);
-      if (!Number.isFinite(value)) strange++;
-      else if (!best || (smaller ? value < best.value : value > best.value))
-        best = { trial, step, value };
+      if (typeof wire === "string") strange++;
+      else if (!known) heed(trial, step, wire);
     }
   }
   if (!best) return "No trial has reported a finite value yet.";

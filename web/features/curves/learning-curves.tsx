@@ -1,18 +1,20 @@
 /**
  * Learning curves of an experiment's trials. The best few have colours, the others are there but quiet. The points
- * come from the server already thinned, and are asked for again while trials report, at a pace that follows how
- * long an answer takes. Dragging upwards keeps the trials that pass through a range of values at that step; who is
- * kept stands in the address.
+ * come from the server already thinned to what a screen can show, and are asked for again while trials report, at a pace
+ * that follows how long an answer takes. Dragging upwards keeps the trials that pass through a range of values at that
+ * step, sideways zooms in; both stand in the address.
  */
 import { NativeSelect } from "@mantine/core";
-import { useMemo, useState } from "react";
+import { useCallback, useMemo, useRef, useState } from "react";
 import { fromWire } from "../../../src/base/json.ts";
 import { aligned, count, measured, plural, steps } from "../../../src/cli/figures.ts";
 import type { Curve, CurvesReply } from "../../../src/protocol/api.ts";
 import type { PanelProps } from "../../app/page.ts";
 import { ChartFrame } from "../../charts/chart-frame.tsx";
+import { Drawing, type Place } from "../../charts/drawing.tsx";
 import { keptText, readKept } from "../../charts/kept.ts";
-import { LineChart, type LineSeries, SERIES_DRAWN_MAX } from "../../charts/line-chart.tsx";
+import { type Line, lineOf } from "../../charts/lines.ts";
+import { type LinesScene, linesScene } from "../../charts/lines-scene.ts";
 import { SERIES_COLOURED_MAX } from "../../charts/palette.ts";
 import { SCALES, ScaleChoice } from "../../charts/scale-choice.tsx";
 import { client } from "../../live/client.ts";
@@ -21,56 +23,105 @@ import { type Column, DataTable } from "../../parts/data-table.tsx";
 import { StateBadge } from "../../parts/state-badge.tsx";
 import { Failed, Loading } from "../../parts/states.tsx";
 import { Inert } from "../../parts/text.tsx";
+import { TrialLink, useToTrial } from "../../parts/trial-link.tsx";
 import { choice, type RawView, useViewState } from "../../parts/view-state.ts";
 import { brushed, chosenCurves, TOPS } from "./chosen-curves.ts";
+import { around, curvesAsked, readSteps, TRIALS_DRAWN_MAX } from "./curve-view.ts";
 import { curvesSentence } from "./curves-sentence.ts";
 
-const POINTS = 200;
+const HEIGHT_PX = 320;
 
 const readView = (raw: RawView) => ({
   scale: choice(raw.scale, SCALES),
   top: choice(raw.top, TOPS),
   kept: readKept(raw.keep),
+  range: readSteps(raw.steps),
   isOwnTab: raw.tab === "curves",
 });
 
 export default function LearningCurves({ live }: PanelProps) {
-  const { id, experiment } = live;
-  const [{ scale, top, kept, isOwnTab }, change] = useViewState(readView);
+  const { id, experiment, trials } = live;
+  const [{ scale, top, kept, range, isOwnTab }, change] = useViewState(readView);
+  const toTrial = useToTrial();
   const [focus, setFocus] = useState<string>();
-  const isOver = experiment.ended_at !== null;
+  const drawn = useRef<LinesScene | undefined>(undefined);
   const curves = usePaced({
     key: ["experiment", id, "curves"],
-    isOver,
-    ask: () => client.curves(id, { points: POINTS, limit: SERIES_DRAWN_MAX }),
+    isOver: experiment.ended_at !== null,
+    ask: () => client.curves(id, curvesAsked(trials.size)),
   });
+  const stretch = useStretch(live, range);
   const whole = curves.data?.value;
   const reply = useMemo(
     () => whole && { ...whole, items: chosenCurves(whole.items, { top, kept }) },
     [whole, top, kept],
   );
-  const series = useMemo(() => (reply ? linesOf(reply) : []), [reply]);
+  const lines = useMemo(() => (reply ? linesOf(reply, stretch) : []), [reply, stretch]);
   const rows = useMemo(() => reply?.items.filter(({ points }) => points.length > 0) ?? [], [reply]);
+  const columns = useMemo(() => (reply ? columnsOf(reply) : []), [reply]);
+  // biome-ignore lint/correctness/useExhaustiveDependencies: as of the moment of the curves, and not anew at every hover
+  const sentence = useMemo(
+    () => (reply ? curvesSentence(reply, ({ trial }) => trials.get(trial)?.best) : ""),
+    [reply],
+  );
+  const { unit = "", metric = "" } = reply ?? {};
+  const isLogY = scale === "log";
+  const scene = useCallback(
+    (place: Place) => {
+      drawn.current = linesScene({ lines, xLabel: unit, yLabel: metric, isLogY, range }, place);
+      return drawn.current;
+    },
+    [lines, unit, metric, isLogY, range],
+  );
   if (curves.isPending) return <Loading what="Asking for the curves" />;
   if (!reply || !whole) return <Failed error={curves.error} again={() => void curves.refetch()} />;
-  const sentence = curvesSentence(reply);
-  const command = `contrail experiment curves ${id}`;
-  const isEmpty = whole.items.every(({ points }) => points.length === 0);
+  const onDrag = (
+    from: readonly [number, number],
+    to: readonly [number, number],
+    isOver: boolean,
+  ): void => {
+    const [a, b] = [drawn.current?.valuesAt(from), drawn.current?.valuesAt(to)];
+    if (!isOver || !a || !b) return;
+    if (drawn.current?.isUpwards(from, to)) {
+      const [low, high] = [Math.min(a.y, b.y), Math.max(a.y, b.y)];
+      const numbers = brushed(reply.items, { x: Math.round(a.x), low, high });
+      if (numbers.length > 0) change({ keep: keptText(numbers) });
+      return;
+    }
+    const [first, last] = [a.x, b.x].toSorted((x, y) => x - y) as [number, number];
+    const [low, high] = [Math.max(0, Math.floor(first)), Math.ceil(last)];
+    if (high > low) change({ steps: `${low}-${high}` });
+  };
   return (
     <ChartFrame
       title="Learning curves"
-      sentence={series.length === 0 ? "None of the trials kept is among those drawn." : sentence}
-      empty={isEmpty ? "No trial has reported a value yet" : undefined}
-      command={command}
+      sentence={lines.length === 0 ? "None of the trials kept is among those drawn." : sentence}
+      empty={
+        whole.items.every(({ points }) => points.length === 0)
+          ? "No trial has reported a value yet"
+          : undefined
+      }
+      command={`contrail experiment curves ${id}${top === "all" || kept ? "" : ` --limit ${top}`}${range ? ` --from-step ${range[0]} --to-step ${range[1]}` : ""}`}
       fileName={`experiment-${id}-curves`}
       table={() => ({
         columns: ["trial", "state", reply.unit, reply.metric],
         rows: reply.items.flatMap(({ trial, state, points }) =>
-          points.map(([step, value]) => [trial, state, step, value]),
+          (stretch?.get(trial) ?? points)
+            .filter(([step]) => range === undefined || (step >= range[0] && step <= range[1]))
+            .map(([step, value]) => [trial, state, step, value]),
         ),
       })}
       controls={
         <>
+          {range === undefined ? null : (
+            <button
+              type="button"
+              className="plain-button"
+              onClick={() => change({ steps: undefined })}
+            >
+              Whole length
+            </button>
+          )}
           {kept === undefined ? null : (
             <button
               type="button"
@@ -98,26 +149,21 @@ export default function LearningCurves({ live }: PanelProps) {
         </>
       }
     >
-      <LineChart
+      <Drawing
         label={sentence}
-        series={series}
-        xLabel={reply.unit}
-        yLabel={reply.metric}
-        logY={scale === "log"}
-        syncKey={`experiment-${id}`}
+        heightPx={HEIGHT_PX}
+        scene={scene}
         focus={focus}
         onFocus={setFocus}
-        onBrush={(brush) => {
-          const numbers = brushed(reply.items, brush);
-          if (numbers.length > 0) change({ keep: keptText(numbers) });
-        }}
+        onDrag={onDrag}
+        onPick={toTrial}
       />
-      <Legend reply={reply} series={series} />
+      <Legend reply={reply} lines={lines} />
       {isOwnTab ? (
         <DataTable
           label="Trials drawn"
           rows={rows}
-          columns={columnsOf(reply)}
+          columns={columns}
           rowKey={({ trial }) => trial}
           isMarked={({ trial }) => trial === focus}
           onRowHover={(row) => setFocus(row?.trial)}
@@ -138,7 +184,7 @@ const columnsOf = ({ unit, metric, items }: CurvesReply): readonly Column<Curve>
       cell: ({ trial }) => (
         <>
           <i className={`swatch swatch-${colours.get(trial) ?? "quiet"}`} aria-hidden="true" />
-          <b>{trial}</b>
+          <TrialLink id={trial} />
         </>
       ),
     },
@@ -165,53 +211,78 @@ const columnsOf = ({ unit, metric, items }: CurvesReply): readonly Column<Curve>
   ];
 };
 
+/** Of a stretch that is zoomed in on the points themselves; the whole curves were thinned to what a screen can show. */
+function useStretch(
+  { id, experiment, trials }: PanelProps["live"],
+  range: readonly [number, number] | undefined,
+): ReadonlyMap<string, Curve["points"]> | undefined {
+  const [from, to] = range === undefined ? [0, 0] : around(range);
+  const asked = usePaced({
+    key: ["experiment", id, "curves", from, to],
+    isOver: experiment.ended_at !== null,
+    enabled: range !== undefined,
+    ask: async () => {
+      const query = { ...curvesAsked(trials.size), from_step: from, to_step: to };
+      const { items } = await client.curves(id, query);
+      return { of: `${from}-${to}`, points: new Map(items.map((one) => [one.trial, one.points])) };
+    },
+  });
+  const found = asked.data?.value;
+  // Until it is here the stretch is drawn from the whole curves.
+  return range !== undefined && found?.of === `${from}-${to}` ? found.points : undefined;
+}
+
 /** The best first, as the server gave them; drawn last, so that they lie on top. */
-function linesOf(reply: CurvesReply): LineSeries[] {
+function linesOf(
+  reply: CurvesReply,
+  stretch: ReadonlyMap<string, Curve["points"]> | undefined,
+): Line[] {
   return reply.items
-    .map(({ trial, points }, i) => ({
-      id: trial,
-      label: `trial ${trial}`,
-      colour: i < SERIES_COLOURED_MAX ? i : undefined,
-      points: points.map(([step, value]) => [step, fromWire(value)] as const),
-    }))
-    .filter(({ points }) => points.length > 0)
+    .map(({ trial, points: thinned }, i) => ({ trial, i, points: stretch?.get(trial) ?? thinned }))
+    .map(({ trial, i, points }) =>
+      lineOf(
+        {
+          ...{ id: trial, label: `trial ${trial}` },
+          colour: i < SERIES_COLOURED_MAX ? i : undefined,
+        },
+        points.map(([step, value]) => [step, fromWire(value)] as const),
+      ),
+    )
+    .filter(({ xs }) => xs.length > 0)
     .toReversed();
 }
 
 function Legend({
   reply,
-  series,
+  lines,
 }: {
   readonly reply: CurvesReply;
-  readonly series: readonly LineSeries[];
+  readonly lines: readonly Line[];
 }) {
-  const coloured = series.filter(({ colour }) => colour !== undefined).toReversed();
-  const others = series.length - coloured.length;
+  const coloured = lines.filter(({ colour }) => colour !== undefined).toReversed();
+  const others = lines.length - coloured.length;
   return (
     <ul className="legend" aria-label="Lines">
-      {coloured.map(({ id, colour = 0, points }) => {
-        const [step, value] = points.at(-1) ?? [0, Number.NaN];
-        return (
-          <li key={id}>
-            <i className={`swatch swatch-${colour}`} aria-hidden="true" />
-            {id}{" "}
-            <span className="dim">
-              {measured(value)} after {steps(step, reply.unit)}
-            </span>
-          </li>
-        );
-      })}
+      {coloured.map(({ id, colour = 0, xs, ys }) => (
+        <li key={id}>
+          <i className={`swatch swatch-${colour}`} aria-hidden="true" />
+          <TrialLink id={id} />{" "}
+          <span className="dim">
+            {measured(ys.at(-1))} after {steps(xs.at(-1) ?? 0, reply.unit)}
+          </span>
+        </li>
+      ))}
       {others > 0 ? (
         <li className="dim">
           <i className="swatch" aria-hidden="true" />
           {plural(others, "other")}
-          {reply.trials_total > reply.items.length
+          {reply.trials_total > reply.items.length && reply.items.length === TRIALS_DRAWN_MAX
             ? `; ${count(reply.trials_total - reply.items.length)} more are not drawn`
             : ""}
         </li>
       ) : null}
       <li className="dim">
-        Drag across to zoom in (double click: out), up or down to keep what passes there.
+        Drag across to zoom in, up or down to keep what passes there; a click leads to the trial.
       </li>
     </ul>
   );

@@ -2,16 +2,21 @@
 import { Tabs } from "@mantine/core";
 import { Link, useParams } from "@tanstack/react-router";
 import { type ComponentType, lazy, Suspense, useEffect } from "react";
+import { moment } from "../../../src/cli/figures.ts";
 import { inert } from "../../../src/cli/inert.ts";
+import type { Experiment } from "../../../src/protocol/api.ts";
 import type { ExperimentPanel, PanelProps } from "../../app/page.ts";
 import { panels } from "../../app/registry.ts";
 import { type ExperimentLive, useExperiment } from "../../live/experiment.ts";
 import { Actions } from "../../parts/actions.tsx";
+import { useCopyActions } from "../../parts/copy-actions.ts";
 import { StateBadge } from "../../parts/state-badge.tsx";
 import { Boundary, Empty, Failed, Loading } from "../../parts/states.tsx";
 import { Inert } from "../../parts/text.tsx";
+import { VerdictBadge } from "../../parts/verdict-badge.tsx";
 import { type RawView, useViewState } from "../../parts/view-state.ts";
 import { experimentActions } from "./experiment-actions.ts";
+import { OpenNotebook } from "./open-notebook.tsx";
 import { Overview } from "./overview.tsx";
 
 const readView = (raw: RawView) => ({ tab: raw.tab ?? "overview" });
@@ -29,6 +34,13 @@ export default function ExperimentPage() {
 
 function OneExperiment({ id }: { readonly id: number }) {
   const state = useExperiment(id);
+  const [{ tab }] = useViewState(readView);
+  // The files of what will be drawn come while the experiment itself is on its way.
+  useEffect(() => {
+    for (const panel of panels)
+      if (panel.id === tab || (panel.onOverview && tab === "overview"))
+        void panel.load().catch(() => {});
+  }, [tab]);
   const name = state.status === "ready" ? state.live.experiment.name : undefined;
   useEffect(() => {
     if (name !== undefined) document.title = `${id} ${inert(name)} · Contrail`;
@@ -40,6 +52,7 @@ function OneExperiment({ id }: { readonly id: number }) {
 
 function Shown({ live }: PanelProps) {
   const [{ tab }, change] = useViewState(readView);
+  const copies = useCopyActions();
   const { experiment } = live;
   const chosen = panels.find(({ id }) => id === tab);
   return (
@@ -50,11 +63,14 @@ function Shown({ live }: PanelProps) {
             <span className="dim">{experiment.id}</span> <Inert>{experiment.name}</Inert>
           </h1>
           <StateBadge state={experiment.state} />
+          <PutAway experiment={experiment} />
+          {experiment.verdict === null ? null : <VerdictBadge state={experiment.verdict.state} />}
+          <OpenNotebook experiment={experiment} />
           <span className="dim reason">
             <Inert>{experiment.reason}</Inert>
           </span>
         </div>
-        <Actions actions={experimentActions(experiment)} />
+        <Actions actions={experimentActions(experiment, copies)} />
       </header>
       <Tabs
         value={chosen?.id ?? "overview"}
@@ -91,6 +107,21 @@ function Shown({ live }: PanelProps) {
       </Tabs>
     </>
   );
+}
+
+/** Where it is not in the usual list. */
+function PutAway({
+  experiment: { archived_at: archived, deleted },
+}: {
+  readonly experiment: Experiment;
+}) {
+  if (deleted !== null)
+    return (
+      <span className="badge badge-bad" title={`by ${inert(deleted.by)}`}>
+        deleted, to be restored until {moment(deleted.restorable_until)}
+      </span>
+    );
+  return archived === null ? null : <span className="badge badge-off">archived</span>;
 }
 
 const loaded = new Map<string, ComponentType<PanelProps>>();

@@ -3,6 +3,7 @@ import { type ReactNode, useMemo } from "react";
 import {
   count,
   duration,
+  heldText,
   hyperparametersLine,
   measured,
   moment,
@@ -12,9 +13,12 @@ import {
 import type { Trial } from "../../../src/protocol/api.ts";
 import type { PanelProps } from "../../app/page.ts";
 import { CommandLine } from "../../parts/command-line.tsx";
+import { constantNames } from "../../parts/constant-names.ts";
 import { DataTable } from "../../parts/data-table.tsx";
 import { Facts, Figures, Progress } from "../../parts/facts.tsx";
 import { Inert } from "../../parts/text.tsx";
+import { TrialLink } from "../../parts/trial-link.tsx";
+import { Ancestry } from "./ancestry.tsx";
 import { bestColumns, bestFirst } from "./trial-columns.tsx";
 
 const LEADERS = 8;
@@ -26,6 +30,7 @@ export function Overview({ live, children }: PanelProps & { readonly children: R
     () => bestFirst([...trials.values()], searcher.smaller_is_better).slice(0, LEADERS),
     [trials, searcher.smaller_is_better],
   );
+  const constant = useMemo(() => constantNames(trials.values()), [trials]);
   const full = plan.steps_without_early_stopping;
   return (
     <>
@@ -66,13 +71,14 @@ export function Overview({ live, children }: PanelProps & { readonly children: R
           <DataTable
             label="Best trials"
             rows={leaders}
-            columns={bestColumns(experiment)}
+            columns={bestColumns(experiment, constant)}
             rowKey={({ id }) => id}
             isMarked={({ id }) => id === best?.trial}
           />
         )}
         <CommandLine command={`contrail trial list ${experiment.id} --best`} />
       </section>
+      <Ancestry id={experiment.id} />
       <section>
         <h2>What it is</h2>
         <Facts
@@ -98,6 +104,7 @@ export function Overview({ live, children }: PanelProps & { readonly children: R
             ["searcher", searcher.name],
             ["chosen because", <Inert key="r">{searcher.reason}</Inert>],
             ["slots", `${plural(plan.slots_per_trial, "slot")} a trial`],
+            ["cost of a fixed order", spent.held === null ? undefined : heldText(spent.held)],
             [
               "code",
               experiment.code === null ? (
@@ -137,7 +144,8 @@ function BestNote({ live: { experiment, trials } }: PanelProps) {
   const trial: Trial | undefined = trials.get(best.trial);
   return (
     <span title={trial ? hyperparametersLine(trial.hyperparameters) : ""}>
-      <Inert>{searcher.metric}</Inert>, trial {best.trial} after {steps(best.step, unit)}
+      <Inert>{searcher.metric}</Inert>, trial <TrialLink id={best.trial} /> after{" "}
+      {steps(best.step, unit)}
     </span>
   );
 }

@@ -1,10 +1,13 @@
 import { fromWire, type WireNumber } from "../../../src/base/json.ts";
 import { duration, hyperparametersLine, measured } from "../../../src/cli/figures.ts";
+import { inert } from "../../../src/cli/inert.ts";
 import type { Experiment, Trial } from "../../../src/protocol/api.ts";
+import { withoutNames } from "../../parts/constant-names.ts";
 import type { Column } from "../../parts/data-table.tsx";
-import { StateBadge } from "../../parts/state-badge.tsx";
+import { TrialState } from "../../parts/silent.tsx";
 import { Inert } from "../../parts/text.tsx";
 import { TrialLink } from "../../parts/trial-link.tsx";
+import { VerdictBadge } from "../../parts/verdict-badge.tsx";
 
 /** NaN is worst, as in the search. */
 const key = (value: WireNumber | undefined): number | null => {
@@ -24,7 +27,11 @@ export function bestFirst(trials: readonly Trial[], smallerIsBetter: boolean): T
     .toSorted((a, b) => of(a) - of(b) || a.number - b.number);
 }
 
-export function bestColumns(experiment: Experiment): readonly Column<Trial>[] {
+/** @param constant names that all trials have alike, left out of the line */
+export function bestColumns(
+  experiment: Experiment,
+  constant: readonly string[],
+): readonly Column<Trial>[] {
   const { unit, searcher } = experiment;
   return [
     {
@@ -38,9 +45,10 @@ export function bestColumns(experiment: Experiment): readonly Column<Trial>[] {
     {
       id: "state",
       head: "state",
-      width: "118px",
+      // A silent runner is flagged beside it.
+      width: "158px",
       sort: ({ state }) => state,
-      cell: ({ state }) => <StateBadge state={state} />,
+      cell: (trial) => <TrialState trial={trial} />,
     },
     {
       id: "best",
@@ -60,9 +68,22 @@ export function bestColumns(experiment: Experiment): readonly Column<Trial>[] {
         target === null || target === step ? step : `${step} of ${target}`,
     },
     {
+      id: "verdict",
+      head: "verdict",
+      width: "132px",
+      wideOnly: true,
+      sort: ({ verdict }) => verdict?.state ?? "",
+      cell: ({ verdict }) =>
+        verdict === null ? (
+          <span className="dim">–</span>
+        ) : (
+          <VerdictBadge state={verdict.state} text={verdict.text} />
+        ),
+    },
+    {
       id: "time",
       head: "slot time",
-      width: "96px",
+      width: "108px",
       align: "right",
       wideOnly: true,
       sort: (trial) => trial.slot_seconds,
@@ -75,8 +96,8 @@ export function bestColumns(experiment: Experiment): readonly Column<Trial>[] {
       cell: ({ hyperparameters }) => {
         const line = hyperparametersLine(hyperparameters);
         return (
-          <span className="mono" title={line}>
-            <Inert>{line}</Inert>
+          <span className="mono" title={inert(line)}>
+            <Inert>{hyperparametersLine(withoutNames(hyperparameters, constant))}</Inert>
           </span>
         );
       },
@@ -85,8 +106,11 @@ export function bestColumns(experiment: Experiment): readonly Column<Trial>[] {
 }
 
 /** Those of the long list, with why each is as it is. */
-export function trialColumns(experiment: Experiment): readonly Column<Trial>[] {
-  const columns = bestColumns(experiment);
+export function trialColumns(
+  experiment: Experiment,
+  constant: readonly string[],
+): readonly Column<Trial>[] {
+  const columns = bestColumns(experiment, constant);
   const why: Column<Trial> = {
     id: "why",
     head: "why",

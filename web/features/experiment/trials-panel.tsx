@@ -1,8 +1,10 @@
 /** All trials of an experiment; sorting and filter stand in the address. */
 import { SegmentedControl } from "@mantine/core";
 import { useMemo } from "react";
+import { inert } from "../../../src/cli/inert.ts";
 import type { PanelProps } from "../../app/page.ts";
 import { CommandLine } from "../../parts/command-line.tsx";
+import { constantNames } from "../../parts/constant-names.ts";
 import { DataTable } from "../../parts/data-table.tsx";
 import { Empty } from "../../parts/states.tsx";
 import { choice, type RawView, useViewState } from "../../parts/view-state.ts";
@@ -24,10 +26,12 @@ export default function TrialsPanel({ live: { experiment, trials } }: PanelProps
     () => [...trials.values()].filter((trial) => state === "all" || trial.state === state),
     [trials, state],
   );
+  const constant = useMemo(() => constantNames(trials.values()), [trials]);
+  const key = constant.join("\n");
   // biome-ignore lint/correctness/useExhaustiveDependencies: nothing else of it is in the heads
   const columns = useMemo(
-    () => trialColumns(experiment),
-    [experiment.unit, experiment.searcher.metric],
+    () => trialColumns(experiment, constant),
+    [experiment.unit, experiment.searcher.metric, key],
   );
   const option = state === "all" ? "" : ` --state ${state}`;
   return (
@@ -57,7 +61,10 @@ export default function TrialsPanel({ live: { experiment, trials } }: PanelProps
       )}
       <footer className="page-foot">
         <CommandLine command={`contrail trial list ${experiment.id}${option} --all`} />
-        <span className="dim">{rows.length} shown</span>
+        <span className="dim">
+          {rows.length} shown
+          {constant.length === 0 ? "" : `; alike in all: ${inert(constant.join(", "))}`}
+        </span>
       </footer>
     </>
   );

@@ -6,11 +6,14 @@
 import { Alert, Button, Group, Modal, Stack } from "@mantine/core";
 import { useState } from "react";
 import { inert } from "../../../src/cli/inert.ts";
-import type { ExperimentAct } from "../../../src/protocol/api.ts";
+import type { Experiment, ExperimentAct } from "../../../src/protocol/api.ts";
 import type { Verb } from "../../../src/sdk/client.ts";
 import { client } from "../../live/client.ts";
+import { actOn } from "../../live/experiment.ts";
 import { queries } from "../../live/queries.ts";
 import { CommandLine } from "../../parts/command-line.tsx";
+import { applyToEach, type Failure } from "./apply-to-each.ts";
+import { BulkLabels } from "./bulk-labels.tsx";
 
 /** Which of the three lists the rows are of: each has its own acts. */
 export type Shown = "current" | "archived" | "deleted";
@@ -54,13 +57,6 @@ const ACTS: Readonly<Record<Shown, readonly Act[]>> = {
 const isVerb = (verb: Act["verb"]): verb is Verb =>
   ["pause", "activate", "cancel", "kill"].includes(verb);
 
-const AT_ONCE = 4;
-
-interface Failure {
-  readonly id: number;
-  readonly reason: string;
-}
-
 interface Outcome {
   readonly label: string;
   readonly done: number;
@@ -68,23 +64,30 @@ interface Outcome {
 }
 
 export interface BulkProps {
-  readonly ids: readonly number[];
+  /** The chosen rows. */
+  readonly rows: readonly Experiment[];
   readonly shown: Shown;
   readonly onClear: () => void;
 }
 
-export function BulkActions({ ids, shown, onClear }: BulkProps) {
+export function BulkActions({ rows, shown, onClear }: BulkProps) {
+  const ids = rows.map(({ id }) => id);
+  /** What the labels are put on stays as it was when the dialog opened, whatever is chosen or moves meanwhile. */
+  const [labelled, setLabelled] = useState<readonly Experiment[]>();
   const [chosen, setChosen] = useState<{ readonly act: Act; readonly ids: readonly number[] }>();
   const [done, setDone] = useState<number>();
   const [outcome, setOutcome] = useState<Outcome>();
-  const run = async (): Promise<void> => {
-    if (!chosen) return;
-    const { act, ids: meant } = chosen;
+  const run = async (
+    label: string,
+    meant: readonly number[],
+    apply: (id: number) => Promise<unknown>,
+  ): Promise<void> => {
     setDone(0);
-    const failures = await applyToEach(meant, act.verb, setDone);
+    const failures = await applyToEach(meant, apply, setDone);
     setDone(undefined);
     setChosen(undefined);
-    setOutcome({ label: act.label, done: meant.length - failures.length, failures });
+    setLabelled(undefined);
+    setOutcome({ label, done: meant.length - failures.length, failures });
     void queries.invalidateQueries({ queryKey: ["experiments"] });
   };
   return (
@@ -105,6 +108,16 @@ export function BulkActions({ ids, shown, onClear }: BulkProps) {
             {act.label}
           </Button>
         ))}
+        {shown === "deleted" ? null : (
+          <Button
+            size="compact-xs"
+            variant="default"
+            disabled={ids.length === 0}
+            onClick={() => setLabelled(rows)}
+          >
+            Labels
+          </Button>
+        )}
         {ids.length === 0 ? null : (
           <Button size="compact-xs" variant="subtle" color="gray" onClick={onClear}>
             Select none
@@ -112,6 +125,21 @@ export function BulkActions({ ids, shown, onClear }: BulkProps) {
         )}
       </Group>
       {outcome ? <OutcomeShown outcome={outcome} onClose={() => setOutcome(undefined)} /> : null}
+      {labelled === undefined ? null : (
+        <BulkLabels
+          ids={labelled.map(({ id }) => id)}
+          there={[...new Set(labelled.flatMap(({ labels }) => labels))].toSorted()}
+          done={done}
+          onClose={() => setLabelled(undefined)}
+          run={(apply) =>
+            void run(
+              "Labels",
+              labelled.map(({ id }) => id),
+              apply,
+            )
+          }
+        />
+      )}
       <Modal
         opened={chosen !== undefined}
         onClose={() => (done === undefined ? setChosen(undefined) : undefined)}
@@ -135,7 +163,9 @@ export function BulkActions({ ids, shown, onClear }: BulkProps) {
                 size="xs"
                 loading={done !== undefined}
                 {...(chosen.act.danger ? { color: "red.9" } : {})}
-                onClick={() => void run()}
+                onClick={() =>
+                  void run(chosen.act.label, chosen.ids, (id) => act(id, chosen.act.verb))
+                }
                 data-autofocus
               >
                 {chosen.act.label} these {chosen.ids.length}
@@ -175,32 +205,7 @@ function OutcomeShown({
   );
 }
 
-async function applyToEach(
-  ids: readonly number[],
-  verb: Act["verb"],
-  onDone: (count: number) => void,
-): Promise<Failure[]> {
-  const failures: Failure[] = [];
-  let next = 0;
-  let done = 0;
-  const worker = async (): Promise<void> => {
-    for (let id = ids[next++]; id !== undefined; id = ids[next++]) {
-      await actOn(id, verb).catch((error: unknown) => {
-        failures.push({ id, reason: error instanceof Error ? error.message : String(error) });
-      });
-      onDone(++done);
-    }
-  };
-  await Promise.all(Array.from({ length: AT_ONCE }, worker));
-  return failures.toSorted((a, b) => a.id - b.id);
-}
-
-async function actOn(id: number, verb: Act["verb"]): Promise<void> {
-  if (isVerb(verb)) {
-    await client.changeExperiment(id, verb);
-    return;
-  }
-  const { items } = await client.actOnExperiments(verb, [id]);
-  const problem = items[0]?.problem;
-  if (problem) throw new Error(problem.detail);
+async function act(id: number, verb: Act["verb"]): Promise<void> {
+  if (isVerb(verb)) await client.changeExperiment(id, verb);
+  else await actOn(id, verb);
 }

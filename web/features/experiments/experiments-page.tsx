@@ -12,11 +12,11 @@ import { onExperiments } from "../../live/experiments.ts";
 import { queries } from "../../live/queries.ts";
 import { CommandLine, quoted } from "../../parts/command-line.tsx";
 import { type Column, DataTable } from "../../parts/data-table.tsx";
+import { FilterBox } from "../../parts/filter-box.tsx";
 import { Empty, Failed, Loading } from "../../parts/states.tsx";
 import { choice, type RawView, useViewState } from "../../parts/view-state.ts";
 import { BulkActions, type Shown } from "./bulk.tsx";
 import { ALWAYS, COLUMNS, SHOWN_AT_FIRST, shownColumns } from "./columns.tsx";
-import { FilterBox } from "./filter-box.tsx";
 import "./experiments.css";
 
 const PAGE_ROWS = 200;
@@ -87,7 +87,7 @@ export default function ExperimentsPage() {
         onChange={(text) => change({ filter: text || undefined }, { push: true })}
       />
       <div className="table-tools">
-        <BulkActions ids={selection.ids} shown={show} onClear={selection.clear} />
+        <BulkActions rows={selection.rows} shown={show} onClear={selection.clear} />
         {hasNews ? (
           <Button size="compact-xs" variant="light" onClick={showNews}>
             There are newer ones: show them
@@ -156,13 +156,10 @@ function Nothing({ filtered }: { readonly filtered: boolean }) {
 /** Which rows are chosen. What is no longer among the rows is not chosen any more: nothing unseen is ever acted on. */
 function useSelection(rows: readonly Experiment[]) {
   const [chosen, setChosen] = useState<ReadonlySet<number>>(new Set());
-  const ids = useMemo(
-    () => rows.filter(({ id }) => chosen.has(id)).map(({ id }) => id),
-    [rows, chosen],
-  );
-  const shown = useMemo(() => new Set(ids), [ids]);
+  const selected = useMemo(() => rows.filter(({ id }) => chosen.has(id)), [rows, chosen]);
+  const shown = useMemo(() => new Set(selected.map(({ id }) => id)), [selected]);
   const column = useMemo((): Column<Experiment> => {
-    const all = rows.length > 0 && ids.length === rows.length;
+    const all = rows.length > 0 && shown.size === rows.length;
     return {
       id: "chosen",
       width: "34px",
@@ -190,9 +187,9 @@ function useSelection(rows: readonly Experiment[]) {
         />
       ),
     };
-  }, [rows, ids, shown]);
+  }, [rows, shown]);
   const clear = useCallback(() => setChosen(new Set()), []);
-  return { ids, column, clear, has: (id: number) => shown.has(id) };
+  return { rows: selected, column, clear, has: (id: number) => shown.has(id) };
 }
 
 function ColumnChoice({
@@ -231,6 +228,10 @@ function ColumnChoice({
   );
 }
 
+/** In which of the three lists it is, and what filters ask of it most. */
+const placeOf = ({ state, archived_at, deleted, verdict }: Experiment): string =>
+  [state, archived_at !== null, deleted !== null, verdict?.state].join(" ");
+
 type Pages = InfiniteData<Page<Experiment>, string | undefined>;
 
 /** Puts what changed into the rows that are there; one that is not among them may belong there, so the list is asked again. */
@@ -256,14 +257,14 @@ function useLiveRows(key: readonly string[]): { hasNews: boolean; showNews: () =
             const now = news.get(row.id);
             if (now) news.delete(row.id);
             // Whether it still fits the filter, and where it stands now, only the server knows.
-            if (now && now.state !== row.state) again = true;
+            if (now && placeOf(now) !== placeOf(row)) again = true;
             return now ?? row;
           }),
         }));
-        // One that is further down changes all the time; only its state can bring it in or out.
-        for (const { id, state } of news.values()) {
-          if (heard.get(id) !== state) again = true;
-          heard.set(id, state);
+        // One that is further down changes all the time; only its place can bring it in or out.
+        for (const one of news.values()) {
+          if (heard.get(one.id) !== placeOf(one)) again = true;
+          heard.set(one.id, placeOf(one));
         }
         return { ...data, pages };
       });

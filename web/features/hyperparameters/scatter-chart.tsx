@@ -9,6 +9,7 @@ import { ChartFrame } from "../../charts/chart-frame.tsx";
 import { Drawing, type Place } from "../../charts/drawing.tsx";
 import { SCALES, ScaleChoice } from "../../charts/scale-choice.tsx";
 import { client } from "../../live/client.ts";
+import { useToTrial } from "../../parts/trial-link.tsx";
 import { choice, type RawView, useViewState } from "../../parts/view-state.ts";
 import type { HyperparameterProps } from "./parallel-chart.tsx";
 import { hyperparameterTable } from "./parallel-chart.tsx";
@@ -57,6 +58,7 @@ export function ScatterChart({ live, axes, tried }: HyperparameterProps) {
       ] as const,
     [axis, other],
   );
+  const toTrial = useToTrial();
   const cells = useMemo(
     () =>
       other
@@ -159,7 +161,13 @@ export function ScatterChart({ live, axes, tried }: HyperparameterProps) {
         </>
       }
     >
-      <Drawing label={sentence} heightPx={HEIGHT_PX} scene={scene} />
+      <Drawing
+        label={sentence}
+        heightPx={HEIGHT_PX}
+        scene={scene}
+        // A cell of a heat map is many trials.
+        onPick={other ? undefined : toTrial}
+      />
     </ChartFrame>
   );
 }

@@ -1,16 +1,19 @@
 /** Who has which slot, who waits and why, and the order of the queue, which people may change. */
 import { useQuery } from "@tanstack/react-query";
-import { Link } from "@tanstack/react-router";
 import { useEffect } from "react";
+import { inert } from "../../../src/cli/inert.ts";
 import type { Slot } from "../../../src/protocol/api.ts";
 import { client } from "../../live/client.ts";
 import { onExperiments } from "../../live/experiments.ts";
 import { queries } from "../../live/queries.ts";
 import { CommandLine } from "../../parts/command-line.tsx";
 import { type Column, DataTable } from "../../parts/data-table.tsx";
+import { SilentFlag } from "../../parts/silent.tsx";
 import { Empty, Failed, Loading } from "../../parts/states.tsx";
 import { Ago, Inert } from "../../parts/text.tsx";
+import { TrialLink } from "../../parts/trial-link.tsx";
 import { QueueTable } from "./queue-table.tsx";
+import { RunnersTable } from "./runners-table.tsx";
 import "./queue.css";
 
 /** Slots change hands without an experiment's changing: they are asked for again this often, too. */
@@ -21,8 +24,8 @@ const SLOT_COLUMNS: readonly Column<Slot>[] = [
   {
     id: "held",
     head: "held by",
-    width: "minmax(120px, 1fr)",
-    cell: ({ allocation }) => <Holder allocation={allocation} />,
+    width: "minmax(176px, 1fr)",
+    cell: (slot) => <Holder slot={slot} />,
   },
   { id: "since", head: "since", width: "96px", cell: ({ since }) => <Ago time={since} /> },
   {
@@ -40,15 +43,13 @@ const SLOT_COLUMNS: readonly Column<Slot>[] = [
   },
 ];
 
-function Holder({ allocation }: { readonly allocation: string | null }) {
-  if (allocation === null) return <span className="badge badge-go">○ free</span>;
-  const [experiment = "", trial = ""] = allocation.split(".");
+/** Who has it; and where nothing new is granted on it, why. */
+function Holder({ slot: { allocation, withheld } }: { readonly slot: Slot }) {
+  const flag = withheld === null ? null : <SilentFlag title={inert(withheld)}>withheld</SilentFlag>;
+  if (allocation === null) return flag ?? <span className="badge badge-go">○ free</span>;
   return (
     <>
-      trial{" "}
-      <Link to="/experiments/$id" params={{ id: experiment }} className="row-link">
-        {experiment}.{trial}
-      </Link>
+      trial <TrialLink id={allocation.replace(/\.\d+$/, "")} /> {flag}
     </>
   );
 }
@@ -62,6 +63,11 @@ export default function QueuePage() {
   const jobs = useQuery({
     queryKey: ["queue", "jobs"],
     queryFn: () => client.jobs(),
+    refetchInterval: ASK_AGAIN_MS,
+  });
+  const runners = useQuery({
+    queryKey: ["queue", "runners"],
+    queryFn: () => client.runners(),
     refetchInterval: ASK_AGAIN_MS,
   });
   useEffect(() => onExperiments(() => void queries.invalidateQueries({ queryKey: ["queue"] })), []);
@@ -91,6 +97,17 @@ export default function QueuePage() {
           />
         )}
         <CommandLine command="contrail slot list" />
+      </section>
+      <section aria-label="Runners">
+        <h2>Runners</h2>
+        {runners.isPending ? (
+          <Loading what="Asking for the runners" />
+        ) : runners.data === undefined ? (
+          <Failed error={runners.error} again={() => void runners.refetch()} />
+        ) : (
+          <RunnersTable runners={runners.data} />
+        )}
+        <CommandLine command="contrail runner list" />
       </section>
       <section aria-label="Queue">
         <h2>Queue</h2>

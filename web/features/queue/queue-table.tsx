@@ -10,7 +10,9 @@ import type { Job } from "../../../src/protocol/api.ts";
 import { client } from "../../live/client.ts";
 import { queries } from "../../live/queries.ts";
 import { CommandLine } from "../../parts/command-line.tsx";
+import { SilentFlag } from "../../parts/silent.tsx";
 import { Ago, Inert } from "../../parts/text.tsx";
+import { TrialLink } from "../../parts/trial-link.tsx";
 import { priorityAfter, priorityBefore, priorityFor } from "./reorder.ts";
 
 interface Told {
@@ -143,8 +145,15 @@ function QueueRow({ job, position, isFirst, isLast, onStep, onPriority }: RowPro
         <span className="dim queue-owner">
           <Inert>{job.owner}</Inert>, <Ago time={job.submitted_at} />
         </span>
-        <span>
-          {job.running} running, {job.queued} waiting, {job.slots_held} slots
+        <span className="queue-counts">
+          {job.running} running
+          {job.silent > 0 ? (
+            <>
+              {" "}
+              (<SilentFlag>{`${job.silent} silent`}</SilentFlag>)
+            </>
+          ) : null}
+          , {job.queued} waiting, {job.slots_held} {job.slots_held === 1 ? "slot" : "slots"}
         </span>
         <span className="queue-controls">
           <PriorityField key={job.priority} job={job} onPriority={onPriority} />
@@ -177,7 +186,7 @@ function QueueRow({ job, position, isFirst, isLast, onStep, onPriority }: RowPro
           <ul>
             {job.waiting.map(({ trial, reason }) => (
               <li key={trial}>
-                <span className="mono">{trial}</span> <Inert>{reason}</Inert>
+                <TrialLink id={trial} /> <Inert>{reason}</Inert>
               </li>
             ))}
           </ul>

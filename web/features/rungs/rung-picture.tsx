@@ -12,6 +12,7 @@ import { CommandLine } from "../../parts/command-line.tsx";
 import { StateBadge } from "../../parts/state-badge.tsx";
 import { Failed, Loading } from "../../parts/states.tsx";
 import { Inert } from "../../parts/text.tsx";
+import { TrialLink } from "../../parts/trial-link.tsx";
 import { choice, type RawView, useViewState } from "../../parts/view-state.ts";
 import { rankScene, rowsPx } from "./rank-scene.ts";
 import { bracketRows, rungsSentence } from "./rung-layout.ts";
@@ -166,7 +167,7 @@ function Why({
     <section className="why" aria-label={`Why trial ${trial} is as it is`} aria-live="polite">
       <header>
         <h3>
-          Trial {trial} {state === undefined ? null : <StateBadge state={state} />}
+          Trial <TrialLink id={trial} /> {state === undefined ? null : <StateBadge state={state} />}
         </h3>
         <button type="button" className="plain-button" onClick={onClose}>
           Close

@@ -7,7 +7,7 @@ import { duration, measured, steps } from "../../../src/cli/figures.ts";
 import { inert } from "../../../src/cli/inert.ts";
 import type { ExperimentDecision } from "../../../src/protocol/api.ts";
 import { fitted, type Hit, type Place, type Scene } from "../../charts/drawing.tsx";
-import { linearScale, type Scale, scaleOf } from "../../charts/scale.ts";
+import { type Scale, scaleOf, timeScale } from "../../charts/scale.ts";
 
 const LANE_PX = 134;
 const HEAD_PX = 20;
@@ -66,7 +66,7 @@ interface Dot {
 export function timeScene(input: TimeSceneInput, { width, colours }: Place): Scene {
   const { lanes, unit, metric, beganMs, picked } = input;
   const ends = lanes.flatMap(({ decisions }) => decisions.map(({ at }) => Date.parse(at)));
-  const seconds = linearScale(
+  const seconds = timeScale(
     0,
     Math.max(1, (Math.max(...ends, beganMs) - beganMs) / 1000),
     width < 500 ? 3 : 6,

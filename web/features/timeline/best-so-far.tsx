@@ -7,10 +7,11 @@ import { inert } from "../../../src/cli/inert.ts";
 import type { PanelProps } from "../../app/page.ts";
 import { ChartFrame } from "../../charts/chart-frame.tsx";
 import { Drawing, fitted, type Hit, type Place, type Scene } from "../../charts/drawing.tsx";
-import { linearScale, scaleOf } from "../../charts/scale.ts";
+import { linearScale, scaleOf, timeScale } from "../../charts/scale.ts";
 import { SCALES, ScaleChoice } from "../../charts/scale-choice.tsx";
 import { useProgress } from "../../live/history.ts";
 import { Failed, Loading } from "../../parts/states.tsx";
+import { useToTrial } from "../../parts/trial-link.tsx";
 import { choice, type RawView, useViewState } from "../../parts/view-state.ts";
 import { AGAINST, type Against, bestSentence } from "./sentences.ts";
 
@@ -35,6 +36,7 @@ export function BestSoFar({ live }: PanelProps) {
   const { id, experiment } = live;
   const { spent, plan, unit } = experiment;
   const [{ against, scale }, change] = useViewState(readView);
+  const toTrial = useToTrial();
   const asked = useProgress(live);
   const reply = asked.data?.value;
   const beganMs = Date.parse(experiment.started_at ?? experiment.created_at);
@@ -97,7 +99,12 @@ export function BestSoFar({ live }: PanelProps) {
         </>
       }
     >
-      <Drawing label={sentence} heightPx={HEIGHT_PX} scene={scene} />
+      <Drawing
+        label={sentence}
+        heightPx={HEIGHT_PX}
+        scene={scene}
+        onPick={(key) => toTrial(key?.split(" ")[0])}
+      />
     </ChartFrame>
   );
 }
@@ -117,7 +124,11 @@ function bestScene(input: BestInput, place: Place): Scene {
   const { points, nowX, fullX, against, unit, metric, isLog } = input;
   const { width, height, colours } = place;
   const last = Math.max(nowX, points.at(-1)?.x ?? 0);
-  const xScale = linearScale(0, Math.max(last, fullX ?? 0) || 1, width < 500 ? 3 : 7);
+  const xScale = (against === "steps" ? linearScale : timeScale)(
+    0,
+    Math.max(last, fullX ?? 0) || 1,
+    width < 500 ? 3 : 7,
+  );
   const yScale = scaleOf(
     points.map(({ value }) => value),
     { isLog },
@@ -144,8 +155,11 @@ function bestScene(input: BestInput, place: Place): Scene {
         pen.fillText(measured(tick, 3), LEFT_PX - 6, y(tick));
       }
       pen.textAlign = "center";
-      for (const tick of xScale.ticks)
-        pen.fillText(tick === 0 ? "0" : word(tick), x(tick), bottom + 12);
+      for (const tick of xScale.ticks) {
+        const text = tick === 0 ? "0" : word(tick);
+        // The last one is not cut off by the edge.
+        pen.fillText(text, Math.min(x(tick), width - pen.measureText(text).width / 2), bottom + 12);
+      }
       pen.fillText(name, (LEFT_PX + width - RIGHT_PX) / 2, height - 8);
       pen.textAlign = "left";
       pen.fillText(fitted(pen, `best ${inert(metric)}`, 160), 4, 8);
@@ -193,7 +207,7 @@ function bestScene(input: BestInput, place: Place): Scene {
       const point = shown.findLast((one) => x(one.x) <= px + 3) ?? shown[0];
       if (!point || px < LEFT_PX - 10) return undefined;
       return {
-        key: `${point.x}`,
+        key: `${point.trial} ${point.x}`,
         text: `${inert(metric)} ${measured(point.value, 5)}\ntrial ${point.trial}, after ${word(point.x)}${against === "steps" ? ` ${name}` : ""}`,
         mark: (pen) => {
           pen.strokeStyle = colours.series[1] as string;

@@ -8,10 +8,11 @@ import type { PanelProps } from "../../app/page.ts";
 import { ChartFrame } from "../../charts/chart-frame.tsx";
 import { Drawing, fitted, type Hit, type Place, type Scene } from "../../charts/drawing.tsx";
 import type { ChartColours } from "../../charts/palette.ts";
-import { linearScale } from "../../charts/scale.ts";
+import { timeScale } from "../../charts/scale.ts";
 import { useAllocations } from "../../live/history.ts";
 import { Failed, Loading } from "../../parts/states.tsx";
 import { useNowMs } from "../../parts/text.tsx";
+import { useToTrial } from "../../parts/trial-link.tsx";
 import { type RawView, useViewState } from "../../parts/view-state.ts";
 import { stragglers, timelineSentence } from "./sentences.ts";
 
@@ -31,6 +32,7 @@ const readView = (raw: RawView) => {
 export function SlotTimeline({ live }: PanelProps) {
   const { id, experiment } = live;
   const [{ range }, change] = useViewState(readView);
+  const toTrial = useToTrial();
   const asked = useAllocations(live);
   const grants = asked.data?.value;
   const clockMs = useNowMs();
@@ -97,6 +99,8 @@ export function SlotTimeline({ live }: PanelProps) {
         heightPx={Math.ceil(lanes * lanePx) + FOOT_PX}
         scene={scene}
         onDrag={onDrag}
+        // The allocation's id without its run.
+        onPick={(grant) => toTrial(grant?.replace(/\.\d+$/, ""))}
       />
       <ul className="legend" aria-label="Colours">
         <li>
@@ -119,7 +123,9 @@ export function SlotTimeline({ live }: PanelProps) {
           <i className="swatch swatch-1" aria-hidden="true" />
           failed
         </li>
-        <li className="dim">outlined: took long; empty: idle. Drag to zoom in.</li>
+        <li className="dim">
+          outlined: took long; empty: idle. Drag to zoom in; a click leads to the trial.
+        </li>
       </ul>
     </ChartFrame>
   );
@@ -154,7 +160,7 @@ interface Box {
 
 function timelineScene({ use, slow, from, to }: TimelineInput, place: Place): Scene {
   const { width, height, colours, scheme } = place;
-  const scale = linearScale(from, to, width < 500 ? 3 : 8);
+  const scale = timeScale(from, to, width < 500 ? 3 : 8);
   const right = width - RIGHT_PX;
   const x = (ms: number): number =>
     LEFT_PX + scale.share((ms - use.fromMs) / 1000) * (right - LEFT_PX);

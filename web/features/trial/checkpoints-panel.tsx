@@ -1,6 +1,7 @@
 /** What a trial saved: each checkpoint with its files, to be had one by one or as a whole. */
 import { Button, Group } from "@mantine/core";
 import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
+import { Link } from "@tanstack/react-router";
 import { useMemo } from "react";
 import { bytes, count, measured, plural, steps } from "../../../src/cli/figures.ts";
 import { inert } from "../../../src/cli/inert.ts";
@@ -214,33 +215,57 @@ function OneCheckpoint({ id, own, unit }: OneCheckpointProps) {
   if (!detail.data) return <Failed error={detail.error} again={() => void detail.refetch()} />;
   const { tree } = detail.data;
   const saved = own ?? detail.data;
-  const { metadata, step, trial } = saved;
+  const { metadata, step, trial, deleted } = saved;
   const facts = [...flatten(metadata)].filter(([path]) => path !== "");
   return (
     <section>
       <div className="section-head">
-        <h2>After {steps(step, unit)}</h2>
-        <Group gap={6}>
-          <Actions actions={[pinAction(saved)]} />
-          <Button
-            component="a"
-            size="xs"
-            variant="default"
-            href={archiveAddress(id)}
-            download={`checkpoint-${id.slice(0, 12)}.tar`}
-            leftSection={<DownloadIcon />}
-          >
-            All {plural(tree.length, "file")} (tar)
-          </Button>
-        </Group>
+        <h2>
+          After {steps(step, unit)}{" "}
+          <Link to={`/lineage/checkpoint:${id}` as string} className="plain-link dim">
+            what came of it
+          </Link>
+        </h2>
+        {deleted === null ? (
+          <Group gap={6}>
+            <Actions actions={[pinAction(saved)]} />
+            <Button
+              component="a"
+              size="xs"
+              variant="default"
+              href={archiveAddress(id)}
+              download={`checkpoint-${id.slice(0, 12)}.tar`}
+              leftSection={<DownloadIcon />}
+            >
+              All {plural(tree.length, "file")} (tar)
+            </Button>
+          </Group>
+        ) : null}
       </div>
+      {deleted === null ? null : (
+        <p className="dim">
+          Its files were given up <Ago time={deleted.at} />: <Inert>{deleted.why}</Inert>. What it
+          was stays on record.
+        </p>
+      )}
       {facts.length === 0 ? null : (
         <Facts
           rows={facts.map(([path, value]) => [inert(path), <Inert key="v">{word(value)}</Inert>])}
         />
       )}
-      <DataTable label="Files" rows={tree} columns={FILES} rowKey={({ path }) => path} />
-      <CommandLine command={`contrail checkpoint download ${trial}@${step} --to DIR`} />
+      <DataTable
+        label="Files"
+        rows={tree}
+        columns={deleted === null ? FILES : FILES.slice(0, -1)}
+        rowKey={({ path }) => path}
+      />
+      <CommandLine
+        command={
+          deleted === null
+            ? `contrail checkpoint download ${trial}@${step} --to DIR`
+            : `contrail checkpoint list ${trial}`
+        }
+      />
     </section>
   );
 }

@@ -2,5 +2,7 @@ import LogViewer from "../../logs/log-viewer.tsx";
 import type { TrialPanelProps } from "./use-trial.ts";
 
 export default function LogsPanel({ live: { id, isOver, experiment } }: TrialPanelProps) {
-  return <LogViewer trial={id} isOver={isOver} ranks={experiment.plan.slots_per_trial} />;
+  return (
+    <LogViewer subject={{ trial: id }} isOver={isOver} ranks={experiment.plan.slots_per_trial} />
+  );
 }

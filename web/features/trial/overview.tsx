@@ -11,8 +11,10 @@ import { Figures, Progress } from "../../parts/facts.tsx";
 import { flatten, word } from "../../parts/paths.ts";
 import { Loading } from "../../parts/states.tsx";
 import { Ago, Inert } from "../../parts/text.tsx";
+import { TrialLink } from "../../parts/trial-link.tsx";
 import { spaceAt, spaceWords } from "./space-words.ts";
 import type { TrialPanelProps } from "./use-trial.ts";
+import { Verdicts } from "./verdicts.tsx";
 import { WhyHistory } from "./why-history.tsx";
 
 export default function Overview({ live }: TrialPanelProps) {
@@ -53,7 +55,11 @@ export default function Overview({ live }: TrialPanelProps) {
             label: "in the experiment",
             value: experiment.best?.trial === trial.id ? "the best" : distance(live),
             note:
-              experiment.best === null ? undefined : `best of all: trial ${experiment.best.trial}`,
+              experiment.best === null ? undefined : (
+                <>
+                  best of all: trial <TrialLink id={experiment.best.trial} />
+                </>
+              ),
           },
           {
             label: "slot time",
@@ -73,6 +79,7 @@ export default function Overview({ live }: TrialPanelProps) {
         </section>
       )}
       <WhyHistory live={live} />
+      <Verdicts live={live} />
       <Hyperparameters live={live} />
       {detail === undefined ? (
         <Loading what="Asking for its allocations" />
@@ -210,7 +217,7 @@ const allocationColumns = (unit: string): readonly Column<Allocation>[] => [
   {
     id: "held",
     head: "held for",
-    width: "88px",
+    width: "104px",
     align: "right",
     wideOnly: true,
     cell: ({ created_at, ended_at }) =>

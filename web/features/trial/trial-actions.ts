@@ -2,8 +2,9 @@
 import type { Trial } from "../../../src/protocol/api.ts";
 import { client } from "../../live/client.ts";
 import { type Action, verbActions } from "../../parts/actions.tsx";
+import type { CopyActions } from "../../parts/copy-actions.ts";
 
-export function trialActions({ id, state }: Trial): Action[] {
+export function trialActions({ id, state }: Trial, copies: CopyActions): Action[] {
   const action = verbActions("trial", id, (verb) => client.changeTrial(id, verb));
   const pause = action(
     "pause",
@@ -35,6 +36,6 @@ export function trialActions({ id, state }: Trial): Action[] {
     case "stopping":
       return [kill];
     default:
-      return [];
+      return [copies.fork(id), copies.replay(id)];
   }
 }

@@ -2,11 +2,14 @@
 import { Tabs } from "@mantine/core";
 import { Link, useParams } from "@tanstack/react-router";
 import { type ComponentType, lazy, Suspense, useEffect } from "react";
+import { silentText } from "../../../src/cli/figures.ts";
 import { inert } from "../../../src/cli/inert.ts";
 import { Actions } from "../../parts/actions.tsx";
-import { StateBadge } from "../../parts/state-badge.tsx";
+import { useCopyActions } from "../../parts/copy-actions.ts";
+import { TrialState } from "../../parts/silent.tsx";
 import { Boundary, Empty, Failed, Loading } from "../../parts/states.tsx";
 import { Inert } from "../../parts/text.tsx";
+import { VerdictBadge } from "../../parts/verdict-badge.tsx";
 import { type RawView, useViewState } from "../../parts/view-state.ts";
 import { trialActions } from "./trial-actions.ts";
 import "./trial.css";
@@ -72,10 +75,12 @@ function OneTrial({ id }: { readonly id: string }) {
 const OF_TABS = [
   ...["line", "follow", "contains", "stream", "rank", "since", "until", "times"],
   ...["file", "checkpoint", "form", "scale", "superseded", "metric", "order"],
+  ...["run", "find"],
 ];
 
 function Shown({ live }: TrialPanelProps) {
   const [{ tab }, change] = useViewState(readView);
+  const copies = useCopyActions();
   const { trial, experiment } = live;
   const chosen = PANELS.find(({ id }) => id === tab) ?? (PANELS[0] as Panel);
   const go = (value: string | null): void => {
@@ -95,13 +100,20 @@ function Shown({ live }: TrialPanelProps) {
             <Link to={`/experiments/${experiment.id}` as string} className="row-link">
               {experiment.id} <Inert>{experiment.name}</Inert>
             </Link>
+            ,{" "}
+            <Link to={`/lineage/trial:${trial.id}` as string} className="plain-link">
+              lineage
+            </Link>
           </span>
-          <StateBadge state={trial.state} />
+          <TrialState trial={trial} />
+          {trial.verdict === null ? null : (
+            <VerdictBadge state={trial.verdict.state} text={trial.verdict.text} />
+          )}
           <span className="dim reason">
-            <Inert>{trial.reason}</Inert>
+            <Inert>{trial.silent ? silentText(trial.silent) : trial.reason}</Inert>
           </span>
         </div>
-        <Actions actions={trialActions(trial)} />
+        <Actions actions={trialActions(trial, copies)} />
       </header>
       <Tabs value={chosen.id} onChange={go} keepMounted={false}>
         <Tabs.List>

@@ -29,7 +29,7 @@ export function WhyHistory({ live: { id, trial, experiment } }: TrialPanelProps)
       ) : why.data === undefined ? (
         <Failed error={why.error} again={() => void why.refetch()} />
       ) : (
-        <ol className="why">
+        <ol className="why-history">
           {why.data.reasons.map((reason, i) => (
             <Reason
               // biome-ignore lint/suspicious/noArrayIndexKey: a history only grows at its end

@@ -1,0 +1,129 @@
+/** Several processes of one trial without a framework: the same curve and the same bits; and what one rank's death is. */
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { describe, test } from "node:test";
+import { copyOf } from "./example-copy.ts";
+import { type Stand, sharedStand } from "./support.ts";
+
+describe("ranks of a program in TypeScript", () => {
+  const shared = sharedStand({ slots: 4 });
+
+  /** examples/spirals-typescript as one run. @returns its trial */
+  async function spirals(slots: number, as: string): Promise<string> {
+    const it = shared();
+    const folder = await copyOf(
+      it,
+      "spirals-typescript",
+      [
+        [/learning_rate:\n.*\n.*\n.*\n.*\n/, "learning_rate: 0.02\n"],
+        [/batch: 250/, "batch: 150"],
+        [/name: random/, "name: single"],
+        [/max_length: \{epochs: 40\}/, "max_length: {epochs: 5}"],
+        [/ {2}max_trials: 4\n/, ""],
+        [/slots_per_trial: 2/, `slots_per_trial: ${slots}`],
+      ],
+      as,
+    );
+    const { id } = await it.submit(readFileSync(`${folder}/config.yaml`, "utf8"), folder);
+    const ended = await it.ended(id);
+    assert.equal(ended.state, "completed", ended.reason);
+    return `${id}.1`;
+  }
+
+  const weights = async (trial: string): Promise<string> => {
+    const { checkpoint } = await shared().client.trial(trial);
+    const { tree } = await shared().client.checkpoint(checkpoint?.id ?? "");
+    return tree.find(({ path }) => path === "weights.f64")?.hash ?? "";
+  };
+
+  test("train the same as one, and the same bits each time (examples/spirals-typescript)", async () => {
+    const it = shared();
+    const one = await it.series(await spirals(1, "one"));
+    assert.ok(Number(one.at(-1)?.[1]) < Number(one[0]?.[1]), "it learns");
+    // 150 points by four are not even.
+    for (const slots of [2, 4]) {
+      const trial = await spirals(slots, `with-${slots}`);
+      const { allocations } = await it.client.trial(trial);
+      assert.equal(allocations[0]?.slots.length, slots);
+      const curve = await it.series(trial);
+      assert.equal(curve.length, one.length);
+      for (const [i, [step, loss]] of curve.entries())
+        assert.ok(Math.abs(Number(loss) / Number(one[i]?.[1]) - 1) < 1e-9, `step ${step}: ${loss}`);
+      const again = await spirals(slots, `again-${slots}`);
+      assert.deepEqual(await it.series(again), curve);
+      assert.equal(await weights(again), await weights(trial));
+    }
+  });
+
+  /** Kills rank 1 of a trial's first run in the middle of training, as somebody outside would. */
+  async function kill(it: Stand, trial: string): Promise<void> {
+    await it.trialWhen(trial, "trains", ({ step }) => step >= 3);
+    const pid = it
+      .processes()
+      .find(({ pid, allocation }) => allocation === `${trial}.1` && rankOf(pid) === "1")?.pid;
+    assert.ok(pid, JSON.stringify(it.processes()));
+    process.kill(pid, "SIGKILL");
+  }
+
+  const config = (maxRestarts: number): object => ({
+    ...{ name: "parallel", entrypoint: "node parallel.ts", max_restarts: maxRestarts },
+    hyperparameters: { delay_ms: 100 },
+    searcher: { name: "single", metric: "loss", max_length: { epochs: 40 } },
+    resources: { slots_per_trial: 2 },
+  });
+
+  test("of which one is killed end together, say which, and go on from the checkpoint", async () => {
+    const it = shared();
+    const code = await it.codeFolder({}, ["parallel.ts"]);
+    const { id } = await it.submit(config(1), code);
+    const trial = `${id}.1`;
+    await kill(it, trial);
+    const ended = await it.ended(id);
+    assert.equal(ended.state, "completed", ended.reason);
+    const detail = await it.client.trial(trial);
+    const [first, second, ...more] = detail.allocations;
+    assert.deepEqual(more, []);
+    assert.deepEqual([first?.end, first?.signal], ["user_error", "SIGKILL"], first?.reason);
+    assert.match(
+      first?.reason ?? "",
+      /^rank 1 of 2 ended first, and the others with it: .*SIGKILL/,
+    );
+    assert.ok(second !== undefined && second.start_step >= 3, "from its last checkpoint");
+    assert.deepEqual([detail.step, detail.restarts, detail.end_reason], [40, 1, "finished"]);
+    // As if nothing had happened: 1 + 1/2 a step.
+    const wanted = Array.from({ length: 40 }, (_, i) => (1.5 * (i + 1) * (i + 2)) / 2);
+    for (const [i, [step, loss]] of (await it.series(trial)).entries())
+      assert.ok(Math.abs(Number(loss) * wanted[i]! - 1) < 1e-12, `step ${step}: ${loss}`);
+    const why = await it.client.why("trial", trial);
+    const retried = why.reasons.find(({ code: what }) => what === "retried");
+    assert.match(retried?.text ?? "", /rank 1 of 2 ended first/);
+  });
+
+  test("of which one is killed too often fail with that one's lines first", async () => {
+    const it = shared();
+    const code = await it.codeFolder({}, ["parallel.ts"]);
+    const { id } = await it.submit(config(0), code);
+    const trial = `${id}.1`;
+    await kill(it, trial);
+    assert.equal((await it.ended(id)).state, "error");
+    const detail = await it.client.trial(trial);
+    assert.match(detail.reason, /rank 1 of 2 ended first, and the others with it: .*SIGKILL/);
+    await it.allLogs(trial);
+    for (const lines of [
+      (await it.client.trial(trial)).last_lines,
+      (await it.client.why("trial", trial)).last_lines,
+    ]) {
+      assert.match(lines[0] ?? "", /^rank 1: rank 1 is at step \d+$/);
+      const other = lines.findIndex((line) => line.startsWith("rank 0: "));
+      assert.ok(
+        lines.slice(0, other).every((line) => line.startsWith("rank 1: ")),
+        `${lines}`,
+      );
+    }
+    const why = await it.contrail(["why", trial]);
+    assert.match(why.stdout, /rank 1 of 2 ended first, and the others with it/);
+  });
+});
+
+const rankOf = (pid: number): string | undefined =>
+  /(?:^|\0)CONTRAIL_RANK=([^\0]*)/.exec(readFileSync(`/proc/${pid}/environ`, "latin1"))?.[1];

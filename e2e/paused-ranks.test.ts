@@ -1,0 +1,15 @@
+/** See `paused.test.ts`. */
+import { describe, test } from "node:test";
+import { pauseTorch, python } from "./paused-torch.ts";
+import { sharedStand } from "./support.ts";
+import { NO_TORCH } from "./torch-python.ts";
+
+const skip = python === undefined ? NO_TORCH : false;
+
+describe("a PyTorch trial that is paused up to ten times at random steps ends with the same bits", () => {
+  const shared = sharedStand({ slots: 4 });
+
+  test("two ranks over gloo, with dropout and batch statistics", { skip }, () =>
+    pauseTorch(shared(), { network: "cnn", dropout: 0.4, workers: 0, slots: 2 }),
+  );
+});

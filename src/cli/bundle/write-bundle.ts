@@ -1,0 +1,294 @@
+/**
+ * Writes a bundle: lines from the server into files, then the metrics, then the files themselves (code, and data and
+ * checkpoints where they are wanted), last the lists that hold it together. Under another name until it is whole.
+ */
+import { type FileHandle, mkdir, open, rename, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { Json } from "../../base/json.ts";
+import {
+  type BundleFile,
+  MANIFEST_FILE,
+  manifestText,
+  SUMS_FILE,
+  sumsText,
+} from "../../export/bundle-manifest.ts";
+import {
+  BUNDLE_PARTS,
+  type BundleCheckpoint,
+  type BundleExperiment,
+  type BundleLine,
+  type BundleManifest,
+  type BundlePart,
+  type BundleTrial,
+  EXPERIMENT_FILE,
+  METRICS_FILE,
+  ORIGIN_FOLDER,
+} from "../../protocol/bundle.ts";
+import type { Client } from "../../sdk/client.ts";
+import { CliError, EXIT } from "../exit-code.ts";
+import { bytes, plural } from "../figures.ts";
+import type { Progress } from "../progress.ts";
+import { scan } from "../upload.ts";
+import { bundleReadme } from "./bundle-readme.ts";
+import { TreesOut } from "./trees-out.ts";
+
+export interface BundleOptions {
+  readonly experiment: number;
+  readonly trial: number | undefined;
+  readonly withData: boolean;
+  readonly nowMs: number;
+  readonly withCheckpoints: "none" | "best" | "all";
+}
+
+export interface WrittenBundle {
+  readonly manifest: BundleManifest;
+  readonly bytes: number;
+}
+
+const FILES_MAX = 200_000;
+const BYTES_MAX = 1024 ** 5;
+
+/** @param folder where nothing is yet; on failure it is removed again */
+export async function writeBundle(
+  client: Client,
+  folder: string,
+  options: BundleOptions,
+  progress: Progress,
+): Promise<WrittenBundle> {
+  const { removeCheckout } = await import("../../store/snapshot.ts");
+  const part = `${folder}.part`;
+  await removeCheckout(part);
+  await mkdir(part, { recursive: true });
+  try {
+    const written = await fill(client, part, options, progress);
+    await rename(part, folder);
+    return written;
+  } catch (error) {
+    await removeCheckout(part);
+    throw error;
+  }
+}
+
+async function fill(
+  client: Client,
+  folder: string,
+  options: BundleOptions,
+  progress: Progress,
+): Promise<WrittenBundle> {
+  const madeAt = new Date(options.nowMs).toISOString();
+  const heard = await writeLines(client, folder, options, progress);
+  const { experiment, checkpoints } = heard;
+  const counts = { ...heard.counts, points: await writeMetrics(client, folder, options, progress) };
+  const trees = new TreesOut(client, folder, progress);
+  const code = experiment.code === null ? null : await trees.write(experiment.code, "code");
+  const data: BundleManifest["data"][number][] = [];
+  for (const [name, value] of Object.entries(experiment.data)) {
+    const { hash, dataset } = resolvedData(value);
+    if (hash === undefined) continue;
+    const into = options.withData ? `data/${folderName(name, data.length)}` : null;
+    data.push({ ...(await trees.write(hash, into)), name, dataset });
+  }
+  const chosen = chosenCheckpoints(heard, options.withCheckpoints);
+  const kept: BundleManifest["checkpoints"][number][] = [];
+  for (const { id, trial, step, deleted } of checkpoints) {
+    if (deleted !== null) continue;
+    const into = chosen.has(id) ? `checkpoints/${id.slice(0, 12)}` : null;
+    kept.push({ ...(await trees.write(id, into)), trial, step });
+  }
+  const imported = heard.imported && (await trees.write(heard.imported, ORIGIN_FOLDER));
+  const about = {
+    ...{ made_at: madeAt, made_by: heard.by, contrail: heard.version },
+    origin: {
+      ...{ server: client.url, experiment: experiment.id, name: experiment.name },
+      trials: heard.trials.map(({ number }) => number),
+    },
+    ...(imported && { imported }),
+    ...{ counts, code, data, checkpoints: kept, missing: missingOf(heard, trees, { data, kept }) },
+  };
+  await writeFile(join(folder, "README.md"), bundleReadme(about, experiment));
+  progress.detail("hashing every file");
+  const files = await filesOf(folder);
+  const text = manifestText({ ...about, files });
+  await writeFile(join(folder, MANIFEST_FILE), text);
+  await writeFile(join(folder, SUMS_FILE), sumsText(files, text));
+  return {
+    manifest: JSON.parse(text) as BundleManifest,
+    bytes: files.reduce((sum, { size }) => sum + size, 0),
+  };
+}
+
+async function filesOf(folder: string): Promise<BundleFile[]> {
+  const limits = { bytesMax: BYTES_MAX, filesMax: FILES_MAX };
+  const { tree } = await scan(folder, { ignoreFile: null, ignore: [], limits });
+  return tree.map(({ path, size, hash, executable }) => ({ path, size, sha256: hash, executable }));
+}
+
+interface Heard {
+  readonly version: string;
+  readonly by: string;
+  readonly imported?: string | undefined;
+  readonly experiment: BundleExperiment;
+  readonly trials: readonly Pick<BundleTrial, "number" | "state" | "best" | "checkpoint">[];
+  readonly checkpoints: readonly BundleCheckpoint[];
+  readonly counts: Record<string, number>;
+}
+
+async function writeLines(
+  client: Client,
+  folder: string,
+  { experiment: id, trial }: BundleOptions,
+  progress: Progress,
+): Promise<Heard> {
+  const files = new Map<BundlePart, Lines>();
+  for (const [name, { file }] of Object.entries(BUNDLE_PARTS))
+    files.set(name as BundlePart, new Lines(await open(join(folder, file), "wx")));
+  const trials: BundleTrial[] = [];
+  const checkpoints: BundleCheckpoint[] = [];
+  let origin: Pick<Heard, "version" | "by" | "imported"> | undefined;
+  let experiment: BundleExperiment | undefined;
+  let lines = 0;
+  let isWhole = false;
+  try {
+    for await (const line of client.bundle(id, trial)) {
+      if (line.part === "end") isWhole = line.row.lines === lines;
+      else if (line.part === "origin") origin = line.row;
+      else if (line.part === "experiment") experiment = line.row;
+      else {
+        if (line.part === "trial") trials.push(line.row);
+        if (line.part === "checkpoint") checkpoints.push(line.row);
+        await files.get(line.part)?.add(line);
+      }
+      lines += 1;
+      if (lines % 1000 === 0) progress.detail(`${plural(lines, "line")} of its record`);
+    }
+  } finally {
+    for (const file of files.values()) await file.close();
+  }
+  if (!isWhole || origin === undefined || experiment === undefined)
+    throw new CliError("cut_off", "The server ended its answer before it was whole.", {
+      hint: "Nothing was left behind. The server's log says why; run the command again.",
+      exitCode: EXIT.unreachable,
+    });
+  await writeFile(join(folder, EXPERIMENT_FILE), `${JSON.stringify(experiment, null, 1)}\n`);
+  await writeFile(join(folder, "config.yaml"), experiment.config_text);
+  const counts = Object.fromEntries([...files].map(([name, file]) => [name, file.count]));
+  return { ...origin, experiment, trials, checkpoints, counts };
+}
+
+/** A file of lines, written some at a time. */
+class Lines {
+  count = 0;
+  readonly #file: FileHandle;
+  #text = "";
+
+  constructor(file: FileHandle) {
+    this.#file = file;
+  }
+
+  async add({ row }: BundleLine): Promise<void> {
+    this.count += 1;
+    this.#text += `${JSON.stringify(row)}\n`;
+    if (this.#text.length < 256 * 1024) return;
+    await this.#file.writeFile(this.#text);
+    this.#text = "";
+  }
+
+  async close(): Promise<void> {
+    if (this.#text !== "") await this.#file.writeFile(this.#text);
+    this.#text = "";
+    await this.#file.close();
+  }
+}
+
+/** @returns how many points there are */
+async function writeMetrics(
+  client: Client,
+  folder: string,
+  { experiment, trial }: BundleOptions,
+  progress: Progress,
+): Promise<number> {
+  const ids = trial === undefined ? String(experiment) : `${experiment}.${trial}`;
+  let records = 0;
+  for (const format of ["csv", "parquet"] as const) {
+    const file = await open(
+      join(folder, format === "csv" ? METRICS_FILE : `metrics.${format}`),
+      "wx",
+    );
+    let size = 0;
+    let isQuoted = false;
+    try {
+      for await (const chunk of await client.exportMetrics(format, { ids, superseded: true })) {
+        await file.writeFile(chunk);
+        size += chunk.length;
+        progress.detail(`metrics as ${format}, ${bytes(size)}`);
+        if (format !== "csv") continue;
+        for (const byte of chunk) {
+          if (byte === QUOTE) isQuoted = !isQuoted;
+          else if (byte === LINE_FEED && !isQuoted) records += 1;
+        }
+      }
+    } finally {
+      await file.close();
+    }
+  }
+  // The first is the columns' names.
+  return records - 1;
+}
+
+const QUOTE = 0x22;
+const LINE_FEED = 0x0a;
+
+/** What an experiment's `data` says of one name. */
+function resolvedData(value: Json): { hash: string | undefined; dataset: string | null } {
+  const { snapshot, reference, dataset } = (value ?? {}) as Record<string, unknown>;
+  const hash = snapshot ?? reference;
+  return {
+    hash: typeof hash === "string" ? hash : undefined,
+    dataset: typeof dataset === "string" ? dataset : null,
+  };
+}
+
+const folderName = (name: string, index: number): string =>
+  /^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/.test(name) ? name : `data-${index + 1}`;
+
+function chosenCheckpoints(
+  { trials, checkpoints }: Heard,
+  which: BundleOptions["withCheckpoints"],
+): ReadonlySet<string> {
+  const there = checkpoints.filter(({ deleted }) => deleted === null);
+  if (which === "none") return new Set();
+  if (which === "all") return new Set(there.map(({ id }) => id));
+  return new Set(
+    trials.flatMap(({ number, best, checkpoint }) => [
+      ...(checkpoint === null ? [] : [checkpoint.id]),
+      ...there
+        .filter(({ trial, step }) => trial === number && step === best?.step)
+        .map(({ id }) => id),
+    ]),
+  );
+}
+
+function missingOf(
+  { experiment, trials }: Heard,
+  { unreadable }: TreesOut,
+  { data, kept }: Pick<BundleManifest, "data"> & { kept: BundleManifest["checkpoints"] },
+): string[] {
+  const running = trials.filter(({ state }) => !["completed", "canceled", "error"].includes(state));
+  const without = (trees: readonly { folder: string | null }[]): number =>
+    trees.filter(({ folder }) => folder === null).length;
+  return [
+    ...(running.length === 0
+      ? []
+      : [`${plural(running.length, "trial")} had not ended when the bundle was made`]),
+    ...(experiment.code === null ? ["the experiment was submitted without code"] : []),
+    ...(without(data) === 0
+      ? []
+      : [`files of ${plural(without(data), "dataset")}: their lists are in trees/ (--with-data)`]),
+    ...(without(kept) === 0
+      ? []
+      : [
+          `files of ${plural(without(kept), "checkpoint")}: their lists are in trees/ (--with-checkpoints)`,
+        ]),
+    ...unreadable.map((hash) => `the list of files of snapshot ${hash}: the server has it no more`),
+  ];
+}

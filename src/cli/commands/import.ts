@@ -1,0 +1,30 @@
+/** `contrail import FOLDER`: a bundle that was made elsewhere becomes an experiment here. */
+import { join, resolve } from "node:path";
+import { readBundle } from "../bundle/read-bundle.ts";
+import type { Cli } from "../cli.ts";
+import { EXIT } from "../exit-code.ts";
+import { plural } from "../figures.ts";
+import { inert } from "../inert.ts";
+import { upload } from "../upload.ts";
+
+export async function importBundle(cli: Cli, from: string): Promise<number> {
+  const folder = resolve(cli.host.cwd, from);
+  const client = cli.client();
+  const { manifest, reply } = await cli.during(`importing ${from}`, async (progress) => {
+    const bundle = await readBundle(folder, progress);
+    const sourceOf = (path: string): string => join(folder, path);
+    await upload(client, { tree: bundle.tree, sourceOf }, progress);
+    progress.detail("the server checks and stores it");
+    return { ...bundle, reply: await client.importBundle(bundle.text) };
+  });
+  const { experiment, created } = reply;
+  const { origin, counts } = manifest;
+  cli.show(reply, () => [
+    created
+      ? `experiment ${experiment.id} ${inert(experiment.name)}: ${plural(counts.trial ?? 0, "trial")}, ` +
+        `${plural(counts.points ?? 0, "point")}; it was experiment ${origin.experiment} of ${inert(origin.server)}`
+      : `this bundle is experiment ${experiment.id} already; nothing was changed`,
+  ]);
+  cli.next(`experiment show ${experiment.id}`);
+  return EXIT.ok;
+}

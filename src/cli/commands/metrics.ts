@@ -1,0 +1,117 @@
+/** `contrail metrics export`: the points of many trials into a file, as they arrive. */
+import { existsSync } from "node:fs";
+import { type FileHandle, open, rename, rm } from "node:fs/promises";
+import { basename, extname, resolve } from "node:path";
+import { parseId } from "../../base/ids.ts";
+import type { PointFormat, PointsQuery } from "../../sdk/client.ts";
+import type { Cli } from "../cli.ts";
+import { CliError, EXIT, usageError } from "../exit-code.ts";
+import { bytes } from "../figures.ts";
+import { choiceOf, wholeOf } from "../values.ts";
+
+export interface ExportOptions {
+  readonly output: string;
+  readonly format?: string;
+  readonly names?: string;
+  readonly from?: string;
+  readonly to?: string;
+  readonly superseded?: boolean;
+  readonly force?: boolean;
+}
+
+const FORMATS = ["parquet", "csv", "arrow"] as const;
+
+export async function exportMetrics(
+  cli: Cli,
+  words: readonly string[],
+  options: ExportOptions,
+): Promise<number> {
+  const file = resolve(cli.host.cwd, options.output);
+  const format = formatOf(file, options.format);
+  const query = {
+    ...selection(words),
+    names: options.names,
+    from_step: stepOf("--from", options.from),
+    to_step: stepOf("--to", options.to),
+    superseded: options.superseded,
+  };
+  if (existsSync(file) && options.force !== true)
+    throw new CliError("file_exists", `${file} is there already.`, {
+      hint: "Choose another name, or add --force to write over it.",
+    });
+  const client = cli.client();
+  const size = await cli.during(`writing ${basename(file)}`, async (progress) =>
+    writeWhole(file, await client.exportMetrics(format, query), (written) =>
+      progress.detail(bytes(written)),
+    ),
+  );
+  cli.show({ file, format, bytes: size }, () => [`${file}: ${format}, ${bytes(size)}`]);
+  return EXIT.ok;
+}
+
+/** Under another name until it is whole. @returns its size */
+async function writeWhole(
+  file: string,
+  stream: AsyncIterable<Uint8Array>,
+  told: (bytes: number) => void,
+): Promise<number> {
+  const part = `${file}.part`;
+  let written = 0;
+  const out = await open(part, "w");
+  try {
+    for await (const chunk of stream) {
+      await out.writeFile(chunk);
+      written += chunk.length;
+      told(written);
+    }
+    await out.sync();
+  } catch (error) {
+    await abandon(out, part);
+    throw cutOff(error, file);
+  }
+  await out.close();
+  await rename(part, file);
+  return written;
+}
+
+async function abandon(out: FileHandle, part: string): Promise<void> {
+  await out.close();
+  await rm(part, { force: true });
+}
+
+/** fetch calls a connection that ends in the middle "terminated". */
+function cutOff(error: unknown, file: string): unknown {
+  if (!(error instanceof TypeError)) return error;
+  return new CliError("cut_off", `The server ended the connection before ${file} was whole.`, {
+    hint: "Nothing was left behind. The server's log says why; run the command again.",
+    exitCode: EXIT.unreachable,
+    cause: error,
+  });
+}
+
+function formatOf(file: string, given: string | undefined): PointFormat {
+  if (given !== undefined) return choiceOf("--format", given, FORMATS);
+  const ending = extname(file).slice(1).toLowerCase();
+  const known = FORMATS.find((format) => format === ending);
+  if (known !== undefined) return known;
+  throw usageError(
+    `${basename(file)} does not say in which format to write.`,
+    "Call it .parquet, .csv or .arrow, or add --format.",
+  );
+}
+
+function selection(words: readonly string[]): Pick<PointsQuery, "ids" | "filter"> {
+  if (words.length === 0) return {};
+  const ids = words.flatMap((word) => word.split(",")).map((word) => parseId(word));
+  if (ids.every((id) => id !== undefined && id.run === undefined)) return { ids: words.join(",") };
+  const alone = words.find((word) => parseId(word) !== undefined);
+  if (alone !== undefined)
+    throw usageError(
+      `"${alone}" is an id, and the rest of the query is a filter.`,
+      "Write ids alone (3 4.12), or a filter alone, in which id:3,4 names experiments.",
+    );
+  return { filter: words.join(" ") };
+}
+
+const stepOf = (name: string, text: string | undefined): number | undefined =>
+  text === undefined ? undefined : wholeOf(name, text, 0, Number.MAX_SAFE_INTEGER);

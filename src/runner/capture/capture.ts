@@ -1,0 +1,400 @@
+/**
+ * What is around a run, taken down beside its start: the machine, the interpreter that its command line starts, the
+ * packages that this would import, the variables it got. Nobody asks for it and nothing waits for it; what takes long is
+ * remembered, by the content of the code and the times of the folders that packages lie in.
+ *
+ * The interpreter itself is asked (`probe.py`), because only it knows its path of packages. Reading site-packages from
+ * here was refused: venvs, user sites, .pth files and conda would each have to be imitated.
+ */
+import { createHash } from "node:crypto";
+import { stat } from "node:fs/promises";
+import { userInfo } from "node:os";
+import { maskedText, maskedValue } from "../../base/secrets.ts";
+import {
+  EMPTY_PART,
+  RECORD_VALUE_CHARS_MAX,
+  type RecordFields,
+  type RecordGap,
+  type RecordPart,
+  type RecordSection,
+  type RecordValue,
+} from "../../protocol/record-part.ts";
+import type { LaunchSpec } from "../../protocol/runner-wire.ts";
+import { serves } from "../tasks/task-socket.ts";
+import { type Asked, ask } from "./ask.ts";
+import { containerFacts } from "./container-facts.ts";
+import { declaredPackages } from "./declared-packages.ts";
+import { type Program, readEntrypoint } from "./entrypoint.ts";
+import { gpuFacts } from "./gpu-facts.ts";
+import { machineFacts } from "./machine-facts.ts";
+import { nodeFacts } from "./node-facts.ts";
+import { askPython } from "./python-facts.ts";
+
+export interface CaptureRequest {
+  readonly launch: LaunchSpec;
+  /** The folder it starts in. */
+  readonly folder: string;
+  /** As its first process got them. */
+  readonly environment: Readonly<Record<string, string>>;
+  readonly signal: AbortSignal;
+  /** Where it runs, if that is not the machine itself. */
+  readonly inside?: Inside;
+}
+
+/** A container that a run is in, and what can be asked there. */
+export interface Inside {
+  readonly facts: RecordFields;
+  /** Whom programs run as. */
+  readonly user: string;
+  /** The same as long as nothing inside can have changed; null = it may have at any time. */
+  readonly key: string | null;
+  /** @returns what the program printed @throws Error in words */
+  ask(question: Omit<Asked, "setpriv">): Promise<string>;
+}
+
+export interface Captured {
+  /** The same from run to run. */
+  readonly environment: RecordPart;
+  readonly own: RecordPart;
+}
+
+export interface CaptureOptions {
+  /** Environment of the runner. */
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  /** From `findSetpriv`. */
+  readonly setpriv: string | null;
+  readonly nowMs: () => number;
+}
+
+const PROBE_LIMIT_MS = 20_000;
+/** A driver can be replaced while a runner lives. */
+const GPU_AGAIN_MS = 600_000;
+const REMEMBERED_MAX = 64;
+/** What numbers and threads depend on; told even where it is not set. */
+const DETERMINISM = [
+  ...["PYTHONHASHSEED", "CUBLAS_WORKSPACE_CONFIG", "OMP_NUM_THREADS", "MKL_NUM_THREADS"],
+  ...["OPENBLAS_NUM_THREADS", "MKL_CBWR", "NVIDIA_TF32_OVERRIDE", "CUDA_LAUNCH_BLOCKING"],
+  ...["TF_DETERMINISTIC_OPS", "TF_CUDNN_DETERMINISTIC", "XLA_FLAGS", "NCCL_ALGO", "TZ"],
+];
+/** They decide which interpreter and which packages a command finds. */
+const CHOOSING =
+  /^(?:PATH|HOME|PYTHON.*|PYENV.*|VIRTUAL_ENV|CONDA.*|UV_.*|POETRY.*|NODE_.*|LD_.*)$/;
+
+const SYSTEM = "cat /etc/os-release; echo; getconf GNU_LIBC_VERSION || ldd --version";
+
+function systemFacts(told: string): RecordFields {
+  const os = /^PRETTY_NAME="?([^"\n]*)"?$/m.exec(told)?.[1];
+  const libc = /^(?:glibc .*|musl libc.*)$/m.exec(told)?.[0];
+  return { ...(os === undefined ? {} : { os }), ...(libc === undefined ? {} : { libc }) };
+}
+
+interface Remembered {
+  readonly part: RecordPart;
+  readonly times: ReadonlyMap<string, number>;
+}
+
+export class Capture {
+  readonly #options: CaptureOptions;
+  readonly #programs = new Map<string, Promise<Remembered>>();
+  readonly #declared = new Map<string, RecordPart>();
+  #machine: Promise<RecordPart> | null = null;
+  #gpu: { readonly atMs: number; readonly part: Promise<RecordPart> } | null = null;
+
+  constructor(options: CaptureOptions) {
+    this.#options = options;
+  }
+
+  /** Never throws: what could not be taken down is listed in what it returns. */
+  async take(request: CaptureRequest): Promise<Captured> {
+    const { launch, folder, environment, inside } = request;
+    // Before anything is waited for: the program is at work already, and may change what it lies in.
+    const declared = this.#declaredPackages(launch, folder);
+    const { programs, unclear, installs } = readEntrypoint(launch.entrypoint, environment, folder);
+    const [machine, gpu, ...asked] = await Promise.all([
+      inside === undefined ? this.#machineFacts() : this.#machineAround(inside, request),
+      this.#gpuFacts(),
+      ...mainOf(programs).map((program) => this.#programFacts(program, request)),
+    ]);
+    const container =
+      inside === undefined
+        ? containerFacts(this.#options.environment)
+        : { ...EMPTY_PART, captured: { container: inside.facts } };
+    const gaps: RecordGap[] = [
+      ...unclear.map((why, i) => ({ what: `command.unclear.${i + 1}`, why })),
+      ...installs.map((words, i) => ({
+        what: `command.installs.${i + 1}`,
+        why: `the command itself installs packages (\`${words}\`), which may not have been there yet when they were listed`,
+      })),
+      ...othersOf(programs).map((program, i) => ({
+        what: `interpreter.other.${i + 1}`,
+        why: `the command starts \`${program.command.join(" ")}\`, too; its packages are not recorded`,
+      })),
+    ];
+    const part = joined([machine, gpu, container, declared, ...(asked as RecordPart[])]);
+    return {
+      environment: bounded({
+        ...part,
+        not_applicable: [...part.not_applicable, ...withoutProgram(programs, unclear)],
+        missing: part.missing.concat(asked.length > 0 ? [] : unaskedGaps(unclear)),
+      }),
+      own: bounded(ownPart(request, gaps)),
+    };
+  }
+
+  #machineFacts(): Promise<RecordPart> {
+    this.#machine ??= machineFacts(strings(this.#options.environment));
+    return this.#machine;
+  }
+
+  /** The machine is the same, and its system is the image's. */
+  async #machineAround(inside: Inside, { signal, folder }: CaptureRequest): Promise<RecordPart> {
+    const machine = await this.#machineFacts();
+    const { os: _os, libc: _libc, ...kernel } = machine.captured.system ?? {};
+    const missing = machine.missing.filter(({ what }) => !/^system\.(?:os|libc)$/.test(what));
+    let system: RecordFields = {};
+    try {
+      const question = { command: ["/bin/sh", "-c", SYSTEM], env: {}, folder, signal };
+      const told = await inside.ask({ ...question, limitMs: PROBE_LIMIT_MS });
+      system = systemFacts(told);
+    } catch (error) {
+      const why = `the image could not be asked: ${(error as Error).message}`;
+      for (const what of ["system.os", "system.libc"]) missing.push({ what, why });
+      return { ...machine, captured: { ...machine.captured, system: kernel }, missing };
+    }
+    for (const name of ["os", "libc"])
+      if (system[name] === undefined)
+        missing.push({ what: `system.${name}`, why: "the image does not tell it" });
+    return {
+      ...machine,
+      captured: { ...machine.captured, system: { ...kernel, ...system } },
+      missing,
+    };
+  }
+
+  #gpuFacts(): Promise<RecordPart> {
+    const { nowMs, environment } = this.#options;
+    if (this.#gpu === null || nowMs() - this.#gpu.atMs > GPU_AGAIN_MS)
+      this.#gpu = { atMs: nowMs(), part: gpuFacts(strings(environment)) };
+    return this.#gpu.part;
+  }
+
+  #declaredPackages(launch: LaunchSpec, folder: string): RecordPart {
+    const { code } = launch;
+    if (code === null)
+      return {
+        ...EMPTY_PART,
+        not_applicable: ["packages_requested", "packages_resolved"].map((what) => ({
+          what,
+          why: "it was submitted without a folder of code",
+        })),
+      };
+    // A task that goes on has its folder as it was left, which is no longer the code.
+    const isCode = launch.restore === null || !serves(launch);
+    const known = isCode ? this.#declared.get(code) : undefined;
+    if (known !== undefined) return known;
+    let part: RecordPart;
+    try {
+      part = declaredPackages(folder);
+    } catch (error) {
+      const why = `the folder of code could not be read: ${(error as Error).message}`;
+      return { ...EMPTY_PART, missing: [{ what: "packages_requested", why }] };
+    }
+    if (isCode) remember(this.#declared, code, part);
+    return part;
+  }
+
+  /** Asks the interpreter, or remembers what it said while the folders that it named are as they were. */
+  async #programFacts(program: Program, request: CaptureRequest): Promise<RecordPart> {
+    const { inside } = request;
+    if (inside?.key === null) return await this.#askAnew(program, request);
+    const key = keyOf(program, `${inside?.key ?? ""} ${request.launch.code}`);
+    const known = await this.#programs.get(key)?.catch(() => undefined);
+    if (known !== undefined && (await unchanged(known.times))) return known.part;
+    const asking = this.#askProgram(program, request);
+    remember(this.#programs, key, asking);
+    try {
+      return (await asking).part;
+    } catch (error) {
+      if (this.#programs.get(key) === asking) this.#programs.delete(key);
+      return { ...EMPTY_PART, missing: askedInVain((error as Error).message) };
+    }
+  }
+
+  async #askAnew(program: Program, request: CaptureRequest): Promise<RecordPart> {
+    try {
+      return (await this.#askProgram(program, request)).part;
+    } catch (error) {
+      return { ...EMPTY_PART, missing: askedInVain((error as Error).message) };
+    }
+  }
+
+  async #askProgram(program: Program, { signal, inside }: CaptureRequest): Promise<Remembered> {
+    const { setpriv } = this.#options;
+    // Without our own names: by them the processes of a trial are recognized, and ended with it.
+    const env = Object.fromEntries(
+      Object.entries(program.env).filter(([name]) => !name.startsWith("CONTRAIL_")),
+    );
+    const asked = { env, folder: program.folder, limitMs: PROBE_LIMIT_MS, signal, setpriv };
+    const run = (command: readonly string[]) =>
+      inside === undefined ? ask({ ...asked, command }) : inside.ask({ ...asked, command });
+    const found = await (program.kind === "node"
+      ? nodeFacts(program, run)
+      : askPython(program.command, run));
+    // What the image holds does not change, and its paths are none of this machine.
+    return { part: found.part, times: await timesOf(inside === undefined ? found.places : []) };
+  }
+}
+
+/** Of several the first of each kind of interpreter; where there is no interpreter, none. */
+function mainOf(programs: readonly Program[]): Program[] {
+  const first = programs.find(({ kind }) => kind !== "binary");
+  return first === undefined ? [] : [first];
+}
+
+const othersOf = (programs: readonly Program[]): Program[] => {
+  const [main] = mainOf(programs);
+  return programs.filter((program) => program !== main && program.kind !== "binary");
+};
+
+const ASKED = ["interpreter", "packages_observed", "package_hashes", "frameworks"] as const;
+
+const askedInVain = (why: string): RecordGap[] =>
+  ASKED.map((what) => ({ what, why: `the interpreter could not be asked: ${why}` }));
+
+const unaskedGaps = (unclear: readonly string[]): RecordGap[] =>
+  unclear.length === 0
+    ? []
+    : ASKED.map((what) => ({ what, why: `no interpreter is to be seen: ${unclear.join("; ")}` }));
+
+/** The command was read whole, and there is none in it. */
+const withoutProgram = (programs: readonly Program[], unclear: readonly string[]): RecordGap[] =>
+  mainOf(programs).length > 0 || unclear.length > 0
+    ? []
+    : ASKED.map((what) => ({
+        what,
+        why:
+          programs.length > 0
+            ? `${programs[0]?.command[0]} is a program by itself and needs no interpreter`
+            : "the command starts no Python and no Node program",
+      }));
+
+function ownPart(
+  { launch, folder, environment, inside }: CaptureRequest,
+  missing: RecordGap[],
+): RecordPart {
+  const variables = Object.entries(environment).map(
+    ([name, value]) => [name, maskedValue(name, value).slice(0, RECORD_VALUE_CHARS_MAX)] as const,
+  );
+  const shell = launch.entrypoint[0] === "/bin/sh" && launch.entrypoint[1] === "-c";
+  return {
+    captured: {
+      command: {
+        line: shell ? (launch.entrypoint[2] ?? "") : launch.entrypoint.map(quoted).join(" "),
+        folder,
+        ranks: launch.ranks,
+        slots: launch.slots.join(" "),
+        ...(launch.restore === null ? {} : { restored_step: launch.restore.step }),
+        ...(launch.restore === null ? {} : { restored_tree: launch.restore.tree }),
+        run_as: inside?.user ?? runAs(),
+      },
+      determinism: Object.fromEntries(
+        DETERMINISM.map((name) => [name, environment[name] ?? "(not set)"]),
+      ),
+      variables: Object.fromEntries(variables),
+    },
+    not_applicable: [],
+    missing,
+  };
+}
+
+function runAs(): string {
+  try {
+    return userInfo().username;
+  } catch {
+    return `uid ${process.getuid?.() ?? "unknown"}`;
+  }
+}
+
+const quoted = (word: string): string =>
+  /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
+
+function joined(parts: readonly RecordPart[]): RecordPart {
+  const captured: Partial<Record<RecordSection, RecordFields>> = {};
+  for (const part of parts)
+    for (const [section, fields] of Object.entries(part.captured))
+      captured[section as RecordSection] = { ...captured[section as RecordSection], ...fields };
+  return {
+    captured,
+    not_applicable: parts.flatMap((part) => part.not_applicable),
+    missing: parts.flatMap((part) => part.missing),
+  };
+}
+
+const FIELD_CHARS_MAX = 512;
+const FIELDS_MAX = 20_000;
+const GAPS_MAX = 100;
+
+/** As the server takes it, and with nothing in it that looks like a secret. */
+function bounded(part: RecordPart): RecordPart {
+  const clean = (value: RecordValue): RecordValue =>
+    typeof value === "string"
+      ? maskedText(value).slice(0, RECORD_VALUE_CHARS_MAX).toWellFormed().replaceAll("\0", "\u2400")
+      : Number.isFinite(value) || typeof value === "boolean"
+        ? value
+        : String(value);
+  const captured = Object.entries(part.captured).map(([section, fields]) => [
+    section,
+    Object.fromEntries(
+      Object.entries(fields ?? {})
+        .filter(([name]) => name !== "" && name !== "__proto__" && name.length <= FIELD_CHARS_MAX)
+        .slice(0, FIELDS_MAX)
+        .map(([name, value]) => [name.toWellFormed().replaceAll("\0", "\u2400"), clean(value)]),
+    ),
+  ]);
+  const gaps = (list: readonly RecordGap[]): RecordGap[] =>
+    list.slice(0, GAPS_MAX).map(({ what, why }) => ({
+      what: what.slice(0, FIELD_CHARS_MAX),
+      why: String(clean(why)) || "no reason was given",
+    }));
+  return {
+    captured: Object.fromEntries(captured),
+    not_applicable: gaps(part.not_applicable),
+    missing: gaps(part.missing),
+  };
+}
+
+function keyOf(program: Program, code: string): string {
+  const chosen = Object.entries(program.env)
+    .filter(([name]) => CHOOSING.test(name))
+    .toSorted(([a], [b]) => (a < b ? -1 : 1));
+  const text = JSON.stringify([program.kind, program.command, chosen, code]);
+  return createHash("sha256").update(text).digest("hex");
+}
+
+async function timesOf(places: readonly string[]): Promise<Map<string, number>> {
+  const times = places.map(async (place) => [place, await timeOf(place)] as const);
+  return new Map(await Promise.all(times));
+}
+
+const timeOf = (place: string): Promise<number> =>
+  stat(place).then(
+    (found) => found.mtimeMs,
+    () => -1,
+  );
+
+async function unchanged(times: ReadonlyMap<string, number>): Promise<boolean> {
+  const now = await timesOf([...times.keys()]);
+  return [...times].every(([place, time]) => now.get(place) === time);
+}
+
+function remember<T>(map: Map<string, T>, key: string, value: T): void {
+  map.delete(key);
+  map.set(key, value);
+  const [oldest] = map.keys();
+  if (map.size > REMEMBERED_MAX && oldest !== undefined) map.delete(oldest);
+}
+
+const strings = (env: Readonly<Record<string, string | undefined>>): Record<string, string> =>
+  Object.fromEntries(
+    Object.entries(env).filter((entry): entry is [string, string] => entry[1] !== undefined),
+  );

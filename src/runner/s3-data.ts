@@ -1,0 +1,127 @@
+/**
+ * Data of S3 on a node: the files of a version are fetched once, as a folder that all trials share, or, where they are
+ * too many, the program gets the address and reads for itself what was looked at before it starts.
+ */
+import { createWriteStream, lstatSync } from "node:fs";
+import { mkdir, rename } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { pipeline } from "node:stream/promises";
+import type { DataReference, ReferencedFile } from "../protocol/runner-wire.ts";
+import { type Environment, S3Error, S3Place, s3Differences } from "../store/s3.ts";
+import { removeCheckout } from "../store/snapshot.ts";
+import { LaunchError } from "./rank-process.ts";
+import type { FileTrust } from "./trusted-file.ts";
+
+/** What is fetched whole before a start; more is only given as an address. */
+const FETCHED_BYTES_MAX = 64 * 1024 ** 3;
+/** Objects below a prefix; more than can be registered, since others may have come beside them. */
+const LISTED_MAX = 1_000_000;
+
+export interface S3DataOptions {
+  /** Where versions are laid out. */
+  readonly folder: string;
+  readonly trust: FileTrust;
+  readonly environment: Environment;
+}
+
+export interface S3Version {
+  /** Under which the experiment has it. */
+  readonly name: string;
+  /** Of its list. */
+  readonly hash: string;
+  readonly reference: DataReference;
+}
+
+export class S3Data {
+  readonly #options: S3DataOptions;
+  readonly #fetching = new Map<string, Promise<void>>();
+
+  constructor(options: S3DataOptions) {
+    this.#options = options;
+  }
+
+  /** @returns how what lies there differs, in words @throws LaunchError where S3 cannot be asked */
+  async differences({ name, reference: { place, files } }: S3Version): Promise<string[]> {
+    try {
+      const found = await new S3Place(place, this.#options.environment).list(LISTED_MAX);
+      return s3Differences(files, found).map(
+        ({ path, message }) => `${JSON.stringify(path)} ${message}`,
+      );
+    } catch (error) {
+      throw new LaunchError(`data set ${name}: ${(error as Error).message}`, { cause: error });
+    }
+  }
+
+  /** @returns the folder; a copy that is whole is the version, whatever lies there by now @throws LaunchError */
+  async folder(version: S3Version, signal: AbortSignal): Promise<string> {
+    const { name, hash, reference } = version;
+    const { files, place } = reference;
+    const folder = join(this.#options.folder, hash);
+    if (this.#isWhole(folder, files)) return folder;
+    const bytes = files.reduce((sum, file) => sum + file.size, 0);
+    if (bytes > FETCHED_BYTES_MAX)
+      throw new LaunchError(
+        `data set ${name}: ${place} has ${bytes} bytes, and at most ${FETCHED_BYTES_MAX} are fetched before a start. Register it with --uri, and read it from there.`,
+      );
+    const current = this.#fetching.get(hash) ?? this.#fetch(version, folder, signal);
+    this.#fetching.set(hash, current);
+    try {
+      await current;
+      return folder;
+    } catch (error) {
+      signal.throwIfAborted();
+      // Whoever began was told to stop; then the next one begins again.
+      if (error instanceof LaunchError) throw error;
+    } finally {
+      if (this.#fetching.get(hash) === current) this.#fetching.delete(hash);
+    }
+    return await this.folder(version, signal);
+  }
+
+  #isWhole(folder: string, files: readonly ReferencedFile[]): boolean {
+    if (!lstatSync(folder, { throwIfNoEntry: false })?.isDirectory()) return false;
+    return files.every(({ path, size }) => this.#options.trust.isStamped(join(folder, path), size));
+  }
+
+  async #fetch(
+    { name, reference: { place, files } }: S3Version,
+    folder: string,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const partial = `${folder}.partial`;
+    await removeCheckout(partial);
+    try {
+      const s3 = new S3Place(place, this.#options.environment);
+      for (const file of files) {
+        signal.throwIfAborted();
+        await this.#write(s3, file, join(partial, file.path), signal);
+      }
+      await removeCheckout(folder);
+      await rename(partial, folder);
+    } catch (error) {
+      await removeCheckout(partial).catch(() => undefined);
+      signal.throwIfAborted();
+      throw new LaunchError(
+        `data set ${name} could not be fetched from ${place}: ${(error as Error).message}`,
+        { cause: error },
+      );
+    }
+  }
+
+  async #write(
+    s3: S3Place,
+    file: ReferencedFile,
+    path: string,
+    signal: AbortSignal,
+  ): Promise<void> {
+    await mkdir(dirname(path), { recursive: true });
+    const { stream } = await s3.open(file);
+    const written = createWriteStream(path, { flags: "wx", mode: 0o444 });
+    await pipeline(stream, written, { signal });
+    if (written.bytesWritten !== file.size)
+      throw new S3Error(
+        `${file.path} arrived with ${written.bytesWritten} bytes instead of ${file.size}`,
+      );
+    await this.#options.trust.stamp(path);
+  }
+}

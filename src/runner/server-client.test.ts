@@ -1,0 +1,120 @@
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { once } from "node:events";
+import { readdirSync, readlinkSync } from "node:fs";
+import { mkdtemp, open, rm, truncate, writeFile } from "node:fs/promises";
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, beforeEach, test } from "node:test";
+import { realClock } from "../base/real-clock.ts";
+import { filePart } from "../store/file-part.ts";
+import { ServerClient } from "./server-client.ts";
+
+const HASH = "ab".repeat(32);
+const MIB = 1024 ** 2;
+const LARGE = { offset: 2 ** 32 - MIB, size: 9 * MIB };
+
+let folder = "";
+let file = "";
+let url = "";
+/** What each request brought. */
+let seen: { readonly length: string | undefined; readonly digest: string }[] = [];
+let arrives = (): void => undefined;
+let answer = (_request: IncomingMessage, response: ServerResponse): void => void response.end("{}");
+const server = createServer(async (request, response) => {
+  const digest = createHash("sha256");
+  try {
+    for await (const bytes of request) {
+      arrives();
+      digest.update(bytes);
+    }
+  } catch {
+    return;
+  }
+  seen.push({ length: request.headers["content-length"], digest: digest.digest("hex") });
+  answer(request, response);
+});
+
+before(async () => {
+  folder = await mkdtemp(join(tmpdir(), "contrail-client-"));
+  file = join(folder, "weights");
+  const made = await open(file, "w");
+  await made.write(Buffer.from("here"), 0, 4, 2 ** 32 + 5);
+  await made.truncate(LARGE.offset + LARGE.size);
+  await made.close();
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  await writeFile(join(folder, "server.json"), JSON.stringify({ url }));
+});
+after(async () => {
+  server.closeAllConnections();
+  server.close();
+  await rm(folder, { recursive: true });
+});
+beforeEach(async () => {
+  seen = [];
+  arrives = () => undefined;
+  await writeFile(join(folder, "token"), "first");
+});
+
+const newClient = (): ServerClient =>
+  new ServerClient({
+    ...{ fetch, clock: realClock, runnerId: "r" },
+    ...{ serverFile: join(folder, "server.json"), tokenFile: join(folder, "token") },
+  });
+const large = () => filePart({ path: file, ...LARGE });
+
+const expected = (): string => {
+  const bytes = Buffer.alloc(LARGE.size);
+  bytes.write("here", 2 ** 32 + 5 - LARGE.offset);
+  return createHash("sha256").update(bytes).digest("hex");
+};
+
+/** What this process has open of it. */
+const held = (path: string): number =>
+  readdirSync("/proc/self/fd").filter((fd) => {
+    try {
+      return readlinkSync(join("/proc/self/fd", fd)) === path;
+    } catch {
+      return false;
+    }
+  }).length;
+
+const onlyFor = (token: string) => (request: IncomingMessage, response: ServerResponse) => {
+  response.statusCode = request.headers.authorization === `Bearer ${token}` ? 200 : 401;
+  response.end("{}");
+};
+
+test("a part beyond 4 GiB arrives whole, and from its beginning again under a new token", async () => {
+  const client = newClient();
+  answer = onlyFor("first");
+  await client.putBlob(HASH, large());
+  await writeFile(join(folder, "token"), "second");
+  answer = onlyFor("second");
+  await client.putBlob(HASH, large());
+  const whole = { length: String(LARGE.size), digest: expected() };
+  assert.deepEqual(seen, [whole, whole, whole]);
+  assert.equal(held(file), 0);
+});
+
+test("a file that changed under our hands is not blamed on the server", async () => {
+  const path = join(folder, "shrinks");
+  await writeFile(path, Buffer.alloc(9 * MIB));
+  const content = filePart({ path, size: 9 * MIB });
+  await truncate(path, 8 * MIB + 1);
+  await assert.rejects(newClient().putBlob(HASH, content), {
+    kind: "refused",
+    message: /shrinks ends at byte 8388609 by now/,
+  });
+  assert.equal(held(path), 0);
+});
+
+test("a request that is broken off lets go of its file", async () => {
+  const client = newClient();
+  arrives = () => client.close();
+  await assert.rejects(client.putBlob(HASH, large()), { kind: "unreachable" });
+  assert.equal(held(file), 0);
+});

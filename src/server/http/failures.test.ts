@@ -1,0 +1,23 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { toContrailError } from "./failures.ts";
+
+const coded = (code: string, message = "it failed") => Object.assign(new Error(message), { code });
+
+test("a database that is busy or away is no mistake of the server, and worth another try", () => {
+  for (const error of [
+    new Error("timeout exceeded when trying to connect"),
+    new Error("Connection terminated due to connection timeout"),
+    new Error("Connection terminated unexpectedly"),
+    ...["08006", "53300", "55P03", "57014", "57P01", "57P03"].map((code) => coded(code)),
+    ...["ECONNREFUSED", "ECONNRESET"].map((code) => coded(code)),
+  ])
+    assert.equal(toContrailError(error).code, "unavailable", error.message);
+});
+
+test("a full disk has its own answer, and what nobody expected is a mistake of ours", () => {
+  assert.equal(toContrailError(coded("53100")).code, "disk_full");
+  assert.equal(toContrailError(coded("ENOSPC")).code, "disk_full");
+  for (const error of [new Error("no such thing"), coded("42703"), coded("ENOENT")])
+    assert.equal(toContrailError(error).code, "internal");
+});

@@ -1,0 +1,59 @@
+/** What a failure is called to whoever asked, wherever it came from. */
+import { hasZodFastifySchemaValidationErrors } from "fastify-type-provider-zod";
+import { ContrailError, type ErrorCode, type ProblemIssue } from "../../protocol/errors.ts";
+import { BlobError, type BlobErrorCode } from "../../store/blobs.ts";
+
+/** The database's own trouble, or the way to it: SQLSTATE classes 08, 53 and 57, a lock that was not had, sockets. */
+const AWAY = /^(?:(?:08|53|57)[0-9A-Z]{3}|55P03|ECONNREFUSED|ECONNRESET|ETIMEDOUT)$/;
+/** The same in the client's words: all of its connections are taken for too long, or one has broken. */
+const WITHOUT_CODE =
+  /^(?:timeout exceeded when trying to connect|Connection terminated|Client has encountered a connection error)/;
+
+/** Whoever stores blobs on the way to something else (the files of a checkpoint) is told the same. */
+const BLOB_ERRORS = {
+  invalid_hash: "invalid_request",
+  hash_mismatch: "hash_mismatch",
+  too_large: "too_large",
+  disk_full: "disk_full",
+  unusable: "internal",
+} as const satisfies Record<BlobErrorCode, ErrorCode>;
+
+export function toContrailError(error: unknown): ContrailError {
+  if (error instanceof ContrailError) return error;
+  if (error instanceof BlobError)
+    return new ContrailError(BLOB_ERRORS[error.code], error.message, { cause: error });
+  if (hasZodFastifySchemaValidationErrors(error)) {
+    const issues = error.validation.map(
+      (issue): ProblemIssue => ({
+        code: issue.keyword,
+        path: `${error.validationContext ?? ""}${issue.instancePath.replaceAll("/", ".")}`,
+        message: issue.message ?? "is not valid",
+      }),
+    );
+    const first = issues[0];
+    return new ContrailError(
+      "invalid_request",
+      `${first?.path ?? "the request"}: ${first?.message ?? "is not valid"}`,
+      {
+        issues,
+        cause: error,
+      },
+    );
+  }
+  const { code, statusCode, message } = error as {
+    code?: string;
+    statusCode?: number;
+    message?: string;
+  };
+  if (code === "FST_ERR_CTP_BODY_TOO_LARGE" || statusCode === 413)
+    return new ContrailError("too_large", message ?? "the body is too large", { cause: error });
+  if (statusCode !== undefined && statusCode >= 400 && statusCode < 500)
+    return new ContrailError("invalid_request", message ?? "the request is not valid", {
+      cause: error,
+    });
+  if (code === "ENOSPC" || code === "53100")
+    return new ContrailError("disk_full", "no room left on the disk", { cause: error });
+  if (code === undefined ? WITHOUT_CODE.test(message ?? "") : AWAY.test(code))
+    return new ContrailError("unavailable", "the database does not answer", { cause: error });
+  return new ContrailError("internal", "the server made a mistake", { cause: error });
+}

@@ -1,0 +1,321 @@
+/**
+ * Brings a bundle in: everything is checked, then the experiment is made, over and hidden, then its many rows are
+ * written, then it is shown. Each of the last three can be cut off: what was begun and not finished is dropped, at
+ * once or at the next start. The same record a second time is the experiment that it became the first time.
+ *
+ * Its number is new here; snapshots and checkpoints keep theirs, which are their content.
+ */
+
+import { MANIFEST_FILE } from "../../export/bundle-manifest.ts";
+import { KEPT_FILES, ORIGIN_FOLDER, RECORD_FILES } from "../../protocol/bundle.ts";
+import { ContrailError } from "../../protocol/errors.ts";
+import type { TreeEntry } from "../../protocol/runner-wire.ts";
+import {
+  beginImport,
+  findImport,
+  finishImport,
+  forgetImport,
+  insertRows,
+} from "../../store/import-store.ts";
+import { storable } from "../../store/storable.ts";
+import { requireSnapshot } from "../create-experiment.ts";
+import { registerDataset } from "../datasets/add.ts";
+import { ancestryRow } from "../fork/origin.ts";
+import type { RouteContext } from "../http/context.ts";
+import type { DecisionLoop } from "../loops/decision-loop.ts";
+import { dropImport, hideImport, showImport } from "../retention/commands.ts";
+import type { Turn, World } from "../world.ts";
+import { BundleSource } from "./bundle-source.ts";
+import { type CheckedBundle, checkBundle } from "./check-bundle.ts";
+import { checkOrigin } from "./check-origin.ts";
+import { checkTrees, type IncludedTrees } from "./check-trees.ts";
+import {
+  allocationRowOf,
+  experimentCore,
+  experimentRow,
+  trialRowOf,
+  verdictRows,
+} from "./import-rows.ts";
+import { loadRows, type Places } from "./load-rows.ts";
+
+export interface ImportRequest {
+  /** The text of manifest.json; every other file that matters lies in the blob store. */
+  readonly manifest: string;
+  readonly by: { readonly userId: number; readonly name: string };
+}
+
+export interface Imported {
+  readonly experiment: number;
+  /** False where it was here already. */
+  readonly created: boolean;
+}
+
+/** Imports of one record go one after the other, so that the second finds what the first made. */
+const underway = new WeakMap<DecisionLoop, Map<string, Promise<unknown>>>();
+
+/** @throws ContrailError invalid_bundle, missing_blobs, conflict */
+export async function importExperiment(
+  context: RouteContext,
+  request: ImportRequest,
+): Promise<Imported> {
+  const source = new BundleSource(request.manifest, context.blobs);
+  const { content } = source.manifest;
+  const queues = underway.get(context.loop) ?? new Map<string, Promise<unknown>>();
+  underway.set(context.loop, queues);
+  const before = queues.get(content)?.catch(() => undefined) ?? Promise.resolve();
+  const mine = before.then(() => bringIn(context, source, request));
+  queues.set(content, mine);
+  try {
+    return await mine;
+  } finally {
+    if (queues.get(content) === mine) queues.delete(content);
+  }
+}
+
+async function bringIn(
+  context: RouteContext,
+  source: BundleSource,
+  request: ImportRequest,
+): Promise<Imported> {
+  using held = new DisposableStack();
+  await holdRecord(context, source, held);
+  const trees = await checkTrees(source);
+  const earlier = await earlierImport(context, source.manifest.content);
+  if (earlier !== undefined) return { experiment: earlier, created: false };
+  const bundle = await checkBundle(source);
+  const author = (await checkOrigin(source, trees.imported)) ?? bundle.experiment.owner;
+  await keepTrees(context, trees, held);
+  const record = await keepRecord(context, source, { ...request, trees, held });
+  const snapshots = await addDatasets(context, trees, request.by);
+  const places = await context.loop.submit({
+    name: "begin an import",
+    run: (world, turn) =>
+      begin(world, turn, { source, bundle, author, trees, snapshots, record, request }),
+  });
+  try {
+    await loadRows(context.pool, source, places);
+    await finish(context, { source, bundle, id: places.experiment, actor: request.by.name });
+  } catch (error) {
+    await abandonImport(context.loop, places.experiment, (error as Error).message);
+    throw error;
+  }
+  return { experiment: places.experiment, created: true };
+}
+
+async function earlierImport(
+  { pool, loop }: Pick<RouteContext, "pool" | "loop">,
+  content: string,
+): Promise<number | undefined> {
+  const found = await findImport(pool, content);
+  if (found === undefined) return undefined;
+  const id = found.experiment_id;
+  const marks = await loop.read((world) => world.retention.marks(id));
+  if (marks.deleted_at === null) return id;
+  throw new ContrailError("conflict", `this bundle is experiment ${id} already, which is deleted`, {
+    hint: `Restore it: contrail experiment restore ${id}. Once it cannot be restored any more, the bundle can be imported again.`,
+  });
+}
+
+/** @throws ContrailError missing_blobs */
+async function holdRecord(
+  { gate, blobs }: Pick<RouteContext, "gate" | "blobs">,
+  source: BundleSource,
+  held: DisposableStack,
+): Promise<void> {
+  const files = RECORD_FILES.map((path) => source.file(path));
+  const lists = source.manifest.files.filter(({ path }) => /^(?:trees|origin)\//.test(path));
+  const hashes = [...files, ...lists].map(({ sha256 }) => sha256);
+  held.use(await gate.hold(hashes));
+  const missing = new Set(await blobs.missing(hashes));
+  if (missing.size === 0) return;
+  throw new ContrailError(
+    "missing_blobs",
+    `${missing.size} files of the bundle were not uploaded`,
+    {
+      issues: [...files, ...lists]
+        .filter(({ sha256 }) => missing.has(sha256))
+        .slice(0, 100)
+        .map(({ path, sha256 }) => ({ code: "missing", path, message: sha256 })),
+    },
+  );
+}
+
+async function keepTrees(
+  context: RouteContext,
+  { code, data, checkpoints }: IncludedTrees,
+  held: DisposableStack,
+): Promise<void> {
+  for (const [what, trees] of [
+    ["code", code === null ? [] : [code]],
+    ["data", data],
+    ["checkpoint", checkpoints],
+  ] as const)
+    for (const { entries } of trees) held.use(await requireSnapshot(context, entries, what));
+}
+
+async function keepRecord(
+  context: RouteContext,
+  source: BundleSource,
+  {
+    manifest,
+    trees,
+    held,
+  }: Pick<ImportRequest, "manifest"> & { trees: IncludedTrees; held: DisposableStack },
+): Promise<string> {
+  const text = Buffer.from(manifest);
+  const stored = await context.blobs.put(text);
+  const entries: TreeEntry[] = [
+    { path: MANIFEST_FILE, size: stored.size, hash: stored.hash, executable: false },
+    ...KEPT_FILES.map((path) => {
+      const { size, sha256: hash } = source.file(path);
+      return { path, size, hash, executable: false };
+    }),
+    ...(trees.imported?.entries ?? []).map((entry) => ({
+      ...entry,
+      path: `${ORIGIN_FOLDER}/${entry.path}`,
+    })),
+  ];
+  return held.use(await requireSnapshot(context, entries, "record")).hash;
+}
+
+/** So that the files stay here for as long as anybody's would. @returns by name in `data` what it is here */
+async function addDatasets(
+  context: RouteContext,
+  { data }: IncludedTrees,
+  by: ImportRequest["by"],
+): Promise<Map<string, string>> {
+  const snapshots = new Map<string, string>();
+  for (const { name: use, entries, dataset } of data) {
+    const name = /^[a-z0-9][a-z0-9._-]{0,127}(?=@)/.exec(dataset ?? "")?.[0] ?? "imported";
+    const { row } = await registerDataset(context, { name, tree: [...entries] }, by);
+    // The same files may be cut into other parts here.
+    snapshots.set(use, row.snapshot);
+  }
+  return snapshots;
+}
+
+interface Beginning {
+  readonly source: BundleSource;
+  readonly bundle: CheckedBundle;
+  /** Who submitted it where it was trained. */
+  readonly author: string;
+  readonly trees: IncludedTrees;
+  /** Of data that came along, by its name in the experiment. */
+  readonly snapshots: ReadonlyMap<string, string>;
+  readonly record: string;
+  readonly request: ImportRequest;
+}
+
+/** The experiment, its trials and their allocations, over and in no list. */
+function begin(world: World, turn: Turn, about: Beginning): Places {
+  const { source, bundle, author, trees, snapshots, record, request } = about;
+  const { manifest } = source;
+  const at = new Date(turn.nowMs);
+  const madeAt = new Date(manifest.made_at);
+  const madeAtMs = madeAt.getTime();
+  const id = world.nextExperiment++;
+  const core = experimentCore(bundle, madeAtMs);
+  const code = trees.code?.hash ?? null;
+  const made = { id, ownerId: request.by.userId, core, code, snapshots };
+  const row = experimentRow(bundle, { ...made, slots: world.room(world.firstPool).total });
+  turn.batch.put("experiments", row, "nothing");
+  const lastRun = new Map(bundle.runs.map(({ trial, run }) => [trial, run]));
+  const trials = new Map<number, number>();
+  for (const trial of bundle.trials) {
+    const own = world.nextTrial++;
+    trials.set(trial.number, own);
+    const run = lastRun.get(trial.number) ?? 0;
+    turn.batch.put(
+      "trials",
+      trialRowOf(trial, { id: own, experiment: { id, core }, run, madeAtMs }),
+    );
+  }
+  const allocations = new Map<string, number>();
+  for (const run of bundle.runs) {
+    const own = world.nextAllocation++;
+    allocations.set(`${run.trial}.${run.run}`, own);
+    turn.batch.put("allocations", allocationRowOf(run, { id: own, experiment: id, madeAt }));
+  }
+  const names = new Map(
+    bundle.names.map((name) => [name, world.metricName(turn, storable(name))] as const),
+  );
+  hideImport(world, turn, id);
+  const origin = { kind: "import", experiment: null, trial: null, base: null } as const;
+  const ancestry = ancestryRow(id, { ...origin, label: labelOf(source) }, { overrides: [], at });
+  turn.batch.put("ancestry", ancestry, "nothing");
+  turn.batch.work(async (client) => {
+    const { content, origin, made_at, made_by, contrail } = manifest;
+    await beginImport(client, {
+      ...{ experiment_id: id, content, record, by: request.by.name, at },
+      origin: { ...origin, made_at, made_by, contrail, author: storable(author) },
+    });
+    return [];
+  });
+  turn.batch.change({
+    ...{ at, actor: storable(request.by.name), experimentId: id, subject: `experiment ${id}` },
+    what: "importing",
+    cause: `asked by ${storable(request.by.name)}: ${labelOf(source)}, content ${manifest.content}`,
+  });
+  const saved = new Set(trees.checkpoints.map(({ hash }) => hash));
+  return { experiment: id, trials, allocations, names, saved, at };
+}
+
+/** What it is called where it comes from. */
+export function labelOf({ manifest: { origin } }: Pick<BundleSource, "manifest">): string {
+  const { server, experiment, trials } = origin;
+  const what =
+    trials.length === 1 ? `trial ${experiment}.${trials[0]}` : `experiment ${experiment}`;
+  return storable(`${what} of ${server}`).slice(0, 400);
+}
+
+async function finish(
+  { loop, verdicts }: Pick<RouteContext, "loop" | "verdicts">,
+  about: Pick<Beginning, "source" | "bundle"> & { readonly id: number; readonly actor: string },
+): Promise<void> {
+  const { source, bundle, id, actor } = about;
+  const { counts, content } = source.manifest;
+  const rows = verdictRows(id, bundle);
+  await loop.submit({
+    name: "finish an import",
+    run: (world, turn) => {
+      const at = new Date(turn.nowMs);
+      showImport(world, turn, id);
+      turn.batch.put("retained", { experiment_id: id, at });
+      turn.batch.work(async (client) => {
+        await insertRows(
+          client,
+          "verdicts",
+          rows.map((row) => ({ ...row })),
+        );
+        await finishImport(client, id, at);
+        return [];
+      });
+      turn.batch.change({
+        ...{ at, actor: storable(actor), experimentId: id, subject: `experiment ${id}` },
+        what: "imported",
+        cause: `${labelOf(source)} with ${counts.trial} trials and ${counts.points} points, content ${content}; its own log of changes came along`,
+      });
+    },
+  });
+  for (const row of rows) verdicts.note(row);
+}
+
+/** What was begun goes as a deleted experiment does; its number stays used. */
+export async function abandonImport(loop: DecisionLoop, id: number, why: string): Promise<void> {
+  await loop.submit({
+    name: "abandon an import",
+    run: (world, turn) => {
+      dropImport(world, turn, id);
+      turn.batch.work(async (client) => {
+        await forgetImport(client, id);
+        return [];
+      });
+      turn.batch.change({
+        ...{ at: new Date(turn.nowMs), actor: "contrail", experimentId: id },
+        subject: `experiment ${id}`,
+        what: "import failed",
+        cause: storable(why).slice(0, 500),
+      });
+    },
+  });
+}

@@ -1,0 +1,293 @@
+/**
+ * Brings the allocations of a pool and the jobs of its engine together: core decides what is lacking or too much
+ * (core/jobs), this asks the engine and tells the decision loop what came to its end without its runner's word.
+ *
+ * One look at a time, all jobs in one question. While the engine does not answer nothing is concluded, nothing is
+ * launched, and every job of it is unknown.
+ */
+import type { Logger } from "pino";
+import type { Clock } from "../../base/clock.ts";
+import {
+  JOB_LAUNCHED,
+  type JobAction,
+  type JobCause,
+  type JobMemory,
+  jobsToLaunch,
+  reconcileJobs,
+  type WantedJob,
+} from "../../core/jobs/reconcile.ts";
+import type { Sighting } from "../../core/lease/lease.ts";
+import { type ProcessesEnd, untoldEnd } from "../../core/lifecycle/trial.ts";
+import {
+  EngineUnreachable,
+  type JobEngine,
+  type JobObservation,
+  JobRefused,
+  type JobRequest,
+} from "../../engines/job-engine.ts";
+import { findLive } from "../sync.ts";
+import type { World } from "../world.ts";
+import type { DecisionLoop } from "./decision-loop.ts";
+
+const LOOK_EVERY_MS = 1_000;
+const OUTPUT_SHOWN_CHARACTERS = 800;
+
+export interface JobLoopOptions {
+  readonly loop: DecisionLoop;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly pool: string;
+  readonly engine: JobEngine;
+  readonly owner: string;
+  /** Everything that the job needs, its files written. */
+  readonly request: (allocation: string) => Promise<JobRequest>;
+  /** Neither an allocation nor a job is there any more. */
+  readonly gone: (allocation: string) => Promise<void>;
+}
+
+export class JobLoop {
+  readonly #options: JobLoopOptions;
+  #memory: ReadonlyMap<string, JobMemory> = new Map();
+  #seen: ReadonlyMap<string, JobObservation> = new Map();
+  /** Why nothing is known now; null = the last look succeeded. */
+  #blind: string | null = "the engine was not asked yet";
+  #stopped = false;
+  #looking: Promise<void> | undefined;
+  #again = false;
+  #cancel = (): void => {};
+  #woken = (): void => {};
+
+  constructor(options: JobLoopOptions) {
+    this.#options = options;
+  }
+
+  start(): void {
+    this.wake();
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#cancel();
+    await this.#looking;
+  }
+
+  /** Why nothing is known of any job now; null = the engine answers. */
+  get blind(): string | null {
+    return this.#blind;
+  }
+
+  /** Something of this pool was committed. */
+  wake(): void {
+    if (this.#stopped) return;
+    this.#again = true;
+    this.#woken();
+    this.#looking ??= this.#lookUntilStill();
+  }
+
+  /** The engine's word on the runner of an allocation, as of the last look. */
+  sighting(allocation: string): Sighting {
+    if (this.#blind !== null) return { state: "unknown", why: this.#blind };
+    const seen = this.#seen.get(allocation);
+    if (seen === undefined) return { state: "unknown", why: "its job was not launched yet" };
+    if (seen.state === "ended") return { state: "gone", proof: seen.end.text };
+    return { state: "alive", boot: null };
+  }
+
+  /** Whether nobody can have spoken for it yet: its job waits. */
+  waits(allocation: string): boolean {
+    const seen = this.#seen.get(allocation);
+    return seen === undefined
+      ? this.#memory.get(allocation)?.launched === true
+      : seen.state === "queued";
+  }
+
+  /** What the engine says of an allocation that has not started, for people. */
+  why(allocation: string): string | null {
+    const { engine } = this.#options;
+    if (this.#blind !== null) return `${engine.name} does not answer: ${this.#blind}`;
+    const seen = this.#seen.get(allocation);
+    if (seen?.state === "queued") return `its job waits in ${engine.name}: ${seen.why}`;
+    if (seen?.state === "running") return `its job runs on ${seen.nodes.join(", ")}`;
+    return null;
+  }
+
+  async #lookUntilStill(): Promise<void> {
+    while (this.#again && !this.#stopped) {
+      this.#again = false;
+      await this.#look().catch((error) =>
+        this.#options.log.error({ err: error }, "a look at jobs failed; trying again"),
+      );
+    }
+    this.#looking = undefined;
+    this.#cancel();
+    if (!this.#stopped) this.#cancel = this.#options.clock.after(LOOK_EVERY_MS, () => this.wake());
+  }
+
+  async #look(): Promise<void> {
+    const { clock, engine, pool } = this.#options;
+    const woken = this.#nextWake();
+    const asked = await this.#wanted();
+    if (asked.length === 0 && this.#memory.size === 0 && this.#blind === null) return;
+    await this.#launchNew(asked);
+    let seen: ReadonlyMap<string, JobObservation>;
+    try {
+      seen = await this.#list(woken);
+    } catch (error) {
+      if (!(error instanceof EngineUnreachable)) throw error;
+      this.#sayBlind(error.message);
+      return;
+    }
+    if (this.#blind !== null) this.#options.log.info({ pool }, `${engine.name} answers`);
+    this.#blind = null;
+    this.#seen = seen;
+    const wanted = await this.#wanted();
+    const before = this.#memory;
+    // Found again by a server that may have another address than the one that launched them: their runners read it anew.
+    for (const { id } of wanted)
+      if (seen.has(id) && !before.has(id)) await this.#options.request(id);
+    const { actions, memory } = reconcileJobs({
+      ...{ wanted, seen, memory: before, nowMs: clock.monotonicMs() },
+    });
+    this.#memory = memory;
+    for (const action of actions) await this.#perform(action);
+    for (const id of before.keys()) if (!memory.has(id)) await this.#options.gone(id);
+  }
+
+  #wanted(): Promise<WantedJob[]> {
+    const { loop, pool } = this.#options;
+    return loop.read((world) => wantedJobs(world, pool));
+  }
+
+  #nextWake(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#woken = resolve;
+    });
+  }
+
+  /**
+   * A look can be a second away, since engines do not like to be asked; what is wanted meanwhile does not wait for it.
+   * @param woken asked for before what is wanted was read, as each after it: what is committed during a launch is not missed
+   */
+  async #list(woken: Promise<void>): Promise<ReadonlyMap<string, JobObservation>> {
+    const { engine, owner } = this.#options;
+    const listing = engine.list(owner);
+    let isOver = false;
+    const end = (): void => {
+      isOver = true;
+    };
+    const over = listing.then(end, end);
+    let next = woken;
+    while (!isOver) {
+      await Promise.race([over, next]);
+      if (isOver || this.#stopped) break;
+      next = this.#nextWake();
+      await this.#launchNew(await this.#wanted());
+    }
+    return await listing;
+  }
+
+  async #launchNew(wanted: readonly WantedJob[]): Promise<void> {
+    const memory = new Map(this.#memory);
+    this.#memory = memory;
+    for (const id of jobsToLaunch({ wanted, memory })) {
+      memory.set(id, JOB_LAUNCHED);
+      try {
+        await this.#launch(id);
+      } catch (error) {
+        // Nobody knows whether it was taken: asked for again, it starts once.
+        memory.delete(id);
+        if (!(error instanceof EngineUnreachable)) throw error;
+        // The others would wait for an answer one after the other.
+        return this.#sayBlind(error.message);
+      }
+    }
+  }
+
+  #sayBlind(why: string): void {
+    if (this.#blind === null)
+      this.#options.log.warn({ pool: this.#options.pool, why }, "the engine does not answer");
+    this.#blind = why;
+  }
+
+  /** What the engine refuses for good is how its allocation ends. */
+  async #launch(id: string): Promise<void> {
+    const { engine, log, request } = this.#options;
+    try {
+      const { adopted } = await engine.launch(await request(id));
+      log.info({ allocation: id, adopted }, adopted ? "found its job" : "launched its job");
+      this.#again = true;
+    } catch (error) {
+      if (!(error instanceof JobRefused)) throw error;
+      const nearest = error.nearest === null ? "" : ` ${error.nearest}`;
+      await this.#end(id, "never_started", `${error.message}${nearest}`);
+    }
+  }
+
+  async #perform(action: JobAction): Promise<void> {
+    const { engine, owner, log } = this.#options;
+    const { id } = action;
+    try {
+      if (action.type === "end") await this.#end(id, action.cause, action.text);
+      else await engine.cancel(owner, id);
+    } catch (error) {
+      // A refusal to take a job away says nothing of its end; the next look asks again.
+      if (error instanceof JobRefused)
+        return log.warn({ allocation: id, why: error.message }, "its job was not cancelled");
+      if (!(error instanceof EngineUnreachable)) throw error;
+      this.#sayBlind(error.message);
+    }
+  }
+
+  async #end(id: string, cause: JobCause, text: string): Promise<void> {
+    const { loop, engine } = this.#options;
+    const started = findLive(loop.world, id)?.allocation.startedAtMs != null;
+    const told = started || cause === "not_needed" ? "" : await this.#lastWords(id);
+    await loop.submit({
+      name: "job ended",
+      run: (world, turn) => {
+        const found = findLive(world, id);
+        if (!found) return;
+        const { live, number, allocation } = found;
+        const words = `${engine.name}: ${text}${told}`;
+        const at = { trial: number, run: allocation.run };
+        if (cause === "preempted" || cause === "node_lost" || (cause === "forgotten" && started))
+          world.apply(turn, live, { type: "lost", ...at, reason: words });
+        else
+          world.apply(turn, live, {
+            ...{ type: "exited", ...at, end: endOf(cause, words, started) },
+          });
+      },
+    });
+  }
+
+  async #lastWords(id: string): Promise<string> {
+    const request = await this.#options.request(id);
+    const text = await this.#options.engine.output(request).catch(() => "");
+    const end = text.trimEnd().slice(-OUTPUT_SHOWN_CHARACTERS);
+    return end === "" ? "; it printed nothing" : `; it printed last: ${end}`;
+  }
+}
+
+function wantedJobs(world: World, pool: string): WantedJob[] {
+  const wanted: WantedJob[] = [];
+  for (const live of world.experiments.values()) {
+    if (live.pool !== pool) continue;
+    for (const [number, allocation] of live.allocations) {
+      const asked = live.x.trials.get(number)?.allocation;
+      wanted.push({
+        id: `${live.id}.${number}.${allocation.run}`,
+        leaves: asked != null && (asked.yield !== null || asked.kill),
+        started: allocation.startedAtMs !== null,
+      });
+    }
+  }
+  return wanted;
+}
+
+/** What its engine knows of an end that no runner has told. */
+function endOf(cause: JobCause, detail: string, started: boolean): ProcessesEnd {
+  // It was told to go and nothing of it ran: nothing failed either.
+  if (cause === "not_needed") return { ...untoldEnd("processes", detail), yielded: true };
+  if (cause === "out_of_memory") return { ...untoldEnd("job_ended", detail), outOfMemory: detail };
+  return untoldEnd(started ? "job_ended" : "launch_failed", detail);
+}

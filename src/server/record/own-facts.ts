@@ -1,0 +1,164 @@
+/** The part of a record that the server knows by itself, from the rows of experiment and trial. */
+import { createHash } from "node:crypto";
+import { canonicalExact, type Json, type JsonObject } from "../../base/json.ts";
+import { maskedText, maskedValue } from "../../base/secrets.ts";
+import {
+  RECORD_VALUE_CHARS_MAX,
+  type RecordFields,
+  type RecordGap,
+  type RecordPart,
+  type RecordValue,
+} from "../../protocol/record-part.ts";
+import type { ExperimentRow, TrialRow } from "../../store/schema.ts";
+import { layersIn } from "../layers/given.ts";
+
+type Experiment = Pick<
+  ExperimentRow,
+  "code" | "config" | "config_text" | "data" | "seed" | "provenance" | "created_at"
+> & { readonly owner: string };
+
+/** Of one object: beyond this its flat form says less than its hash. */
+const FLAT_MAX = 2_000;
+
+export function ownFacts(
+  experiment: Experiment,
+  trial: Pick<TrialRow, "hyperparameters" | "seed">,
+  code: { readonly files: number; readonly bytes: number } | undefined,
+): RecordPart {
+  const gaps: { not_applicable: RecordGap[]; missing: RecordGap[] } = {
+    not_applicable: [],
+    missing: [],
+  };
+  const hyperparameters = flat(trial.hyperparameters);
+  if (Object.keys(hyperparameters).length === 0)
+    gaps.not_applicable.push({
+      what: "hyperparameters",
+      why: "the configuration has none",
+    });
+  const { config } = experiment;
+  return {
+    captured: {
+      code: codeFacts(experiment, code, gaps),
+      configuration: {
+        ...flat(config, variableMasked),
+        ...layerFacts(experiment.provenance),
+        sha256: sha256(canonicalExact(config)),
+        text_sha256: sha256(experiment.config_text),
+      },
+      hyperparameters,
+      seeds: { experiment: experiment.seed, trial: trial.seed },
+      data: dataFacts(experiment.data, gaps),
+      who: whoFacts(experiment),
+    },
+    ...gaps,
+  };
+}
+
+/** Whence values come that its author did not write; what they are stands in the configuration. */
+function layerFacts(provenance: JsonObject): RecordFields {
+  const facts = layersIn(provenance).map(({ kind, name, version }) => [
+    kind === "template" ? kind : `${kind}_defaults`,
+    version === null ? name : `${name}@${version}`,
+  ]);
+  return Object.fromEntries(facts);
+}
+
+function codeFacts(
+  { code, provenance }: Experiment,
+  size: { readonly files: number; readonly bytes: number } | undefined,
+  gaps: { not_applicable: RecordGap[]; missing: RecordGap[] },
+): RecordFields {
+  const { git } = provenance as { git?: JsonObject };
+  if (code === null)
+    gaps.not_applicable.push({
+      what: "code.snapshot",
+      why: "it was submitted without a folder of code",
+    });
+  if (git === undefined)
+    gaps.not_applicable.push({
+      what: "code.git_commit",
+      why:
+        Object.keys(provenance).length === 0
+          ? "whoever submitted it told of no git repository"
+          : "the folder was in no git repository; the snapshot holds its content",
+    });
+  else if (git.commit === null)
+    gaps.not_applicable.push({
+      what: "code.git_commit",
+      why: "the git repository had no commit yet; the snapshot holds its content",
+    });
+  const folder = provenance.folder;
+  return {
+    ...(code === null ? {} : { snapshot: code }),
+    ...(code === null || size === undefined ? {} : size),
+    ...(typeof folder === "string" ? { folder } : {}),
+    ...Object.fromEntries(
+      Object.entries(flat(git ?? {})).map(([name, value]) => [`git_${name}`, value]),
+    ),
+  };
+}
+
+function dataFacts(
+  data: JsonObject,
+  gaps: { not_applicable: RecordGap[]; missing: RecordGap[] },
+): RecordFields {
+  if (Object.keys(data).length === 0)
+    gaps.not_applicable.push({ what: "data", why: "the configuration names no data" });
+  const fields: Record<string, RecordValue> = {};
+  for (const [name, resolved] of Object.entries(data)) {
+    const { dataset, ...more } = resolved as JsonObject;
+    if (typeof dataset === "string") fields[name] = dataset;
+    for (const [field, value] of Object.entries(flat(more))) fields[`${name}.${field}`] = value;
+    if (!("snapshot" in more) && typeof dataset !== "string")
+      gaps.missing.push({
+        what: `data.${name}`,
+        why: "it is a value of one's own and no dataset version, so what lay there is not recorded. Register it: contrail data add NAME PATH",
+      });
+  }
+  return fields;
+}
+
+function whoFacts({ owner, provenance, created_at: at }: Experiment): RecordFields {
+  const told = (field: string): RecordFields => {
+    const value = provenance[field];
+    return typeof value === "string" ? { [field]: value } : {};
+  };
+  const argv = provenance.argv;
+  return {
+    owner,
+    submitted_at: at.toISOString(),
+    ...told("user"),
+    ...told("host"),
+    ...told("client"),
+    ...told("platform"),
+    ...(typeof provenance.cwd === "string" ? { folder: provenance.cwd } : {}),
+    ...(Array.isArray(argv)
+      ? { command: maskedText(argv.join(" ")).slice(0, RECORD_VALUE_CHARS_MAX) }
+      : {}),
+  };
+}
+
+/** Every leaf by its dotted path; what is null or empty is left out. */
+export function flat(
+  value: Json,
+  masked: (path: string, text: string) => string = (_path, text) => text,
+): Record<string, RecordValue> {
+  const fields: Record<string, RecordValue> = {};
+  const walk = (item: Json, path: string): void => {
+    if (item === null || Object.keys(fields).length >= FLAT_MAX) return;
+    if (typeof item === "object")
+      for (const [name, inner] of Object.entries(item))
+        walk(inner as Json, path === "" ? name : `${path}.${name}`);
+    else if (path !== "" && path.length <= 512)
+      fields[path] =
+        typeof item === "string" ? masked(path, item).slice(0, RECORD_VALUE_CHARS_MAX) : item;
+  };
+  walk(value, "");
+  return fields;
+}
+
+const VARIABLES = "environment.environment_variables.";
+const variableMasked = (path: string, text: string): string =>
+  path.startsWith(VARIABLES) ? maskedValue(path.slice(VARIABLES.length), text) : text;
+
+const sha256 = (text: string): string => createHash("sha256").update(text).digest("hex");

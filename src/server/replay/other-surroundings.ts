@@ -1,0 +1,28 @@
+/** In what a replay ran differently from its trial, in words: what stands beside a verdict. Pure. */
+import type { TrialRecord } from "../../protocol/api.ts";
+import { diffEnvironment } from "../diff/diff-environment.ts";
+
+type Compared = Pick<TrialRecord, "captured" | "environment">;
+
+/** What results may depend on; memory, paths and variables are shown by `diff`. */
+const MATTERS =
+  /^(?:interpreter\.version|packages_observed|frameworks|determinism|cpu\.model|gpu\.)/;
+
+export const otherSurroundings = (before: Compared, after: Compared): string[] => [
+  ...diffEnvironment(before, after)
+    .filter(({ path }) => MATTERS.test(path))
+    .map(({ path, a, b }) => `${path} was ${a ?? "not there"}, now ${b ?? "not there"}`),
+  ...generators(before, after),
+];
+
+/** Of runs that went on from a checkpoint nobody tells how their generators stood. */
+function generators({ captured: was }: Compared, { captured: is }: Compared): string[] {
+  const now = is.determinism ?? {};
+  return Object.entries(was.determinism ?? {}).flatMap(([field, before]) => {
+    const [, name] = /^(\w+)_state$/.exec(field) ?? [];
+    if (name === undefined || now[field] === undefined || now[field] === before) return [];
+    return [
+      `the generator of ${name} stood elsewhere at the first report: it was not seeded, or as much was not drawn from it`,
+    ];
+  });
+}

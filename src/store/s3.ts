@@ -1,0 +1,122 @@
+/**
+ * What Contrail needs of S3 (or whatever speaks like it): which objects lie below a prefix, and one of them, as long as
+ * it is still the one that was registered. Requests are signed by `s3mini`, which has no dependencies.
+ *
+ * Nothing is ever written there. Who may read is told by the usual variables of the environment, of whoever asks:
+ * the command line when data is added, the server when it is verified, the runner when training starts.
+ */
+import { S3mini } from "s3mini";
+import type { DatasetDifference } from "../protocol/api/dataset.ts";
+import type { ReferencedFile } from "../protocol/runner-wire.ts";
+
+/** Of one answer; S3 gives no more. */
+const PAGE_MAX = 1000;
+
+export type Environment = { readonly [name: string]: string | undefined };
+
+/** Where S3 is and who asks; said in words where that cannot be known. */
+export class S3Error extends Error {
+  override name = "S3Error";
+}
+
+export class S3Place {
+  readonly #client: S3mini;
+  /** With its slash at the end, or empty. */
+  readonly #prefix: string;
+  readonly #place: string;
+
+  /** @param place s3://bucket/prefix @throws S3Error */
+  constructor(place: string, environment: Environment) {
+    const [, bucket, prefix = ""] = /^s3:\/\/([^/]+)(?:\/(.*))?$/.exec(place) ?? [];
+    if (bucket === undefined) throw new S3Error(`${place} is not of the form s3://bucket/prefix`);
+    this.#place = place;
+    this.#prefix = prefix === "" || prefix.endsWith("/") ? prefix : `${prefix}/`;
+    const region = environment.AWS_REGION ?? environment.AWS_DEFAULT_REGION ?? "us-east-1";
+    const endpoint =
+      environment.AWS_ENDPOINT_URL_S3 ??
+      environment.AWS_ENDPOINT_URL ??
+      `https://s3.${region}.amazonaws.com`;
+    if (environment.AWS_SESSION_TOKEN)
+      throw new S3Error(
+        "AWS_SESSION_TOKEN is set, and temporary credentials are not supported: use a key of its own",
+      );
+    this.#client = new S3mini({
+      endpoint: `${endpoint.replace(/\/+$/, "")}/${bucket}`,
+      region,
+      // Without both, requests are not signed: buckets that everybody may read need none.
+      accessKeyId: environment.AWS_ACCESS_KEY_ID ?? "",
+      secretAccessKey: environment.AWS_SECRET_ACCESS_KEY ?? "",
+    });
+  }
+
+  /** All objects below the prefix, by path; "folders" that some tools make are none. @throws S3Error */
+  async list(filesMax: number): Promise<ReferencedFile[]> {
+    const files: ReferencedFile[] = [];
+    let token: string | undefined;
+    do {
+      const page = await this.#ask(`list ${this.#place}`, () =>
+        this.#client.listObjectsPaged("/", this.#prefix, PAGE_MAX, token),
+      );
+      if (!page?.objects) throw new S3Error(`there is no bucket of ${this.#place}`);
+      for (const { Key: key, Size: size, ETag: etag } of page.objects) {
+        if (key.endsWith("/")) continue;
+        const path = key.slice(this.#prefix.length);
+        files.push({
+          path,
+          size,
+          hash: null,
+          mtimeNs: null,
+          etag: this.#client.sanitizeETag(etag),
+        });
+      }
+      if (files.length > filesMax)
+        throw new S3Error(
+          `${this.#place} has more than ${filesMax} objects; register a narrower prefix`,
+        );
+      token = page.nextContinuationToken;
+    } while (token !== undefined);
+    return files;
+  }
+
+  /** Opens an object that is still the one registered. @throws S3Error where it is another, or gone */
+  async open(file: ReferencedFile): Promise<{ stream: AsyncIterable<Uint8Array> }> {
+    const response = await this.#ask(`read ${file.path} of ${this.#place}`, () =>
+      this.#client.getObjectResponse(
+        `${this.#prefix}${file.path}`,
+        file.etag === null ? {} : { "if-match": `"${file.etag}"` },
+      ),
+    );
+    if (response?.body) return { stream: response.body };
+    throw new S3Error(
+      `${file.path} of ${this.#place} is gone, or no longer the one with ETag ${file.etag}`,
+    );
+  }
+
+  async #ask<T>(what: string, ask: () => Promise<T>): Promise<T> {
+    try {
+      return await ask();
+    } catch (error) {
+      const { message, cause } = error as Error;
+      const inner = cause instanceof Error ? ` (${cause.message})` : "";
+      throw new S3Error(`could not ${what}: ${message}${inner}`, { cause: error });
+    }
+  }
+}
+
+/** How what lies there now differs from what was registered. */
+export function s3Differences(
+  registered: readonly ReferencedFile[],
+  found: readonly ReferencedFile[],
+): DatasetDifference[] {
+  const now = new Map(found.map((file) => [file.path, file]));
+  return registered.flatMap(({ path, size, etag }): DatasetDifference[] => {
+    const there = now.get(path);
+    if (there === undefined) {
+      const message = "is no longer there";
+      return [{ path, code: "missing", message, expected: etag, found: null }];
+    }
+    if (there.etag === etag && there.size === size) return [];
+    const message = `has ETag ${there.etag} and ${there.size} bytes, and was registered with ${etag} and ${size}`;
+    return [{ path, code: "changed", message, expected: etag, found: there.etag }];
+  });
+}
