@@ -92,7 +92,8 @@ describe("tasks", () => {
     first.size(33, 99);
     first.type("stty size\r");
     await first.until("33 99");
-    first.type("echo sleeping-$((1+1)); sleep 1000\r");
+    // Said by the program itself: between a shell's own word and its next program Ctrl-C would meet the shell alone.
+    first.type("sh -c 'echo sleeping-$((1+1)); exec sleep 1000'\r");
     await first.until("sleeping-2");
     first.type("\x03");
     first.type("there=still; echo awake-$((1+1))\r");

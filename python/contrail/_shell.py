@@ -25,7 +25,7 @@ import struct
 import sys
 import termios
 import time
-from typing import Any, Dict, Optional
+from typing import Any, Dict, Iterator, Optional
 
 HEAD = struct.Struct(">cI")
 #: What is typed at once; a longer frame is no terminal's.
@@ -273,13 +273,24 @@ def start_shell() -> "tuple[int, int]":
         return pid, master
     os.environ.setdefault("TERM", "xterm-256color")
     os.environ.pop("CONTRAIL_TASK_SOCKET", None)
-    for path in (os.environ.get("SHELL") or "", "/bin/bash", "/bin/sh"):
+    for path in shells():
         # Not as a login shell: /etc/profile would put another PATH in place of the task's.
         try:
             os.execv(path, [os.path.basename(path), "-i"])
-        except OSError:
+        except (OSError, ValueError):
             continue
     os._exit(127)
+
+
+def shells() -> Iterator[str]:
+    """
+    The person's own first. Where the server runs as a service there is none, or one that lets nobody in
+    (nologin, false): such an account may well start a shell on its slots, so the machine's own stand in.
+    """
+    own = os.environ.get("SHELL", "")
+    if os.path.basename(own) not in ("", "nologin", "false"):
+        yield own
+    yield from ("/bin/bash", "/bin/sh")
 
 
 def main() -> int:

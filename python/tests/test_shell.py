@@ -69,7 +69,11 @@ class Shell(unittest.TestCase):
     def setUp(self) -> None:
         self.folder = tempfile.TemporaryDirectory()
         self.path = os.path.join(self.folder.name, "s")
-        env = {**os.environ, "PYTHONPATH": support.PACKAGE, "SHELL": "/bin/sh", "PS1": "$ ", "CONTRAIL_TASK_SOCKET": self.path}
+        self.start("/bin/sh")
+
+    def start(self, shell: str) -> None:
+        """With this in $SHELL."""
+        env = {**os.environ, "PYTHONPATH": support.PACKAGE, "SHELL": shell, "PS1": "$ ", "CONTRAIL_TASK_SOCKET": self.path}
         self.process = subprocess.Popen([sys.executable, "-m", "contrail._shell"], env=env, cwd=self.folder.name, stdout=subprocess.DEVNULL)
         until = time.monotonic() + 10
         while not self._answers():
@@ -85,9 +89,12 @@ class Shell(unittest.TestCase):
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as asked:
             return asked.connect_ex(self.path) == 0
 
-    def tearDown(self) -> None:
+    def stop(self) -> None:
         self.process.kill()
         self.process.wait()
+
+    def tearDown(self) -> None:
+        self.stop()
         self.folder.cleanup()
 
     def test_what_is_typed_is_run_on_a_terminal_of_the_size_that_was_told(self) -> None:
@@ -120,7 +127,8 @@ class Shell(unittest.TestCase):
     def test_ctrl_c_interrupts_what_runs_and_not_the_shell(self) -> None:
         guest = self.guest()
         guest.resize(24, 80)
-        guest.say(b"d", b"echo begun-$((1+1)); sleep 60\n")
+        # Said by the program itself: between a shell's own word and its next program Ctrl-C would meet the shell alone.
+        guest.say(b"d", b"sh -c 'echo begun-$((1+1)); exec sleep 60'\n")
         guest.until(b"begun-2")
         guest.say(b"d", b"\x03")
         # What is typed before the shell has a prompt again goes with the line that was interrupted.
@@ -162,6 +170,17 @@ class Shell(unittest.TestCase):
         kind, content = other.hear()
         self.assertEqual(kind, b"s")
         self.assertGreaterEqual(json.loads(content)["idle_ms"], 400)
+
+    def test_where_the_account_has_no_shell_of_its_own_one_of_the_machine_stands_in(self) -> None:
+        for none in ("", "/usr/sbin/nologin", "/bin/false", "/no/such/shell", "no-path", "/"):
+            with self.subTest(none):
+                self.stop()
+                os.unlink(self.path)
+                self.start(none)
+                guest = self.guest()
+                guest.resize(24, 80)
+                guest.say(b"d", b"echo in-$((1+1))\n")
+                guest.until(b"in-2")
 
     def test_what_is_no_frame_is_cut_and_a_browser_gets_an_answer(self) -> None:
         for nonsense in (b"\xff" * 64, HEAD.pack(b"d", 2**31), HEAD.pack(b"r", 2) + b"[]", HEAD.pack(b"r", 1) + b"{"):
