@@ -88,6 +88,30 @@ test("a later run of the same code asks nobody, until a folder of packages chang
   assert.equal(await asked("1.1.3"), 5);
 });
 
+test("trials that begin at once ask once, whatever their seeds, and not in vain where the first of them is over", async () => {
+  const count = join(bench.folder, "asked-once");
+  const go = join(bench.folder, "go");
+  const answer = JSON.stringify({
+    ...{ interpreter: { version: "3" }, packages: [], faults: [], places: [] },
+  });
+  const python = fakePython(
+    `case "$*" in *probe.py*) echo x >> ${count}; until [ -e ${go} ]; do sleep 0.05; done; printf '\\036contrail-probe %s\\n' '${answer}';; *) [ "$PYTHONHASHSEED" = 1 ] || until [ -e ${go} ]; do sleep 0.05; done;; esac`,
+  );
+  const seeds = ["1", "2", "3", "4"];
+  for (const seed of seeds)
+    server.launch(`1.${seed}.1`, ["env", "python3", "-c", "pass"], {
+      environment: { ...python, PYTHONHASHSEED: seed },
+    });
+  await server.untilExit("1.1.1");
+  writeFileSync(go, "");
+  for (const seed of seeds) await server.untilExit(`1.${seed}.1`);
+  assert.equal(readFileSync(count, "utf8").split("x").length - 1, 1);
+  const versions = seeds.map(
+    (seed) => server.records(`1.${seed}.1`)[0]?.environment?.captured.interpreter?.version,
+  );
+  assert.deepEqual(versions, [undefined, "3", "3", "3"]);
+});
+
 test("what the program itself tells is a part of its own", async () => {
   const hello = '{"type":"hello","rank":0,"sdk":"x"}';
   const facts = { frameworks: { mine: "1", broken: null }, nonsense: { a: 1 }, determinism: 3 };

@@ -29,6 +29,7 @@ import { gpuFacts } from "./gpu-facts.ts";
 import { machineFacts } from "./machine-facts.ts";
 import { nodeFacts } from "./node-facts.ts";
 import { askPython } from "./python-facts.ts";
+import { SharedAnswer } from "./shared-answer.ts";
 
 export interface CaptureRequest {
   readonly launch: LaunchSpec;
@@ -95,7 +96,7 @@ interface Remembered {
 
 export class Capture {
   readonly #options: CaptureOptions;
-  readonly #programs = new Map<string, Promise<Remembered>>();
+  readonly #programs = new Map<string, SharedAnswer<Remembered>>();
   readonly #declared = new Map<string, RecordPart>();
   #machine: Promise<RecordPart> | null = null;
   #gpu: { readonly atMs: number; readonly part: Promise<RecordPart> } | null = null;
@@ -203,32 +204,36 @@ export class Capture {
     return part;
   }
 
-  /** Asks the interpreter, or remembers what it said while the folders that it named are as they were. */
+  /**
+   * Asks the interpreter, or remembers what it said while the folders that it named are as they were. A hundred trials that
+   * begin at once ask once.
+   */
   async #programFacts(program: Program, request: CaptureRequest): Promise<RecordPart> {
-    const { inside } = request;
-    if (inside?.key === null) return await this.#askAnew(program, request);
-    const key = keyOf(program, `${inside?.key ?? ""} ${request.launch.code}`);
-    const known = await this.#programs.get(key)?.catch(() => undefined);
-    if (known !== undefined && (await unchanged(known.times))) return known.part;
-    const asking = this.#askProgram(program, request);
-    remember(this.#programs, key, asking);
-    try {
-      return (await asking).part;
-    } catch (error) {
-      if (this.#programs.get(key) === asking) this.#programs.delete(key);
-      return { ...EMPTY_PART, missing: askedInVain((error as Error).message) };
+    const { inside, signal, launch } = request;
+    const key = inside?.key === null ? null : keyOf(program, `${inside?.key ?? ""} ${launch.code}`);
+    for (;;) {
+      const known = key === null ? undefined : this.#programs.get(key);
+      const asking =
+        known ?? new SharedAnswer((nobody) => this.#askProgram(program, request, nobody));
+      if (key !== null) remember(this.#programs, key, asking);
+      const answer = await asking.wait(signal).catch((error: Error) => error);
+      const inVain = answer instanceof Error ? askedInVain(answer.message) : null;
+      // Others may still wait for it.
+      if (signal.aborted && inVain !== null) return { ...EMPTY_PART, missing: inVain };
+      if (!(answer instanceof Error) && (known === undefined || (await unchanged(answer.times))))
+        return answer.part;
+      if (key !== null && this.#programs.get(key) === asking) this.#programs.delete(key);
+      // Who asked for others may have left, and the container in which it asked with it.
+      const mayAskAgain = known !== undefined && (inside !== undefined || asking.givenUp);
+      if (inVain !== null && !mayAskAgain) return { ...EMPTY_PART, missing: inVain };
     }
   }
 
-  async #askAnew(program: Program, request: CaptureRequest): Promise<RecordPart> {
-    try {
-      return (await this.#askProgram(program, request)).part;
-    } catch (error) {
-      return { ...EMPTY_PART, missing: askedInVain((error as Error).message) };
-    }
-  }
-
-  async #askProgram(program: Program, { signal, inside }: CaptureRequest): Promise<Remembered> {
+  async #askProgram(
+    program: Program,
+    { inside }: CaptureRequest,
+    signal: AbortSignal,
+  ): Promise<Remembered> {
     const { setpriv } = this.#options;
     // Without our own names: by them the processes of a trial are recognized, and ended with it.
     const env = Object.fromEntries(
@@ -366,6 +371,11 @@ function bounded(part: RecordPart): RecordPart {
 function keyOf(program: Program, code: string): string {
   const chosen = Object.entries(program.env)
     .filter(([name]) => CHOOSING.test(name))
+    // Each trial has one of its own, by which nothing is chosen; an interpreter tells only whether it is 0.
+    .map(
+      ([name, value]) =>
+        [name, name === "PYTHONHASHSEED" && value !== "0" ? "any" : value] as const,
+    )
     .toSorted(([a], [b]) => (a < b ? -1 : 1));
   const text = JSON.stringify([program.kind, program.command, chosen, code]);
   return createHash("sha256").update(text).digest("hex");

@@ -1,0 +1,31 @@
+/** One answer that several wait for. It is given up when nobody waits for it any more, not with the first who leaves. */
+export class SharedAnswer<T> {
+  readonly #answer: Promise<T>;
+  readonly #nobody = new AbortController();
+  #waiting = 0;
+
+  constructor(find: (signal: AbortSignal) => Promise<T>) {
+    this.#answer = find(this.#nobody.signal);
+    this.#answer.catch(() => undefined);
+  }
+
+  get givenUp(): boolean {
+    return this.#nobody.signal.aborted;
+  }
+
+  /** @throws what `find` throws, or the signal's reason */
+  async wait(signal: AbortSignal): Promise<T> {
+    this.#waiting += 1;
+    const left = Promise.withResolvers<never>();
+    const leave = (): void => left.reject(signal.reason as Error);
+    if (signal.aborted) leave();
+    signal.addEventListener("abort", leave, { once: true });
+    try {
+      return await Promise.race([this.#answer, left.promise]);
+    } finally {
+      signal.removeEventListener("abort", leave);
+      this.#waiting -= 1;
+      if (this.#waiting === 0 && signal.aborted) this.#nobody.abort(signal.reason);
+    }
+  }
+}
