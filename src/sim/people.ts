@@ -130,11 +130,23 @@ export class People {
     });
   }
 
-  /** Wakes whatever was paused, and after a while ends what never will. */
+  /**
+   * Wakes whatever was paused, and after a while ends what never will. Or they have seen enough, and end everything: work that goes on
+   * undisturbed shows little for what it costs, so only some runs see it through.
+   */
   heal(): void {
-    const { timeline } = this.#context;
+    const { timeline, scenario } = this.#context;
     timeline.after(PATIENCE_MS, () => this.#endEndless());
-    this.#wake();
+    if (scenario.seesItThrough) this.#wake();
+    else this.#endAll();
+  }
+
+  #endAll(): void {
+    const server = this.#server();
+    this.#context.timeline.after(PATIENCE_MS, () => this.#endAll());
+    if (!server?.ready) return;
+    for (const { id } of server.world.experiments.values())
+      this.#user(server, id % 3 === 0 ? "kill" : "cancel", id, undefined);
   }
 
   #wake(): void {

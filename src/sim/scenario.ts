@@ -66,6 +66,8 @@ export interface Scenario {
   readonly faults: Faults;
   /** When they stop. */
   readonly healAtMs: number;
+  /** Whether people let their work come to its own end when all is well. */
+  readonly seesItThrough: boolean;
   /** Mean length of a step of training. */
   readonly stepMs: number;
   /** Steps between two checkpoints that are not asked for; 0 = none. */
@@ -74,6 +76,9 @@ export interface Scenario {
   readonly strangeness: number;
   readonly strange: readonly Behaviour[];
 }
+
+/** Of all runs. */
+const SEES_IT_THROUGH = 0.4;
 
 /** @param size for those who compare sizes */
 export function drawScenario(seed: number, size = drawSize(keyed(seed, "size"))): Scenario {
@@ -100,6 +105,7 @@ export function drawScenario(seed: number, size = drawSize(keyed(seed, "size")))
     searchSnapshotEvery: drawSnapshots(keyed(seed, "snapshots")),
     faults: drawFaults(random, keyed(seed, "more faults"), size),
     healAtMs,
+    seesItThrough: chance(keyed(seed, "patience"), SEES_IT_THROUGH),
     stepMs: 50 + random.below(400),
     checkpointEverySteps: random.below(4),
     strangeness: chance(random, 0.3) ? 0 : random.unit() * 0.7,

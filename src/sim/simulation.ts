@@ -6,6 +6,7 @@
  * too, and says what was left. Alternative refused: asserting only at the end, which finds that something went
  * wrong a thousand events after it did.
  */
+import { setImmediate as macrotask } from "node:timers/promises";
 import { keyed, type Random } from "../base/random.ts";
 import type { Sighting } from "../core/lease/lease.ts";
 import { CommitRules } from "./commit-rules.ts";
@@ -58,13 +59,20 @@ export interface Outcome {
 export async function simulate(seed: number, trace = new Trace(), size?: Size): Promise<Outcome> {
   const simulation = new Simulation(drawScenario(seed, size), trace);
   let broken: Outcome["broken"] = null;
+  const fail = (error: unknown): void => {
+    const rule = error instanceof Broken ? error.rule : "nothing fails by a mistake of ours";
+    const message = error instanceof Broken ? error.message : String((error as Error).stack);
+    broken ??= { rule, message };
+  };
+  // What fails with nobody to hear it. Where a rule is broken already it comes of that, and takes no other run down with it.
+  process.on("unhandledRejection", fail);
   try {
     await simulation.play();
   } catch (error) {
-    const rule = error instanceof Broken ? error.rule : "nothing fails by a mistake of ours";
-    const message = error instanceof Broken ? error.message : String((error as Error).stack);
-    broken = { rule, message };
+    fail(error);
   }
+  await macrotask();
+  process.off("unhandledRejection", fail);
   return { seed, broken, ...simulation.figures, hash: trace.hash() };
 }
 
