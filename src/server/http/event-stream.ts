@@ -74,12 +74,15 @@ export class EventStream {
     this.#wake?.();
   }
 
-  /** Waits for news, with a comment now and then so that both sides notice a dead connection. */
-  async idle(): Promise<void> {
-    if (!this.#awake && !this.#closed)
+  /**
+   * Waits for news, with a comment now and then so that both sides notice a dead connection.
+   * @param msMax for no longer than this; absent = until the next comment is due
+   */
+  async idle(msMax = COMMENT_EVERY_MS): Promise<void> {
+    if (!this.#awake && !this.#closed && msMax > 0)
       await new Promise<void>((resolve) => {
-        const cancel = this.#clock.after(COMMENT_EVERY_MS, () => {
-          this.#reply.raw.write(": still here\n\n");
+        const cancel = this.#clock.after(msMax, () => {
+          if (msMax >= COMMENT_EVERY_MS) this.#reply.raw.write(": still here\n\n");
           resolve();
         });
         this.#wake = () => {

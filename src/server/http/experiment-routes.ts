@@ -12,6 +12,7 @@ import {
 } from "../../store/experiment-reads.ts";
 import { createExperiment } from "../create-experiment.ts";
 import { layersIn } from "../layers/given.ts";
+import { liveRungs } from "../live-rungs.ts";
 import {
   ancestryView,
   checkpointView,
@@ -171,10 +172,7 @@ export function experimentRoutes(app: App, context: RouteContext): void {
     async (request) => {
       const { id } = request.params;
       const live = world.experiments.get(id);
-      if (live)
-        return {
-          items: searchRungs(live.x.spec.search, live.x.search).map((rung) => rungView(id, rung)),
-        };
+      if (live) return { items: [...liveRungs(live).rungs] };
       const row = await find(id);
       const rungs = searchRungs(row.search_spec, reviveExact(row.search_state));
       return { items: rungs.map((rung) => rungView(id, rung)) };

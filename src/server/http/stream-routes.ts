@@ -4,6 +4,7 @@ import { wantsSlots } from "../../core/lifecycle/trial.ts";
 import { searchRungs } from "../../core/search/methods.ts";
 import * as api from "../../protocol/api.ts";
 import { listTrials, readExperiment } from "../../store/experiment-reads.ts";
+import { isCurrent, type LiveRungs, liveRungs } from "../live-rungs.ts";
 import { liveExperimentView, liveTrialView } from "../live-view.ts";
 import { silenceOf } from "../runner-view.ts";
 import { experimentView, rungView, trialView } from "../views.ts";
@@ -14,6 +15,8 @@ import { waitReasons } from "./wait-reasons.ts";
 
 /** Changes within this time go out together. */
 const GATHER_MS = 100;
+/** Rungs are sent whole, a megabyte for 10,000 trials, and a search may hear a hundred results a second. */
+const RUNGS_GATHER_MS = 1000;
 const TRIALS_PER_EVENT = 500;
 /** A list is read by people, and each of its rows is a whole experiment. */
 const ALL_GATHER_MS = 500;
@@ -93,7 +96,9 @@ async function followExperiment(
   id: number,
   stream: EventStream,
 ): Promise<void> {
-  const { world } = context;
+  const { world, clock } = context;
+  let sent: LiveRungs | undefined;
+  let rungsDueMs = clock.monotonicMs();
   const changed = new Set<number>();
   const stop = context.subscribers.watch(id, {
     changed: (trials) => {
@@ -106,14 +111,22 @@ async function followExperiment(
     while (!stream.closed) {
       const numbers = [...changed];
       changed.clear();
-      const seen = await context.loop.read(() => look(context, id, numbers));
+      const seen = await context.loop.read(() => {
+        const isDue = clock.monotonicMs() >= rungsDueMs;
+        return look(context, { id, numbers, sent, isDue });
+      });
       if (!seen) break;
       for (let i = 0; i < seen.trials.length; i += TRIALS_PER_EVENT)
         await stream.send("trials", seen.trials.slice(i, i + TRIALS_PER_EVENT));
-      await stream.send("rungs", seen.rungs);
+      if (seen.rungs) {
+        await stream.send("rungs", seen.rungs.rungs);
+        sent = seen.rungs;
+        rungsDueMs = clock.monotonicMs() + RUNGS_GATHER_MS;
+      }
       await stream.send("experiment", seen.experiment);
       await stream.pause(GATHER_MS);
-      if (world.experiments.has(id)) await stream.idle();
+      const untilDueMs = seen.rungsLater ? rungsDueMs - clock.monotonicMs() : undefined;
+      if (world.experiments.has(id)) await stream.idle(untilDueMs);
     }
     if (!stream.closed) await sendFinal(context, id, stream);
   } finally {
@@ -122,8 +135,21 @@ async function followExperiment(
   }
 }
 
-/** What there is to show of a live experiment, all of one moment. @returns undefined once it is over */
-function look(context: RouteContext, id: number, numbers: readonly number[]) {
+interface Look {
+  readonly id: number;
+  /** The trials that changed. */
+  readonly numbers: readonly number[];
+  /** The rungs that its reader has. */
+  readonly sent: LiveRungs | undefined;
+  /** Whether others may be sent by now. */
+  readonly isDue: boolean;
+}
+
+/**
+ * What there is to show of a live experiment, all of one moment but the rungs, which its reader has or gets later.
+ * @returns undefined once it is over
+ */
+function look(context: RouteContext, { id, numbers, sent, isDue }: Look) {
   const live = context.world.experiments.get(id);
   if (!live) return undefined;
   // A plan over the whole queue: most news is of trials that wait for nothing.
@@ -135,6 +161,7 @@ function look(context: RouteContext, id: number, numbers: readonly number[]) {
   const reasons = waits ? waitReasons(context) : NO_REASONS;
   const nowMs = context.clock.nowMs();
   const { verdicts } = context;
+  const isNews = !isCurrent(sent, live);
   return {
     trials: numbers
       .map((number) =>
@@ -144,7 +171,8 @@ function look(context: RouteContext, id: number, numbers: readonly number[]) {
         }),
       )
       .filter((trial) => trial !== undefined),
-    rungs: searchRungs(live.x.spec.search, live.x.search).map((r) => rungView(id, r)),
+    rungs: isNews && isDue ? liveRungs(live) : undefined,
+    rungsLater: isNews && !isDue,
     experiment: liveExperimentView(live, nowMs, verdicts),
   };
 }

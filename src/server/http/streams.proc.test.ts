@@ -105,6 +105,45 @@ describe("the stream of an experiment", () => {
     assert.deepEqual(last.data.best, { trial: "1.2", step: 4, objective: 0.25 });
   });
 
+  test("tells rungs only where the search has heard something, and gathers them for a second", async () => {
+    await using server = await testServer({ slots: 4 });
+    const config = RANDOM_CONFIG.replace("max_trials: 2", "max_trials: 4");
+    await server.client.createExperiment({ config, code: null });
+    const told: { readonly atMs: number; readonly arrived: number }[] = [];
+    const steps = new Map<string, number>();
+    let seen = Promise.withResolvers<void>();
+    const listening = listen(server, "/experiments/1/stream", {
+      enough: ({ event, data }) => {
+        if (event === "trials")
+          for (const { id, step } of JSON.parse(data) as Trial[]) steps.set(id, step);
+        if (event === "rungs") {
+          const [rung] = JSON.parse(data) as Rung[];
+          told.push({ atMs: performance.now(), arrived: rung?.entries.length ?? 0 });
+        }
+        if (event === "experiment") {
+          seen.resolve();
+          seen = Promise.withResolvers();
+        }
+        return told.at(-1)?.arrived === 3;
+      },
+    });
+    await seen.promise;
+    await server.runner.started("1.1.1");
+    for (const step of [1, 2, 3]) {
+      await server.runner.report("1.1.1", step, { loss: 1 });
+      while (steps.get("1.1") !== step) await seen.promise;
+    }
+    assert.equal(told.length, 1, "the first ones: no report has told the search anything");
+    for (const id of ["1.1.1", "1.2.1", "1.3.1"]) {
+      if (id !== "1.1.1") await server.runner.started(id);
+      await server.runner.report(id, 4, { loss: 0.5 });
+    }
+    // The last of them come though nothing happens any more.
+    await listening;
+    for (const [i, { atMs }] of told.entries())
+      assert.ok(i === 0 || atMs - (told[i - 1]?.atMs ?? 0) > 500, "one right after the other");
+  });
+
   test("of one that is over gives the last state and ends at once; of none it is refused", async () => {
     await using server = await testServer();
     await submit(server);
