@@ -10,7 +10,6 @@ const MADE: Readonly<Record<string, string>> = {
   "src/protocol/config/fields.ts": "the list of reserved names",
   "src/protocol/config/duration.ts": "the units of time",
   "src/cli/inert.ts": "the ranges of harmful characters",
-  "src/base/secrets.ts": "the shapes of tokens, once more for all of them in a text",
   "src/runner/capture/container-facts.ts": "names in the file that podman writes",
   "src/runner/capture/machine-facts.ts": "names in /proc/cpuinfo",
   "src/engines/slurm/parse.ts": "names of fields that scontrol prints",

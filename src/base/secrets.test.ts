@@ -11,6 +11,7 @@ test("names that speak of a secret are known, whatever they begin with; others a
   for (const name of [
     ...["PATH", "PWD", "OLDPWD", "PYTHONHASHSEED", "KEYBOARD", "HOME", "MONKEY", "LC_ALL"],
     ...["CUDA_VISIBLE_DEVICES", "PYTHONPATH", "XDG_SESSION_ID", "COMPASS"],
+    ...["TOKENIZERS_PARALLELISM"],
   ])
     assert.ok(!isSecretName(name), name);
 });
@@ -29,4 +30,30 @@ test("a value keeps what is no secret", () => {
   assert.equal(maskedText(`--token=ghp_${"a".repeat(36)} --lr 1`), `--token=${MASKED} --lr 1`);
   assert.equal(maskedText("sk-learn and a tasks-list"), "sk-learn and a tasks-list");
   assert.equal(maskedText("https://example.org/a@b"), "https://example.org/a@b");
+});
+
+test("what several secrets look like at once, and where they end", () => {
+  const webToken = `eyJ${"a".repeat(20)}.${"b".repeat(20)}.${"c".repeat(9)}`;
+  assert.equal(maskedText(`x ${webToken}, x-${webToken}`), `x ${MASKED}, x-${MASKED}`);
+  assert.equal(maskedText("eyJ0123456789.0123456789"), "eyJ0123456789.0123456789");
+  const key = "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4\nMIIE\n-----END RSA PRIVATE KEY-----";
+  assert.equal(maskedText(`a\n${key}\nb ${key}`), `a\n${MASKED}\nb ${MASKED}`);
+  assert.equal(maskedText(`1://a:p@ss@host x${"y".repeat(90)}://a@b`).includes("ss@"), false);
+});
+
+test("time is in proportion to the text, whatever it consists of", () => {
+  const units = [
+    ...["a", "deadbeef", "://", "a://", "a://b:c", "a://@", "://a@", "0123456789.", "-", "@", "A "],
+    ...["eyJ", "-eyJ", "-eyJ0123456789", "eyJ0123456789.", "x-eyJ0123456789.0123456789.", "sk-"],
+    ...["cu_a.", "hf_", "_KEY", "-----BEGIN ", "-----BEGIN A PRIVATE KEY-----a-", "a-"],
+  ];
+  for (const unit of units)
+    for (const before of ["", "a://", "-----BEGIN PRIVATE KEY-----"]) {
+      const text = before + unit.repeat(Math.ceil(200_000 / unit.length));
+      const beganMs = performance.now();
+      maskedValue("NAME", text);
+      const tookMs = performance.now() - beganMs;
+      // Some milliseconds. Where each letter is looked at once for each before it, more than half a minute.
+      assert.ok(tookMs < 5_000, `${before}${unit}… took ${tookMs} ms`);
+    }
 });
