@@ -3,7 +3,9 @@
  * nothing is opened to know it; where hashes differ the files are compared tensor by tensor, since the same parameters can
  * be packed in other bytes (a zip remembers times). The first step that differs is the answer, so nothing is read after it.
  *
- * A step whose bytes are gone on a side can be judged by its hash alone: equal is equal, and unequal says nothing.
+ * A step whose bytes are gone on a side can be judged by its hash alone: equal is equal, and unequal says nothing. Such steps
+ * and those that the replay lacks are left out; but without the last one nothing is said to be identical, since a replay that
+ * stopped early is the same in all that it has.
  */
 import type { FirstDifference } from "../../protocol/api.ts";
 import type { TreeEntry } from "../../protocol/runner-wire.ts";
@@ -17,6 +19,7 @@ import {
 import type { SavedPlace } from "../../store/verdict-store.ts";
 
 export interface CheckpointFinding {
+  /** Identical only where the trial's last checkpoint was compared. */
   readonly state: "identical" | "differs" | "undecided";
   readonly checkpoints: number;
   readonly tensors: number;
@@ -69,7 +72,8 @@ export async function compareCheckpoints(
         first: { step, ...result.first },
       };
   }
-  const state = tally.checkpoints > 0 ? "identical" : "undecided";
+  const last = [...before.keys()].at(-1);
+  const state = last !== undefined && steps.at(-1) === last ? "identical" : "undecided";
   return { state, ...tally, steps, first: null, leftOut, notes: [...notes] };
 }
 

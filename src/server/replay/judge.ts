@@ -159,7 +159,7 @@ interface Facts {
   /** Did the trial save any? */
   readonly saves: boolean;
   readonly metrics: Awaited<ReturnType<typeof diffMetrics>>;
-  readonly original: Pick<TrialRow, "end_reason">;
+  readonly original: Pick<TrialRow, "end_reason" | "step">;
   readonly replay: Pick<TrialRow, "state" | "end_reason" | "reason" | "step">;
   readonly judgedBy: string | null;
 }
@@ -177,13 +177,10 @@ export function judge(about: About, facts: Facts): NewVerdict {
 }
 
 function found(about: About, facts: Facts): NewVerdict {
-  const { checkpoints, saves, metrics, replay, judgedBy } = facts;
-  const { original } = facts;
-  // Ending badly in the same way is the same.
-  const alike = replay.state === "completed" || replay.end_reason === original.end_reason;
-  const failed = alike ? undefined : endText(replay);
+  const { checkpoints, saves, metrics, judgedBy } = facts;
+  const short = fallsShort(facts);
   if (!saves) {
-    const { state, points, first, notes } = compareMetrics(metrics, judgedBy);
+    const { state, points, first, why, notes } = compareMetrics(metrics, judgedBy);
     const compared = { checkpoints: 0, tensors: 0, points };
     const detail = {
       ...NOTHING_COMPARED,
@@ -193,11 +190,9 @@ function found(about: About, facts: Facts): NewVerdict {
       notes: [...notes],
     };
     if (state === "differs") return made(about, "differs", detail);
-    if (failed !== undefined) return notComparable(about, [failed]);
+    if (short) return notComparable(about, short);
     if (state === "identical") return made(about, "identical", detail);
-    return notComparable(about, [
-      "the replay reported none of the metrics that its trial reported",
-    ]);
+    return notComparable(about, [why ?? "nothing could be compared"]);
   }
   const { state, tensors, first, steps, leftOut, notes } = checkpoints;
   const metric = firstOf(metrics.filter(({ name }) => (judgedBy ?? name) === name));
@@ -209,14 +204,22 @@ function found(about: About, facts: Facts): NewVerdict {
     metric: metric?.item == null ? null : { name: metric.item, step: metric.step },
   };
   if (state === "differs") return made(about, "differs", detail);
-  if (failed !== undefined) return notComparable(about, [failed], detail);
+  if (short) return notComparable(about, short, detail);
   if (state === "identical") return made(about, "identical", detail, steps);
-  const why = leftOut[0];
-  return notComparable(
-    about,
-    [why ? `at step ${why.step} ${why.why}` : "nothing could be compared"],
-    detail,
-  );
+  const last = leftOut.at(-1);
+  const why = last
+    ? `at step ${last.step}, the last at which its trial saved, ${last.why}`
+    : "nothing could be compared";
+  return notComparable(about, [why], detail);
+}
+
+/** In words that a replay ended otherwise than its trial, or before it came as far; undefined = neither. */
+function fallsShort({ original, replay }: Facts): readonly string[] | undefined {
+  // Ending badly in the same way is the same, at the same place.
+  const alike = replay.state === "completed" || replay.end_reason === original.end_reason;
+  if (!alike) return [endText(replay)];
+  if (Number(replay.step) >= Number(original.step)) return undefined;
+  return [endText(replay), `its trial came to step ${original.step}`];
 }
 
 const endText = ({ state, end_reason, step, reason }: Facts["replay"]): string =>
