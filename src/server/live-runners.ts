@@ -69,6 +69,11 @@ export class LiveRunners {
     return runner && whyWithheld(id, runner.lease);
   }
 
+  /** Whether something is granted on this runner's slots. */
+  grants(id: string): boolean {
+    return this.withheld(id) === undefined;
+  }
+
   /** It said something. Any word counts, also one that comes to nothing. */
   heard(id: string, nowMs: number): void {
     const runner = this.get(id);

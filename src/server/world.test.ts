@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { CRASH, Play, randomSearch, specWith } from "../core/lifecycle/lifecycle-fixtures.test.ts";
 import { RETRY_DELAY_MS_MAX } from "../core/lifecycle/trial.ts";
 import type { LiveExperiment } from "./live-experiment.ts";
-import { needsTicks, World } from "./world.ts";
+import { needsTicks, Turn, World } from "./world.ts";
 
 const slot = (id: string) => ({
   id,
@@ -73,6 +73,26 @@ test("trials that want slots are in the queue, with their experiment's priority,
   );
   play.user("pause");
   assert.deepEqual(worldOf(play).snapshot("default", play.nowMs).queue, []);
+});
+
+test("slots that lie free on a lost runner are no reason to plan; those of one that is heard are", () => {
+  const play = new Play(specWith(randomSearch(1))).run();
+  play.exit(CRASH);
+  const world = worldOf(play);
+  let plans = 0;
+  const plan = world.plan.bind(world);
+  world.plan = (...asked) => {
+    plans += 1;
+    return plan(...asked);
+  };
+  const plansOfTurn = (standing: "held" | "lost"): number => {
+    const runner = world.runners.get("local");
+    runner.lease = { ...runner.lease, standing };
+    plans = 0;
+    world.schedule(new Turn(play.nowMs));
+    return plans;
+  };
+  assert.deepEqual([plansOfTurn("held"), plansOfTurn("lost")], [1, 0]);
 });
 
 test("what was heard of ended allocations is remembered for the latest of them", () => {

@@ -431,7 +431,7 @@ export class World {
     for (const { id, runner } of this.#slotsOf.get(pool) ?? []) {
       let own = found.get(runner);
       if (!own) {
-        own = { free: [], total: 0, withheld: this.runners.withheld(runner) !== undefined };
+        own = { free: [], total: 0, withheld: !this.runners.grants(runner) };
         found.set(runner, own);
       }
       own.total += 1;
@@ -464,13 +464,18 @@ export class World {
   }
 
   #scheduleIn(turn: Turn, pool: string): void {
-    const slots = this.#slotsOf.get(pool) ?? [];
     let again = true;
-    while (again && slots.some(({ id }) => !this.holders.has(id))) {
+    while (again && this.#mayGrant(pool)) {
       again = false;
       for (const start of this.plan(pool, turn.nowMs).starts)
         again = !this.#grant(turn, start) || again;
     }
+  }
+
+  /** Whether a plan is worth its cost: what lies free on a runner that is silent or lost may do so for hours. */
+  #mayGrant(pool: string): boolean {
+    const slots = this.#slotsOf.get(pool) ?? [];
+    return slots.some(({ id, runner }) => !this.holders.has(id) && this.runners.grants(runner));
   }
 
   /** @returns false where it is not wanted any more: the grant before it has let its experiment reach its budget */

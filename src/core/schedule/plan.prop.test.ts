@@ -7,6 +7,7 @@ import {
   planStarts,
   type SchedulableTask,
   type Snapshot,
+  type WaitReason,
 } from "./plan.ts";
 
 const task = fc.record({
@@ -129,4 +130,61 @@ property("no experiment goes over its max_slots", (s) => {
 
 property("the order of the queue as given does not matter", (s) => {
   assert.deepEqual(planStarts({ ...s, queue: [...s.queue].reverse() }), planStarts(s));
+});
+
+/** The same plan, found without remembering anything between two tasks. */
+function plannedPlainly(s: Snapshot): { starts: unknown[]; waits: unknown[] } {
+  const free = s.runners.map((r) => (r.withheld ? [] : [...r.free]));
+  const held = new Map(s.held);
+  const [starts, waits]: [unknown[], unknown[]] = [[], []];
+  let ahead: SchedulableTask | undefined;
+  for (const t of [...s.queue].sort(compareTasks)) {
+    const wait = (reason: WaitReason) => waits.push({ task: t, reason });
+    const max = s.slotsMax.get(t.group) ?? Number.POSITIVE_INFINITY;
+    const mine = held.get(t.group) ?? 0;
+    const fitting = free.filter((own) => own.length >= t.slots);
+    const chosen = fitting.toSorted((a, b) => a.length - b.length)[0];
+    if (t.slots > largest(s)) wait({ code: "too_few_slots", needed: t.slots, total: largest(s) });
+    else if (t.notBeforeMs > s.nowMs) wait({ code: "backoff", untilMs: t.notBeforeMs });
+    else if (mine + t.slots > max) wait({ code: "slots_max", max, held: mine });
+    else if (ahead) wait({ code: "behind", ahead: ahead.id, aheadNeeds: ahead.slots });
+    else if (chosen === undefined) {
+      const totalOf = (runners: Snapshot["runners"]) => runners.reduce((n, r) => n + r.total, 0);
+      wait({
+        ...{ code: "no_free_slot", needed: t.slots, total: totalOf(s.runners) },
+        free: Math.max(...free.map((own) => own.length)),
+        withheld: totalOf(s.runners.filter((r) => r.withheld)),
+      });
+      if (s.runners.some((r) => !r.withheld && r.total >= t.slots)) ahead = t;
+    } else {
+      const { runner } = s.runners[free.indexOf(chosen)] as Snapshot["runners"][number];
+      starts.push({ task: t, runner, slots: chosen.splice(0, t.slots) });
+      held.set(t.group, mine + t.slots);
+    }
+  }
+  return { starts, waits };
+}
+
+property("what is remembered between two tasks changes no plan", (s) => {
+  const { starts, waits } = planStarts(s);
+  const taken = starts.map(({ task: t, runner, slots }) => ({ task: t, runner, slots }));
+  assert.deepEqual({ starts: taken, waits }, plannedPlainly(s));
+});
+
+test("the runners are looked at for a plan and for each start, not for each task that waits", () => {
+  let looks = 0;
+  const runners = Array.from({ length: 50 }, (_, index) => ({
+    ...{ runner: `r${index}`, free: index === 0 ? ["r0 cpu:0"] : [], withheld: false },
+    get total() {
+      looks += 1;
+      return 1;
+    },
+  }));
+  const queue = Array.from({ length: 200 }, (_, number) => ({
+    ...{ id: `1.${number}`, group: 1, slots: 1, priority: 1, submittedAtMs: 0, number },
+    notBeforeMs: 0,
+  }));
+  const plan = planStarts({ runners, queue, slotsMax: new Map(), held: new Map(), nowMs: 100 });
+  assert.deepEqual([plan.starts.length, plan.waits.length], [1, 199]);
+  assert.ok(looks <= 2 * runners.length, `${looks} looks at ${runners.length} runners`);
 });

@@ -12,8 +12,6 @@
  * wide tasks still find room elsewhere. A runner that is silent or lost takes nothing, and who needs that very one
  * waits without holding up the others.
  */
-import { assert } from "../../base/assert.ts";
-
 export interface SchedulableTask {
   /** Opaque to the plan; unique. */
   readonly id: string;
@@ -97,27 +95,40 @@ interface Room {
   readonly free: string[];
 }
 
-/** @param snapshot its `queue` in any order */
+/**
+ * Walks the runners once, and again for each task that starts: thousands may wait, and a plan is made in every turn.
+ * @param snapshot its `queue` in any order
+ */
 export function planStarts(snapshot: Snapshot): Plan {
   const queue = [...snapshot.queue].sort(compareTasks);
   const rooms: Room[] = snapshot.runners
     .filter(({ withheld }) => !withheld)
     .map(({ runner, free }) => ({ runner, free: [...free] }));
-  const widest = Math.max(0, ...snapshot.runners.map((r) => (r.withheld ? 0 : r.total)));
+  const size = sizeOf(snapshot.runners);
   const held = new Map(snapshot.held);
   const starts: Start[] = [];
   const waits: Plan["waits"][number][] = [];
+  let freeMost = mostFree(rooms);
   let blocker: SchedulableTask | undefined;
   for (const task of queue) {
-    const room = tightest(rooms, task.slots);
-    const reason = whyNot(task, { rooms, room, held, blocker, snapshot });
-    if (reason !== undefined || room === undefined) {
-      assert(reason, "a task without room has a reason to wait");
-      if (reason.code === "no_free_slot" && task.slots <= widest) blocker ??= task;
-      waits.push({ task, reason });
+    const before = hindrance(task, { size, held, blocker, snapshot });
+    if (before !== undefined) {
+      waits.push({ task, reason: before });
+      continue;
+    }
+    const room = task.slots > freeMost ? undefined : tightest(rooms, task.slots);
+    if (room === undefined) {
+      if (task.slots <= size.widest) blocker = task;
+      const { total, withheld } = size;
+      const needed = task.slots;
+      waits.push({
+        task,
+        reason: { code: "no_free_slot", needed, free: freeMost, total, withheld },
+      });
       continue;
     }
     const slots = room.free.splice(0, task.slots);
+    freeMost = mostFree(rooms);
     held.set(task.group, (held.get(task.group) ?? 0) + task.slots);
     const place =
       waits.length === 0 ? "first in the queue" : "everything ahead of it waits for something else";
@@ -127,6 +138,32 @@ export function planStarts(snapshot: Snapshot): Plan {
   return { starts, waits };
 }
 
+/** What the runners of a pool have, whoever holds it. */
+interface PoolSize {
+  /** Of the runner that has the most. */
+  readonly largest: number;
+  /** The same of those on which something is granted. */
+  readonly widest: number;
+  readonly total: number;
+  /** Of `total`: those of runners that are silent or lost. */
+  readonly withheld: number;
+}
+
+function sizeOf(runners: readonly RunnerSlots[]): PoolSize {
+  let [largest, widest, sum, away] = [0, 0, 0, 0];
+  for (const { total, withheld } of runners) {
+    largest = Math.max(largest, total);
+    sum += total;
+    if (withheld) away += total;
+    else widest = Math.max(widest, total);
+  }
+  return { largest, widest, total: sum, withheld: away };
+}
+
+/** The most that are free on one runner. */
+const mostFree = (rooms: readonly Room[]): number =>
+  rooms.reduce((most, { free }) => Math.max(most, free.length), 0);
+
 /** The first of those with the least left over. */
 function tightest(rooms: readonly Room[], slots: number): Room | undefined {
   let best: Room | undefined;
@@ -135,33 +172,24 @@ function tightest(rooms: readonly Room[], slots: number): Room | undefined {
   return best;
 }
 
-function whyNot(
+/** Why a task waits whatever is free. */
+function hindrance(
   task: SchedulableTask,
   at: {
-    rooms: readonly Room[];
-    room: Room | undefined;
+    size: PoolSize;
     held: ReadonlyMap<number, number>;
     blocker: SchedulableTask | undefined;
     snapshot: Snapshot;
   },
 ): WaitReason | undefined {
-  const { runners } = at.snapshot;
-  const largest = Math.max(0, ...runners.map((runner) => runner.total));
+  const { largest } = at.size;
   if (task.slots > largest) return { code: "too_few_slots", needed: task.slots, total: largest };
   if (task.notBeforeMs > at.snapshot.nowMs) return { code: "backoff", untilMs: task.notBeforeMs };
   const max = at.snapshot.slotsMax.get(task.group);
   const held = at.held.get(task.group) ?? 0;
   if (max !== undefined && held + task.slots > max) return { code: "slots_max", max, held };
-  if (at.blocker !== undefined)
-    return { code: "behind", ahead: at.blocker.id, aheadNeeds: at.blocker.slots };
-  if (at.room !== undefined) return undefined;
-  return {
-    code: "no_free_slot",
-    needed: task.slots,
-    free: Math.max(0, ...at.rooms.map(({ free }) => free.length)),
-    total: runners.reduce((sum, { total }) => sum + total, 0),
-    withheld: runners.reduce((sum, { total, withheld }) => sum + (withheld ? total : 0), 0),
-  };
+  if (at.blocker === undefined) return undefined;
+  return { code: "behind", ahead: at.blocker.id, aheadNeeds: at.blocker.slots };
 }
 
 /** The reason in one sentence for people. */
