@@ -7,8 +7,6 @@ import { readExperiment, readTrial } from "../../store/experiment-reads.ts";
 import {
   type LogFilter,
   type LogPlace,
-  type LogRow,
-  linesToCome,
   placeBefore,
   readExtent,
   readLines,
@@ -16,29 +14,31 @@ import {
 import { logView } from "../views.ts";
 import type { App } from "./app.ts";
 import { noExperiment, noTrial, notPurged, type RouteContext, trialKey } from "./context.ts";
-import { badCursor, cursorNumber } from "./cursor.ts";
 import { EventStream } from "./event-stream.ts";
+import { followLogs } from "./log-follower.ts";
+import { cursorOf, isFull, type LogSubject, placeOf } from "./log-place.ts";
 
 const experimentParams = z.object({ id: api.experimentIdParam });
 const trialParams = z.object({ id: api.trialIdParam });
 const tags = ["logs"];
-const STREAM_LINES = 1000;
 const RAW_LINES = 10_000;
 const NEWLINE = Buffer.from("\n");
 /** Lines can be 64 KiB long: a page ends early rather than with half a gigabyte. */
 const PAGE_BYTES = 8 * 1024 * 1024;
-/** Of one event, so that a reader that does not read holds no more than this. */
-const STREAM_BYTES = 256 * 1024;
-/** Lines of a trial that is over are waited for as long as this. */
-const LATE_LINES_MS = 60_000;
 type Query = z.infer<typeof api.logsQuery>;
-type Subject = { experiment: number; trial?: number };
-type TrialSubject = { experiment: number; trial: number };
+type TrialSubject = Required<LogSubject>;
+
+interface Follow {
+  readonly subject: LogSubject;
+  readonly query: Query;
+  readonly request: FastifyRequest;
+  readonly response: FastifyReply;
+}
 
 export function logRoutes(app: App, context: RouteContext): void {
   const reply = { 200: api.page(api.logEntry) };
 
-  const ofExperiment = async (id: number): Promise<Subject> => {
+  const ofExperiment = async (id: number): Promise<LogSubject> => {
     const row = await readExperiment(context.readPool, id);
     if (!row) throw noExperiment(id);
     notPurged(row, id);
@@ -50,6 +50,16 @@ export function logRoutes(app: App, context: RouteContext): void {
     if (!row) throw noTrial(id);
     notPurged(row, experiment);
     return { experiment, trial: number };
+  };
+
+  const follow = async ({ subject, query, request, response }: Follow): Promise<void> => {
+    const filter = await filterOf(context, subject, query);
+    const lastSeen = EventStream.lastEventId(request);
+    // Read before the answer begins: a position that is none of ours is refused, not waited on.
+    const after = lastSeen === undefined ? filter.after : placeOf(subject, lastSeen);
+    const tail = lastSeen === undefined ? query.tail : undefined;
+    const stream = EventStream.open(response, context.clock);
+    await followLogs(context, { subject, filter: { ...filter, after }, tail, stream });
   };
 
   app.get(
@@ -107,8 +117,12 @@ export function logRoutes(app: App, context: RouteContext): void {
       schema: { params: experimentParams, querystring: api.logsQuery, tags },
     },
     async (request, response) => {
-      const subject = await ofExperiment(request.params.id);
-      await followLogs(context, { subject, query: request.query, request, response });
+      await follow({
+        subject: await ofExperiment(request.params.id),
+        query: request.query,
+        request,
+        response,
+      });
     },
   );
   app.get(
@@ -118,15 +132,19 @@ export function logRoutes(app: App, context: RouteContext): void {
       schema: { params: trialParams, querystring: api.logsQuery, tags },
     },
     async (request, response) => {
-      const subject = await ofTrial(request.params.id);
-      await followLogs(context, { subject, query: request.query, request, response });
+      await follow({
+        subject: await ofTrial(request.params.id),
+        query: request.query,
+        request,
+        response,
+      });
     },
   );
 }
 
 type Filter = Omit<LogFilter, "limit" | "fromEnd">;
 
-async function filterOf(context: RouteContext, subject: Subject, query: Query): Promise<Filter> {
+async function filterOf(context: RouteContext, subject: LogSubject, query: Query): Promise<Filter> {
   const { cursor, from, since, until } = query;
   return {
     ...subject,
@@ -146,7 +164,7 @@ async function filterOf(context: RouteContext, subject: Subject, query: Query): 
 
 async function placeOfLine(
   { readPool }: RouteContext,
-  { experiment, trial }: Subject,
+  { experiment, trial }: LogSubject,
   from: string,
 ): Promise<LogPlace> {
   if (trial === undefined)
@@ -166,7 +184,7 @@ async function placeOfLine(
 /** The bytes as the program wrote them, page by page as the reader takes them. */
 async function* rawOutput(
   { readPool }: RouteContext,
-  subject: Subject,
+  subject: LogSubject,
   filter: Filter,
 ): AsyncGenerator<Buffer> {
   let after = filter.after;
@@ -182,104 +200,14 @@ async function* rawOutput(
   }
 }
 
-async function logsPage(context: RouteContext, subject: Subject, query: Query) {
+async function logsPage(context: RouteContext, subject: LogSubject, query: Query) {
   const fromEnd = query.tail !== undefined;
   const limit = query.tail ?? query.limit;
-  const rows = await readLines(context.readPool, {
-    ...(await filterOf(context, subject, query)),
-    ...{ fromEnd, limit, bytesMax: PAGE_BYTES },
-  });
-  const items = rows.map((row) => logView(subject.experiment, row, cursorOf(subject, row)));
-  const bytes = rows.reduce((sum, row) => sum + row.bytes.length, 0);
-  // The cursor after the last line is how one goes on, also where there is nothing after it yet.
-  const more = fromEnd || rows.length === limit || bytes >= PAGE_BYTES;
-  return { items, next_cursor: more ? (items.at(-1)?.cursor ?? null) : null };
-}
-
-interface Follow {
-  readonly subject: Subject;
-  readonly query: Query;
-  readonly request: FastifyRequest;
-  readonly response: FastifyReply;
-}
-
-/** Sends what there is, then what comes, until the subject is over and everything was sent. */
-async function followLogs(context: RouteContext, follow: Follow): Promise<void> {
-  const { subject, query, request, response } = follow;
+  const bounds = { limit, bytesMax: PAGE_BYTES };
   const filter = await filterOf(context, subject, query);
-  const lastSeen = EventStream.lastEventId(request);
-  // Read before the answer begins: a position that is none of ours is refused, not waited on.
-  let after = lastSeen === undefined ? filter.after : placeOf(subject, lastSeen);
-  let fromEnd = query.tail !== undefined && lastSeen === undefined;
-  const stream = EventStream.open(response, context.clock);
-  let stored = true;
-  const stop = context.subscribers.watchLogs(subject.experiment, () => {
-    stored = true;
-    stream.wake();
-  });
-  const stopWatching = context.subscribers.watch(subject.experiment, {
-    changed: () => stream.wake(),
-  });
-  try {
-    // Asked only where nothing was left to read, and then read once more: what is stored before the end is seen.
-    let over = false;
-    while (!stream.closed) {
-      stored = false;
-      const limit = fromEnd ? (query.tail ?? STREAM_LINES) : STREAM_LINES;
-      const bytesMax = fromEnd ? undefined : STREAM_BYTES;
-      const rows = await readLines(context.readPool, {
-        ...filter,
-        after,
-        fromEnd,
-        limit,
-        bytesMax,
-      });
-      fromEnd = false;
-      const last = rows.at(-1);
-      if (last) {
-        after = placeOf(subject, cursorOf(subject, last));
-        const entries = rows.map((row) => logView(subject.experiment, row, cursorOf(subject, row)));
-        await stream.send("log", entries, entries.at(-1)?.cursor);
-        // What did not fit into this event is in the next one.
-        continue;
-      }
-      if (over && !stored) {
-        await stream.send("end", {});
-        break;
-      }
-      over ||= await isComplete(context, subject);
-      if (!over && !stored) await stream.idle();
-    }
-  } finally {
-    stop();
-    stopWatching();
-    stream.close();
-  }
-}
-
-/** Over, and everything that it wrote has arrived (or its runner has had time enough to send it). */
-async function isComplete(context: RouteContext, subject: Subject): Promise<boolean> {
-  const { readPool, clock } = context;
-  const row =
-    subject.trial === undefined
-      ? await readExperiment(readPool, subject.experiment)
-      : await readTrial(readPool, subject.experiment, subject.trial);
-  if (!row?.ended_at) return false;
-  if (clock.nowMs() - row.ended_at.getTime() > LATE_LINES_MS) return true;
-  return (await linesToCome(readPool, subject)) === 0;
-}
-
-function cursorOf(subject: Subject, row: LogRow): string {
-  return subject.trial === undefined ? String(row.position) : `${row.allocation_id}-${row.seq}`;
-}
-
-function placeOf(subject: Subject, cursor: string): LogPlace {
-  if (subject.trial === undefined)
-    return { position: cursorNumber(cursor, Number.MAX_SAFE_INTEGER) };
-  const [allocation = "", seq = "", ...rest] = cursor.split("-");
-  if (rest.length > 0) throw badCursor(cursor);
-  return {
-    allocation: cursorNumber(allocation, undefined, cursor),
-    seq: cursorNumber(seq, Number.MAX_SAFE_INTEGER, cursor),
-  };
+  const rows = await readLines(context.readPool, { ...filter, fromEnd, ...bounds });
+  const items = rows.map((row) => logView(subject.experiment, row, cursorOf(subject, row)));
+  // The cursor after the last line is how one goes on, also where there is nothing after it yet.
+  const more = fromEnd || isFull(rows, bounds);
+  return { items, next_cursor: more ? (items.at(-1)?.cursor ?? null) : null };
 }
