@@ -4,31 +4,19 @@
  * cut spoils is noticed by the same comparison. Files of data may be shared with the folders of versions instead of
  * being copied there; those are looked at as `trusted-file.ts` says.
  *
- * Bounded: at the start the files used longest ago are dropped down to the limit, not counting those that a version's
- * folder has as well, which cost nothing.
+ * Bounded: `cache-room.ts` says by what, and what goes.
  */
-import { createHash, randomUUID } from "node:crypto";
+import { createHash } from "node:crypto";
 import { constants, createReadStream, createWriteStream, type Stats } from "node:fs";
-import {
-  chmod,
-  link,
-  lstat,
-  mkdir,
-  open,
-  readdir,
-  rename,
-  rm,
-  stat,
-  utimes,
-} from "node:fs/promises";
+import { chmod, link, lstat, mkdir, open, rename, rm, utimes } from "node:fs/promises";
 import { join } from "node:path";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import type { Clock } from "../base/clock.ts";
+import { CacheRoom } from "./cache-room.ts";
 import { type ServerClient, ServerFailure } from "./server-client.ts";
 import type { Expected, FileTrust } from "./trusted-file.ts";
 
-const CACHE_MAX_BYTES = 8 * 1024 ** 3;
 /** That of a file of data, so that the two can be one. */
 const CACHED_MODE = 0o444;
 
@@ -39,18 +27,39 @@ interface Wanted {
   readonly signal: AbortSignal | undefined;
 }
 
+export interface BlobCacheOptions {
+  readonly folder: string;
+  readonly client: Pick<ServerClient, "blob">;
+  readonly clock: Pick<Clock, "nowMs" | "monotonicMs">;
+  readonly trust: FileTrust;
+  /** Of all files together, without those that cost nothing; else 8 GiB. */
+  readonly bytesMax?: number;
+}
+
 export class BlobCache {
   readonly #folder: string;
-  readonly #client: ServerClient;
-  readonly #clock: Clock;
+  readonly #client: BlobCacheOptions["client"];
+  readonly #clock: BlobCacheOptions["clock"];
   readonly #trust: FileTrust;
+  readonly #room: CacheRoom;
   readonly #fetching = new Map<string, Promise<void>>();
 
-  constructor(options: { folder: string; client: ServerClient; clock: Clock; trust: FileTrust }) {
+  constructor(options: BlobCacheOptions) {
     this.#folder = options.folder;
     this.#client = options.client;
     this.#clock = options.clock;
     this.#trust = options.trust;
+    this.#room = new CacheRoom(options);
+  }
+
+  /** Keeps these blobs here, once they are, while they are laid out. */
+  holding<T>(hashes: readonly string[], work: () => Promise<T>): Promise<T> {
+    return this.#room.holding(hashes, work);
+  }
+
+  /** Drops what was used longest ago where there is too much, and what earlier runners left half fetched. */
+  trim(): Promise<void> {
+    return this.#room.trim();
   }
 
   /**
@@ -58,17 +67,19 @@ export class BlobCache {
    * @param bytesMax what it may have at most; a larger one is given up on the way, not written to the disk first
    * @throws ServerFailure or the file system's error
    */
-  async open(hash: string, bytesMax: number, signal?: AbortSignal): Promise<{ stream: Readable }> {
-    const path = this.#path(hash);
-    const present = await this.#present(path);
-    if (present === undefined) await this.#fetchOnce({ hash, path, bytesMax, signal });
-    else await this.#used(path, present);
-    const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW);
-    return { stream: createReadStream("", { fd: file, highWaterMark: 256 * 1024 }) };
+  open(hash: string, bytesMax: number, signal?: AbortSignal): Promise<{ stream: Readable }> {
+    return this.holding([hash], async () => {
+      const path = this.#path(hash);
+      const present = await this.#present(path);
+      if (present === undefined) await this.#fetchOnce({ hash, path, bytesMax, signal });
+      else await this.#used(path, present);
+      const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW);
+      return { stream: createReadStream("", { fd: file, highWaterMark: 256 * 1024 }) };
+    });
   }
 
   /**
-   * A file with this content, which is not to be written to.
+   * A file with this content, which is not to be written to. It stays as long as the caller is `holding` it.
    * @param mayFetch fetch it where it is not here; otherwise undefined is the answer
    * @throws ServerFailure or the file system's error
    */
@@ -148,28 +159,6 @@ export class BlobCache {
     return { stream: Readable.from(await this.#client.blob(hash, signal)) };
   }
 
-  /** Drops what was used longest ago. */
-  async trim(maxBytes = CACHE_MAX_BYTES): Promise<void> {
-    const files: { path: string; size: number; usedMs: number }[] = [];
-    for (const entry of await readdir(this.#folder, { recursive: true, withFileTypes: true })) {
-      if (!entry.isFile()) continue;
-      const path = join(entry.parentPath, entry.name);
-      if (entry.name.startsWith("partial-")) {
-        await rm(path, { force: true });
-        continue;
-      }
-      const found = await stat(path).catch(() => undefined);
-      if (found?.nlink === 1) files.push({ path, size: found.size, usedMs: found.atimeMs });
-    }
-    let total = files.reduce((sum, file) => sum + file.size, 0);
-    files.sort((a, b) => a.usedMs - b.usedMs);
-    for (const { path, size } of files) {
-      if (total <= maxBytes) return;
-      await rm(path, { force: true });
-      total -= size;
-    }
-  }
-
   /** Several wait for one fetch; when whoever began it gives up, the others see it break off and begin again. */
   #fetchOnce(wanted: Wanted): Promise<void> {
     const key = `${wanted.hash} ${wanted.bytesMax}`;
@@ -183,7 +172,7 @@ export class BlobCache {
   async #fetch({ hash, path, bytesMax, signal }: Wanted): Promise<void> {
     const folder = join(path, "..");
     await mkdir(folder, { recursive: true, mode: 0o700 });
-    const partial = join(folder, `partial-${randomUUID()}`);
+    const partial = join(folder, this.#room.partialName());
     const digest = createHash("sha256");
     let size = 0;
     const checked = async function* (stream: AsyncIterable<Uint8Array>) {
@@ -206,8 +195,9 @@ export class BlobCache {
           `blob ${hash} arrived as ${got}: damaged on the way or at the server`,
         );
       await chmod(partial, CACHED_MODE);
-      await this.#trust.stamp(partial);
+      await this.#trust.stamp(partial, this.#clock.nowMs());
       await rename(partial, path);
+      this.#room.took(size);
     } catch (error) {
       await rm(partial, { force: true });
       throw brokenOff(error, hash);

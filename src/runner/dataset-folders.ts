@@ -82,7 +82,7 @@ export class DatasetFolders {
     const { cache, trust } = this.#options;
     await checkoutTree(entries, folder, (blob) => cache.pass(blob, signal), {
       readOnly: true,
-      place: (entry, path) => this.#share(entry, path, signal),
+      place: (entry, path) => cache.holding([entry.hash], () => this.#share(entry, path, signal)),
       placed: async (entry, path) => {
         await trust.stamp(path);
         // Put together from its parts: the next version that has it finds it whole.

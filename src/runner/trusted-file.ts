@@ -26,9 +26,12 @@ export class FileTrust {
     this.#bootMs = bootMs;
   }
 
-  /** Says that a file is as it should be: to be called on what was just written and compared. */
-  stamp(path: string): Promise<void> {
-    return utimes(path, STAMP_S, STAMP_S);
+  /**
+   * Says that a file is as it should be: to be called on what was just written and compared.
+   * @param usedMs when it was last wanted, where somebody asks that
+   */
+  stamp(path: string, usedMs = STAMP_S * 1000): Promise<void> {
+    return utimes(path, usedMs / 1000, STAMP_S);
   }
 
   /** The same of what has no hash that it could be compared with. */

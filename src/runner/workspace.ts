@@ -12,7 +12,13 @@ import type { Json, JsonObject } from "../base/json.ts";
 import { type RecordPart, recordPart } from "../protocol/record-part.ts";
 import { dataTree, type LaunchSpec, type Tree } from "../protocol/runner-wire.ts";
 import type { Environment } from "../store/s3.ts";
-import { CheckoutError, checkoutTree, type OpenBlob, removeCheckout } from "../store/snapshot.ts";
+import {
+  blobsOf,
+  CheckoutError,
+  checkoutTree,
+  type OpenBlob,
+  removeCheckout,
+} from "../store/snapshot.ts";
 import { Backoff, isNoRoom } from "./backoff.ts";
 import type { BlobCache } from "./blob-cache.ts";
 import type { ContainerImage } from "./containers/images.ts";
@@ -154,7 +160,10 @@ export class Workspace {
       const entries = await this.#tree(hash, signal);
       await removeCheckout(folder);
       const openBlob: OpenBlob = (blob, size) => this.#cache.open(blob, size, signal);
-      await checkoutTree(entries, folder, openBlob, { readOnly });
+      const hashes = entries.flatMap((entry) => blobsOf(entry).map(({ hash: blob }) => blob));
+      await this.#cache.holding(hashes, () =>
+        checkoutTree(entries, folder, openBlob, { readOnly }),
+      );
     });
   }
 
