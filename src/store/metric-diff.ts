@@ -26,7 +26,7 @@ export interface MetricDifference {
   max_b: number | null;
 }
 
-/** By name. @param names only these; absent = all */
+/** By name. @param names only these, and of no other a point is read; absent = all */
 export async function diffMetrics(
   pool: pg.Pool,
   [a, b]: readonly [number, number],
@@ -34,8 +34,12 @@ export async function diffMetrics(
 ): Promise<MetricDifference[]> {
   const cuts = await lastStepsOf(pool, [a, b]);
   const [ofA, ofB] = [a, b].map((trial) => (cuts.get(trial) ?? []).map(String));
+  const only =
+    names === undefined
+      ? ""
+      : "and m.name_id = any(array(select id from metric_names where name = any($5::text[])))";
   const { rows } = await pool.query<MetricDifference>(
-    `with a as materialized (${points(1, 2)}), b as materialized (${points(3, 4)}),
+    `with a as materialized (${points(1, 2, only)}), b as materialized (${points(3, 4, only)}),
      j as (select coalesce(a.name_id, b.name_id) as name_id, coalesce(a.step, b.step) as step,
          a.value as va, b.value as vb, a.step is not null as in_a, b.step is not null as in_b
        from a full join b on a.name_id = b.name_id and a.step = b.step),
@@ -50,15 +54,14 @@ export async function diffMetrics(
        min(nullif(j.va, 'NaN')) as min_a, min(nullif(j.vb, 'NaN')) as min_b,
        max(nullif(j.va, 'NaN')) as max_a, max(nullif(j.vb, 'NaN')) as max_b
      from j join metric_names n on n.id = j.name_id left join f on f.name_id = j.name_id
-     where $5::text[] is null or n.name = any($5::text[])
      group by n.name order by n.name`,
-    [a, ofA, b, ofB, names ?? null],
+    [a, ofA, b, ofB, ...(names === undefined ? [] : [names])],
   );
   return rows;
 }
 
-/** To PostgreSQL NaN equals NaN, which is what is wanted here. @param trial, cuts places of parameters */
-const points = (trial: number, cuts: number): string => `
+/** To PostgreSQL NaN equals NaN, which is what is wanted here. @param trial, cuts places of parameters; `only` a condition more */
+const points = (trial: number, cuts: number, only: string): string => `
   select distinct on (m.name_id, m.step) m.name_id, m.step, m.value from metrics m
-  where m.trial_id = $${trial} and m.step <= ($${cuts}::bigint[])[m.run]
+  where m.trial_id = $${trial} and m.step <= ($${cuts}::bigint[])[m.run] ${only}
   order by m.name_id, m.step, m.run desc, m.seq desc`;

@@ -127,3 +127,19 @@ test("content that should be there and is not, and steps that the replay lacks, 
   assert.match(leftOut[0]?.why ?? "", /not stored/);
   assert.match(leftOut[1]?.why ?? "", /saved no checkpoint/);
 });
+
+test("content that is cut short is left out, too, and is no failure of the comparison", async () => {
+  const made = snapshots();
+  const [entry] = made.trees.get("w2") ?? [];
+  made.blobs.set(entry?.hash ?? "", new Uint8Array(5));
+  const { state, leftOut } = await compareCheckpoints(
+    [place(1, "w1")],
+    [place(1, "w2")],
+    made.access,
+  );
+  assert.equal(state, "undecided");
+  assert.match(leftOut[0]?.why ?? "", /^a file is not whole: .* has 5 bytes, not the \d+ listed/);
+  // Equal hashes have answered without it.
+  const same = await compareCheckpoints([place(1, "w2")], [place(1, "w2")], made.access);
+  assert.deepEqual([same.state, same.tensors], ["identical", 0]);
+});

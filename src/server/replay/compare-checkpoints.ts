@@ -15,6 +15,7 @@ import {
   MissingBlob,
   type OpenRange,
   readModelFile,
+  ShortBlob,
 } from "../../store/tensors/tensors.ts";
 import type { SavedPlace } from "../../store/verdict-store.ts";
 
@@ -127,6 +128,8 @@ async function compareAt(
     };
   } catch (error) {
     if (error instanceof MissingBlob) return { why: error.message };
+    if (error instanceof ShortBlob)
+      return { why: `a file is not whole: ${error.message}; verify the data folder` };
     throw error;
   }
 }
@@ -142,7 +145,7 @@ async function tensorsIn({ tree, gone }: SavedPlace, access: TreeAccess): Promis
     }
   } catch (error) {
     // The figure is an extra: the hashes have answered.
-    if (!(error instanceof MissingBlob)) throw error;
+    if (!(error instanceof MissingBlob || error instanceof ShortBlob)) throw error;
   }
   return count;
 }

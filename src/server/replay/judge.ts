@@ -1,7 +1,7 @@
 /**
  * Compares replays that have ended with what they repeat, one at a time and beside the decision loop, and writes down what
  * came of it. What is left to judge is asked of the database at the start, so a server that dies in the middle of a
- * comparison begins it again.
+ * comparison begins it again. One that cannot be compared just now is tried again in a time of its own, and holds up no other.
  */
 import type pg from "pg";
 import type { Logger } from "pino";
@@ -10,7 +10,8 @@ import type { TrialRecord, VerdictDetail } from "../../protocol/api.ts";
 import type { ExperimentConfig } from "../../protocol/config/config.ts";
 import type { BlobStore } from "../../store/blobs.ts";
 import { readExperiment, readTrial } from "../../store/experiment-reads.ts";
-import { diffMetrics } from "../../store/metric-diff.ts";
+import { diffMetrics, type MetricDifference } from "../../store/metric-diff.ts";
+import { namesOfTrial } from "../../store/metric-reads.ts";
 import { readTree } from "../../store/read-tree.ts";
 import type { TrialRow } from "../../store/schema.ts";
 import { type PendingReplay, pendingReplays, savedPlaces } from "../../store/verdict-store.ts";
@@ -33,16 +34,20 @@ export interface JudgeOptions {
   readonly log: Pick<Logger, "info" | "error">;
 }
 
-/** After a failure that is no fault of the replay: the database away, a disk that cannot be read. */
+/** After a failure that is no fault of the replay: the database away, a disk that cannot be read. Doubles with each in a row. */
 const AGAIN_AFTER_MS = 10_000;
+const AGAIN_AFTER_MS_MAX = 600_000;
 
 export class Judge {
   readonly #options: JudgeOptions;
   readonly #pending = new Set<number>();
   readonly #due = new Set<number>();
+  /** How often in a row each could not be compared. */
+  readonly #failures = new Map<number, number>();
+  /** Those whose time to be tried again has not come, with what cancels it. */
+  readonly #later = new Map<number, () => void>();
   readonly #stopping = new AbortController();
   #working: Promise<void> | undefined;
-  #cancelTimer = (): void => undefined;
 
   constructor(options: JudgeOptions) {
     this.#options = options;
@@ -57,7 +62,7 @@ export class Judge {
 
   async stop(): Promise<void> {
     this.#stopping.abort();
-    this.#cancelTimer();
+    for (const cancel of this.#later.values()) cancel();
     await this.#working;
   }
 
@@ -70,8 +75,9 @@ export class Judge {
   /** These have changed; those that are over live no longer. */
   committed(experiments: Iterable<number>): void {
     if (this.#pending.size === 0) return;
+    const lives = this.#options.loop.world.experiments;
     for (const id of experiments)
-      if (this.#pending.has(id) && !this.#options.loop.world.experiments.has(id)) this.#due.add(id);
+      if (this.#pending.has(id) && !this.#later.has(id) && !lives.has(id)) this.#due.add(id);
     if (this.#due.size > 0 && !this.#stopping.signal.aborted) this.#working ??= this.#work();
   }
 
@@ -79,18 +85,33 @@ export class Judge {
     try {
       for (const id of this.#due) {
         if (this.#stopping.signal.aborted) return;
-        await this.#judge(id);
         this.#due.delete(id);
+        try {
+          await this.#judge(id);
+          this.#failures.delete(id);
+        } catch (error) {
+          if (!this.#stopping.signal.aborted) this.#tryLater(id, error);
+        }
       }
-    } catch (error) {
-      if (this.#stopping.signal.aborted) return;
-      this.#options.log.error({ err: error }, "a replay could not be compared; it is tried again");
-      this.#cancelTimer = this.#options.clock.after(AGAIN_AFTER_MS, () =>
-        this.committed(this.#due),
-      );
     } finally {
       this.#working = undefined;
     }
+  }
+
+  #tryLater(id: number, error: unknown): void {
+    const { clock, log } = this.#options;
+    const before = this.#failures.get(id) ?? 0;
+    this.#failures.set(id, before + 1);
+    const delayMs = Math.min(AGAIN_AFTER_MS * 2 ** before, AGAIN_AFTER_MS_MAX);
+    log.error(
+      { err: error, replay: id },
+      `replay ${id} could not be compared; it is tried again in ${delayMs / 1000} s`,
+    );
+    const again = (): void => {
+      this.#later.delete(id);
+      this.committed([id]);
+    };
+    this.#later.set(id, clock.after(delayMs, again));
   }
 
   async #judge(id: number): Promise<void> {
@@ -131,9 +152,25 @@ export class Judge {
       ),
       checkpoints: await this.#checkpoints(original, replay),
       saves: (await savedPlaces(readPool, original.id)).length > 0,
-      metrics: await diffMetrics(readPool, [original.id, replay.id]),
+      metrics: await this.#metrics(original, replay, judgedBy),
       ...{ original, replay, judgedBy },
     });
+  }
+
+  /** Of each metric by which it is judged, in a statement of its own: their time is limited, and the points are not. */
+  async #metrics(
+    original: TrialRow,
+    replay: TrialRow,
+    judgedBy: string | null,
+  ): Promise<MetricDifference[]> {
+    const { readPool } = this.#options;
+    const found: MetricDifference[] = [];
+    const reported = await namesOfTrial(readPool, original.id);
+    for (const { name } of reported.filter(({ name }) => (judgedBy ?? name) === name)) {
+      this.#stopping.signal.throwIfAborted();
+      found.push(...(await diffMetrics(readPool, [original.id, replay.id], [name])));
+    }
+    return found.toSorted((a, b) => (a.name < b.name ? -1 : 1));
   }
 
   async #checkpoints(original: TrialRow, replay: TrialRow): Promise<CheckpointFinding> {
@@ -158,7 +195,7 @@ interface Facts {
   readonly checkpoints: CheckpointFinding;
   /** Did the trial save any? */
   readonly saves: boolean;
-  readonly metrics: Awaited<ReturnType<typeof diffMetrics>>;
+  readonly metrics: readonly MetricDifference[];
   readonly original: Pick<TrialRow, "end_reason" | "step">;
   readonly replay: Pick<TrialRow, "state" | "end_reason" | "reason" | "step">;
   readonly judgedBy: string | null;

@@ -43,8 +43,11 @@ export function blobSource(
       if (end <= start) return;
       const opened = await openBlob(hash, { start, end: end - 1 });
       if (opened === undefined) throw new MissingBlob(hash);
-      if (opened.size !== size)
+      if (opened.size !== size) {
+        // What nobody reads holds its file open.
+        if ("destroy" in opened.stream) opened.stream.destroy();
         throw new ShortBlob(`the content ${hash} has ${opened.size} bytes, not the ${size} listed`);
+      }
       yield* opened.stream as AsyncIterable<Uint8Array>;
     },
   };
