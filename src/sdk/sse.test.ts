@@ -57,30 +57,65 @@ test("the server's wish for the wait is heard", async () => {
   assert.deepEqual(waits, [1500]);
 });
 
+/** The rules of the standard over a text that is there whole. */
+function eventsOf(text: string): ServerSentEvent[] {
+  const events: ServerSentEvent[] = [];
+  let id = "";
+  let event = "";
+  let data: string[] = [];
+  // What follows the last line end is no line.
+  for (const line of text
+    .replace(/^\uFEFF/, "")
+    .split(/\r\n|\r|\n/)
+    .slice(0, -1)) {
+    if (line === "") {
+      if (data.length > 0) events.push({ event: event || "message", data: data.join("\n"), id });
+      event = "";
+      data = [];
+    }
+    const [, field = "", value = ""] = /^([^:]*)(?:: ?(.*))?$/su.exec(line) ?? [];
+    if (field === "data" && line !== "") data.push(value);
+    if (field === "event") event = value;
+    if (field === "id" && !value.includes("\0")) id = value;
+  }
+  return events;
+}
+
 test("where the bytes are cut makes no difference", async () => {
   const piece = fc.constantFrom(
-    "data: é…\n",
-    "data: b\r\n",
-    "id: 4\n",
-    "event: log\r",
-    "\n",
-    "\r\n",
-    "\r",
-    ": c\n",
+    ...["data: é…\n", "data: b\r\n", "data", "id: 4\n", "id: 5\0\n", "event: log\r", ": c\n"],
+    ...["\n", "\r\n", "\r", "\uFEFF", "\u{1F600}", " ", ":"],
   );
-  await fc.assert(
-    fc.asyncProperty(
-      fc.array(piece, { maxLength: 20 }),
-      fc.array(fc.nat(), { maxLength: 8 }),
-      async (pieces, cuts) => {
-        const whole = Buffer.from(pieces.join(""));
-        const at = [...new Set(cuts.map((cut) => cut % (whole.length + 1)))].sort((a, b) => a - b);
-        const chunks = [0, ...at].map((from, i) => whole.subarray(from, at[i] ?? whole.length));
-        assert.deepEqual(await parse(...chunks), await parse(whole));
-      },
-    ),
-    { seed: 20261123, numRuns: 300 },
+  const cases = fc.asyncProperty(
+    fc.array(piece, { maxLength: 20 }),
+    fc.array(fc.nat(), { maxLength: 8 }),
+    async (pieces, cuts) => {
+      const text = pieces.join("");
+      const whole = Buffer.from(text);
+      const at = cuts.map((cut) => cut % (whole.length + 1)).sort((a, b) => a - b);
+      const chunks = [0, ...at].map((from, i) => whole.subarray(from, at[i] ?? whole.length));
+      const bytes = [...whole].map((byte) => Uint8Array.of(byte));
+      assert.deepEqual(await parse(whole), eventsOf(text));
+      assert.deepEqual(await parse(...chunks), eventsOf(text));
+      assert.deepEqual(await parse(...bytes), eventsOf(text));
+    },
   );
+  await fc.assert(cases, { seed: 20261123, numRuns: 500 });
+});
+
+test("CR LF cut in two is one end of a line, and an LF after it another", async () => {
+  const expected = [{ event: "message", data: "a", id: "" }];
+  assert.deepEqual(await parse("data: a\r", "\n", "\n"), expected);
+});
+
+test("a long event costs its length, in however many chunks it comes", async () => {
+  // All that came before was searched again at each chunk: 8 GB for these 4 MiB.
+  const chunks = Array.from({ length: 4096 }, () => Buffer.alloc(1024, "x"));
+  const startMs = performance.now();
+  const [event] = await parse("data: ", ...chunks, "\n\n");
+  assert.equal(event?.data.length, 4096 * 1024);
+  const tookMs = performance.now() - startMs;
+  assert.ok(tookMs < 3_000, `it took ${tookMs.toFixed(0)} ms`);
 });
 
 /** Waits pass at once and are noted; the time moves by what was waited. */

@@ -22,21 +22,13 @@ export async function* parseEvents(
   body: AsyncIterable<Uint8Array>,
   onRetryMs: (ms: number) => void = () => {},
 ): AsyncGenerator<ServerSentEvent> {
-  const decoder = new TextDecoder();
-  let rest = "";
+  const lines = new Lines();
   let id = "";
   let event = "";
   let data: string[] = [];
   let dataChars = 0;
-  let afterReturn = false;
   for await (const chunk of body) {
-    let text = decoder.decode(chunk, { stream: true });
-    // A lone CR ends a line; when CR LF is split over two chunks the LF belongs to the line before.
-    if (afterReturn && text.startsWith("\n")) text = text.slice(1);
-    if (text.length > 0) afterReturn = text.endsWith("\r");
-    const lines = (rest + text).split(/\r\n|\r|\n/);
-    rest = lines.pop() ?? "";
-    for (const line of lines) {
+    for (const line of lines.of(chunk)) {
       if (line === "") {
         if (data.length > 0) yield { event: event || "message", data: data.join("\n"), id };
         event = "";
@@ -54,8 +46,40 @@ export async function* parseEvents(
       else if (field === "id" && !value.includes("\0")) id = value;
       else if (field === "retry" && /^\d+$/.test(value)) onRetryMs(Number(value));
     }
-    if (rest.length + dataChars > EVENT_CHARS_MAX)
+    if (lines.restChars + dataChars > EVENT_CHARS_MAX)
       throw new Error(`an event is longer than ${EVENT_CHARS_MAX} characters`);
+  }
+}
+
+/**
+ * Lines out of chunks. Only what is new is searched for their ends: an event of a megabyte is one line and comes in a
+ * hundred chunks, and to search all of it again at each took longer than anything else that is done with it.
+ */
+class Lines {
+  readonly #decoder = new TextDecoder();
+  /** Of the line that has not ended. */
+  #pieces: string[] = [];
+  #afterReturn = false;
+  /** How long that line is by now. */
+  restChars = 0;
+
+  /** @returns the lines that end in this chunk */
+  of(chunk: Uint8Array): string[] {
+    const decoded = this.#decoder.decode(chunk, { stream: true });
+    // A lone CR ends a line; when CR LF is split over two chunks the LF belongs to the line before.
+    const text = this.#afterReturn && decoded.startsWith("\n") ? decoded.slice(1) : decoded;
+    if (decoded.length > 0) this.#afterReturn = decoded.endsWith("\r");
+    const lines = text.split(/\r\n|\r|\n/);
+    const rest = lines.pop() ?? "";
+    const [first] = lines;
+    if (first !== undefined) {
+      lines[0] = this.#pieces.join("") + first;
+      this.#pieces = [];
+      this.restChars = 0;
+    }
+    if (rest !== "") this.#pieces.push(rest);
+    this.restChars += rest.length;
+    return lines;
   }
 }
 
