@@ -1,5 +1,5 @@
 /** One experiment, whole: what it is, how far, the best trial, planned against actual. Pure. */
-import type { JsonObject } from "../base/json.ts";
+import type { Json, JsonObject } from "../base/json.ts";
 import type { Experiment, ExperimentDetail, Rung, Trial, TrialDetail } from "../protocol/api.ts";
 import { ancestryLines } from "./ancestry-view.ts";
 import { completedText, type Endings } from "./endings.ts";
@@ -38,11 +38,18 @@ export const stateCell = (paint: Paint, state: string): Cell => ({
 /** 12 digits tell snapshots apart; `--json` has all 64. */
 export const shortHash = (hash: string): string => hash.slice(0, 12);
 
+/** `digits@2`; of one that an import left as none here, that what is called so here is something else. */
+export function versionText(item: Json): string | undefined {
+  const { dataset, foreign } = (item ?? {}) as JsonObject;
+  if (typeof dataset !== "string") return undefined;
+  return foreign === true ? `${dataset} (foreign: of where it was imported from)` : dataset;
+}
+
 /** Dataset versions by the names under which training has them; what is no dataset is in --json. */
 function dataText(data: ExperimentDetail["data"]): string | undefined {
   const names = Object.entries(data).flatMap(([name, item]) => {
-    const dataset = (item as JsonObject | null)?.dataset;
-    return typeof dataset === "string" ? [`${name} = ${dataset}`] : [];
+    const version = versionText(item);
+    return version === undefined ? [] : [`${name} = ${version}`];
   });
   return names.length === 0 ? undefined : names.sort().join(", ");
 }

@@ -11,19 +11,17 @@ import {
   openConfig,
   readOpen,
 } from "../protocol/config/config.ts";
-import { datasetReference } from "../protocol/config/dataset-reference.ts";
 import { type Layered, layerText } from "../protocol/config/layers.ts";
-import { ContrailError, type ProblemIssue } from "../protocol/errors.ts";
+import { ContrailError } from "../protocol/errors.ts";
 import type { TreeEntry } from "../protocol/runner-wire.ts";
 import { findCheckpoint } from "../store/checkpoint-reads.ts";
-import { type DatasetRow, findDataset } from "../store/dataset-store.ts";
 import { readExperiment } from "../store/experiment-reads.ts";
 import { readEnvironment } from "../store/record-store.ts";
 import { blobsOf, canonicalTree, checkTree } from "../store/snapshot.ts";
 import { storable, storableJson } from "../store/storable.ts";
 import { describeFaults, toProblemIssue } from "./config-faults.ts";
 import { refuseContainersElsewhere } from "./container-demands.ts";
-import { removedDataset, unknownDataset } from "./datasets/find.ts";
+import { resolveData } from "./datasets/resolve.ts";
 import { ancestryRow, givenOrigin, type Origin, originText, overridesOf } from "./fork/origin.ts";
 import type { RouteContext } from "./http/context.ts";
 import { namingLayers } from "./layers/given.ts";
@@ -376,55 +374,3 @@ async function requireSizes(
 }
 
 const SIZES_AT_ONCE = 64;
-
-/** `name@latest` becomes the version that is latest now; anything else is passed on as it is. */
-async function resolveData(
-  context: RouteContext,
-  config: ExperimentConfig,
-  inherited: JsonObject = {},
-): Promise<JsonObject> {
-  const resolved: [string, JsonObject][] = [];
-  const issues: ProblemIssue[] = [];
-  for (const [name, value] of Object.entries(config.data)) {
-    const reference = datasetReference(value);
-    if (!reference) {
-      resolved.push([name, { value }]);
-      continue;
-    }
-    const taken = inherited[name] as JsonObject | undefined;
-    if (taken?.dataset === `${reference.name}@${reference.version}`) {
-      resolved.push([name, taken]);
-      if (!(await context.blobs.has(String(taken.snapshot))))
-        issues.push({
-          code: "unknown_dataset",
-          path: `.data.${name}`,
-          message: `the data of ${taken.dataset} is not stored any more`,
-          value: String(value),
-        });
-      continue;
-    }
-    const { rows, known } = await findDataset(context.readPool, reference);
-    const found = rows[0];
-    if (found?.removed_at === null) resolved.push([name, resolvedDataset(found)]);
-    else
-      issues.push({
-        code: "unknown_dataset",
-        path: `.data.${name}`,
-        message: found ? removedDataset(found) : unknownDataset(reference, known),
-        value: String(value),
-      });
-  }
-  if (issues.length > 0)
-    throw new ContrailError("invalid_config", issues.map((issue) => issue.message).join("; "), {
-      issues,
-      hint: "Register it first: contrail data add NAME PATH. contrail data list shows what there is.",
-    });
-  return Object.fromEntries(resolved);
-}
-
-/** As an experiment's record keeps it; `kind` where the bytes are not stored here. */
-const resolvedDataset = (row: DatasetRow): JsonObject => ({
-  snapshot: row.snapshot,
-  dataset: `${row.name}@${row.version}`,
-  ...(row.kind === "stored" ? {} : { kind: row.kind }),
-});

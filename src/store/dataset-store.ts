@@ -41,6 +41,51 @@ export async function findDataset(
   return { rows: wanted, known: current.map((row) => row.version).reverse() };
 }
 
+/** In SQL, of versions `d` with one snapshot, the one that an experiment means that calls it so. */
+const meantFirst = (reference: string): string =>
+  `d.name || '@' || d.version = ${reference} desc, d.removed_at is not null, d.id`;
+
+/**
+ * The versions that an item of an experiment's `data` can be, the one that it means first; removed ones too. By the
+ * snapshot, because what was imported may bear the name and number of something else: every server counts on its own.
+ */
+export async function findBySnapshot(
+  db: Queryable,
+  item: { readonly snapshot: string; readonly kind: string; readonly dataset: string },
+): Promise<DatasetRow[]> {
+  const { rows } = await db.query<DatasetRow>(
+    `${SELECT} where d.snapshot = $1 and d.kind = $2 order by ${meantFirst("$3")}`,
+    [item.snapshot, item.kind, item.dataset],
+  );
+  return rows;
+}
+
+/** A version whose files are stored here and are these, of that name before any other. */
+export async function findStored(
+  db: Queryable,
+  { content, name }: { readonly content: string; readonly name: string },
+): Promise<DatasetRow | undefined> {
+  const { rows } = await db.query<DatasetRow>(
+    `${SELECT} where d.content = $1 and d.kind = 'stored' and d.removed_at is null
+     order by d.name = $2 desc, d.id limit 1`,
+    [content, name],
+  );
+  return rows[0];
+}
+
+/** @returns those of these snapshots that are no version here and never were */
+export async function foreignSnapshots(
+  db: Queryable,
+  snapshots: readonly string[],
+): Promise<ReadonlySet<string>> {
+  const { rows } = await db.query<{ snapshot: string }>(
+    `select distinct snapshot from unnest($1::text[]) as s(snapshot)
+     where not exists (select from datasets d where d.snapshot = s.snapshot)`,
+    [snapshots],
+  );
+  return new Set(rows.map(({ snapshot }) => snapshot));
+}
+
 export async function readStatistics(db: Queryable, id: number): Promise<DatasetStatistics | null> {
   const { rows } = await db.query<{ statistics: DatasetStatistics | null }>(
     "select statistics from datasets where id = $1",
@@ -126,9 +171,17 @@ export async function listDatasets(
   return rows;
 }
 
-/** A JSON path that finds in an experiment's `data` what reads a version; its name has nothing in it to be quoted. */
-export const readsDataset = (reference: string): string =>
-  `$.*.dataset ? (@ == ${JSON.stringify(reference)})`;
+/** A JSON path that finds in an experiment's `data` what was given a snapshot; a hash has nothing in it to be quoted. */
+export const readsSnapshot = (snapshot: string): string =>
+  `$.*.snapshot ? (@ == ${JSON.stringify(snapshot)})`;
+
+/** In SQL, the version (`name@version`) that an item `v` of an experiment's `data` is here; null = none. */
+export const VERSION_OF_ITEM = `(select d.name || '@' || d.version from datasets d
+  where d.snapshot = v->>'snapshot' order by ${meantFirst("v->>'dataset'")} limit 1)`;
+
+/** In SQL, the names under which an experiment `e` reads the version $1 (`name@version`) with the snapshot $2; most are called so. */
+export const NAMES_OF_VERSION = `array(select k from jsonb_each(e.data) as each(k, v)
+  where v->>'snapshot' = $2 and (v->>'dataset' = $1 or ${VERSION_OF_ITEM} = $1) order by k)`;
 
 export interface DatasetUseRow {
   id: number;
@@ -142,18 +195,16 @@ export interface DatasetUseRow {
 /** Experiments that were given this version and can still be shown, the newest first. */
 export async function usesOf(
   db: Queryable,
-  { name, version }: { readonly name: string; readonly version: number },
+  { name, version, snapshot }: Pick<DatasetRow, "name" | "version" | "snapshot">,
   limit: number,
 ): Promise<DatasetUseRow[]> {
-  const reference = `${name}@${version}`;
   const { rows } = await db.query<DatasetUseRow>(
-    `select e.id, e.name, e.state, e.ended_at, count(*) over ()::int as total,
-       array(select k from jsonb_each(e.data) as each(k, v) where v->>'dataset' = $1 order by k) as "as"
-     from experiments e
-     where e.data @? $2::jsonpath and not exists
+    `select e.id, e.name, e.state, e.ended_at, count(*) over ()::int as total, names as "as"
+     from experiments e cross join lateral (select ${NAMES_OF_VERSION} as names) as read
+     where e.data @? $3::jsonpath and names <> '{}' and not exists
        (select from experiment_marks k where k.experiment_id = e.id and k.deleted_at is not null)
-     order by e.id desc limit $3`,
-    [reference, readsDataset(reference), limit],
+     order by e.id desc limit $4`,
+    [`${name}@${version}`, snapshot, readsSnapshot(snapshot), limit],
   );
   return rows;
 }

@@ -1,6 +1,6 @@
 /** The neighbours of things in the record, many at a time. What was purged is not there any more. */
 import type { Queryable } from "./audit-reads.ts";
-import { readsDataset } from "./dataset-store.ts";
+import { NAMES_OF_VERSION, readsSnapshot, VERSION_OF_ITEM } from "./dataset-store.ts";
 
 export interface LineageExperiment {
   readonly id: number;
@@ -9,7 +9,7 @@ export interface LineageExperiment {
   readonly code: string | null;
   /** The checkpoint that it goes on from. */
   readonly start: string | null;
-  /** Its datasets, `name@version`, with the name under which it reads each. */
+  /** Its datasets with the name under which it reads each: `name@version`, or of what is no version here the snapshot. */
   readonly datasets: readonly { readonly as: string; readonly dataset: string }[];
   readonly best: number | null;
   readonly at: Date;
@@ -31,8 +31,9 @@ export async function lineageExperiments(
 ): Promise<LineageExperiment[]> {
   const { rows } = await db.query<LineageExperiment>(
     `select e.id, e.name, e.state, e.code, e.config #>> '{searcher,source_checkpoint_uuid}' as start,
-       coalesce((select jsonb_agg(jsonb_build_object('as', k, 'dataset', v->>'dataset') order by k)
-         from jsonb_each(e.data) as each(k, v) where v->>'dataset' is not null), '[]') as datasets,
+       coalesce((select jsonb_agg(jsonb_build_object('as', k, 'dataset',
+           coalesce(${VERSION_OF_ITEM}, v->>'snapshot')) order by k)
+         from jsonb_each(e.data) as each(k, v) where v->>'snapshot' ~ '^[0-9a-f]{64}$'), '[]') as datasets,
        e.best_trial as best, e.created_at as at
      from experiments e where e.id = any($1) and ${NOT_PURGED}`,
     [ids],
@@ -59,10 +60,36 @@ export async function usersOfCode(db: Queryable, tree: string, limit: number): P
 
 export async function usersOfDataset(
   db: Queryable,
-  reference: string,
+  { reference, snapshot }: { readonly reference: string; readonly snapshot: string },
   limit: number,
 ): Promise<Used> {
-  return used(db, `e.data @? $1::jsonpath`, [readsDataset(reference)], limit);
+  const where = `e.data @? $3::jsonpath and ${NAMES_OF_VERSION} <> '{}'`;
+  return used(db, where, [reference, snapshot, readsSnapshot(snapshot)], limit);
+}
+
+/** Those that read data that is no version here. */
+export async function usersOfSnapshot(
+  db: Queryable,
+  snapshot: string,
+  limit: number,
+): Promise<Used> {
+  return used(db, `e.data @? $1::jsonpath`, [readsSnapshot(snapshot)], limit);
+}
+
+/** What experiments that came from elsewhere call data that is no version here, by its snapshot. */
+export async function foreignNames(
+  db: Queryable,
+  snapshots: readonly string[],
+): Promise<ReadonlyMap<string, string>> {
+  const { rows } = await db.query<{ snapshot: string; name: string }>(
+    `select s.snapshot, min(v->>'dataset') as name from unnest($1::text[], $2::text[]) as s(snapshot, path)
+     join experiments e on e.data @? s.path::jsonpath, jsonb_each(e.data) as each(k, v)
+     where v->>'snapshot' = s.snapshot and v->>'dataset' is not null and ${NOT_PURGED}
+       and not exists (select from datasets d where d.snapshot = s.snapshot)
+     group by 1`,
+    [snapshots, snapshots.map(readsSnapshot)],
+  );
+  return new Map(rows.map(({ snapshot, name }) => [snapshot, name]));
 }
 
 /** Those that go on from a checkpoint. */
@@ -170,6 +197,7 @@ async function checkpoints(
 
 export interface LineageDataset {
   readonly version: number;
+  readonly snapshot: string;
   readonly removed: boolean;
   readonly at: Date;
 }
@@ -177,7 +205,7 @@ export interface LineageDataset {
 /** All versions of a name. */
 export async function versionsOf(db: Queryable, name: string): Promise<LineageDataset[]> {
   const { rows } = await db.query<LineageDataset>(
-    `select version, removed_at is not null as removed, created_at as at from datasets
+    `select version, snapshot, removed_at is not null as removed, created_at as at from datasets
      where name = $1 order by version`,
     [name],
   );

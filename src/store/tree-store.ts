@@ -71,14 +71,14 @@ const startedFrom = (tree: string, more = ""): string => `exists (select 1 from 
   where e.config #>> '{searcher,source_checkpoint_uuid}' = ${tree}${more} and not exists
     (select 1 from experiment_marks m where m.experiment_id = e.id and m.purged_at is not null))`;
 
-/** Is this snapshot referred to? What an experiment's `data` resolved to is a dataset: one that was removed stays until they have ended. */
+/** Is this snapshot referred to? What an experiment's `data` resolved to is a dataset: one that was removed stays until they have ended, whatever they call it. */
 const referred = (tree: string): string => `(
   exists (select 1 from checkpoints c where c.tree = ${tree} and c.deleted_at is null)
   or exists (select 1 from experiments e where e.code = ${tree} and not exists
     (select 1 from experiment_marks m where m.experiment_id = e.id and m.purged_at is not null))
   or exists (select 1 from datasets d where d.snapshot = ${tree} and (d.removed_at is null
     or exists (select 1 from experiments e where e.ended_at is null
-      and e.data @? ('$.*.dataset ? (@ == "' || d.name || '@' || d.version || '")')::jsonpath)))
+      and e.data @? ('$.*.snapshot ? (@ == "' || d.snapshot || '")')::jsonpath)))
   or exists (select 1 from imports i where i.record = ${tree})
   or ${startedFrom(tree)}
   or exists (select 1 from allocations a where a.state <> 'ended' and a.restore_tree = ${tree}))`;

@@ -101,7 +101,8 @@ function thingText({ id, kind, label, state }: LineageNode): string {
   const ends = state === null ? "" : ` (${state})`;
   if (kind === "experiment") return `experiment ${name} ${inert(label)}${ends}`;
   if (kind === "trial") return `trial ${name}${ends}`;
-  if (kind === "dataset") return `dataset ${name}${ends}`;
+  if (kind === "dataset")
+    return `dataset ${inert(label)}${isBlobHash(name) ? ` ${shortHash(name)}` : ""}${ends}`;
   return `${kind === "code" ? "code" : inert(label)} ${shortHash(name)}${ends}`;
 }
 
@@ -112,6 +113,6 @@ function nextOf(root: string): string[] {
   const name = root.slice(root.indexOf(":") + 1);
   if (root.startsWith("trial:")) return [`trial show ${name}`];
   if (root.startsWith("experiment:")) return [`experiment show ${name}`];
-  if (root.startsWith("dataset:")) return [`data show ${name}`];
+  if (root.startsWith("dataset:") && !isBlobHash(name)) return [`data show ${name}`];
   return [`whence ${name}`];
 }

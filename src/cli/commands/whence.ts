@@ -4,11 +4,10 @@ import { createReadStream } from "node:fs";
 import { stat } from "node:fs/promises";
 import { resolve } from "node:path";
 import { isBlobHash } from "../../base/ids.ts";
-import type { Json } from "../../base/json.ts";
 import type { Whence } from "../../protocol/api.ts";
 import type { Cli } from "../cli.ts";
 import { EXIT } from "../exit-code.ts";
-import { shortHash } from "../experiment-view.ts";
+import { shortHash, versionText } from "../experiment-view.ts";
 import { bytes, moment, plural } from "../figures.ts";
 import { inert } from "../inert.ts";
 import { facts } from "../table.ts";
@@ -81,7 +80,7 @@ function lines(cli: Cli, found: Whence, thing: string): string[] {
 
 function factsOf(experiment: Maker): (readonly [string, string])[] {
   const data = Object.entries(experiment.data).map(
-    ([name, value]) => `${inert(name)}: ${inert(versionOf(value))}`,
+    ([name, value]) => `${inert(name)}: ${inert(versionText(value) ?? JSON.stringify(value))}`,
   );
   const commit = commitOf(experiment.provenance);
   return [
@@ -93,11 +92,6 @@ function factsOf(experiment: Maker): (readonly [string, string])[] {
     ...(data.length === 0 ? [] : [["data", data.join(", ")] as const]),
   ];
 }
-
-const versionOf = (value: Json): string => {
-  const { dataset } = (value ?? {}) as { dataset?: unknown };
-  return typeof dataset === "string" ? dataset : JSON.stringify(value);
-};
 
 const commitOf = (provenance: Maker["provenance"]): string => {
   const { git } = provenance as { git?: { commit?: unknown } | null };

@@ -85,7 +85,7 @@ export const experimentDetail = experiment.extend({
   /** The resolved configuration and the text as submitted. */
   config: z.json(),
   config_text: z.string(),
-  /** Name in `data` → the dataset version that was resolved at submission. */
+  /** Name in `data` → the dataset version that was resolved at submission; `foreign` where an import left it as none here. */
   data: z.record(z.string(), z.json()),
   seed: z.int(),
   /** What the client could tell about where it comes from: folder, command line, host, git facts. */

@@ -24,10 +24,10 @@ export const lineageRelation = z.enum([
 export type LineageRelation = z.infer<typeof lineageRelation>;
 
 export const lineageNode = z.object({
-  /** Unique in the graph, and what `/lineage/` takes: `experiment:3`, `trial:3.12`, `checkpoint:HASH`, `code:HASH`, `dataset:digits@2`. */
+  /** Unique in the graph, and what `/lineage/` takes: `experiment:3`, `trial:3.12`, `checkpoint:HASH`, `code:HASH`, `dataset:digits@2`, `dataset:HASH` of a snapshot that is no version here. */
   id: z.string(),
   kind: lineageKind,
-  /** What it is called where there is more than its id: an experiment's name, a checkpoint's step. */
+  /** What it is called where there is more than its id: an experiment's name, a checkpoint's step, how its origin called data that is foreign. */
   label: z.string(),
   state: z.string().nullable(),
   /** When it came to be; of code: when it first ran. */
@@ -62,8 +62,8 @@ export const lineageThing = z
   .string()
   .max(200)
   .regex(
-    /^(experiment:[1-9][0-9]{0,8}|trial:[1-9][0-9]{0,8}\.[1-9][0-9]{0,8}|(checkpoint|code):[0-9a-f]{64}|dataset:[a-z0-9][a-z0-9._-]{0,127}@[1-9][0-9]{0,8})$/,
-    "must be experiment:3, trial:3.12, checkpoint:HASH, code:HASH or dataset:NAME@VERSION",
+    /^(experiment:[1-9][0-9]{0,8}|trial:[1-9][0-9]{0,8}\.[1-9][0-9]{0,8}|(checkpoint|code|dataset):[0-9a-f]{64}|dataset:[a-z0-9][a-z0-9._-]{0,127}@[1-9][0-9]{0,8})$/,
+    "must be experiment:3, trial:3.12, checkpoint:HASH, code:HASH, dataset:NAME@VERSION or dataset:HASH",
   );
 export const lineageQuery = z.strictObject({
   /** How far to go, in steps; data and code that are met on the way are shown, and not followed. */

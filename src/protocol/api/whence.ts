@@ -12,7 +12,7 @@ const maker = z.object({
   state: z.string(),
   /** Its code snapshot. */
   code: hash.nullable(),
-  /** Name in `data` → the dataset version that was resolved at submission. */
+  /** Name in `data` → the dataset version that was resolved at submission; `foreign` where an import left it as none here. */
   data: z.record(z.string(), z.json()),
   /** What the client could tell of where it comes from: folder, command line, host, git facts. */
   provenance: z.record(z.string(), z.json()),

@@ -13,12 +13,13 @@ import type { DataReference, TreeEntry } from "../../protocol/runner-wire.ts";
 import type { Queryable } from "../../store/audit-reads.ts";
 import type { BlobStore } from "../../store/blobs.ts";
 import { checkReferencedFile, hiddenPlace, parseReference } from "../../store/data-reference.ts";
-import { type DatasetRow, findDataset } from "../../store/dataset-store.ts";
+import { type DatasetRow, findBySnapshot } from "../../store/dataset-store.ts";
 import { FileHasher } from "../../store/hash-file.ts";
 import { readTree } from "../../store/read-tree.ts";
 import { type Environment, S3Error, S3Place, s3Differences } from "../../store/s3.ts";
 import { blobsOf } from "../../store/snapshot.ts";
-import { removedDataset, unknownDataset } from "./find.ts";
+import { removedDataset } from "./find.ts";
+import { datasetItems } from "./items.ts";
 
 export interface VerifyContext {
   readonly blobs: BlobStore;
@@ -172,8 +173,13 @@ export interface DataFault extends DatasetDifference {
   readonly dataset: string;
 }
 
+/** Of an experiment that was imported: what has its name and number here is something else, or nothing. */
+export const notHere = (snapshot: string): string =>
+  `no dataset version here has its snapshot ${snapshot.slice(0, 12)}; where an experiment was imported from, export it --with-data`;
+
 /**
- * Looks at every dataset version that was resolved for an experiment.
+ * Looks at every dataset version that was resolved for an experiment: at what it was given, which is its snapshot, and
+ * not at what bears the same name and number here, where it was imported.
  * @param data the experiment's `data`, as it is stored
  * @param full read every byte; `references`: of what lies elsewhere, up to 8 GiB a version, because nobody reads those bytes
  *   with a hash in mind again, and stored ones are compared when they are laid out; false: only what needs no reading
@@ -184,19 +190,25 @@ export async function verifyData(
   data: JsonObject,
   { full }: { readonly full: boolean | "references" },
 ): Promise<DataFault[]> {
-  const references = Object.values(data).flatMap((item) => {
-    const name = (item as JsonObject | null)?.dataset;
-    return typeof name === "string" ? [name] : [];
-  });
+  const items = new Map(
+    datasetItems(data).map((item) => [`${item.dataset} ${item.snapshot}`, item] as const),
+  );
   const faults: DataFault[] = [];
-  for (const dataset of new Set(references)) {
-    const [name = "", version] = dataset.split("@");
-    const named = { name, version: Number(version) };
-    const { rows, known } = await findDataset(context.readPool, named);
-    const row = rows[0];
-    if (row === undefined || row.removed_at !== null) {
-      const message = row ? removedDataset(row) : unknownDataset(named, known);
-      faults.push({ dataset, path: ".", code: "missing", message, expected: null, found: null });
+  for (const item of items.values()) {
+    const { dataset, snapshot } = item;
+    const rows = await findBySnapshot(context.readPool, item);
+    const row = rows.find(({ removed_at }) => removed_at === null);
+    if (row === undefined) {
+      const [removed] = rows;
+      const message = removed ? removedDataset(removed) : notHere(snapshot);
+      faults.push({
+        dataset,
+        path: ".",
+        code: "missing",
+        message,
+        expected: snapshot,
+        found: null,
+      });
       continue;
     }
     const isRead =

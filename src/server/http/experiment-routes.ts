@@ -11,6 +11,7 @@ import {
   readExperiment,
 } from "../../store/experiment-reads.ts";
 import { createExperiment } from "../create-experiment.ts";
+import { markForeign } from "../datasets/items.ts";
 import { layersIn } from "../layers/given.ts";
 import { liveRungs } from "../live-rungs.ts";
 import {
@@ -78,15 +79,16 @@ export function experimentRoutes(app: App, context: RouteContext): void {
     async (request) => {
       const { id } = request.params;
       const row = await find(id);
-      const [ancestry, children] = await Promise.all([
+      const [ancestry, children, [data]] = await Promise.all([
         readAncestry(readPool, id),
         listDescendants(readPool, id, DESCENDANTS_SHOWN_MAX),
+        markForeign(readPool, [row.data]),
       ]);
       return {
         ...experimentView(row, now(), verdicts),
         config: row.config as z.infer<typeof api.experimentDetail>["config"],
         config_text: row.config_text,
-        data: row.data as z.infer<typeof api.experimentDetail>["data"],
+        data: data as z.infer<typeof api.experimentDetail>["data"],
         seed: Number(row.seed),
         provenance: row.provenance as z.infer<typeof api.experimentDetail>["provenance"],
         layers: layersIn(row.provenance),

@@ -6,6 +6,7 @@ import type { TreeEntry } from "../../protocol/runner-wire.ts";
 import { usesOf } from "../../store/dataset-store.ts";
 import { readTree } from "../../store/read-tree.ts";
 import { readWhence, type WhenceCode } from "../../store/whence-reads.ts";
+import { markForeign } from "../datasets/items.ts";
 import type { App } from "./app.ts";
 import type { RouteContext } from "./context.ts";
 
@@ -39,7 +40,17 @@ export function whenceRoutes(app: App, { readPool, blobs }: RouteContext): void 
       const parts = await Promise.all(
         (whole?.chunks ?? [{ hash }]).map((part) => isStored(part.hash)),
       );
-      const uses = await Promise.all(datasets.map((row) => usesOf(readPool, row, USES_MAX)));
+      const uses = await Promise.all(
+        datasets.map((row) => usesOf(readPool, { ...row, snapshot: row.tree }, USES_MAX)),
+      );
+      const given = [...checkpoints, ...code];
+      const marked = await markForeign(
+        readPool,
+        given.map(({ data }) => data),
+      );
+      const dataOf = new Map(given.map(({ experiment }, i) => [experiment, marked[i] ?? {}]));
+      const maker = (row: WhenceCode | Omit<WhenceCode, "tree">) =>
+        makerOf({ ...row, data: dataOf.get(row.experiment) ?? {} });
       return {
         ...{ hash, size: whole?.size ?? size, stored: parts.every(Boolean) },
         checkpoints: checkpoints.map((row) => ({
@@ -82,7 +93,7 @@ export function whenceRoutes(app: App, { readPool, blobs }: RouteContext): void 
 }
 
 /** Of one that was purged only what the log of changes knows, too. */
-const maker = (
+const makerOf = (
   row: WhenceCode | Omit<WhenceCode, "tree">,
 ): api.Whence["code"][0]["experiment"] => ({
   ...{ id: row.experiment, name: row.experiment_name, state: row.state },

@@ -3,12 +3,13 @@ import type { LineageKind } from "../../protocol/api.ts";
 import type { Queryable } from "../../store/audit-reads.ts";
 import {
   firstUseOfCode,
+  foreignNames,
   lineageCheckpoints,
   lineageExperiments,
   lineageTrials,
   versionsOf,
 } from "../../store/lineage-reads.ts";
-import { datasetKey, kindOf, nameOf, trialKey } from "./things.ts";
+import { datasetKey, isForeign, kindOf, nameOf, trialKey } from "./things.ts";
 
 export interface Description {
   readonly label: string;
@@ -46,7 +47,9 @@ export async function describe(
     });
   for (const { tree, at } of await firstUseOfCode(db, named("code")))
     found.set(`code:${tree}`, { label: "code", state: null, at: at.toISOString() });
-  for (const [name, wanted] of byName(named("dataset")))
+  for (const [snapshot, name] of await foreignNames(db, named("dataset").filter(isForeign)))
+    found.set(`dataset:${snapshot}`, { label: name, state: "foreign", at: null });
+  for (const [name, wanted] of byName(named("dataset").filter((name) => !isForeign(name))))
     for (const { version, removed, at } of await versionsOf(db, name))
       if (wanted.has(version))
         found.set(`dataset:${name}@${version}`, {

@@ -2,7 +2,7 @@
 import type { LineageRelation } from "../../protocol/api.ts";
 import type { Queryable } from "../../store/audit-reads.ts";
 import * as reads from "../../store/lineage-reads.ts";
-import { datasetKey, kindOf, nameOf, trialKey } from "./things.ts";
+import { datasetKey, isForeign, kindOf, nameOf, trialKey } from "./things.ts";
 
 export interface Neighbour {
   readonly id: string;
@@ -115,10 +115,13 @@ async function ofCheckpoint(
 }
 
 async function ofDataset(db: Queryable, reference: string): Promise<Around> {
+  if (isForeign(reference))
+    return usersAs("data", await reads.usersOfSnapshot(db, reference, USERS_MAX));
   const [name, version] = datasetKey(reference);
-  const users = usersAs("data", await reads.usersOfDataset(db, reference, USERS_MAX));
   const versions = await reads.versionsOf(db, name);
   const at = versions.findIndex((one) => one.version === version);
+  const { snapshot = "" } = versions[at] ?? {};
+  const users = usersAs("data", await reads.usersOfDataset(db, { reference, snapshot }, USERS_MAX));
   const [before, after] = [versions[at - 1], versions[at + 1]];
   const beside = [
     ...(before ? [neighbour(`dataset:${name}@${before.version}`, "version", "before")] : []),

@@ -39,7 +39,7 @@ export async function missingParts(
   )) {
     const first = faults[0];
     const more = faults.length > 1 ? ` and ${faults.length - 1} more differences` : "";
-    const where = first?.path === "." ? "" : `: ${first?.path}`;
+    const where = first?.path === "." ? ":" : `: ${first?.path}`;
     found.push({
       text: `its data ${dataset} is not what it was${where} ${first?.message}${more}`,
       final: true,

@@ -14,8 +14,8 @@ export function thingWords(id: string): string {
 
 /** What stands below the name of a thing. */
 export function noteOf({ kind, label, state }: LineageNode): string {
-  const own =
-    kind === "experiment" ? label : kind === "checkpoint" ? label.replace(/^.* of /, "of ") : "";
+  const isNamed = kind === "experiment" || state === "foreign";
+  const own = isNamed ? label : kind === "checkpoint" ? label.replace(/^.* of /, "of ") : "";
   return [own, state ?? ""].filter((part) => part !== "").join(" · ");
 }
 
