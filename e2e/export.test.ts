@@ -182,6 +182,8 @@ describe("export", () => {
     const first = JSON.parse(await ok(other, "import", "bundle", "--json"));
     const id = first.experiment.id as number;
     assert.equal(first.created, true);
+    const read = { as: "train", origin: "digits@1", dataset: "digits.imported@1", created: true };
+    assert.deepEqual(first.data, [read]);
     const second = JSON.parse(await ok(other, "import", "bundle", "--json"));
     assert.deepEqual([second.created, second.experiment.id], [false, id]);
     const detail = await other.client.experiment(id);
@@ -221,13 +223,13 @@ describe("export", () => {
     assert.match((await verified(onwards)).out, /^FAULT origin\/origin\/audit\.jsonl: was changed/);
     const author = (await it.client.experiment(of)).owner;
     const model = filesIn(bundle).find((path) => path.startsWith("checkpoints/")) ?? "";
-    for (const [server, number] of [
-      [it, of],
-      [other, id],
+    for (const [server, number, dataset] of [
+      [it, of, "digits@1"],
+      [other, id, "digits.imported@1"],
     ] as const) {
       const found = JSON.parse(await ok(server, "whence", join(bundle, model), "--json"));
       assert.equal(found.checkpoints[0].experiment.id, number);
-      assert.equal(found.checkpoints[0].experiment.data.train.dataset, "digits@1");
+      assert.equal(found.checkpoints[0].experiment.data.train.dataset, dataset);
       assert.equal(found.checkpoints[0].experiment.author, author);
     }
     const repeated = JSON.parse(await ok(other, "replay", `${id}.2`, "--json"));

@@ -1,5 +1,6 @@
 /** `contrail import FOLDER`: a bundle that was made elsewhere becomes an experiment here. */
 import { join, resolve } from "node:path";
+import type { ImportedData } from "../../protocol/api.ts";
 import { readBundle } from "../bundle/read-bundle.ts";
 import type { Cli } from "../cli.ts";
 import { EXIT } from "../exit-code.ts";
@@ -24,7 +25,17 @@ export async function importBundle(cli: Cli, from: string): Promise<number> {
       ? `experiment ${experiment.id} ${inert(experiment.name)}: ${plural(counts.trial ?? 0, "trial")}, ` +
         `${plural(counts.points ?? 0, "point")}; it was experiment ${origin.experiment} of ${inert(origin.server)}`
       : `this bundle is experiment ${experiment.id} already; nothing was changed`,
+    ...reply.data.map(dataLine),
   ]);
   cli.next(`experiment show ${experiment.id}`);
   return EXIT.ok;
+}
+
+function dataLine({ as, origin, dataset, created }: ImportedData): string {
+  const what = `data ${inert(as)}: ${inert(origin)} of there`;
+  if (dataset === null)
+    return `${what} did not come along (export --with-data), so it cannot be forked or replayed here`;
+  return created
+    ? `${what} is ${dataset} here, under a name of its own: what @latest means is as before`
+    : `${what} was here already, as ${dataset}`;
 }

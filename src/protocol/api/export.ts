@@ -35,10 +35,24 @@ export const importRequest = z.strictObject({
   /** The text of the bundle's manifest.json; the files that matter were sent as blobs before. */
   manifest: z.string().max(MANIFEST_CHARS_MAX),
 });
+/** What the experiment read, and what that is here. */
+export const importedData = z.object({
+  /** The name under which it reads it. */
+  as: z.string(),
+  /** `name@version`, as its origin called it. */
+  origin: z.string(),
+  /** The version here that has its content; null = it did not come along and is not here. */
+  dataset: z.string().nullable(),
+  /** Whether that was registered by this import. */
+  created: z.boolean(),
+});
+export type ImportedData = z.infer<typeof importedData>;
 export const importReply = z.object({
   experiment,
   /** False where this very record had been imported before. */
   created: z.boolean(),
+  /** Empty where it was here already. */
+  data: z.array(importedData),
 });
 export type ImportReply = z.infer<typeof importReply>;
 

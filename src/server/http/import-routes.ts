@@ -24,14 +24,18 @@ export function importRoutes(app: App, context: RouteContext): void {
     },
     async (request) => {
       const { manifest } = request.body;
-      const { experiment: id, created } = await importExperiment(context, {
+      const {
+        experiment: id,
+        created,
+        data,
+      } = await importExperiment(context, {
         ...{ manifest, by: person(request) },
       });
       const row = await readExperiment(context.pool, id);
       if (!row) throw noExperiment(id);
       return {
         experiment: experimentView(row, new Date(clock.nowMs()), context.verdicts),
-        created,
+        ...{ created, data: [...data] },
       };
     },
   );

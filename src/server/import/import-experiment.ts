@@ -6,7 +6,9 @@
  * Its number is new here; snapshots and checkpoints keep theirs, which are their content.
  */
 
+import type { JsonObject } from "../../base/json.ts";
 import { MANIFEST_FILE } from "../../export/bundle-manifest.ts";
+import type { ImportedData } from "../../protocol/api.ts";
 import { KEPT_FILES, ORIGIN_FOLDER, RECORD_FILES } from "../../protocol/bundle.ts";
 import { ContrailError } from "../../protocol/errors.ts";
 import type { TreeEntry } from "../../protocol/runner-wire.ts";
@@ -19,7 +21,6 @@ import {
 } from "../../store/import-store.ts";
 import { storable } from "../../store/storable.ts";
 import { requireSnapshot } from "../create-experiment.ts";
-import { registerDataset } from "../datasets/add.ts";
 import { ancestryRow } from "../fork/origin.ts";
 import type { RouteContext } from "../http/context.ts";
 import type { DecisionLoop } from "../loops/decision-loop.ts";
@@ -29,6 +30,7 @@ import { BundleSource } from "./bundle-source.ts";
 import { type CheckedBundle, checkBundle } from "./check-bundle.ts";
 import { checkOrigin } from "./check-origin.ts";
 import { checkTrees, type IncludedTrees } from "./check-trees.ts";
+import { dataHere } from "./import-data.ts";
 import {
   allocationRowOf,
   experimentCore,
@@ -48,6 +50,8 @@ export interface Imported {
   readonly experiment: number;
   /** False where it was here already. */
   readonly created: boolean;
+  /** Which versions its data is here; none where it was here already. */
+  readonly data: readonly ImportedData[];
 }
 
 /** Imports of one record go one after the other, so that the second finds what the first made. */
@@ -81,16 +85,17 @@ async function bringIn(
   await holdRecord(context, source, held);
   const trees = await checkTrees(source);
   const earlier = await earlierImport(context, source.manifest.content);
-  if (earlier !== undefined) return { experiment: earlier, created: false };
+  if (earlier !== undefined) return { experiment: earlier, created: false, data: [] };
   const bundle = await checkBundle(source);
   const author = (await checkOrigin(source, trees.imported)) ?? bundle.experiment.owner;
   await keepTrees(context, trees, held);
   const record = await keepRecord(context, source, { ...request, trees, held });
-  const snapshots = await addDatasets(context, trees, request.by);
+  const { data } = bundle.experiment;
+  const { resolved, told } = await dataHere(context, { data, trees, by: request.by });
   const places = await context.loop.submit({
     name: "begin an import",
     run: (world, turn) =>
-      begin(world, turn, { source, bundle, author, trees, snapshots, record, request }),
+      begin(world, turn, { source, bundle, author, trees, resolved, record, request }),
   });
   try {
     await loadRows(context.pool, source, places);
@@ -99,7 +104,7 @@ async function bringIn(
     await abandonImport(context.loop, places.experiment, (error as Error).message);
     throw error;
   }
-  return { experiment: places.experiment, created: true };
+  return { experiment: places.experiment, created: true, data: told };
 }
 
 async function earlierImport(
@@ -178,37 +183,21 @@ async function keepRecord(
   return held.use(await requireSnapshot(context, entries, "record")).hash;
 }
 
-/** So that the files stay here for as long as anybody's would. @returns by name in `data` what it is here */
-async function addDatasets(
-  context: RouteContext,
-  { data }: IncludedTrees,
-  by: ImportRequest["by"],
-): Promise<Map<string, string>> {
-  const snapshots = new Map<string, string>();
-  for (const { name: use, entries, dataset } of data) {
-    const name = /^[a-z0-9][a-z0-9._-]{0,127}(?=@)/.exec(dataset ?? "")?.[0] ?? "imported";
-    const { row } = await registerDataset(context, { name, tree: [...entries] }, by);
-    // The same files may be cut into other parts here.
-    snapshots.set(use, row.snapshot);
-  }
-  return snapshots;
-}
-
 interface Beginning {
   readonly source: BundleSource;
   readonly bundle: CheckedBundle;
   /** Who submitted it where it was trained. */
   readonly author: string;
   readonly trees: IncludedTrees;
-  /** Of data that came along, by its name in the experiment. */
-  readonly snapshots: ReadonlyMap<string, string>;
+  /** Of data that is a version here, by its name in the experiment. */
+  readonly resolved: ReadonlyMap<string, JsonObject>;
   readonly record: string;
   readonly request: ImportRequest;
 }
 
 /** The experiment, its trials and their allocations, over and in no list. */
 function begin(world: World, turn: Turn, about: Beginning): Places {
-  const { source, bundle, author, trees, snapshots, record, request } = about;
+  const { source, bundle, author, trees, resolved, record, request } = about;
   const { manifest } = source;
   const at = new Date(turn.nowMs);
   const madeAt = new Date(manifest.made_at);
@@ -216,7 +205,7 @@ function begin(world: World, turn: Turn, about: Beginning): Places {
   const id = world.nextExperiment++;
   const core = experimentCore(bundle, madeAtMs);
   const code = trees.code?.hash ?? null;
-  const made = { id, ownerId: request.by.userId, core, code, snapshots };
+  const made = { id, ownerId: request.by.userId, core, code, resolved };
   const row = experimentRow(bundle, { ...made, slots: world.room(world.firstPool).total });
   turn.batch.put("experiments", row, "nothing");
   const lastRun = new Map(bundle.runs.map(({ trial, run }) => [trial, run]));

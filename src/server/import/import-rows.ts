@@ -42,13 +42,13 @@ export function experimentRow(
     readonly ownerId: number;
     readonly core: ExperimentCore;
     readonly code: string | null;
-    /** Of data that came along, by its name in `data`. */
-    readonly snapshots: ReadonlyMap<string, string>;
+    /** Of data that is a version here, by its name in `data`. */
+    readonly resolved: ReadonlyMap<string, JsonObject>;
     readonly slots: number;
   },
 ) {
   const { experiment, config, spec, search } = bundle;
-  const { id, ownerId, core, code, snapshots, slots } = made;
+  const { id, ownerId, core, code, resolved, slots } = made;
   const plan = toPlan(spec, config.resources.slots_per_trial, slots);
   return {
     id,
@@ -60,7 +60,7 @@ export function experimentRow(
     owner_id: ownerId,
     config: storableJson(config) as unknown as JsonObject,
     config_text: storable(experiment.config_text),
-    data: dataOf(experiment.data, snapshots),
+    data: dataOf(experiment.data, resolved),
     seed: experiment.seed,
     code,
     provenance: storableJson(withoutPool(experiment.provenance)) as JsonObject,
@@ -87,13 +87,10 @@ function withoutPool(provenance: JsonObject): JsonObject {
 
 function dataOf(
   data: CheckedBundle["experiment"]["data"],
-  snapshots: ReadonlyMap<string, string>,
+  resolved: ReadonlyMap<string, JsonObject>,
 ): JsonObject {
-  const resolved = Object.entries(data).map(([name, value]) => {
-    const snapshot = snapshots.get(name);
-    return [name, snapshot === undefined ? value : { ...(value as JsonObject), snapshot }];
-  });
-  return storableJson(Object.fromEntries(resolved)) as JsonObject;
+  const here = Object.entries(data).map(([name, value]) => [name, resolved.get(name) ?? value]);
+  return storableJson(Object.fromEntries(here)) as JsonObject;
 }
 
 export function trialRowOf(

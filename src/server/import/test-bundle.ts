@@ -1,6 +1,7 @@
 /** Bundles for tests: made from a server's own answers, held in memory, changed at will and sealed anew. */
 import { createHash } from "node:crypto";
 import { text } from "node:stream/consumers";
+import type { JsonObject } from "../../base/json.ts";
 import { type BundleFile, manifestText } from "../../export/bundle-manifest.ts";
 import {
   BUNDLE_PARTS,
@@ -12,6 +13,7 @@ import {
 } from "../../protocol/bundle.ts";
 import type { Tree } from "../../protocol/runner-wire.ts";
 import type { Client } from "../../sdk/client.ts";
+import { datasetItems } from "../datasets/items.ts";
 
 export const sha256 = (bytes: string | Uint8Array): string =>
   createHash("sha256").update(bytes).digest("hex");
@@ -22,11 +24,12 @@ export interface TestBundle {
   about: Omit<BundleManifest, "format" | "self" | "content" | "files">;
 }
 
-/** With its code, its checkpoints that are there, and no data. */
+/** With its code, its checkpoints that are there, and of data the lists. */
 export async function bundleFrom(
   client: Client,
   experiment: number,
   trial?: number,
+  { withData = false }: { readonly withData?: boolean } = {},
 ): Promise<TestBundle> {
   const files = new Map<string, Buffer>();
   const lines: Record<string, string[]> = {};
@@ -50,11 +53,11 @@ export async function bundleFrom(
   const csv = await text(await client.exportMetrics("csv", { ids, superseded: true }));
   files.set(METRICS_FILE, Buffer.from(csv));
   counts.points = csv.split("\n").length - 2;
-  const include = async (hash: string, folder: string) => {
+  const include = async (hash: string, folder: string, isWhole = true) => {
     const list = await text(await client.getBlob(hash));
     files.set(`trees/${hash}.json`, Buffer.from(list));
     const tree = JSON.parse(list) as Tree;
-    for (const entry of tree)
+    for (const entry of isWhole ? tree : [])
       files.set(
         `${folder}/${entry.path}`,
         Buffer.from(await text(await client.getBlob(entry.hash))),
@@ -63,9 +66,12 @@ export async function bundleFrom(
       hash,
       files: tree.length,
       bytes: tree.reduce((sum, { size }) => sum + size, 0),
-      folder,
+      folder: isWhole ? folder : null,
     };
   };
+  const data: BundleManifest["data"][number][] = [];
+  for (const { as: name, dataset, snapshot } of datasetItems(row.data as JsonObject))
+    data.push({ ...(await include(snapshot, `data/${name}`, withData)), name, dataset });
   const checkpoints: BundleManifest["checkpoints"] = [];
   for (const line of lines.checkpoint ?? []) {
     const { id, trial: number, step, deleted } = JSON.parse(line);
@@ -85,7 +91,7 @@ export async function bundleFrom(
       },
       counts,
       code: row.code === null ? null : await include(row.code, "code"),
-      ...{ data: [], checkpoints, missing: [] },
+      ...{ data, checkpoints, missing: [] },
       ...(imported && { imported: await include(imported, ORIGIN_FOLDER) }),
     },
   };

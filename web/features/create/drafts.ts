@@ -2,18 +2,14 @@
  * What a new experiment is begun with, and how it is checked and made: written from nothing, copied by hand from another
  * one, or forked from an experiment or a trial, where the server copies what it holds and says what differs.
  */
-import type { Json, JsonObject } from "../../../src/base/json.ts";
-import type {
-  CreateExperimentReply,
-  Experiment,
-  ExperimentDetail,
-  Override,
-} from "../../../src/protocol/api.ts";
+import type { Json } from "../../../src/base/json.ts";
+import type { CreateExperimentReply, Experiment, Override } from "../../../src/protocol/api.ts";
 import type { ProblemIssue } from "../../../src/protocol/errors.ts";
 import type { Tree } from "../../../src/protocol/runner-wire.ts";
 import { RemoteError } from "../../../src/sdk/remote-error.ts";
 import { client } from "../../live/client.ts";
 import { quoted } from "../../parts/command-line.tsx";
+import { withItsData } from "./its-data.ts";
 
 export interface Verdict {
   readonly accepted: CreateExperimentReply | null;
@@ -138,21 +134,6 @@ export function forkCommand(
   if (overrides.some(({ to }) => to === undefined)) return `contrail fork ${of} --edit${paused}`;
   const set = overrides.map(({ path, to }) => ` --set ${quoted(`${path}=${yamlWord(to)}`)}`);
   return `contrail fork ${of}${set.join("")}${paused}`;
-}
-
-/** `digits@latest` meant one version then; it is named, so that the new one reads the same. */
-export function withItsData({
-  config_text: text,
-  data,
-}: Pick<ExperimentDetail, "config_text" | "data">): string {
-  let pinned = text;
-  for (const value of Object.values(data)) {
-    const dataset = (value as JsonObject | null)?.dataset;
-    if (typeof dataset !== "string") continue;
-    const name = dataset.slice(0, dataset.lastIndexOf("@"));
-    pinned = pinned.replaceAll(`${name}@latest`, dataset);
-  }
-  return pinned;
 }
 
 export const EMPTY_TEXT = `name: my search
