@@ -36,6 +36,10 @@ test("what several secrets look like at once, and where they end", () => {
   const webToken = `eyJ${"a".repeat(20)}.${"b".repeat(20)}.${"c".repeat(9)}`;
   assert.equal(maskedText(`x ${webToken}, x-${webToken}`), `x ${MASKED}, x-${MASKED}`);
   assert.equal(maskedText("eyJ0123456789.0123456789"), "eyJ0123456789.0123456789");
+  assert.equal(
+    maskedText("A=1 HF_TOKEN=x DB_PASSWORD='a b' python3 -c 'tokenizer=1' --env=API_KEY=\"y z\""),
+    `A=1 HF_TOKEN=${MASKED} DB_PASSWORD=${MASKED} python3 -c 'tokenizer=1' --env=API_KEY=${MASKED}`,
+  );
   const key = "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4\nMIIE\n-----END RSA PRIVATE KEY-----";
   assert.equal(maskedText(`a\n${key}\nb ${key}`), `a\n${MASKED}\nb ${MASKED}`);
   assert.equal(maskedText(`1://a:p@ss@host x${"y".repeat(90)}://a@b`).includes("ss@"), false);
@@ -45,7 +49,16 @@ test("time is in proportion to the text, whatever it consists of", () => {
   const units = [
     ...["a", "deadbeef", "://", "a://", "a://b:c", "a://@", "://a@", "0123456789.", "-", "@", "A "],
     ...["eyJ", "-eyJ", "-eyJ0123456789", "eyJ0123456789.", "x-eyJ0123456789.0123456789.", "sk-"],
-    ...["cu_a.", "hf_", "_KEY", "-----BEGIN ", "-----BEGIN A PRIVATE KEY-----a-", "a-"],
+    ...[
+      "cu_a.",
+      "hf_",
+      "_KEY",
+      'KEY="',
+      "KEY='x\"",
+      "-----BEGIN ",
+      "-----BEGIN A PRIVATE KEY-----a-",
+      "a-",
+    ],
   ];
   for (const unit of units)
     for (const before of ["", "a://", "-----BEGIN PRIVATE KEY-----"]) {

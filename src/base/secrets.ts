@@ -21,6 +21,8 @@ const PRIVATE_KEY =
   /-----BEGIN [A-Z ]*PRIVATE KEY-----(?:[^-]*(?:-(?!----)[^-]*)*-----END [A-Z ]*PRIVATE KEY-----)?/g;
 /** `scheme://user:password@host`, also in the middle of a longer text. */
 const LOGIN_IN_ADDRESS = /:\/\/[^\s/"']+@/g;
+/** What a shell or `env` sets: in capitals, for `tokenizer=bert` is no secret; the value to its closing quote or a space. */
+const ASSIGNMENT = /(?<!\w)([A-Z_][A-Z0-9_]*)=("[^"]*"|'[^']*'|["']?[^\s"']+)/g;
 
 export const MASKED = "(masked)";
 
@@ -42,4 +44,7 @@ export const maskedText = (text: string): string =>
     .replace(LOGIN_IN_ADDRESS, `://${MASKED}@`)
     .replace(PRIVATE_KEY, MASKED)
     .replace(WEB_TOKEN, `$1${MASKED}`)
-    .replace(SECRET_VALUE, MASKED);
+    .replace(SECRET_VALUE, MASKED)
+    .replace(ASSIGNMENT, (whole, name: string) =>
+      isSecretName(name) ? `${name}=${MASKED}` : whole,
+    );

@@ -40,8 +40,8 @@ const CUSTOMS = `
   \`--json\` has the exact text, \`logs --raw\` the exact bytes.
 - **\`run\`** gives the program a copy of the folder (what it writes there is not kept), no stdin, and of the shell's
   variables ${PASSED_VARIABLES.map((name) => `\`${name}\``).join(", ")}
-  and those of \`--env\`. They are stored with the experiment; names that speak of a token, key, secret or password
-  pass only with \`--env\`.
+  and those of \`--env\`. They are stored with the experiment, for all to see who may read it ([record.md](record.md)); names that
+  speak of a token, key, secret or password pass only with \`--env\`.
 - **\`CONTRAIL_DATA_DIR\`** is the default data folder of \`up\`, \`down\` and \`doctor\`; \`CONTRAIL_DEBUG=1\` adds the place
   in the source to an error.
 `;

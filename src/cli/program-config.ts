@@ -5,6 +5,7 @@
 import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import type { Json, JsonObject } from "../base/json.ts";
+import { maskedText } from "../base/secrets.ts";
 import type { TaskKind } from "../protocol/config/task-kinds.ts";
 import { type Cli, shellWord } from "./cli.ts";
 import { CliError, usageError } from "./exit-code.ts";
@@ -66,7 +67,7 @@ export async function programConfig(
 
 function nameOf(kind: TaskKind | undefined, entrypoint: readonly string[]): string {
   if (kind === "shell" || kind === "notebook") return kind;
-  const words = entrypoint.map(shellWord).join(" ").replace(/\s+/g, " ");
+  const words = maskedText(entrypoint.map(shellWord).join(" ")).replace(/\s+/g, " ");
   return words.length > 80 ? `${words.slice(0, 79)}…` : words;
 }
 

@@ -4,6 +4,7 @@
  * the truth, these are pointers for people.
  */
 import { hostname, userInfo } from "node:os";
+import { maskedText, maskedValue } from "../base/secrets.ts";
 import type { CreateExperiment } from "../sdk/client.ts";
 import { VERSION } from "../sdk/version.ts";
 import type { Host } from "./cli.ts";
@@ -22,7 +23,7 @@ export async function provenanceOf(host: Host, folder: string): Promise<Facts> {
 
 /** Of a copy that is made on the server: no folder is read, so there is nothing to say of one. */
 export const forkerOf = (host: Host): Facts => ({
-  argv: host.argv.map(withoutSecret),
+  argv: withoutSecrets(host.argv),
   host: hostname(),
   user: userName(),
   platform: `${process.platform} ${process.arch}`,
@@ -91,8 +92,20 @@ export function countChanges(lines: readonly string[]): {
   return counts;
 }
 
+/** A command line as others may read it. What `--env` names has its value in the configuration, where the program gets it from. */
+export function withoutSecrets(words: readonly string[]): string[] {
+  let isVariable = false;
+  return words.map((word) => {
+    if (word.startsWith("-")) isVariable = word === "--env" || word === "-e";
+    const equals = word.indexOf("=");
+    if (!isVariable || equals === -1) return maskedText(withoutSecret(word));
+    const name = word.slice(0, equals);
+    return `${name}=${maskedValue(name, word.slice(equals + 1))}`;
+  });
+}
+
 /** An address may carry a password or token before its host; other words stay as they are. */
-export function withoutSecret(word: string): string {
+function withoutSecret(word: string): string {
   if (!URL.canParse(word)) return word;
   const url = new URL(word);
   if (url.username === "" && url.password === "") return word;

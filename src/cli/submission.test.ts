@@ -229,6 +229,18 @@ test("`run` passes on listed variables and those that are named, and no others",
     },
   });
   assert.doesNotMatch(body, /hidden|cu_test/);
+  const secret = ["-e", "my_token=s3cret", "--", "true", "--hub", `hf_${"x".repeat(34)}`];
+  const words = ["run", "--no-code", "-d", ...secret];
+  await run(words, { url: bench.server.url, host: { cwd: bench.folder, env, argv: words } });
+  const told = JSON.parse(bench.server.requests.at(-1)?.body.toString() ?? "");
+  assert.doesNotMatch(JSON.stringify(told.provenance), /s3cret|hf_x/);
+  assert.deepEqual(told.provenance.argv.slice(-6), [
+    ...["-e", "my_token=(masked)", "--", "true", "--hub", "(masked)"],
+  ]);
+  const submitted = JSON.parse(told.config);
+  assert.equal(submitted.name, "true --hub (masked)");
+  assert.equal(submitted.entrypoint[2], secret.at(-1));
+  assert.equal(submitted.environment.environment_variables.my_token, "s3cret");
   const unset = await bench.cli("run", "--no-code", "-e", "NOWHERE", "--", "true");
   assert.equal(unset.code, 2);
 });

@@ -4,10 +4,11 @@
  */
 
 import { allDifferences } from "../../base/difference.ts";
-import type { JsonObject } from "../../base/json.ts";
+import type { Json, JsonObject } from "../../base/json.ts";
 import type { AncestryKind, Override, ParentGiven } from "../../protocol/api.ts";
 import type { ExperimentConfig } from "../../protocol/config/config.ts";
 import { type Path, renderPath } from "../../protocol/config/issue.ts";
+import { maskedAt } from "../../protocol/config/masked.ts";
 import { readExperiment, readTrial } from "../../store/experiment-reads.ts";
 import { storable } from "../../store/storable.ts";
 import { noExperiment, noTrial, notPurged, type RouteContext } from "../http/context.ts";
@@ -42,14 +43,14 @@ const OVERRIDES_MAX = 500;
 /** `searcher.max_trials`, as `--set` takes it. */
 export const settingPath = (parts: Path): string => renderPath(parts).replace(/^\./, "");
 
-/** What differs between two resolved configurations, by path as `--set` takes it. */
+/** What differs between two resolved configurations, by path as `--set` takes it; of secrets only that they do. */
 export function overridesOf(base: JsonObject, config: ExperimentConfig | JsonObject): Override[] {
   return allDifferences(base, config)
     .slice(0, OVERRIDES_MAX)
     .map(({ parts, left, right }) => ({
       path: settingPath(parts),
-      ...(left === undefined ? {} : { from: left as Override["from"] }),
-      ...(right === undefined ? {} : { to: right as Override["to"] }),
+      ...(left === undefined ? {} : { from: maskedAt(left as Json, parts) as Override["from"] }),
+      ...(right === undefined ? {} : { to: maskedAt(right as Json, parts) as Override["to"] }),
     }));
 }
 

@@ -79,7 +79,9 @@ test("what the program reached for outside of the record is a gap in it", () => 
   assert.equal(captured.outside?.files, "/x");
 });
 
-test("nested values become paths; configured variables are masked", () => {
+const HUB_TOKEN = `hf_${"x".repeat(34)}`;
+
+test("nested values become paths; secrets are masked wherever they stand", () => {
   assert.deepEqual(flat({ a: { b: [1, { c: true }], d: null }, e: "x" }), {
     "a.b.0": 1,
     "a.b.1.c": true,
@@ -88,33 +90,42 @@ test("nested values become paths; configured variables are masked", () => {
   const own = ownFacts(
     {
       code: null,
-      config: { environment: { environment_variables: { MY_TOKEN: "s3cret", A: "1" } } },
+      config: {
+        environment: { environment_variables: { MY_TOKEN: "s3cret", A: "1" } },
+        entrypoint: ["python3", "train.py", "--hub-token", HUB_TOKEN],
+      },
       config_text: "",
-      data: { train: { snapshot: "h", dataset: "digits@3" }, other: { value: "/somewhere" } },
+      data: { train: { snapshot: "h", dataset: "digits@3" }, other: { value: "s3://ada:pw@x/y" } },
       seed: 7,
       provenance: {
-        argv: ["run", "https://ada:pw@example.org"],
+        argv: ["run", "https://ada:pw@example.org", "--env", "WANDB_API_KEY=x"],
         user: "ada",
         git: { commit: null, untracked: 2 },
       },
       created_at: new Date(0),
       owner: "ada",
     },
-    { hyperparameters: {}, seed: 8 },
+    { hyperparameters: { hub: { token: HUB_TOKEN } }, seed: 8 },
     undefined,
   );
   const { captured, missing } = own;
+  assert.doesNotMatch(JSON.stringify(own), /s3cret|pw@|hf_|KEY=x/);
+  assert.equal(captured.configuration?.["entrypoint.3"], "(masked)");
+  assert.equal(captured.hyperparameters?.["hub.token"], "(masked)");
   assert.equal(captured.configuration?.["environment.environment_variables.MY_TOKEN"], "(masked)");
   assert.equal(captured.configuration?.["environment.environment_variables.A"], "1");
   assert.deepEqual(captured.data, {
     train: "digits@3",
     "train.snapshot": "h",
-    "other.value": "/somewhere",
+    "other.value": "s3://(masked)@x/y",
   });
   assert.deepEqual(
     missing.map(({ what }) => what),
     ["data.other"],
   );
   assert.equal(captured.code?.git_untracked, 2);
-  assert.equal(captured.who?.command, "run https://(masked)@example.org");
+  assert.equal(
+    captured.who?.command,
+    "run https://(masked)@example.org --env WANDB_API_KEY=(masked)",
+  );
 });

@@ -1,7 +1,8 @@
 /** The part of a record that the server knows by itself, from the rows of experiment and trial. */
 import { createHash } from "node:crypto";
 import { canonicalExact, type Json, type JsonObject } from "../../base/json.ts";
-import { maskedText, maskedValue } from "../../base/secrets.ts";
+import { maskedText } from "../../base/secrets.ts";
+import { maskedConfig } from "../../protocol/config/masked.ts";
 import {
   RECORD_VALUE_CHARS_MAX,
   type RecordFields,
@@ -40,7 +41,7 @@ export function ownFacts(
     captured: {
       code: codeFacts(experiment, code, gaps),
       configuration: {
-        ...flat(config, variableMasked),
+        ...flat(maskedConfig(config)),
         ...layerFacts(experiment.provenance),
         sha256: sha256(canonicalExact(config)),
         text_sha256: sha256(experiment.config_text),
@@ -107,7 +108,7 @@ function dataFacts(
   const fields: Record<string, RecordValue> = {};
   for (const [name, resolved] of Object.entries(data)) {
     const { dataset, ...more } = resolved as JsonObject;
-    if (typeof dataset === "string") fields[name] = dataset;
+    if (typeof dataset === "string") fields[name] = maskedText(dataset);
     for (const [field, value] of Object.entries(flat(more))) fields[`${name}.${field}`] = value;
     if (!("snapshot" in more) && typeof dataset !== "string")
       gaps.missing.push({
@@ -138,11 +139,8 @@ function whoFacts({ owner, provenance, created_at: at }: Experiment): RecordFiel
   };
 }
 
-/** Every leaf by its dotted path; what is null or empty is left out. */
-export function flat(
-  value: Json,
-  masked: (path: string, text: string) => string = (_path, text) => text,
-): Record<string, RecordValue> {
+/** Every leaf by its dotted path, without what looks like a secret; what is null or empty is left out. */
+export function flat(value: Json): Record<string, RecordValue> {
   const fields: Record<string, RecordValue> = {};
   const walk = (item: Json, path: string): void => {
     if (item === null || Object.keys(fields).length >= FLAT_MAX) return;
@@ -151,14 +149,10 @@ export function flat(
         walk(inner as Json, path === "" ? name : `${path}.${name}`);
     else if (path !== "" && path.length <= 512)
       fields[path] =
-        typeof item === "string" ? masked(path, item).slice(0, RECORD_VALUE_CHARS_MAX) : item;
+        typeof item === "string" ? maskedText(item).slice(0, RECORD_VALUE_CHARS_MAX) : item;
   };
   walk(value, "");
   return fields;
 }
-
-const VARIABLES = "environment.environment_variables.";
-const variableMasked = (path: string, text: string): string =>
-  path.startsWith(VARIABLES) ? maskedValue(path.slice(VARIABLES.length), text) : text;
 
 const sha256 = (text: string): string => createHash("sha256").update(text).digest("hex");
