@@ -3,7 +3,7 @@
  * on the slots, code and data that are really there; only then is anything made, in one transaction.
  */
 import { createHash, randomInt } from "node:crypto";
-import type { JsonObject } from "../base/json.ts";
+import type { Json, JsonObject } from "../base/json.ts";
 import type { CreateExperimentReply, CreateExperimentRequest } from "../protocol/api.ts";
 import {
   type ExperimentConfig,
@@ -12,6 +12,7 @@ import {
   readOpen,
 } from "../protocol/config/config.ts";
 import { type Layered, layerText } from "../protocol/config/layers.ts";
+import { maskedAt } from "../protocol/config/masked.ts";
 import { ContrailError } from "../protocol/errors.ts";
 import type { TreeEntry } from "../protocol/runner-wire.ts";
 import { findCheckpoint } from "../store/checkpoint-reads.ts";
@@ -28,6 +29,7 @@ import { namingLayers } from "./layers/given.ts";
 import { overLayers } from "./layers/over.ts";
 import type { DecisionLoop } from "./loops/decision-loop.ts";
 import { madeUpName } from "./made-up-name.ts";
+import { refuseMasked } from "./masked-values.ts";
 import { choosePool, refuseWhatNeverFits } from "./pools/fit.ts";
 import { refuseSlurmElsewhere } from "./pools/slurm-demands.ts";
 import {
@@ -86,6 +88,7 @@ async function create(
     : await overLayers(context, { open, text: request.config, template: request.template });
   const reading = readOrRefuse(open, over);
   if (submission.origin) refuseTemplate(reading.config);
+  refuseMasked(reading.config, submission.origin);
   const given = over?.layers ?? [];
   const naming = <T>(act: () => T | Promise<T>) => namingLayers(given, act);
   const pool = await naming(() =>
@@ -150,7 +153,9 @@ async function create(
           data,
           seed,
           code,
-          provenance: storableJson(withLayers(request.provenance, layers)) as JsonObject,
+          provenance: maskedAt(
+            storableJson(withLayers(request.provenance, layers)) as Json,
+          ) as JsonObject,
           plan: plan as unknown as JsonObject,
           searcher_reason: reason,
           search_spec: search,

@@ -3,7 +3,7 @@
  * that neither a search of a hundred thousand decisions nor a million lines of output is ever held as a whole.
  */
 import type pg from "pg";
-import { toWire, wireOrNull } from "../base/json.ts";
+import { type Json, toWire, wireOrNull } from "../base/json.ts";
 import type {
   BundleAuditEvent,
   BundleCheckpoint,
@@ -17,6 +17,7 @@ import type {
   BundleTrial,
   BundleVerdict,
 } from "../protocol/bundle.ts";
+import { maskedAt, maskedConfig, maskedConfigText } from "../protocol/config/masked.ts";
 import { listChained } from "./audit-reads.ts";
 import type { ExperimentSummaryRow } from "./experiment-reads.ts";
 import { namesOfTrial } from "./metric-reads.ts";
@@ -45,18 +46,18 @@ async function* paged<R>(next: (last: R | undefined) => Promise<R[]>): AsyncGene
   }
 }
 
-/** @param ancestry as the API shows it */
+/** Secrets stay behind: whoever imports it gives their own. @param ancestry as the API shows it */
 export function experimentForBundle(
   row: ExperimentSummaryRow,
   ancestry: BundleExperiment["ancestry"],
 ): BundleExperiment {
   const { best_trial: trial, best_step: step, best_objective: objective } = row;
-  return {
+  const whole: BundleExperiment = {
     ...{ id: row.id, name: row.name, description: row.description, labels: row.labels },
     ...{ workspace: row.workspace, project: row.project, owner: row.owner },
     ...{ state: row.state as BundleExperiment["state"], reason: row.reason },
-    config: row.config as BundleExperiment["config"],
-    config_text: row.config_text,
+    config: maskedConfig(row.config) as BundleExperiment["config"],
+    config_text: maskedConfigText(row.config_text),
     data: row.data as BundleExperiment["data"],
     ...{ seed: Number(row.seed), code: row.code },
     provenance: row.provenance as BundleExperiment["provenance"],
@@ -74,7 +75,12 @@ export function experimentForBundle(
     started_at: isoOrNull(row.started_at),
     ended_at: isoOrNull(row.ended_at),
   };
+  // A text as a whole has a form to keep.
+  return { ...masked(whole), config_text: whole.config_text };
 }
+
+/** As in the configuration, wherever its values came to stand. */
+const masked = <T>(row: T): T => maskedAt(row as Json) as T;
 
 export async function* trialsForBundle(
   pool: pg.Pool,
@@ -93,7 +99,7 @@ export async function* trialsForBundle(
       ...{ number: row.number, state: row.state as BundleTrial["state"] },
       end_reason: row.end_reason as BundleTrial["end_reason"],
       reason: row.reason,
-      hyperparameters: row.hyperparameters as BundleTrial["hyperparameters"],
+      hyperparameters: masked(row.hyperparameters as BundleTrial["hyperparameters"]),
       ...{ seed: Number(row.seed), bracket: row.bracket, target: row.target, step: row.step },
       objective: wireOrNull(row.objective),
       best:
@@ -161,12 +167,13 @@ export async function* searchForBundle(
   pool: pg.Pool,
   { experiment }: BundleSubject,
 ): AsyncGenerator<BundleSearchEvent> {
-  yield* paged<BundleSearchEvent>(
+  const rows = paged<BundleSearchEvent>(
     async (last) =>
       (await listSearchLog(pool, {
         ...{ experiment, after: last?.seq ?? 0, limit: PAGE },
       })) as BundleSearchEvent[],
   );
+  for await (const row of rows) yield masked(row);
 }
 
 /** Reports of which the metrics do not speak. */

@@ -17,16 +17,25 @@ max_restarts: 0
 checkpoint_storage: {save_trial_latest: 9}
 `;
 
+const TOKEN = `hf_${"x".repeat(34)}`;
+const WITH_SECRETS = `
+${CONFIG.replace("train.py", `train.py --hub ${TOKEN}`).replace("{x:", `{hub: {type: const, val: ${TOKEN}}, x:`)}
+environment: {environment_variables: {MY_TOKEN: s3cret, A: "1"}} # not ${TOKEN}
+`;
+
 async function put(server: TestServer, path: string, text: string) {
   await server.client.putBlob(sha256(text), text);
   return { path, size: text.length, hash: sha256(text), executable: path.endsWith(".sh") };
 }
 
 /** An experiment with output, checkpoints, a run that was repeated and odd values; its trials are over. */
-async function trained(server: TestServer): Promise<number> {
+async function trained(server: TestServer, config = CONFIG): Promise<number> {
   const { client, runner } = server;
   const code = [await put(server, "train.py", "print(1)\n"), await put(server, "run.sh", "exec")];
-  const { experiment } = await client.createExperiment({ config: CONFIG, code });
+  const { experiment } = await client.createExperiment({
+    ...{ config, code },
+    provenance: { argv: ["run", "--token", TOKEN] },
+  });
   const id = experiment?.id as number;
   const seen = new Set<string>();
   for (let i = 0; i < 40; i++) {
@@ -232,6 +241,44 @@ describe("a bundle", () => {
     assert.equal(experiment.best?.trial, `${experiment.id}.2`);
     const log = await there.client.searchLog(experiment.id, { limit: 1000 });
     assert.equal(log.items.length, bundle.about.counts.search);
+  });
+
+  test("leaves secrets behind, and nothing is trained without them", async () => {
+    const own = await trained(here, WITH_SECRETS);
+    const bundle = await bundleFrom(here.client, own);
+    for (const [path, bytes] of bundle.files)
+      assert.doesNotMatch(bytes.toString(), /hf_x|s3cret/, path);
+    // Here it goes on with what was given, and its copies do.
+    const copy = await here.client.fork({ of: `${own}.1`, activate: false });
+    assert.match(copy.config, /MY_TOKEN: s3cret/);
+
+    const { experiment } = await there.client.importBundle(await sent(there.client, bundle));
+    const log = await there.client.searchLog(experiment.id, { limit: 1000 });
+    assert.equal(log.items.length, bundle.about.counts.search);
+    // It was decided again with the same answers.
+    assert.equal((await there.client.searchLogHead(experiment.id)).saved.events, log.items.length);
+    const of = `${experiment.id}.1`;
+    await assert.rejects(there.client.fork({ of, set: [] }), {
+      code: "invalid_config",
+      message: /\(masked\) stands at \.entrypoint, .*MY_TOKEN.*, where a secret stayed behind/,
+      hint: /contrail fork \d+\.1 .*--set 'environment\.environment_variables\.MY_TOKEN=VALUE'/,
+    });
+    const { reasons } = await there.client.replay(of, {});
+    assert.match(reasons.join(), /\(masked\) stands at .*MY_TOKEN/);
+    const given = { MY_TOKEN: "n3w", A: "1" };
+    const fork = await there.client.fork({
+      of,
+      set: [
+        { path: "entrypoint", value: "python3 train.py" },
+        { path: "hyperparameters.hub", value: "n3w" },
+        { path: "environment.environment_variables", value: given },
+      ],
+    });
+    const { orders } = await there.runner.orders();
+    const launched = orders.find(({ id }) => id.startsWith(`${fork.experiment?.id}.`));
+    assert.match(JSON.stringify(launched), /"MY_TOKEN":"n3w"/);
+    const change = fork.overrides.find(({ path }) => path.endsWith("MY_TOKEN"));
+    assert.deepEqual([change?.from, change?.to], ["(masked)", "(masked)"]);
   });
 
   test("of what held over layers is of the pool that people wrote, for the other server's means nothing", async () => {
