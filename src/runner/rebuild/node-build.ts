@@ -5,7 +5,7 @@ import { copyFile, mkdir, readFile, rm, symlink } from "node:fs/promises";
 import { join } from "node:path";
 import { LaunchError } from "../rank-process.ts";
 import type { NodePlan } from "./plan.ts";
-import { type Run, step } from "./python-build.ts";
+import { type Shared, step } from "./python-build.ts";
 
 const INSTALL_LIMIT_MS = 3_600_000;
 const FILES = ["package.json", "package-lock.json", ".npmrc"];
@@ -14,13 +14,13 @@ export async function buildNode(options: {
   readonly plan: NodePlan;
   /** The code as laid out; gets a link to the packages. */
   readonly folder: string;
-  readonly variables: Readonly<Record<string, string>>;
   readonly tell: (text: string) => void;
-  readonly signal: AbortSignal;
-  readonly run: Run;
-  readonly once: (key: string, build: (folder: string) => Promise<void>) => Promise<string>;
+  readonly once: (
+    key: string,
+    build: (folder: string, shared: Shared) => Promise<void>,
+  ) => Promise<string>;
 }): Promise<void> {
-  const { plan, folder, tell, signal, run, once } = options;
+  const { plan, folder, tell, once } = options;
   const there = FILES.filter((name) => lstatSync(join(folder, name), { throwIfNoEntry: false }));
   if (!there.includes("package-lock.json") || !there.includes("package.json"))
     throw new LaunchError(
@@ -28,7 +28,8 @@ export async function buildNode(options: {
     );
   const digest = createHash("sha256").update(`node ${plan.version}\n`);
   for (const name of there) digest.update(`${name}\n`).update(await readFile(join(folder, name)));
-  const built = await once(`node-${digest.digest("hex").slice(0, 40)}`, async (place) => {
+  const key = `node-${digest.digest("hex").slice(0, 40)}`;
+  const built = await once(key, async (place, { signal, run, tell }) => {
     await mkdir(place, { recursive: true, mode: 0o700 });
     for (const name of there) await copyFile(join(folder, name), join(place, name));
     tell(`installing the recorded packages for Node ${plan.version}: npm ci`);

@@ -15,6 +15,13 @@ export type Run = (
   folder?: string,
 ) => Promise<string>;
 
+/** What a build has to do with those for whom it is made: it ends when none of them is left, and tells all who still wait. */
+export interface Shared {
+  readonly signal: AbortSignal;
+  readonly tell: (text: string) => void;
+  readonly run: Run;
+}
+
 const VENV_LIMIT_MS = 300_000;
 const INSTALL_LIMIT_MS = 3_600_000;
 
@@ -57,16 +64,14 @@ export async function findBase(
   };
 }
 
-export async function buildPython(options: {
+interface BuildPython extends Shared {
   readonly plan: PythonPlan;
   readonly base: string;
   /** Is made, and stays at this place: a venv cannot be moved. */
   readonly folder: string;
-  readonly variables: Readonly<Record<string, string>>;
-  readonly tell: (text: string) => void;
-  readonly signal: AbortSignal;
-  readonly run: Run;
-}): Promise<void> {
+}
+
+export async function buildPython(options: BuildPython): Promise<void> {
   const { plan, base, folder, tell, signal, run } = options;
   const count = plural(plan.requirements.length, "package");
   tell(`building the recorded environment: Python ${plan.version} with ${count}`);

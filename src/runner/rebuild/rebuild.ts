@@ -14,10 +14,11 @@ import { ask } from "../capture/ask.ts";
 import { readEntrypoint } from "../capture/entrypoint.ts";
 import { nodeFacts } from "../capture/node-facts.ts";
 import { askPython } from "../capture/python-facts.ts";
+import { SharedAnswer } from "../capture/shared-answer.ts";
 import { LaunchError } from "../rank-process.ts";
 import { buildNode } from "./node-build.ts";
 import { differences, type NodePlan, type PythonPlan, packagesHere, planOf } from "./plan.ts";
-import { buildPython, findBase } from "./python-build.ts";
+import { buildPython, findBase, type Run, type Shared } from "./python-build.ts";
 
 export interface RebuildRequest {
   readonly launch: LaunchSpec;
@@ -31,6 +32,13 @@ export interface RebuildRequest {
   readonly signal: AbortSignal;
 }
 
+type Build = (folder: string, shared: Shared) => Promise<void>;
+
+interface Building {
+  readonly answer: SharedAnswer<void>;
+  readonly told: Set<RebuildRequest["tell"]>;
+}
+
 const ASK_LIMIT_MS = 30_000;
 /** Environments that nobody has used for so long go. */
 const KEPT_MS = 30 * 86_400_000;
@@ -38,7 +46,8 @@ const KEPT_MS = 30 * 86_400_000;
 export class Rebuilder {
   readonly #folder: string;
   readonly #setpriv: string | null;
-  readonly #building = new Map<string, Promise<unknown>>();
+  /** By key, until the last of it is over: its folder is nobody else's before that. */
+  readonly #building = new Map<string, Building>();
 
   /** @param options.folder where environments are built */
   constructor(options: { folder: string; setpriv: string | null }) {
@@ -64,6 +73,8 @@ export class Rebuilder {
   /** Removes what was not used for long. Called while nothing runs. */
   async tidy(nowMs: number): Promise<void> {
     for (const name of await readdir(this.#folder).catch(() => [])) {
+      // One that was given up may still be ending.
+      if (this.#building.has(name)) continue;
       const path = join(this.#folder, name);
       const { mtimeMs } = await stat(path);
       if (nowMs - mtimeMs > KEPT_MS) await removeCheckout(path);
@@ -71,8 +82,7 @@ export class Rebuilder {
   }
 
   async #python(plan: PythonPlan, request: RebuildRequest): Promise<LaunchSpec> {
-    const { launch, variables, tell, signal } = request;
-    const run = this.#asking(request);
+    const { launch, variables, tell } = request;
     const here = await this.#programHere(request);
     if (here !== null) {
       const { interpreter = {} } = here.captured;
@@ -85,10 +95,10 @@ export class Rebuilder {
         return launch;
       }
     }
-    const base = await findBase(plan, variables, run);
+    const base = await findBase(plan, variables, this.#asking(request));
     if ("refused" in base) throw refusal(base.refused);
-    const venv = await this.#once(base.key, (folder) =>
-      buildPython({ plan, base: base.path, folder, variables, tell, signal, run }),
+    const venv = await this.#once(base.key, request, (folder, shared) =>
+      buildPython({ plan, base: base.path, folder, ...shared }),
     );
     return {
       ...launch,
@@ -102,7 +112,7 @@ export class Rebuilder {
   }
 
   async #node(plan: NodePlan, request: RebuildRequest): Promise<LaunchSpec> {
-    const { launch, folder, variables, tell, signal } = request;
+    const { launch, folder, tell } = request;
     const here = await this.#programHere(request);
     const version = here?.captured.interpreter?.version;
     if (here === null || version !== plan.version)
@@ -116,11 +126,8 @@ export class Rebuilder {
       tell("the recorded environment is here as it was");
       return launch;
     }
-    const run = this.#asking(request);
-    await buildNode({
-      ...{ plan, folder, variables, tell, signal, run },
-      once: (key, build) => this.#once(key, build),
-    });
+    const once = (key: string, build: Build) => this.#once(key, request, build);
+    await buildNode({ plan, folder, tell, once });
     return launch;
   }
 
@@ -147,37 +154,68 @@ export class Rebuilder {
     }
   }
 
-  #asking({ variables, signal }: RebuildRequest) {
+  #asking({ variables, signal }: Pick<RebuildRequest, "variables" | "signal">): Run {
     const setpriv = this.#setpriv;
-    return (command: readonly string[], limitMs = ASK_LIMIT_MS, folder = "/") =>
+    return (command, limitMs = ASK_LIMIT_MS, folder = "/") =>
       ask({ command, env: variables, folder, limitMs, signal, setpriv });
   }
 
-  /** One build for all that want the same. @returns the folder */
-  async #once(key: string, build: (folder: string) => Promise<void>): Promise<string> {
-    const folder = join(this.#folder, key);
-    const current = this.#building.get(key);
-    // Whoever began may have been told to stop; then the next one begins again.
-    if (current !== undefined) await current.catch(() => undefined);
-    const done = `${folder}/.complete`;
-    if (await lstat(done).catch(() => undefined)) {
-      const now = new Date();
-      await utimes(folder, now, now).catch(() => undefined);
-      return folder;
+  /** One build for all that want the same at one time, however many of them leave. @returns the folder */
+  async #once(key: string, request: RebuildRequest, build: Build): Promise<string> {
+    const { signal, tell } = request;
+    for (;;) {
+      const others = this.#building.get(key);
+      const building = others ?? this.#begin(key, request, build);
+      building.told.add(tell);
+      try {
+        await building.answer.wait(signal);
+        return join(this.#folder, key);
+      } catch (error) {
+        signal.throwIfAborted();
+        // What was made for others failed with their variables, or was given up.
+        if (others === undefined) throw error;
+      } finally {
+        building.told.delete(tell);
+      }
     }
-    const building = removeCheckout(folder)
-      .then(() => build(folder))
-      .then(() => mkdir(done));
+  }
+
+  #begin(key: string, { variables }: RebuildRequest, build: Build): Building {
+    const told: Building["told"] = new Set();
+    const make = async (signal: AbortSignal): Promise<void> => {
+      const shared = {
+        ...{ signal, run: this.#asking({ variables, signal }) },
+        tell: (text: string) => {
+          for (const tell of told) tell(text);
+        },
+      };
+      try {
+        await complete(join(this.#folder, key), (folder) => build(folder, shared));
+      } finally {
+        this.#building.delete(key);
+      }
+    };
+    const building = { answer: new SharedAnswer(make), told };
     this.#building.set(key, building);
-    try {
-      await building;
-    } catch (error) {
-      await removeCheckout(folder).catch(() => undefined);
-      throw error;
-    } finally {
-      if (this.#building.get(key) === building) this.#building.delete(key);
-    }
-    return folder;
+    return building;
+  }
+}
+
+/** Leaves the folder whole or not at all. */
+async function complete(folder: string, build: (folder: string) => Promise<void>): Promise<void> {
+  const done = `${folder}/.complete`;
+  if (await lstat(done).catch(() => undefined)) {
+    const now = new Date();
+    await utimes(folder, now, now).catch(() => undefined);
+    return;
+  }
+  try {
+    await removeCheckout(folder);
+    await build(folder);
+    await mkdir(done);
+  } catch (error) {
+    await removeCheckout(folder).catch(() => undefined);
+    throw error;
   }
 }
 

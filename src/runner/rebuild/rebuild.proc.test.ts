@@ -1,0 +1,148 @@
+/** Who waits for an environment while it is built, and for whom. The interpreter is a script that does as the test says. */
+import assert from "node:assert/strict";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { readdir } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import { EMPTY_PART } from "../../protocol/record-part.ts";
+import type { LaunchSpec } from "../../protocol/runner-wire.ts";
+import { Rebuilder } from "./rebuild.ts";
+
+const root = mkdtempSync(join(tmpdir(), "contrail-rebuilder-"));
+after(() => rmSync(root, { recursive: true, force: true }));
+
+const LAUNCH: LaunchSpec = {
+  ...{ experiment: 1, trial: "1.1", allocation: "1.1.1", slots: ["cpu:0"], ranks: 1 },
+  ...{
+    entrypoint: ["/gone/bin/python", "t.py"],
+    code: null,
+    data: {},
+    environment: {},
+    params: {},
+  },
+  ...{ seed: 7, unit: "steps", restore: null, token: "t", killGraceMs: 2_000, yieldGraceMs: 2_000 },
+};
+
+class Bench {
+  readonly folder = mkdtempSync(join(root, "bench-"));
+  readonly #python = join(this.folder, "python3.11");
+  readonly #rebuilder = new Rebuilder({ folder: this.#at("environments"), setpriv: null });
+  readonly #interpreter = {
+    ...{ language: "python", version: "3.11.7", platform: "linux cpython" },
+    ...{ base_path: this.#python, prefix: "/gone" },
+  };
+
+  constructor() {
+    const answer = { interpreter: this.#interpreter, places: [], packages: [], faults: [] };
+    // Two that make one folder at once are in each other's way, as pip is.
+    const script = `#!/bin/sh
+for last; do :; done
+case "$*" in
+*probe.py) echo asked >> ${this.#at("asked")}; printf '\\n\\036contrail-probe %s\\n' '${JSON.stringify(answer)}' ;;
+*"-m venv "*)
+  echo begun >> ${this.#at("log")}
+  mkdir "$last" || exit 1
+  while [ ! -e ${this.#at("gate")} ]; do sleep 0.02; done
+  [ -z "$BROKEN" ] || exit 1
+  mkdir "$last/bin" && cp "$0" "$last/bin/python" && echo made >> ${this.#at("log")} ;;
+esac
+`;
+    writeFileSync(this.#python, script, { mode: 0o755 });
+  }
+
+  #at(name: string): string {
+    return join(this.folder, name);
+  }
+
+  get log(): string[] {
+    return this.#lines("log");
+  }
+
+  #lines(name: string): string[] {
+    const path = this.#at(name);
+    return existsSync(path) ? readFileSync(path, "utf8").trim().split("\n") : [];
+  }
+
+  /** Until then whatever is being built goes on. */
+  letEnd(): void {
+    writeFileSync(this.#at("gate"), "");
+  }
+
+  ready(
+    variables: Record<string, string> = {},
+    signal: AbortSignal = new AbortController().signal,
+    tell: (text: string) => void = () => undefined,
+  ): Promise<string> {
+    const captured = { interpreter: this.#interpreter };
+    return this.#rebuilder
+      .ready({
+        ...{ launch: LAUNCH, folder: this.folder, signal, tell },
+        environment: { ...EMPTY_PART, captured },
+        variables: { PATH: "/usr/bin:/bin", ...variables },
+      })
+      .then(
+        ({ environment }) => (environment.VIRTUAL_ENV === undefined ? "not built" : "built"),
+        (error: Error) => error.message,
+      );
+  }
+
+  /** Until so many have found their interpreter and wait for the build that has begun. */
+  async waiting(count: number): Promise<void> {
+    while (this.log.length === 0 || this.#lines("asked").length < count)
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    await new Promise((resolve) => setTimeout(resolve, 300));
+  }
+
+  left(): Promise<string[]> {
+    return readdir(this.#at("environments"));
+  }
+}
+
+test("an environment that three wait for is built once, though the one that began is told to stop", {
+  timeout: 30_000,
+}, async () => {
+  const bench = new Bench();
+  const stopped = new AbortController();
+  const first = bench.ready({}, stopped.signal);
+  await bench.waiting(1);
+  const lines: string[] = [];
+  const others = [bench.ready({}, undefined, (text) => lines.push(text)), bench.ready()];
+  await bench.waiting(3);
+  stopped.abort(new Error("killed"));
+  assert.equal(await first, "killed");
+  bench.letEnd();
+  assert.deepEqual(await Promise.all(others), ["built", "built"]);
+  assert.deepEqual(bench.log, ["begun", "made"]);
+  assert.match(lines.at(-1) ?? "", /is built: every package as it was/);
+});
+
+test("where the variables of the one that began are to blame, the next begins again, and alone", {
+  timeout: 30_000,
+}, async () => {
+  const bench = new Bench();
+  const first = bench.ready({ BROKEN: "1" });
+  await bench.waiting(1);
+  const others = [bench.ready(), bench.ready()];
+  await bench.waiting(3);
+  bench.letEnd();
+  assert.match(await first, /a virtual environment could not be made/);
+  assert.deepEqual(await Promise.all(others), ["built", "built"]);
+  assert.deepEqual(bench.log, ["begun", "begun", "made"]);
+});
+
+test("what nobody waits for any more is ended, and leaves nothing to who comes then", {
+  timeout: 30_000,
+}, async () => {
+  const bench = new Bench();
+  const stopped = new AbortController();
+  const both = [bench.ready({}, stopped.signal), bench.ready({}, stopped.signal)];
+  await bench.waiting(2);
+  stopped.abort(new Error("killed"));
+  const next = bench.ready();
+  assert.deepEqual(await Promise.all(both), ["killed", "killed"]);
+  bench.letEnd();
+  assert.equal(await next, "built");
+  assert.deepEqual(bench.log, ["begun", "begun", "made"]);
+  assert.equal((await bench.left()).length, 1);
+});
