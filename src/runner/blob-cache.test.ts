@@ -1,7 +1,18 @@
 /** The blob cache on a clock that goes when it is told to: how much it holds, and what goes. */
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, test } from "node:test";
@@ -14,13 +25,16 @@ const HOUR_MS = 3_600_000;
 
 let folder: string;
 let nowMs: number;
+let upMs: number;
 let fetched: string[];
 let cache: BlobCache;
 const blobs = new Map<string, Buffer>();
 
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), "contrail-cache-"));
-  nowMs = Date.parse("2026-01-01");
+  // Later than any time that the kernel gives: what is read now does not count as used later.
+  nowMs = Date.now() + 24 * HOUR_MS;
+  upMs = 0;
   fetched = [];
   cache = newCache();
 });
@@ -29,7 +43,7 @@ afterEach(() => rmSync(folder, { recursive: true, force: true }));
 const newCache = (): BlobCache =>
   new BlobCache({
     ...{ folder, bytesMax: BYTES_MAX, trust: new FileTrust(0) },
-    clock: { nowMs: () => nowMs, monotonicMs: () => nowMs },
+    clock: { nowMs: () => nowMs, monotonicMs: () => upMs },
     client: {
       blob: async (hash) => {
         fetched.push(hash);
@@ -50,8 +64,9 @@ function blob(number: number): string {
   return hash;
 }
 
+/** Two hours later, because no use is noted twice in one. */
 async function use(hash: string): Promise<void> {
-  nowMs += 1000;
+  nowMs += 2 * HOUR_MS;
   const { stream } = await cache.open(hash, BYTES);
   assert.deepEqual(Buffer.concat(await stream.toArray()), blobs.get(hash));
 }
@@ -86,6 +101,65 @@ test("what is being laid out stays, however much it is; room is made when it is 
   assert.ok(files().length <= 4, `${files().length} files of ${BYTES} bytes`);
 });
 
+/** As a checkout does: a copy where there may be one, else what is read and compared. @returns which of the two */
+async function layOut(hash: string, path: string): Promise<"copied" | "written" | "damaged"> {
+  if (await cache.copy({ hash, size: BYTES }, { path, mode: 0o644 })) return "copied";
+  const { stream, matched } = await cache.open(hash, BYTES);
+  const bytes = Buffer.concat(await stream.toArray());
+  if (createHash("sha256").update(bytes).digest("hex") !== hash) return "damaged";
+  await matched?.();
+  writeFileSync(path, bytes);
+  return "written";
+}
+
+test("what was compared and not touched since is copied; a change is noticed, also one that sets the time back", async () => {
+  const hash = blob(1);
+  const cached = join(folder, hash.slice(0, 2), hash);
+  let copies = 0;
+  const lay = () => layOut(hash, join(folder, `laid-out-${++copies}`));
+  assert.deepEqual([await lay(), await lay(), await lay()], ["written", "copied", "copied"]);
+  const copy = join(folder, "laid-out-2");
+  assert.deepEqual(readFileSync(copy), blobs.get(hash));
+  assert.equal(statSync(copy).mode & 0o777, 0o644);
+  assert.equal(statSync(cached).mode & 0o777, 0o444);
+
+  const { atime, mtime } = statSync(cached);
+  const touch = (bytes: Buffer): void => {
+    chmodSync(cached, 0o644);
+    writeFileSync(cached, bytes);
+    utimesSync(cached, atime, mtime);
+    chmodSync(cached, 0o444);
+  };
+  touch(Buffer.alloc(BYTES, "spoilt"));
+  assert.deepEqual([await lay(), await lay()], ["damaged", "damaged"]);
+  touch(blobs.get(hash) as Buffer);
+  assert.deepEqual([await lay(), await lay()], ["written", "copied"]);
+
+  nowMs += 2 * HOUR_MS;
+  assert.deepEqual([await lay(), await lay()], ["written", "copied"], "noted as used, and read");
+  const { ctimeMs } = statSync(cached);
+  await cache.open(hash, BYTES).then(({ stream }) => stream.toArray());
+  assert.equal(statSync(cached).ctimeMs, ctimeMs, "its use is noted once an hour");
+  assert.deepEqual(fetched, [hash]);
+});
+
+test("what is in the way of a copy stays as it is", async () => {
+  const hash = blob(1);
+  await layOut(hash, join(folder, "laid-out"));
+  const outside = join(folder, "outside");
+  writeFileSync(outside, "mine");
+  symlinkSync(outside, join(folder, "planted"));
+  const target = { path: join(folder, "planted"), mode: 0o644 };
+  assert.equal(await cache.copy({ hash, size: BYTES }, target), false);
+  assert.equal(await cache.copy({ hash, size: BYTES }, { ...target, path: outside }), false);
+  assert.equal(readFileSync(outside, "utf8"), "mine");
+  assert.equal(
+    await cache.copy({ hash, size: 1 }, { path: join(folder, "other"), mode: 0o644 }),
+    false,
+    "its list says another size",
+  );
+});
+
 test("what came otherwise is seen within the hour; what an earlier runner half fetched goes", async () => {
   const inside = join(folder, "00");
   mkdirSync(inside);
@@ -94,7 +168,7 @@ test("what came otherwise is seen within the hour; what an earlier runner half f
   writeFileSync(join(inside, "partial-of-another"), "half");
   await use(blob(0));
   assert.equal(files().length, 8);
-  nowMs += HOUR_MS;
+  upMs += HOUR_MS + 1;
   await use(blob(0));
   assert.ok(files().length <= 4, files().join());
   assert.ok(!files().some((path) => path.includes("partial-")));

@@ -1,24 +1,38 @@
 /**
  * Blobs that were fetched once, by hash. Bytes are compared with their hash when they arrive and again when they are
- * checked out, so a damaged file is fetched again instead of being trained with. Not flushed to disk: what a power
+ * checked out, so a damaged file is fetched again instead of being trained with. What this process compared already is
+ * copied without being read again as long as nobody touched it: the kernel keeps the time of each change, which no
+ * program can set. Of code that each trial gets anew, comparing was most of the cost. Not flushed to disk: what a power
  * cut spoils is noticed by the same comparison. Files of data may be shared with the folders of versions instead of
  * being copied there; those are looked at as `trusted-file.ts` says.
  *
  * Bounded: `cache-room.ts` says by what, and what goes.
  */
 import { createHash } from "node:crypto";
-import { constants, createReadStream, createWriteStream, type Stats } from "node:fs";
-import { chmod, link, lstat, mkdir, open, rename, rm, utimes } from "node:fs/promises";
+import {
+  type BigIntStats,
+  constants,
+  createReadStream,
+  createWriteStream,
+  type Stats,
+} from "node:fs";
+import { chmod, copyFile, link, lstat, mkdir, open, rename, rm, utimes } from "node:fs/promises";
 import { join } from "node:path";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import type { Clock } from "../base/clock.ts";
+import type { OpenedBlob } from "../store/snapshot.ts";
 import { CacheRoom } from "./cache-room.ts";
 import { type ServerClient, ServerFailure } from "./server-client.ts";
 import type { Expected, FileTrust } from "./trusted-file.ts";
 
 /** That of a file of data, so that the two can be one. */
 const CACHED_MODE = 0o444;
+/** How exactly is known when a blob was last used: to note each use would change the file each time. */
+const USED_AGAIN_MS = 3_600_000;
+const MATCHED_MAX = 20_000;
+/** A copy keeps one of the four threads busy that all file work of the runner waits for; a larger file is written in pieces. */
+const COPIED_BYTES_MAX = 16 * 1024 ** 2;
 
 interface Wanted {
   readonly hash: string;
@@ -43,6 +57,8 @@ export class BlobCache {
   readonly #trust: FileTrust;
   readonly #room: CacheRoom;
   readonly #fetching = new Map<string, Promise<void>>();
+  /** Hash → the file's stamp when what was read from it was that. */
+  readonly #matched = new Map<string, string>();
 
   constructor(options: BlobCacheOptions) {
     this.#folder = options.folder;
@@ -67,15 +83,66 @@ export class BlobCache {
    * @param bytesMax what it may have at most; a larger one is given up on the way, not written to the disk first
    * @throws ServerFailure or the file system's error
    */
-  open(hash: string, bytesMax: number, signal?: AbortSignal): Promise<{ stream: Readable }> {
+  open(
+    hash: string,
+    bytesMax: number,
+    signal?: AbortSignal,
+  ): Promise<OpenedBlob & { readonly stream: Readable }> {
     return this.holding([hash], async () => {
       const path = this.#path(hash);
       const present = await this.#present(path);
       if (present === undefined) await this.#fetchOnce({ hash, path, bytesMax, signal });
       else await this.#used(path, present);
       const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW);
-      return { stream: createReadStream("", { fd: file, highWaterMark: 256 * 1024 }) };
+      const stamp = stampOf(await file.stat({ bigint: true }));
+      return {
+        stream: createReadStream("", { fd: file, highWaterMark: 256 * 1024 }),
+        matched: () => this.#note(hash, stamp),
+      };
     });
+  }
+
+  /** @param stamp before anything was read */
+  async #note(hash: string, stamp: string): Promise<void> {
+    const now = await lstat(this.#path(hash), { bigint: true }).catch(() => undefined);
+    if (now === undefined || stampOf(now) !== stamp) return;
+    this.#matched.delete(hash);
+    this.#matched.set(hash, stamp);
+    const [oldest] = this.#matched.keys();
+    if (this.#matched.size > MATCHED_MAX && oldest !== undefined) this.#matched.delete(oldest);
+  }
+
+  /**
+   * Puts a copy of a blob there that this process has read and compared, and that nobody touched since.
+   * @param target must not exist
+   * @returns false where it has to be written from what `open` gives
+   */
+  async copy(
+    { hash, size }: Expected,
+    target: { readonly path: string; readonly mode: number },
+  ): Promise<boolean> {
+    const stamp = this.#matched.get(hash);
+    if (stamp === undefined || size > COPIED_BYTES_MAX) return false;
+    const source = this.#path(hash);
+    const isAsRead = async (): Promise<boolean> => {
+      const now = await lstat(source, { bigint: true }).catch(() => undefined);
+      const isOurs = now !== undefined && stampOf(now) === stamp && now.size === BigInt(size);
+      return isOurs && !this.#isLongAgo(Number(now.atimeMs));
+    };
+    if (!(await isAsRead())) return false;
+    const { COPYFILE_EXCL, COPYFILE_FICLONE } = constants;
+    try {
+      await copyFile(source, target.path, COPYFILE_EXCL | COPYFILE_FICLONE);
+    } catch {
+      // What stands in its way stands in that of writing, too, which names it.
+      return false;
+    }
+    if (await isAsRead()) {
+      await chmod(target.path, target.mode);
+      return true;
+    }
+    await rm(target.path);
+    return false;
   }
 
   /**
@@ -117,9 +184,15 @@ export class BlobCache {
     });
   }
 
-  /** The time of access is when it was last wanted; that of writing says that nobody wrote. */
-  async #used(path: string, { mtime }: Pick<Stats, "mtime">): Promise<void> {
-    await utimes(path, this.#clock.nowMs() / 1000, mtime).catch(() => {});
+  /** The time of access is when it was last wanted, to the hour; that of writing says that nobody wrote. */
+  async #used(path: string, { atimeMs, mtime }: Pick<Stats, "atimeMs" | "mtime">): Promise<void> {
+    if (this.#isLongAgo(atimeMs))
+      await utimes(path, this.#clock.nowMs() / 1000, mtime).catch(() => {});
+  }
+
+  /** One in the future means that the clock was set back. */
+  #isLongAgo(usedMs: number): boolean {
+    return Math.abs(this.#clock.nowMs() - usedMs) > USED_AGAIN_MS;
   }
 
   /**
@@ -208,6 +281,10 @@ export class BlobCache {
     return join(this.#folder, hash.slice(0, 2), hash);
   }
 }
+
+/** Another one where anything of it may have been changed: the last is the kernel's alone. */
+const stampOf = ({ dev, ino, size, mtimeNs, ctimeNs }: BigIntStats): string =>
+  [dev, ino, size, mtimeNs, ctimeNs].join(" ");
 
 /** A stream that breaks off says "terminated", without a kind. */
 function brokenOff(error: unknown, hash: string): Error {

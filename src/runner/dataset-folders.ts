@@ -82,7 +82,8 @@ export class DatasetFolders {
     const { cache, trust } = this.#options;
     await checkoutTree(entries, folder, (blob) => cache.pass(blob, signal), {
       readOnly: true,
-      place: (entry, path) => cache.holding([entry.hash], () => this.#share(entry, path, signal)),
+      place: (entry, path, mode) =>
+        cache.holding([entry.hash], () => this.#share(entry, { path, mode }, signal)),
       placed: async (entry, path) => {
         await trust.stamp(path);
         // Put together from its parts: the next version that has it finds it whole.
@@ -92,11 +93,14 @@ export class DatasetFolders {
   }
 
   /** @returns false where the content has to be written */
-  async #share(entry: TreeEntry, path: string, signal: AbortSignal): Promise<boolean> {
+  async #share(
+    entry: TreeEntry,
+    { path, mode }: { readonly path: string; readonly mode: number },
+    signal: AbortSignal,
+  ): Promise<boolean> {
     const { cache, trust } = this.#options;
     const source = await cache.file(entry, entry.chunks === undefined, signal);
     if (source === undefined) return false;
-    const mode = entry.executable ? 0o555 : 0o444;
     if (await this.#reflink(source, path)) {
       await chmod(path, mode);
       await trust.stamp(path);

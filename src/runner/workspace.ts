@@ -10,11 +10,12 @@ import { join } from "node:path";
 import type { Clock } from "../base/clock.ts";
 import type { Json, JsonObject } from "../base/json.ts";
 import { type RecordPart, recordPart } from "../protocol/record-part.ts";
-import { dataTree, type LaunchSpec, type Tree } from "../protocol/runner-wire.ts";
+import type { LaunchSpec, Tree } from "../protocol/runner-wire.ts";
 import type { Environment } from "../store/s3.ts";
 import {
   blobsOf,
   CheckoutError,
+  type CheckoutOptions,
   checkoutTree,
   type OpenBlob,
   removeCheckout,
@@ -30,6 +31,7 @@ import { type ServerClient, ServerFailure } from "./server-client.ts";
 import type { StateFolder } from "./state-folder.ts";
 import { serves } from "./tasks/task-socket.ts";
 import { isKeptWork, layOutWork, tellLeftOut } from "./tasks/work-folder.ts";
+import { TREE_BYTES_MAX, TreeLists } from "./tree-lists.ts";
 import type { FileTrust } from "./trusted-file.ts";
 
 export interface PreparedWorkspace {
@@ -46,8 +48,6 @@ export interface PreparedWorkspace {
 /** A blob that is not there may be on its way after a restart of the server; then it is really missing. */
 const MISSING_TRIES = 3;
 const DAMAGED_TRIES = 2;
-/** Of a list of files: twice what the server takes as a request. */
-const TREE_BYTES_MAX = 128 * 1024 * 1024;
 
 export interface WorkspaceOptions {
   readonly state: Pick<StateFolder, "datasets">;
@@ -61,6 +61,7 @@ export interface WorkspaceOptions {
 
 export class Workspace {
   readonly #cache: BlobCache;
+  readonly #trees: TreeLists;
   readonly #clock: Clock;
   readonly #client: Pick<ServerClient, "json">;
   readonly #references: ReferencedData;
@@ -69,11 +70,12 @@ export class Workspace {
   constructor(options: WorkspaceOptions) {
     this.#client = options.client;
     this.#cache = options.cache;
+    this.#trees = new TreeLists(options.cache);
     this.#datasets = new DatasetFolders({
       folder: options.state.datasets,
       cache: options.cache,
       trust: options.trust,
-      tree: (hash, signal) => this.#tree(hash, signal),
+      tree: (hash, signal) => this.#trees.get(hash, signal),
       persist: (what, signal, work) => this.#persist(what, signal, work),
     });
     const { trust, environment } = options;
@@ -125,7 +127,7 @@ export class Workspace {
     const what = "the folder as it was left";
     let tree: Tree = [];
     await this.#persist(what, signal, async () => {
-      tree = await this.#tree(restore.tree, signal);
+      tree = await this.#trees.get(restore.tree, signal);
     });
     if (!isKeptWork(tree)) return undefined;
     const place = join(folder, "left");
@@ -157,12 +159,14 @@ export class Workspace {
     { signal, readOnly }: { readonly signal: AbortSignal; readonly readOnly: boolean },
   ): Promise<void> {
     await this.#persist(what, signal, async () => {
-      const entries = await this.#tree(hash, signal);
+      const entries = await this.#trees.get(hash, signal);
       await removeCheckout(folder);
       const openBlob: OpenBlob = (blob, size) => this.#cache.open(blob, size, signal);
       const hashes = entries.flatMap((entry) => blobsOf(entry).map(({ hash: blob }) => blob));
+      const place: CheckoutOptions["place"] = async (entry, path, mode) =>
+        entry.chunks === undefined && (await this.#cache.copy(entry, { path, mode }));
       await this.#cache.holding(hashes, () =>
-        checkoutTree(entries, folder, openBlob, { readOnly }),
+        checkoutTree(entries, folder, openBlob, { readOnly, place }),
       );
     });
   }
@@ -173,21 +177,6 @@ export class Workspace {
       bytes = await this.#cache.read(hash, TREE_BYTES_MAX, signal);
     });
     return bytes;
-  }
-
-  async #tree(hash: string, signal: AbortSignal): Promise<Tree> {
-    const bytes = await this.#cache.read(hash, TREE_BYTES_MAX, signal);
-    let value: unknown;
-    try {
-      value = JSON.parse(bytes.toString("utf8"));
-    } catch {
-      throw new LaunchError(`snapshot ${hash} is not a list of files`);
-    }
-    const parsed = dataTree.safeParse(value);
-    if (parsed.success) return parsed.data;
-    throw new LaunchError(
-      `snapshot ${hash} is not a list of files: ${parsed.error.issues[0]?.message}`,
-    );
   }
 
   /** Tries until it works, the failure is final, or nobody wants it any more. */

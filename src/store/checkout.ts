@@ -17,16 +17,19 @@ export interface CheckoutOptions {
   /** Of all files together. */
   readonly bytesMax?: number;
   /** Puts a file with this content and mode there by other means, where it can: whoever does answers for the content. */
-  readonly place?: (entry: TreeEntry, path: string) => Promise<boolean>;
+  readonly place?: (entry: TreeEntry, path: string, mode: number) => Promise<boolean>;
   /** Called when a file was written, compared and closed. */
   readonly placed?: (entry: TreeEntry, path: string) => Promise<void>;
 }
 
+export interface OpenedBlob {
+  readonly stream: AsyncIterable<Uint8Array>;
+  /** Called when all of it was read and is what its hash says. */
+  readonly matched?: () => Promise<void>;
+}
+
 /** Hands out a blob's content, of which no more than `size` bytes are wanted. */
-export type OpenBlob = (
-  hash: string,
-  size: number,
-) => Promise<{ stream: AsyncIterable<Uint8Array> } | undefined>;
+export type OpenBlob = (hash: string, size: number) => Promise<OpenedBlob | undefined>;
 
 export type CheckoutErrorCode =
   | "unsafe_tree"
@@ -162,8 +165,9 @@ async function writeAll(
     ) {
       try {
         const path = join(folder, entry.path);
-        if (await place?.(entry, path)) continue;
-        await writeEntry(entry, path, openBlob, readOnly);
+        const mode = (entry.executable ? 0o755 : 0o644) & (readOnly ? 0o555 : 0o777);
+        if (await place?.(entry, path, mode)) continue;
+        await writeEntry(entry, { path, mode }, openBlob);
         await placed?.(entry, path);
       } catch (error) {
         failure ??= { error };
@@ -177,11 +181,9 @@ async function writeAll(
 
 async function writeEntry(
   entry: TreeEntry,
-  path: string,
+  { path, mode }: { readonly path: string; readonly mode: number },
   openBlob: OpenBlob,
-  readOnly: boolean,
 ): Promise<void> {
-  const mode = (entry.executable ? 0o755 : 0o644) & (readOnly ? 0o555 : 0o777);
   let file: FileHandle | undefined;
   try {
     // A file that is one blob has that blob's hash.
@@ -197,6 +199,7 @@ async function writeEntry(
       // "wx" is O_CREAT | O_EXCL, which does not follow a link either.
       file ??= await open(path, "wx", mode);
       await writeBlob({ path: entry.path, ...blob }, file, opened.stream, whole);
+      await opened.matched?.();
     }
     if (whole !== undefined && whole.digest("hex") !== entry.hash)
       throw damaged(entry, "each part is as it should be, and the whole");

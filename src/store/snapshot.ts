@@ -7,6 +7,7 @@ export {
   type CheckoutOptions,
   checkoutTree,
   type OpenBlob,
+  type OpenedBlob,
   removeCheckout,
 } from "./checkout.ts";
 export { defaultIgnores } from "./ignore-file.ts";
