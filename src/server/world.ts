@@ -41,6 +41,7 @@ import {
   type ShellSettings,
 } from "./live-experiment.ts";
 import { LiveRunners } from "./live-runners.ts";
+import { LiveWaits } from "./live-waits.ts";
 import { RetentionState } from "./retention/state.ts";
 import { whoMakesRoom } from "./standstill.ts";
 
@@ -115,6 +116,8 @@ export class World {
   readonly slots: readonly SlotInfo[];
   readonly holders = new Map<string, SlotHolder>();
   readonly runners: LiveRunners;
+  /** Who waits, for whoever looks; what starts is planned anew. */
+  readonly waits = new LiveWaits((pool, nowMs) => this.plan(pool, nowMs));
   ordersVersion = 0;
   /** The highest version that the database holds. Runners are told of no later one, so that none acts on what a
    *  failed commit takes back, and none is ever ahead of a server that starts again. */
@@ -191,6 +194,7 @@ export class World {
   /** Forgets an experiment (it ended, or it will be loaded again). */
   release(id: number): void {
     this.experiments.delete(id);
+    this.waits.forget();
     for (const [slot, holder] of this.holders)
       if (holder.experiment === id) this.holders.delete(slot);
   }
@@ -392,6 +396,7 @@ export class World {
   /** Memory holds what the database holds. */
   settled(): void {
     this.#givenUpNow = [];
+    this.waits.forget();
   }
 
   // ---- slots -----------------------------------------------------------------------------------
@@ -442,13 +447,6 @@ export class World {
 
   plan(pool: string, nowMs: number): Plan {
     return planStarts(this.snapshot(pool, nowMs));
-  }
-
-  /** Everything that waits, in the order of each pool's queue; of pools that are not there any more, too. */
-  waits(nowMs: number): { readonly pool: string; readonly waits: Plan["waits"] }[] {
-    const pools = new Set(this.pools.keys());
-    for (const { pool } of this.experiments.values()) pools.add(pool);
-    return [...pools].map((pool) => ({ pool, waits: this.plan(pool, nowMs).waits }));
   }
 
   /** Plans and grants until nothing more can start. Cheap when nothing is free. */

@@ -27,7 +27,7 @@ import { noExperiment, notPurged, type RouteContext, slotMeter } from "./context
 import { checkpointCursor, checkpointPlace, cursorNumber, cursorPair } from "./cursor.ts";
 import { metricOf } from "./metric-of.ts";
 import { refuseOnExperiment } from "./refused-verbs.ts";
-import { waitReasons } from "./wait-reasons.ts";
+import { waitReason } from "./wait-reasons.ts";
 
 const params = z.object({ id: api.experimentIdParam });
 const idempotency = z.object({ "idempotency-key": z.string().min(1).max(200).optional() });
@@ -152,13 +152,12 @@ export function experimentRoutes(app: App, context: RouteContext): void {
         after: cursor === undefined ? undefined : cursorPair(cursor),
         limit: limit + 1,
       });
-      const reasons = waitReasons(context);
       const meter = slotMeter(context, id);
       const kept = rows.slice(0, limit);
       const last = kept.at(-1);
       return {
         items: kept.map((row) =>
-          trialView(row, verdicts, reasons.get(`${id}.${row.number}`), meter),
+          trialView(row, verdicts, waitReason(context, id, row.number), meter),
         ),
         next_cursor: rows.length > limit && last ? `${last.sort_key}_${last.number}` : null,
       };

@@ -1,6 +1,5 @@
 import { z } from "zod";
 import { reviveExact } from "../../base/json.ts";
-import { wantsSlots } from "../../core/lifecycle/trial.ts";
 import { searchRungs } from "../../core/search/methods.ts";
 import * as api from "../../protocol/api.ts";
 import { listTrials, readExperiment } from "../../store/experiment-reads.ts";
@@ -11,7 +10,7 @@ import { experimentView, rungView, trialView } from "../views.ts";
 import type { App } from "./app.ts";
 import { noExperiment, notPurged, type RouteContext } from "./context.ts";
 import { EventStream } from "./event-stream.ts";
-import { waitReasons } from "./wait-reasons.ts";
+import { waitReason } from "./wait-reasons.ts";
 
 /** Changes within this time go out together. */
 const GATHER_MS = 100;
@@ -88,8 +87,6 @@ async function followAll(context: RouteContext, stream: EventStream): Promise<vo
   }
 }
 
-const NO_REASONS: ReadonlyMap<string, string> = new Map();
-
 /** Everything once, then what changed, then `end`. */
 async function followExperiment(
   context: RouteContext,
@@ -152,13 +149,6 @@ interface Look {
 function look(context: RouteContext, { id, numbers, sent, isDue }: Look) {
   const live = context.world.experiments.get(id);
   if (!live) return undefined;
-  // A plan over the whole queue: most news is of trials that wait for nothing.
-  const waits = numbers.some((number) => {
-    const trial = live.x.trials.get(number);
-    const job = context.world.pools.get(live.pool)?.jobs === true;
-    return trial !== undefined && (wantsSlots(trial) || (job && trial.allocation !== null));
-  });
-  const reasons = waits ? waitReasons(context) : NO_REASONS;
   const nowMs = context.clock.nowMs();
   const { verdicts } = context;
   const isNews = !isCurrent(sent, live);
@@ -166,7 +156,7 @@ function look(context: RouteContext, { id, numbers, sent, isDue }: Look) {
     trials: numbers
       .map((number) =>
         liveTrialView(live, number, {
-          ...{ nowMs, verdicts, reason: reasons.get(`${id}.${number}`) },
+          ...{ nowMs, verdicts, reason: waitReason(context, id, number) },
           silence: silenceOf(context.world, live, number),
         }),
       )

@@ -8,7 +8,7 @@ import { recordIn } from "../recorded.ts";
 import { runnerView, silenceOf } from "../runner-view.ts";
 import { type App, person } from "./app.ts";
 import type { RouteContext } from "./context.ts";
-import { waitReasons } from "./wait-reasons.ts";
+import { waitOf, waitWords } from "./wait-reasons.ts";
 
 const JOB_WAITS_SHOWN = 20;
 const LOGIN_BYTES_MAX = 16 * 1024;
@@ -228,7 +228,7 @@ export function systemRoutes(app: App, context: RouteContext): void {
 
 /** In the order in which the scheduler looks at them. */
 function jobs(context: RouteContext): api.Job[] {
-  const reasons = waitReasons(context);
+  const nowMs = context.clock.nowMs();
   const live = [...context.world.experiments.values()].sort(
     (a, b) =>
       a.priority - b.priority ||
@@ -236,12 +236,10 @@ function jobs(context: RouteContext): api.Job[] {
       a.id - b.id,
   );
   return live.map((experiment) => {
-    const waiting = [...experiment.x.live]
-      .map((number) => ({
-        trial: `${experiment.id}.${number}`,
-        reason: reasons.get(`${experiment.id}.${number}`),
-      }))
-      .filter((entry): entry is { trial: string; reason: string } => entry.reason !== undefined);
+    const waiting = [...experiment.x.live].flatMap((number) => {
+      const wait = waitOf(context, experiment, number);
+      return wait === undefined ? [] : [{ trial: `${experiment.id}.${number}`, wait }];
+    });
     const held = [...experiment.allocations.values()];
     const silent = [...experiment.allocations.keys()].filter(
       (trial) => silenceOf(context.world, experiment, trial) !== undefined,
@@ -256,7 +254,9 @@ function jobs(context: RouteContext): api.Job[] {
       queued: waiting.length,
       silent: silent.length,
       slots_held: held.reduce((sum, allocation) => sum + allocation.slots.length, 0),
-      waiting: waiting.slice(0, JOB_WAITS_SHOWN),
+      waiting: waiting
+        .slice(0, JOB_WAITS_SHOWN)
+        .map(({ trial, wait }) => ({ trial, reason: waitWords(wait, nowMs) })),
     };
   });
 }

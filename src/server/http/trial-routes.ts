@@ -17,7 +17,7 @@ import { checkpointCursor, checkpointPlace } from "./cursor.ts";
 import { metricOf } from "./metric-of.ts";
 import { refuseOnTrial } from "./refused-verbs.ts";
 import { deletedCheckpoint } from "./retention-routes.ts";
-import { waitReasons } from "./wait-reasons.ts";
+import { waitReason } from "./wait-reasons.ts";
 
 const params = z.object({ id: api.trialIdParam });
 const VERBS = ["activate", "pause", "cancel", "kill"] as const;
@@ -41,7 +41,7 @@ export function trialRoutes(app: App, context: RouteContext): void {
     async (request) => {
       const row = await find(request.params.id);
       const extras = await readTrialExtras(readPool, row);
-      const reason = waitReasons(context).get(request.params.id);
+      const reason = waitReason(context, row.experiment_id, row.number);
       return trialDetailView(row, extras, {
         verdicts,
         ...(reason === undefined ? {} : { reason }),

@@ -7,9 +7,6 @@ export function poolViews(
   world: World,
   { clock, nodes }: Pick<RouteContext, "clock" | "nodes">,
 ): api.Pool[] {
-  const waits = new Map(
-    world.waits(clock.nowMs()).map(({ pool, waits: tasks }) => [pool, tasks.length]),
-  );
   return nodes.pools.map(({ pool, info, slots, reason }) => {
     const room = world.room(info.name);
     return {
@@ -19,7 +16,11 @@ export function poolViews(
       held: slots.filter(({ id }) => world.holders.has(id)).length,
       slots_per_trial_max: room.largest,
       slots_per_node: info.perJob?.slotsPerNode ?? null,
-      ...{ reason, waiting: waits.get(info.name) ?? 0, trouble: nodes.silence(info.name) },
+      ...{
+        reason,
+        waiting: world.waits.in(info.name, clock.nowMs()).size,
+        trouble: nodes.silence(info.name),
+      },
     };
   });
 }

@@ -19,6 +19,7 @@ import {
 import { readContainer, readNodes } from "../../store/record-store.ts";
 import type { AllocationRow, TrialRow } from "../../store/schema.ts";
 import { lastLines } from "../last-lines.ts";
+import type { LiveWait } from "../live-waits.ts";
 import type { Nodes } from "../pools/nodes.ts";
 import { unitOf } from "../views.ts";
 import type { World } from "../world.ts";
@@ -60,7 +61,8 @@ export async function readTrialFacts(
     changes(`experiment ${key.experiment}`),
     readTrialExtras(readPool, trial),
   ]);
-  const waits = waitsOf(world, nowMs);
+  const live = world.experiments.get(key.experiment);
+  const wait = live && world.waits.in(live.pool, nowMs).get(id);
   return {
     ...searchFacts(experiment),
     id,
@@ -82,12 +84,9 @@ export async function readTrialFacts(
       standing: decision.standing === null ? null : (reviveExact(decision.standing) as Standing),
     })),
     allocations: extras.allocations.map(allocationFact),
-    wait: waits.find((entry) => entry.trial === id)?.wait ?? null,
+    wait: wait ? waitFact(wait) : null,
     holders: holdersOf(world),
-    silent: runnerFact(
-      world,
-      world.experiments.get(key.experiment)?.allocations.get(key.number)?.runner,
-    ),
+    silent: runnerFact(world, live?.allocations.get(key.number)?.runner),
     draining: world.draining,
     rung: rungNow(world, trial),
     lastLines: await lastLines(readPool, trial, extras.allocations),
@@ -116,6 +115,7 @@ export async function readExperimentFacts(
     row.error > 0 ? failedTrials(readPool, id, FAILED_SHOWN) : [],
   ]);
   const plan = row.plan as unknown as Plan;
+  const live = world.experiments.get(id);
   const { total, queued, running, paused, completed, canceled, error } = row;
   return {
     ...searchFacts(row),
@@ -139,7 +139,7 @@ export async function readExperimentFacts(
     failed: failed.map(({ number, end_reason: endReason, reason }) => ({
       ...{ trial: `${id}.${number}`, endReason, reason },
     })),
-    waits: waitsOf(world, nowMs).filter(({ trial }) => trial.startsWith(`${id}.`)),
+    waits: live ? waitsIn(world, live.pool, nowMs, id) : [],
     holders: holdersOf(world),
     draining: world.draining,
     nowMs,
@@ -176,7 +176,7 @@ export async function readSlotFacts(
       : null,
     withheld: runnerFact(world, slot.runner),
     leaving: leaves ? (live?.allocations.get(trial)?.ordersReason ?? "it was told to go") : null,
-    waits: waitsOf(world, nowMs).filter(({ pool }) => pool === slot.pool),
+    waits: waitsIn(world, slot.pool, nowMs),
     draining: world.draining,
     nowMs,
   };
@@ -251,16 +251,21 @@ function runnerFact(world: World, id: string | undefined): RunnerFact | null {
   };
 }
 
-/** Everything that waits, in the order of the queue. */
-function waitsOf(world: World, nowMs: number): { trial: string; pool: string; wait: WaitFact }[] {
-  return world.waits(nowMs).flatMap(({ pool, waits }) =>
-    waits.map(({ task, reason }, i) => ({
-      trial: task.id,
-      pool,
-      wait: { reason, position: i + 1, waiting: waits.length, needs: task.slots },
-    })),
-  );
+/** What waits in a pool, in the order of its queue. @param experiment absent = of all of them */
+function waitsIn(
+  world: World,
+  pool: string,
+  nowMs: number,
+  experiment?: number,
+): { trial: string; wait: WaitFact }[] {
+  return [...world.waits.in(pool, nowMs).values()]
+    .filter(({ task }) => experiment === undefined || task.group === experiment)
+    .map((wait) => ({ trial: wait.task.id, wait: waitFact(wait) }));
 }
+
+const waitFact = ({ reason, position, waiting, task }: LiveWait): WaitFact => ({
+  ...{ reason, position, waiting, needs: task.slots },
+});
 
 function holdersOf(world: World): HolderFact[] {
   return world.slots.flatMap(({ id }) => {
