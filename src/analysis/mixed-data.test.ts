@@ -20,4 +20,7 @@ test("a list of results says so where they were measured on several versions of 
   assert.deepEqual(mixedData([...same, run("accuracy", ["digits@10"]), run("accuracy", [])]), [
     "accuracy was measured on several versions of data: digits@2 (2 experiments), digits@10 (1 experiment)",
   ]);
+  assert.deepEqual(mixedData([...same, run("accuracy", ["digits.imported@1"])]), [
+    "accuracy was measured on several versions of data: digits.imported@1 (1 experiment), digits@2 (2 experiments)",
+  ]);
 });

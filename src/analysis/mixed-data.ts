@@ -2,6 +2,7 @@
  * Whether results that stand in one list were measured on several versions of a dataset: then the better figure may be
  * the easier data, and a list that does not say so misleads.
  */
+import { nameAtOrigin } from "../base/imported-name.ts";
 import { plural } from "../base/plural.ts";
 import type { Experiment } from "../protocol/api.ts";
 
@@ -26,5 +27,7 @@ export function mixedData(experiments: readonly Listed[]): string[] {
   });
 }
 
-const nameOf = (dataset: string): string => dataset.slice(0, dataset.lastIndexOf("@"));
+/** What was imported is other data of the same name. */
+const nameOf = (dataset: string): string =>
+  nameAtOrigin(dataset.slice(0, dataset.lastIndexOf("@")));
 const versionOf = (dataset: string): number => Number(dataset.slice(dataset.lastIndexOf("@") + 1));

@@ -63,12 +63,12 @@ export async function findBySnapshot(
 /** A version whose files are stored here and are these, of that name before any other. */
 export async function findStored(
   db: Queryable,
-  { content, name }: { readonly content: string; readonly name: string },
+  { content, name }: { readonly content: string; readonly name: string | undefined },
 ): Promise<DatasetRow | undefined> {
   const { rows } = await db.query<DatasetRow>(
     `${SELECT} where d.content = $1 and d.kind = 'stored' and d.removed_at is null
-     order by d.name = $2 desc, d.id limit 1`,
-    [content, name],
+     order by coalesce(d.name = $2, false) desc, d.id limit 1`,
+    [content, name ?? null],
   );
   return rows[0];
 }

@@ -4,6 +4,7 @@
  * (`digits.imported`): one version more of `digits` would from then on be what `digits@latest` means to everybody. The rest
  * is called what its origin called it, and is foreign here: not what has that name and number on this server.
  */
+import { importedName } from "../../base/imported-name.ts";
 import type { JsonObject } from "../../base/json.ts";
 import type { ImportedData } from "../../protocol/api.ts";
 import { findBySnapshot, findStored } from "../../store/dataset-store.ts";
@@ -16,8 +17,6 @@ import { invalidBundle } from "./bundle-source.ts";
 import type { IncludedTree, IncludedTrees } from "./check-trees.ts";
 
 const NAME = /^([a-z0-9][a-z0-9._-]{0,127})@/;
-const IMPORTED = ".imported";
-const NAME_CHARS_MAX = 128;
 
 export interface DataHere {
   /** As the record keeps it, by name in `data`; those that are versions here. */
@@ -40,7 +39,7 @@ export async function dataHere(
   for (const item of datasetItems(about.data)) {
     const { as, dataset: origin } = item;
     const tree = included.get(as);
-    const name = NAME.exec(origin)?.[1] ?? "imported";
+    const name = NAME.exec(origin)?.[1];
     const content = tree && contentHash(tree.entries);
     const known = content
       ? await findStored(context.readPool, { content, name })
@@ -71,9 +70,3 @@ function includedData({
       );
   return new Map(trees.data.map((tree) => [tree.name, tree]));
 }
-
-/** Of what was imported where it comes from, the same. */
-const importedName = (name: string): string =>
-  name.endsWith(IMPORTED) || name === "imported"
-    ? name
-    : `${name.slice(0, NAME_CHARS_MAX - IMPORTED.length)}${IMPORTED}`;
