@@ -34,3 +34,21 @@ test("what a task has made of its folder is recorded for that task, and for no o
   assert.deepEqual(await requested(LAUNCH, "numpy\n"), ["pip:numpy"]);
   assert.deepEqual(await requested(goesOn, "edited\n"), ["pip:edited"]);
 });
+
+test("what comes again from run to run is looked through for secrets once, and sent without them each time", async () => {
+  const capture = new Capture({ environment: {}, setpriv: null, nowMs: () => 0 });
+  const folder = join(root, "again");
+  mkdirSync(folder);
+  writeFileSync(
+    join(folder, "requirements.txt"),
+    "numpy\nown @ https://ada:hidden-word@packages.test/own.whl\n",
+  );
+  const { signal } = new AbortController();
+  const request = { launch: { ...LAUNCH, code: "c".repeat(64) }, folder, environment: {}, signal };
+  const [first, second] = [await capture.take(request), await capture.take(request)];
+  assert.deepEqual(second.environment, first.environment);
+  const requested = first.environment.captured.packages_requested;
+  assert.ok(requested && "pip:numpy" in requested);
+  assert.ok(!JSON.stringify(first).includes("hidden-word"));
+  assert.equal(second.environment.captured.packages_requested, requested, "the very same object");
+});

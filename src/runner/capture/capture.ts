@@ -9,19 +9,18 @@
 import { createHash } from "node:crypto";
 import { stat } from "node:fs/promises";
 import { userInfo } from "node:os";
-import { maskedText, maskedValue } from "../../base/secrets.ts";
+import { maskedValue } from "../../base/secrets.ts";
 import {
   EMPTY_PART,
   RECORD_VALUE_CHARS_MAX,
   type RecordFields,
   type RecordGap,
   type RecordPart,
-  type RecordSection,
-  type RecordValue,
 } from "../../protocol/record-part.ts";
 import type { LaunchSpec } from "../../protocol/runner-wire.ts";
 import { serves } from "../tasks/task-socket.ts";
 import { type Asked, ask } from "./ask.ts";
+import { bounded, joined } from "./bounded-part.ts";
 import { containerFacts } from "./container-facts.ts";
 import { declaredPackages } from "./declared-packages.ts";
 import { type Program, readEntrypoint } from "./entrypoint.ts";
@@ -322,51 +321,6 @@ function runAs(): string {
 
 const quoted = (word: string): string =>
   /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
-
-function joined(parts: readonly RecordPart[]): RecordPart {
-  const captured: Partial<Record<RecordSection, RecordFields>> = {};
-  for (const part of parts)
-    for (const [section, fields] of Object.entries(part.captured))
-      captured[section as RecordSection] = { ...captured[section as RecordSection], ...fields };
-  return {
-    captured,
-    not_applicable: parts.flatMap((part) => part.not_applicable),
-    missing: parts.flatMap((part) => part.missing),
-  };
-}
-
-const FIELD_CHARS_MAX = 512;
-const FIELDS_MAX = 20_000;
-const GAPS_MAX = 100;
-
-/** As the server takes it, and with nothing in it that looks like a secret. */
-function bounded(part: RecordPart): RecordPart {
-  const clean = (value: RecordValue): RecordValue =>
-    typeof value === "string"
-      ? maskedText(value).slice(0, RECORD_VALUE_CHARS_MAX).toWellFormed().replaceAll("\0", "\u2400")
-      : Number.isFinite(value) || typeof value === "boolean"
-        ? value
-        : String(value);
-  const captured = Object.entries(part.captured).map(([section, fields]) => [
-    section,
-    Object.fromEntries(
-      Object.entries(fields ?? {})
-        .filter(([name]) => name !== "" && name !== "__proto__" && name.length <= FIELD_CHARS_MAX)
-        .slice(0, FIELDS_MAX)
-        .map(([name, value]) => [name.toWellFormed().replaceAll("\0", "\u2400"), clean(value)]),
-    ),
-  ]);
-  const gaps = (list: readonly RecordGap[]): RecordGap[] =>
-    list.slice(0, GAPS_MAX).map(({ what, why }) => ({
-      what: what.slice(0, FIELD_CHARS_MAX),
-      why: String(clean(why)) || "no reason was given",
-    }));
-  return {
-    captured: Object.fromEntries(captured),
-    not_applicable: gaps(part.not_applicable),
-    missing: gaps(part.missing),
-  };
-}
 
 function keyOf(program: Program, code: string): string {
   const chosen = Object.entries(program.env)
