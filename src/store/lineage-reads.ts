@@ -82,9 +82,9 @@ export async function foreignNames(
   snapshots: readonly string[],
 ): Promise<ReadonlyMap<string, string>> {
   const { rows } = await db.query<{ snapshot: string; name: string }>(
-    `select s.snapshot, min(v->>'dataset') as name from unnest($1::text[], $2::text[]) as s(snapshot, path)
+    `select s.snapshot, min(coalesce(v->>'dataset', k)) as name from unnest($1::text[], $2::text[]) as s(snapshot, path)
      join experiments e on e.data @? s.path::jsonpath, jsonb_each(e.data) as each(k, v)
-     where v->>'snapshot' = s.snapshot and v->>'dataset' is not null and ${NOT_PURGED}
+     where v->>'snapshot' = s.snapshot and ${NOT_PURGED}
        and not exists (select from datasets d where d.snapshot = s.snapshot)
      group by 1`,
     [snapshots, snapshots.map(readsSnapshot)],

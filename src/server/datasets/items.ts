@@ -6,19 +6,21 @@ import { foreignSnapshots } from "../../store/dataset-store.ts";
 export interface DatasetItem {
   /** The name under which the experiment reads it. */
   readonly as: string;
-  /** `name@version`, as it was called where the experiment was made. */
+  /** `name@version`, as it was called where the experiment was made; where it was not, as the experiment calls it. */
   readonly dataset: string;
   readonly snapshot: string;
   readonly kind: string;
 }
 
-/** @param data of an imported experiment, too: then it may hold anything; what has no snapshot is given an empty one */
+/** @param data of an imported experiment, too: then it may hold anything, and what lacks a snapshot is given an empty one */
 export function datasetItems(data: JsonObject): DatasetItem[] {
   return Object.entries(data).flatMap(([as, value]) => {
     const { dataset, snapshot, kind } = (value ?? {}) as JsonObject;
-    if (typeof dataset !== "string") return [];
+    const isNamed = typeof dataset === "string";
+    if (!isNamed && typeof snapshot !== "string") return [];
     return {
-      ...{ as, dataset, snapshot: typeof snapshot === "string" ? snapshot : "" },
+      ...{ as, dataset: isNamed ? dataset : as },
+      snapshot: typeof snapshot === "string" ? snapshot : "",
       kind: typeof kind === "string" ? kind : "stored",
     };
   });
