@@ -21,16 +21,16 @@ import {
   type BundlePart,
   type BundleTrial,
   EXPERIMENT_FILE,
-  METRICS_FILE,
   ORIGIN_FOLDER,
 } from "../../protocol/bundle.ts";
 import type { Client } from "../../sdk/client.ts";
 import { CliError, EXIT } from "../exit-code.ts";
-import { bytes, plural } from "../figures.ts";
+import { plural } from "../figures.ts";
 import type { Progress } from "../progress.ts";
 import { scan } from "../upload.ts";
 import { bundleReadme } from "./bundle-readme.ts";
 import { TreesOut } from "./trees-out.ts";
+import { writePoints } from "./write-points.ts";
 
 export interface BundleOptions {
   readonly experiment: number;
@@ -78,7 +78,10 @@ async function fill(
   const madeAt = new Date(options.nowMs).toISOString();
   const heard = await writeLines(client, folder, options, progress);
   const { experiment, checkpoints } = heard;
-  const counts = { ...heard.counts, points: await writeMetrics(client, folder, options, progress) };
+  const { experiment: number, trial: only } = options;
+  const ids = only === undefined ? String(number) : `${number}.${only}`;
+  const points = await writePoints(client, folder, { ids, runs: heard.runs }, progress);
+  const counts = { ...heard.counts, points };
   const trees = new TreesOut(client, folder, progress);
   const code = experiment.code === null ? null : await trees.write(experiment.code, "code");
   const data: BundleManifest["data"][number][] = [];
@@ -129,6 +132,8 @@ interface Heard {
   readonly imported?: string | undefined;
   readonly experiment: BundleExperiment;
   readonly trials: readonly Pick<BundleTrial, "number" | "state" | "best" | "checkpoint">[];
+  /** As `trial.run`. */
+  readonly runs: ReadonlySet<string>;
   readonly checkpoints: readonly BundleCheckpoint[];
   readonly counts: Record<string, number>;
 }
@@ -143,6 +148,7 @@ async function writeLines(
   for (const [name, { file }] of Object.entries(BUNDLE_PARTS))
     files.set(name as BundlePart, new Lines(await open(join(folder, file), "wx")));
   const trials: BundleTrial[] = [];
+  const runs = new Set<string>();
   const checkpoints: BundleCheckpoint[] = [];
   let origin: Pick<Heard, "version" | "by" | "imported"> | undefined;
   let experiment: BundleExperiment | undefined;
@@ -155,6 +161,7 @@ async function writeLines(
       else if (line.part === "experiment") experiment = line.row;
       else {
         if (line.part === "trial") trials.push(line.row);
+        if (line.part === "run") runs.add(`${line.row.trial}.${line.row.run}`);
         if (line.part === "checkpoint") checkpoints.push(line.row);
         await files.get(line.part)?.add(line);
       }
@@ -172,7 +179,7 @@ async function writeLines(
   await writeFile(join(folder, EXPERIMENT_FILE), `${JSON.stringify(experiment, null, 1)}\n`);
   await writeFile(join(folder, "config.yaml"), experiment.config_text);
   const counts = Object.fromEntries([...files].map(([name, file]) => [name, file.count]));
-  return { ...origin, experiment, trials, checkpoints, counts };
+  return { ...origin, experiment, trials, runs, checkpoints, counts };
 }
 
 /** A file of lines, written some at a time. */
@@ -199,44 +206,6 @@ class Lines {
     await this.#file.close();
   }
 }
-
-/** @returns how many points there are */
-async function writeMetrics(
-  client: Client,
-  folder: string,
-  { experiment, trial }: BundleOptions,
-  progress: Progress,
-): Promise<number> {
-  const ids = trial === undefined ? String(experiment) : `${experiment}.${trial}`;
-  let records = 0;
-  for (const format of ["csv", "parquet"] as const) {
-    const file = await open(
-      join(folder, format === "csv" ? METRICS_FILE : `metrics.${format}`),
-      "wx",
-    );
-    let size = 0;
-    let isQuoted = false;
-    try {
-      for await (const chunk of await client.exportMetrics(format, { ids, superseded: true })) {
-        await file.writeFile(chunk);
-        size += chunk.length;
-        progress.detail(`metrics as ${format}, ${bytes(size)}`);
-        if (format !== "csv") continue;
-        for (const byte of chunk) {
-          if (byte === QUOTE) isQuoted = !isQuoted;
-          else if (byte === LINE_FEED && !isQuoted) records += 1;
-        }
-      }
-    } finally {
-      await file.close();
-    }
-  }
-  // The first is the columns' names.
-  return records - 1;
-}
-
-const QUOTE = 0x22;
-const LINE_FEED = 0x0a;
 
 /** What an experiment's `data` says of one name. */
 function resolvedData(value: Json): { hash: string | undefined; dataset: string | null } {

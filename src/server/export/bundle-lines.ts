@@ -1,4 +1,10 @@
-/** A bundle's lines of JSON, made while they are sent; the last says how many there were. */
+/**
+ * A bundle's lines of JSON, made while they are sent; the last says how many there were.
+ *
+ * An experiment may go on meanwhile. What is of a trial or a run that began after these were listed is left out, so that the
+ * parts speak of each other's runs and of no others. One snapshot of the database for all of them was refused: it, and a
+ * connection, would be held for as long as somebody takes to read, and rows of a run are only ever added.
+ */
 import type pg from "pg";
 import type { BundleLine, BundleLogLine } from "../../protocol/bundle.ts";
 import { readAncestry } from "../../store/ancestry-reads.ts";
@@ -56,31 +62,42 @@ async function* bundleLines(
     part: "experiment",
     row: experimentForBundle(row, ancestry ? ancestryView(ancestry) : null),
   };
-  const numbers: number[] = [];
+  const trials = new Set<number>();
   for await (const trial of trialsForBundle(pool, subject)) {
-    numbers.push(trial.number);
+    trials.add(trial.number);
     yield { part: "trial", row: trial };
   }
-  for await (const run of runsForBundle(pool, subject)) yield { part: "run", row: run };
-  for await (const decision of decisionsForBundle(pool, subject))
-    yield { part: "decision", row: decision };
-  for await (const event of searchForBundle(pool, subject)) yield { part: "search", row: event };
-  for (const number of numbers) {
+  const ofTrial = ({ trial }: { trial: number }) => trials.has(trial);
+  const runs = new Set<string>();
+  for await (const row of only(runsForBundle(pool, subject), ofTrial)) {
+    runs.add(`${row.trial}.${row.run}`);
+    yield { part: "run", row };
+  }
+  const ofRun = ({ trial, run }: { trial: number; run: number }) => runs.has(`${trial}.${run}`);
+  for await (const row of only(decisionsForBundle(pool, subject), ofTrial))
+    yield { part: "decision", row };
+  for await (const row of searchForBundle(pool, subject)) yield { part: "search", row };
+  for (const number of trials) {
     const trial = await readTrial(pool, subject.experiment, number);
     if (trial)
-      for await (const report of emptyReportsForBundle(pool, trial))
-        yield { part: "report", row: report };
+      for await (const row of only(emptyReportsForBundle(pool, trial), ofRun))
+        yield { part: "report", row };
   }
-  for await (const checkpoint of checkpointsForBundle(pool, subject))
-    yield { part: "checkpoint", row: checkpoint };
-  for await (const environment of environmentsForBundle(pool, subject))
-    yield { part: "environment", row: environment };
-  for await (const record of recordsForBundle(pool, subject)) yield { part: "record", row: record };
-  for await (const verdict of verdictsForBundle(pool, subject))
-    yield { part: "verdict", row: verdict };
-  for await (const line of logLines(pool, subject)) yield { part: "log", row: line };
+  for await (const row of only(checkpointsForBundle(pool, subject), ofRun))
+    yield { part: "checkpoint", row };
+  for await (const row of only(recordsForBundle(pool, subject), ofRun))
+    yield { part: "record", row };
+  // After the records, so that each finds its own.
+  for await (const row of environmentsForBundle(pool, subject)) yield { part: "environment", row };
+  for await (const row of only(verdictsForBundle(pool, subject), ofTrial))
+    yield { part: "verdict", row };
+  for await (const row of only(logLines(pool, subject), ofRun)) yield { part: "log", row };
   // Last, so that what happened meanwhile is in it.
-  for await (const event of auditForBundle(pool, subject)) yield { part: "audit", row: event };
+  for await (const row of auditForBundle(pool, subject)) yield { part: "audit", row };
+}
+
+async function* only<R>(rows: AsyncIterable<R>, belongs: (row: R) => boolean): AsyncGenerator<R> {
+  for await (const row of rows) if (belongs(row)) yield row;
 }
 
 /** Of a trial in the order of its runs, of an experiment in the order in which lines came. */
