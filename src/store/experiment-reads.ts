@@ -150,6 +150,24 @@ export async function readExperiment(
   return rows[0];
 }
 
+/** Of an experiment, what costs nothing to read: neither its trials are counted nor its search's state is fetched. */
+export interface ExperimentHead
+  extends Pick<ExperimentRow, "id" | "code" | "config" | "search_spec" | "core" | "ended_at">,
+    Purged {}
+
+/** For whoever asks whether it is there, or how it was declared. */
+export async function readExperimentHead(
+  pool: pg.Pool,
+  id: number,
+): Promise<ExperimentHead | undefined> {
+  const { rows } = await pool.query<ExperimentHead>(
+    `select e.id, e.code, e.config, e.search_spec, e.core, e.ended_at, k.deleted_by, k.purged_at
+     from experiments e left join experiment_marks k on k.experiment_id = e.id where e.id = $1`,
+    [id],
+  );
+  return rows[0];
+}
+
 export interface TrialsFilter {
   readonly experiment: number;
   readonly state?: string | undefined;

@@ -9,9 +9,9 @@ import type { AncestryKind, Override, ParentGiven } from "../../protocol/api.ts"
 import type { ExperimentConfig } from "../../protocol/config/config.ts";
 import { type Path, renderPath } from "../../protocol/config/issue.ts";
 import { maskedAt } from "../../protocol/config/masked.ts";
-import { readExperiment, readTrial } from "../../store/experiment-reads.ts";
+import { readTrial } from "../../store/experiment-reads.ts";
 import { storable } from "../../store/storable.ts";
-import { noExperiment, noTrial, notPurged, type RouteContext } from "../http/context.ts";
+import { experimentHead, noTrial, type RouteContext } from "../http/context.ts";
 
 export interface Origin {
   readonly kind: AncestryKind;
@@ -29,12 +29,10 @@ export async function givenOrigin(
 ): Promise<Origin> {
   const { kind, experiment, trial, label } = given;
   if (experiment === null) return { ...given, base: null };
-  const row = await readExperiment(readPool, experiment);
-  if (!row) throw noExperiment(experiment);
-  notPurged(row, experiment);
+  const { config: base } = await experimentHead({ readPool }, experiment);
   if (trial !== null && !(await readTrial(readPool, experiment, trial)))
     throw noTrial(`${experiment}.${trial}`);
-  return { kind, experiment, trial, label, base: row.config };
+  return { kind, experiment, trial, label, base };
 }
 
 /** More than this nobody reads, and a configuration can hold ten thousand values. */

@@ -5,7 +5,11 @@ import { parseId } from "../../base/ids.ts";
 import { ContrailError } from "../../protocol/errors.ts";
 import type { BlobGate } from "../../store/blob-gate.ts";
 import type { BlobStore } from "../../store/blobs.ts";
-import type { Purged } from "../../store/experiment-reads.ts";
+import {
+  type ExperimentHead,
+  type Purged,
+  readExperimentHead,
+} from "../../store/experiment-reads.ts";
 import type { TreeRegister } from "../../store/tree-store.ts";
 import type { Access } from "../access.ts";
 import type { Ledger } from "../ledger.ts";
@@ -88,6 +92,16 @@ export const noTrial = (id: string): ContrailError =>
 
 export const noExperiment = (id: number): ContrailError =>
   new ContrailError("not_found", `there is no experiment ${id}`);
+
+/** How an experiment was declared. @throws ContrailError where there is none, or no more of it than its number */
+export async function experimentHead(
+  { readPool }: Pick<RouteContext, "readPool">,
+  id: number,
+): Promise<ExperimentHead> {
+  const row = await readExperimentHead(readPool, id);
+  if (!row) throw noExperiment(id);
+  return notPurged(row, id);
+}
 
 /** @throws ContrailError where its experiment was deleted and cannot be restored any more */
 export function notPurged<R extends Purged>(row: R, experiment: number): R {

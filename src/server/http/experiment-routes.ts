@@ -23,7 +23,13 @@ import {
   trialView,
 } from "../views.ts";
 import { type App, LARGE_BODY_BYTES_MAX, person } from "./app.ts";
-import { noExperiment, notPurged, type RouteContext, slotMeter } from "./context.ts";
+import {
+  experimentHead,
+  noExperiment,
+  notPurged,
+  type RouteContext,
+  slotMeter,
+} from "./context.ts";
 import { checkpointCursor, checkpointPlace, cursorNumber, cursorPair } from "./cursor.ts";
 import { metricOf } from "./metric-of.ts";
 import { refuseOnExperiment } from "./refused-verbs.ts";
@@ -140,7 +146,7 @@ export function experimentRoutes(app: App, context: RouteContext): void {
     async (request) => {
       const { id } = request.params;
       const { cursor, limit, state, verdict, order } = request.query;
-      const experiment = await find(id);
+      const experiment = await experimentHead(context, id);
       const rows = await listTrials(readPool, {
         experiment: id,
         state,
@@ -189,7 +195,7 @@ export function experimentRoutes(app: App, context: RouteContext): void {
     async (request) => {
       const { id } = request.params;
       const { cursor, limit } = request.query;
-      await view(id);
+      await experimentHead(context, id);
       const after = cursor === undefined ? 0 : cursorNumber(cursor, Number.MAX_SAFE_INTEGER);
       const rows = await listChanges(readPool, { experiment: id, after, limit: limit + 1 });
       const items = rows.slice(0, limit).map((row) => ({ ...row, at: row.at.toISOString() }));

@@ -14,7 +14,7 @@ import { metricNames } from "../../store/metric-reads.ts";
 import { type PointsFilter, readAllPoints } from "../../store/point-reads.ts";
 import { bundleText } from "../export/bundle-lines.ts";
 import { type App, person } from "./app.ts";
-import { noExperiment, noTrial, notPurged, type RouteContext } from "./context.ts";
+import { experimentHead, noExperiment, noTrial, notPurged, type RouteContext } from "./context.ts";
 import { filterTerms } from "./experiment-list-routes.ts";
 
 /** Each makes files as fast as its reader takes them, in the one thread that everything else runs in. */
@@ -116,9 +116,7 @@ async function trialsOf(
     else if (known !== "all") known.push(id.trial);
   }
   for (const [experiment, own] of trials) {
-    const row = await readExperiment(readPool, experiment);
-    if (!row) throw noExperiment(experiment);
-    notPurged(row, experiment);
+    await experimentHead({ readPool }, experiment);
     const [lacking] = own === "all" ? [] : await unknownTrials(readPool, experiment, own);
     if (lacking !== undefined) throw noTrial(`${experiment}.${lacking}`);
   }

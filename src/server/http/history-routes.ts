@@ -4,7 +4,7 @@ import { reviveExact, toWire } from "../../base/json.ts";
 import type { Standing } from "../../core/search/search.ts";
 import * as api from "../../protocol/api.ts";
 import type { ExperimentConfig } from "../../protocol/config/config.ts";
-import { readExperiment } from "../../store/experiment-reads.ts";
+import { readExperimentHead } from "../../store/experiment-reads.ts";
 import { listAllocations, listDecisions, readProgress } from "../../store/history-reads.ts";
 import { allocationView, unitOf } from "../views.ts";
 import type { App } from "./app.ts";
@@ -17,7 +17,7 @@ const reading = { access: ["read"] } as const;
 
 export function historyRoutes(app: App, { readPool }: RouteContext): void {
   const find = async (id: number) => {
-    const row = await readExperiment(readPool, id);
+    const row = await readExperimentHead(readPool, id);
     if (!row) throw noExperiment(id);
     return row;
   };

@@ -1,6 +1,7 @@
 /** What an experiment went through, as its charts are given it. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import { RANDOM_CONFIG, testServer } from "./test-server.ts";
 
 describe("an experiment's history", () => {
@@ -71,4 +72,25 @@ describe("an experiment's history", () => {
     );
     await assert.rejects(client.curves(id, { from_step: 3, to_step: 2 }), { status: 400 });
   });
+});
+
+test("whoever asks what an experiment has done does not count its trials for it", async () => {
+  await using server = await testServer();
+  await server.client.createExperiment({ config: RANDOM_CONFIG, code: null });
+  const locked = await server.pool.connect();
+  // Whoever reads trials waits for this; none of these is about them.
+  await locked.query("begin; lock table trials in access exclusive mode");
+  const answers = Promise.all(
+    ["logs", "changes", "allocations", "decisions"].map(async (what) => {
+      const { status } = await server.call("GET", `/api/v1/experiments/1/${what}`);
+      return `${what} ${status}`;
+    }),
+  );
+  const first = await Promise.race([answers, sleep(5_000, ["it waits"], { ref: false })]);
+  await locked.query("rollback");
+  locked.release();
+  await answers;
+  assert.deepEqual(first, ["logs 200", "changes 200", "allocations 200", "decisions 200"]);
+  for (const what of ["logs", "changes", "allocations", "decisions"])
+    assert.equal((await server.call("GET", `/api/v1/experiments/2/${what}`)).status, 404, what);
 });

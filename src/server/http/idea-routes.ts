@@ -2,7 +2,7 @@
 import { z } from "zod";
 import * as api from "../../protocol/api.ts";
 import { ContrailError } from "../../protocol/errors.ts";
-import { readExperiment } from "../../store/experiment-reads.ts";
+import { readExperimentHead } from "../../store/experiment-reads.ts";
 import { deleteThread, putThread } from "../../store/idea-reads.ts";
 import { ideasOf } from "../ideas/tree.ts";
 import { recordIn } from "../recorded.ts";
@@ -34,7 +34,7 @@ export function ideaRoutes(app: App, { readPool, loop }: RouteContext): void {
     async (request): Promise<api.Thread> => {
       const { userId, name: actor } = person(request);
       const { experiment, name, note } = request.body;
-      if (!(await readExperiment(readPool, experiment))) throw noExperiment(experiment);
+      if (!(await readExperimentHead(readPool, experiment))) throw noExperiment(experiment);
       return await recordIn(loop)("mark a thread", async (client, now) => {
         const { at, ...row } = await putThread(client, { experiment, name, note, userId, now });
         const subject = `thread ${row.id}`;

@@ -8,7 +8,7 @@ import { readTree } from "../../store/read-tree.ts";
 import { importExperiment } from "../import/import-experiment.ts";
 import { experimentView } from "../views.ts";
 import { type App, LARGE_BODY_BYTES_MAX, person } from "./app.ts";
-import { noExperiment, notPurged, type RouteContext } from "./context.ts";
+import { experimentHead, noExperiment, type RouteContext } from "./context.ts";
 
 const tags = ["experiments"];
 
@@ -52,9 +52,7 @@ export function importRoutes(app: App, context: RouteContext): void {
     },
     async (request): Promise<api.ImportOrigin> => {
       const { id } = request.params;
-      const row = await readExperiment(readPool, id);
-      if (!row) throw noExperiment(id);
-      notPurged(row, id);
+      await experimentHead(context, id);
       const found = await readImport(readPool, id);
       const files = found && (await readTree(blobs, found.record));
       if (!found || !files)

@@ -6,7 +6,7 @@
  * few lines and reader. Turns of the loop, of which a busy experiment has hundreds a second, wake nobody unless
  * they can be the end of the following, and whether they are is asked of memory first.
  */
-import { readExperiment, readTrial } from "../../store/experiment-reads.ts";
+import { readExperimentHead, readTrial } from "../../store/experiment-reads.ts";
 import { type LogFilter, linesToCome, readLines } from "../../store/log-store.ts";
 import { logView } from "../views.ts";
 import type { RouteContext } from "./context.ts";
@@ -97,7 +97,7 @@ async function isComplete(context: Context, subject: LogSubject): Promise<boolea
   const { readPool, clock } = context;
   const row =
     subject.trial === undefined
-      ? await readExperiment(readPool, subject.experiment)
+      ? await readExperimentHead(readPool, subject.experiment)
       : await readTrial(readPool, subject.experiment, subject.trial);
   if (!row?.ended_at) return false;
   if (clock.nowMs() - row.ended_at.getTime() > LATE_LINES_MS) return true;

@@ -3,7 +3,7 @@ import type { FastifyReply, FastifyRequest } from "fastify";
 import { z } from "zod";
 import * as api from "../../protocol/api.ts";
 import { ContrailError } from "../../protocol/errors.ts";
-import { readExperiment, readTrial } from "../../store/experiment-reads.ts";
+import { readTrial } from "../../store/experiment-reads.ts";
 import {
   type LogFilter,
   type LogPlace,
@@ -13,7 +13,7 @@ import {
 } from "../../store/log-store.ts";
 import { logView } from "../views.ts";
 import type { App } from "./app.ts";
-import { noExperiment, noTrial, notPurged, type RouteContext, trialKey } from "./context.ts";
+import { experimentHead, noTrial, notPurged, type RouteContext, trialKey } from "./context.ts";
 import { EventStream } from "./event-stream.ts";
 import { followLogs } from "./log-follower.ts";
 import { cursorOf, isFull, type LogSubject, placeOf } from "./log-place.ts";
@@ -39,9 +39,7 @@ export function logRoutes(app: App, context: RouteContext): void {
   const reply = { 200: api.page(api.logEntry) };
 
   const ofExperiment = async (id: number): Promise<LogSubject> => {
-    const row = await readExperiment(context.readPool, id);
-    if (!row) throw noExperiment(id);
-    notPurged(row, id);
+    await experimentHead(context, id);
     return { experiment: id };
   };
   const ofTrial = async (id: string): Promise<TrialSubject> => {

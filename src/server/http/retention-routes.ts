@@ -4,7 +4,7 @@ import { toWire } from "../../base/json.ts";
 import * as api from "../../protocol/api.ts";
 import { ContrailError } from "../../protocol/errors.ts";
 import { type CheckpointPlaceFound, experimentsWith } from "../../store/checkpoint-reads.ts";
-import { readExperiment } from "../../store/experiment-reads.ts";
+import { readExperiment, readExperimentHead } from "../../store/experiment-reads.ts";
 import { markExperiment, pin } from "../retention/commands.ts";
 import type { GcPlan } from "../retention/gc-plan.ts";
 import { experimentView } from "../views.ts";
@@ -108,7 +108,7 @@ export function retentionRoutes(app: App, context: RouteContext): void {
     actor: string,
   ): Promise<api.ExperimentsActReply["items"][number]> {
     try {
-      const row = await readExperiment(readPool, id);
+      const row = await readExperimentHead(readPool, id);
       if (!row) throw noExperiment(id);
       // One that was emptied is not in memory any more.
       if (!world.retention.marks(id).purged_at) notPurged(row, id);

@@ -8,7 +8,7 @@ import { liveExperimentView, liveTrialView } from "../live-view.ts";
 import { silenceOf } from "../runner-view.ts";
 import { experimentView, rungView, trialView } from "../views.ts";
 import type { App } from "./app.ts";
-import { noExperiment, notPurged, type RouteContext } from "./context.ts";
+import { experimentHead, type RouteContext } from "./context.ts";
 import { EventStream } from "./event-stream.ts";
 import { waitReason } from "./wait-reasons.ts";
 
@@ -41,9 +41,7 @@ export function streamRoutes(app: App, context: RouteContext): void {
     },
     async (request, reply) => {
       const { id } = request.params;
-      const row = await readExperiment(context.readPool, id);
-      if (!row) throw noExperiment(id);
-      notPurged(row, id);
+      await experimentHead(context, id);
       await followExperiment(context, id, EventStream.open(reply, context.clock));
     },
   );

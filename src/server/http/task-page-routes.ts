@@ -3,7 +3,7 @@ import { z } from "zod";
 import { isOver } from "../../core/lifecycle/experiment.ts";
 import * as api from "../../protocol/api.ts";
 import { ContrailError } from "../../protocol/errors.ts";
-import { readExperiment } from "../../store/experiment-reads.ts";
+import { readExperimentHead } from "../../store/experiment-reads.ts";
 import { programAnswers } from "../task-proxy/ask-program.ts";
 import { type LiveTask, liveTask, type ServingKind, servingKind } from "../task-proxy/live-task.ts";
 import { type App, person } from "./app.ts";
@@ -63,7 +63,7 @@ export function taskPageRoutes(app: App, context: RouteContext): void {
 
   async function kindOf(id: number): Promise<ServingKind> {
     const config =
-      world.experiments.get(id)?.row.config ?? (await readExperiment(readPool, id))?.config;
+      world.experiments.get(id)?.row.config ?? (await readExperimentHead(readPool, id))?.config;
     if (config === undefined) throw noExperiment(id);
     const kind = servingKind(config);
     if (kind !== undefined) return kind;

@@ -5,7 +5,7 @@ import * as api from "../../protocol/api.ts";
 import type { ExperimentConfig } from "../../protocol/config/config.ts";
 import { ContrailError } from "../../protocol/errors.ts";
 import { findCheckpoint, listCheckpoints } from "../../store/checkpoint-reads.ts";
-import { readExperiment, readTrial, readTrialExtras } from "../../store/experiment-reads.ts";
+import { readExperimentHead, readTrial, readTrialExtras } from "../../store/experiment-reads.ts";
 import { readBuckets, readPoints, type SeriesFilter } from "../../store/metric-reads.ts";
 import { readContainer, readNodes } from "../../store/record-store.ts";
 import type { TrialRow } from "../../store/schema.ts";
@@ -158,7 +158,7 @@ async function readMetrics(
     toStep: query.to_step,
     superseded: query.superseded,
   };
-  const experiment = await readExperiment(readPool, row.experiment_id);
+  const experiment = await readExperimentHead(readPool, row.experiment_id);
   const unit = experiment ? unitOf(experiment.config as unknown as ExperimentConfig) : "steps";
   const { thinned, series } = await readSeries(readPool, filter, query.points);
   return {

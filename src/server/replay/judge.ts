@@ -9,7 +9,7 @@ import type { Clock } from "../../base/clock.ts";
 import type { TrialRecord, VerdictDetail } from "../../protocol/api.ts";
 import type { ExperimentConfig } from "../../protocol/config/config.ts";
 import type { BlobStore } from "../../store/blobs.ts";
-import { readExperiment, readTrial } from "../../store/experiment-reads.ts";
+import { readExperimentHead, readTrial } from "../../store/experiment-reads.ts";
 import { diffMetrics, type MetricDifference } from "../../store/metric-diff.ts";
 import { namesOfTrial } from "../../store/metric-reads.ts";
 import { readTree } from "../../store/read-tree.ts";
@@ -139,7 +139,7 @@ export class Judge {
     const [original, replay, experiment] = await Promise.all([
       readTrial(readPool, pending.experiment, pending.trial),
       readTrial(readPool, pending.replay, 1),
-      readExperiment(readPool, pending.experiment),
+      readExperimentHead(readPool, pending.experiment),
     ]);
     if (!original || !experiment || experiment.purged_at !== null)
       return notComparable(about, ["the trial that was repeated was deleted in the meantime"]);

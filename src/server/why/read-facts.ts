@@ -11,8 +11,9 @@ import type { Plan } from "../../protocol/api.ts";
 import type { ExperimentConfig } from "../../protocol/config/config.ts";
 import { decidingChanges, failedTrials, lastGrant } from "../../store/audit-reads.ts";
 import {
-  type ExperimentSummaryRow,
+  type ExperimentHead,
   readExperiment,
+  readExperimentHead,
   readTrial,
   readTrialExtras,
 } from "../../store/experiment-reads.ts";
@@ -52,7 +53,7 @@ export async function readTrialFacts(
 ): Promise<TrialFacts | undefined> {
   const id = `${key.experiment}.${key.number}`;
   const trial = await readTrial(readPool, key.experiment, key.number);
-  const experiment = trial && (await readExperiment(readPool, key.experiment));
+  const experiment = trial && (await readExperimentHead(readPool, key.experiment));
   if (!trial || !experiment) return undefined;
   const changes = (subject: string) =>
     decidingChanges(readPool, { experiment: key.experiment, subject, limit: CHANGES_MAX });
@@ -191,10 +192,10 @@ function engineWords(
   return allocation?.startedAtMs === null ? nodes.why(allocation.runner) : null;
 }
 
-const configOf = (row: ExperimentSummaryRow): ExperimentConfig =>
+const configOf = (row: Pick<ExperimentHead, "config">): ExperimentConfig =>
   row.config as unknown as ExperimentConfig;
 
-function searchFacts(row: ExperimentSummaryRow): SearchFacts {
+function searchFacts(row: Pick<ExperimentHead, "config">): SearchFacts {
   const config = configOf(row);
   return {
     unit: unitOf(config),
