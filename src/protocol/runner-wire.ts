@@ -26,6 +26,7 @@
 import { z } from "zod";
 import { TASK_KINDS } from "./config/task-kinds.ts";
 import { EMPTY_PART, recordPart } from "./record-part.ts";
+import { rememberingPart } from "./remembered-part.ts";
 
 const count = z.int().min(0);
 const int32 = z.int32();
@@ -226,7 +227,7 @@ export const runnerEvent = z.discriminatedUnion("type", [
     atMs: z.number(),
     source: z.enum(["runner", "program"]),
     /** What stays as it is from run to run on this machine; stored once by its content. */
-    environment: recordPart.nullable().default(null),
+    environment: rememberingPart().nullable().default(null),
     /** What belongs to this run alone. */
     own: recordPart.default(EMPTY_PART),
   }),

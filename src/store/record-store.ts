@@ -32,34 +32,65 @@ export interface NewRecord {
 export const environmentHash = (part: RecordPart): string =>
   createHash("sha256").update(canonicalExact(part)).digest("hex");
 
+/** By the object, which is the same for all who brought the same (`rememberingPart`). */
+const hashes = new WeakMap<RecordPart, string>();
+
+/** Of what is stored of a part. */
+function storedHash(part: RecordPart): string {
+  const known = hashes.get(part);
+  if (known !== undefined) return known;
+  const hash = environmentHash(storableJson(part));
+  hashes.set(part, hash);
+  return hash;
+}
+
 /**
  * Stores it; the same again changes nothing, a later one of the same source replaces it. Of an allocation that there is
  * not, or whose experiment was purged, nothing is kept.
  */
 export async function storeRecord(pool: pg.Pool, record: NewRecord): Promise<void> {
-  const environment = record.environment === null ? null : storableJson(record.environment);
-  const hash = environment === null ? null : environmentHash(environment);
-  await pool.query({
+  const { environment } = record;
+  // Almost always it is there. The database is asked each time: environments are dropped, and databases restored.
+  if ((await insertRecord(pool, record, null)) || environment === null) return;
+  await insertRecord(pool, record, JSON.stringify(storableJson(environment)));
+}
+
+/**
+ * @param document of the environment; null = only if that is stored already
+ * @returns whether anything was stored
+ */
+async function insertRecord(
+  pool: pg.Pool,
+  record: NewRecord,
+  document: string | null,
+): Promise<boolean> {
+  const hash = record.environment === null ? null : storedHash(record.environment);
+  const { rowCount } = await pool.query({
     name: "store_record",
     text: `with a as (
         select experiment_id, trial_number, run from allocations
         where experiment_id = $1 and trial_number = $2 and run = $3 and not exists
           (select 1 from experiment_marks m where m.experiment_id = $1 and m.purged_at is not null)),
+      known as (
+        -- Locked, so that it is not dropped before the record names it.
+        select hash from environments where hash = $5::text and $6::jsonb is null for key share),
       e as (
         insert into environments (hash, document, at)
-        select $5::text, $6::jsonb, $8::timestamptz from a where $5::text is not null
+        select $5::text, $6::jsonb, $8::timestamptz from a where $6::jsonb is not null
         on conflict do nothing)
       insert into records (experiment_id, trial_number, run, source, environment, document, at)
       select experiment_id, trial_number, run, $4::text, $5::text, $7::jsonb, $8::timestamptz from a
+      where $5::text is null or $6::jsonb is not null or exists (select from known)
       on conflict (experiment_id, trial_number, run, source) do update
         set environment = excluded.environment, document = excluded.document, at = excluded.at`,
     values: [
       ...[record.experiment, record.trial, record.run, record.source, hash],
-      environment === null ? null : JSON.stringify(environment),
+      document,
       JSON.stringify(storableJson(record.own)),
       record.at,
     ],
   });
+  return rowCount !== 0;
 }
 
 /** All parts of a trial's records, oldest run first; of one run what the runner told before what the program did. */

@@ -1,6 +1,8 @@
 /** Records over HTTP: what runners bring is stored once by content, put together, and goes with its experiment. */
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
+import pg from "pg";
+import { dropUnusedEnvironments } from "../../store/record-store.ts";
 import { RANDOM_CONFIG, type TestServer, testServer } from "./test-server.ts";
 
 const DAY_MS = 24 * 3600 * 1000;
@@ -67,6 +69,35 @@ describe("records", () => {
     assert.deepEqual(rows, [{ hash: a.environment }]);
     const alone = await server.client.environment(a.environment ?? "");
     assert.deepEqual(alone.captured.packages_observed, { "pip:numpy": "2.1.0" });
+  });
+
+  test("an environment travels to the database once, and again when it was dropped meanwhile", async (t) => {
+    const { id, one, two } = await begun();
+    const other = part({ interpreter: { version: "travels" } });
+    const event = { type: "record", source: "runner", environment: other, own: part({}) };
+    const query = t.mock.method(pg.Client.prototype, "query");
+    const documents = (): number => {
+      const sent = query.mock.calls.filter(({ arguments: [asked] }) =>
+        JSON.stringify((asked as { values?: unknown } | undefined)?.values ?? null).includes(
+          "travels",
+        ),
+      );
+      query.mock.resetCalls();
+      return sent.length;
+    };
+    for (const who of [one, two]) await server.runner.started(who);
+    await server.runner.tell(one, event);
+    assert.equal(documents(), 1);
+    await server.runner.tell(two, event);
+    assert.equal(documents(), 0);
+    const { environment: hash } = await server.client.trialRecord(`${id}.2`);
+    await server.pool.query("delete from records where environment = $1", [hash]);
+    await dropUnusedEnvironments(server.pool);
+    await server.runner.tell(two, event);
+    assert.equal(documents(), 1);
+    const again = await server.client.trialRecord(`${id}.2`);
+    assert.equal(again.environment, hash);
+    assert.equal(again.captured.interpreter?.version, "travels");
   });
 
   test("heard twice it changes nothing; of an allocation that there is not, nothing is kept", async () => {
