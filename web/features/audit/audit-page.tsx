@@ -11,6 +11,7 @@ import type { AuditQuery } from "../../../src/sdk/client.ts";
 import { client } from "../../live/client.ts";
 import { onExperiments } from "../../live/experiments.ts";
 import { queries } from "../../live/queries.ts";
+import { renewal } from "../../live/renewal.ts";
 import { CommandLine, quoted } from "../../parts/command-line.tsx";
 import { type Column, DataTable } from "../../parts/data-table.tsx";
 import { Facts } from "../../parts/facts.tsx";
@@ -101,7 +102,7 @@ export default function AuditPage() {
   useEffect(() => {
     // Who has read far down reads on in peace: news are fetched page by page from the top.
     if (pagesShown > PAGES_LIVE_MAX) return;
-    return onExperiments(() => void queries.invalidateQueries({ queryKey: key }));
+    return onExperiments(renewal(queries, key));
   }, [key, pagesShown]);
   const rows = useMemo(() => list.data?.pages.flatMap(({ items }) => items) ?? [], [list.data]);
   const { hasNextPage, isFetchingNextPage, fetchNextPage } = list;

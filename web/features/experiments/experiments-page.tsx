@@ -10,6 +10,7 @@ import type { Page } from "../../../src/sdk/client.ts";
 import { client } from "../../live/client.ts";
 import { onExperiments } from "../../live/experiments.ts";
 import { queries } from "../../live/queries.ts";
+import { renewal } from "../../live/renewal.ts";
 import { CommandLine, quoted } from "../../parts/command-line.tsx";
 import { type Column, DataTable } from "../../parts/data-table.tsx";
 import { FilterBox } from "../../parts/filter-box.tsx";
@@ -244,6 +245,7 @@ function useLiveRows(key: readonly string[]): { hasNews: boolean; showNews: () =
   useEffect(() => {
     setHasNews(false);
     const heard = new Map<number, string>();
+    const renew = renewal(queries, key);
     return onExperiments((changed) => {
       const news = new Map(changed.map((experiment) => [experiment.id, experiment]));
       let pagesShown = 0;
@@ -270,7 +272,7 @@ function useLiveRows(key: readonly string[]): { hasNews: boolean; showNews: () =
       });
       if (!again) return;
       if (pagesShown > PAGES_LIVE_MAX) setHasNews(true);
-      else void queries.invalidateQueries({ queryKey: key });
+      else renew();
     });
   }, [key]);
   return { hasNews, showNews };

@@ -6,6 +6,7 @@ import type { Slot } from "../../../src/protocol/api.ts";
 import { client } from "../../live/client.ts";
 import { onExperiments } from "../../live/experiments.ts";
 import { queries } from "../../live/queries.ts";
+import { renewal } from "../../live/renewal.ts";
 import { CommandLine } from "../../parts/command-line.tsx";
 import { type Column, DataTable } from "../../parts/data-table.tsx";
 import { SilentFlag } from "../../parts/silent.tsx";
@@ -70,7 +71,7 @@ export default function QueuePage() {
     queryFn: () => client.runners(),
     refetchInterval: ASK_AGAIN_MS,
   });
-  useEffect(() => onExperiments(() => void queries.invalidateQueries({ queryKey: ["queue"] })), []);
+  useEffect(() => onExperiments(renewal(queries, ["queue"])), []);
   const used = slots.data?.filter(({ allocation }) => allocation !== null).length ?? 0;
   return (
     <>

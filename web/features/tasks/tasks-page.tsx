@@ -7,6 +7,7 @@ import type { Experiment } from "../../../src/protocol/api.ts";
 import { client } from "../../live/client.ts";
 import { onExperiments } from "../../live/experiments.ts";
 import { queries } from "../../live/queries.ts";
+import { renewal } from "../../live/renewal.ts";
 import { type Action, Actions, verbActions } from "../../parts/actions.tsx";
 import { CommandLine } from "../../parts/command-line.tsx";
 import { type Column, DataTable } from "../../parts/data-table.tsx";
@@ -98,14 +99,12 @@ export default function TasksPage() {
         limit: SHOWN_MAX,
       }),
   });
-  useEffect(
-    () =>
-      onExperiments((changed) => {
-        if (changed.some(({ task }) => task !== null))
-          void queries.invalidateQueries({ queryKey: KEY });
-      }),
-    [],
-  );
+  useEffect(() => {
+    const renew = renewal(queries, KEY);
+    return onExperiments((changed) => {
+      if (changed.some(({ task }) => task !== null)) renew();
+    });
+  }, []);
   return (
     <>
       <header className="page-head">
