@@ -1,6 +1,7 @@
 /** What a runner is told while a turn is being committed, and what the scheduler makes of a budget that a grant reaches. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { OrderWaiters } from "./orders.ts";
 import { worldWith } from "./orders-fixtures.test.ts";
 import { Turn } from "./world.ts";
 
@@ -53,6 +54,27 @@ test("a grant that lets its experiment reach its budget ends the rest of the pla
   assert.equal(live?.allocations.size, 1);
   assert.equal(live?.x.core.run, "stopping");
   assert.equal(world.holders.size, 1);
+});
+
+test("of a runner that has given up waiting nothing is kept, and those that wait are woken once", () => {
+  const waiters = new OrderWaiters();
+  const woken: string[] = [];
+  const wait = (name: string) => waiters.wait("one", () => woken.push(name));
+  const [first, second] = [wait("a"), wait("b")];
+  waiters.wait("two", () => woken.push("c"));
+  first();
+  assert.equal(waiters.size, 2);
+  second();
+  second();
+  assert.equal(waiters.size, 1, "nobody waits for the first any more");
+  const third = wait("d");
+  waiters.wake(new Set(["one", "three"]));
+  assert.deepEqual(woken, ["d"]);
+  wait("e");
+  third();
+  waiters.wakeAll();
+  assert.deepEqual(woken, ["d", "c", "e"], "who was woken takes nobody with it when it leaves");
+  assert.equal(waiters.size, 0);
 });
 
 test("a program is told that nobody will say how far to train only where that is so", () => {

@@ -6,6 +6,7 @@ import type { Json, JsonObject } from "../base/json.ts";
 import { UNBOUNDED_STEPS } from "../core/search/search.ts";
 import type { AllocationOrders, ContainerLaunch, LaunchSpec } from "../protocol/runner-wire.ts";
 import type { LiveAllocation, LiveExperiment } from "./live-experiment.ts";
+import { addUntil } from "./subscribers.ts";
 import type { World } from "./world.ts";
 
 /** From the resolved configuration: what a program needs to be started. */
@@ -171,10 +172,13 @@ export class OrderWaiters {
 
   /** @returns a function that gives up waiting */
   wait(runner: string, wake: () => void): () => void {
-    const set = this.#waiting.get(runner) ?? new Set();
-    this.#waiting.set(runner, set);
-    set.add(wake);
-    return () => set.delete(wake);
+    // Nothing stays of who gives up: a job's runner has a name of its own, which nobody uses again.
+    return addUntil(this.#waiting, runner, wake);
+  }
+
+  /** How many runners wait. */
+  get size(): number {
+    return this.#waiting.size;
   }
 
   wake(runners: ReadonlySet<string>): void {

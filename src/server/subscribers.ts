@@ -13,7 +13,7 @@ export class Subscribers {
   readonly #logs = new Map<number, Set<() => void>>();
 
   watch(experiment: number, watcher: Watcher): () => void {
-    return add(this.#experiments, experiment, watcher);
+    return addUntil(this.#experiments, experiment, watcher);
   }
 
   /** Told of every experiment that changed. Must return at once. */
@@ -24,7 +24,7 @@ export class Subscribers {
 
   /** Wakes when lines of this experiment's trials were stored. */
   watchLogs(experiment: number, wake: () => void): () => void {
-    return add(this.#logs, experiment, wake);
+    return addUntil(this.#logs, experiment, wake);
   }
 
   committed(
@@ -44,7 +44,8 @@ export class Subscribers {
 
 const NONE: ReadonlySet<number> = new Set();
 
-function add<T>(map: Map<number, Set<T>>, key: number, value: T): () => void {
+/** @returns a function that takes it out again, and its key with the last one */
+export function addUntil<K, T>(map: Map<K, Set<T>>, key: K, value: T): () => void {
   const set = map.get(key) ?? new Set<T>();
   map.set(key, set.add(value));
   return () => {
