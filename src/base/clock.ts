@@ -18,6 +18,32 @@ export function sleep(clock: Clock, delayMs: number): Promise<void> {
   });
 }
 
+/**
+ * What a long computation may take of a thread before it lets others in: between two of its steps it asks whether its share
+ * is over, and then waits for `othersFirst`.
+ */
+export class Share {
+  readonly #clock: Clock;
+  readonly #lengthMs: number;
+  #sinceMs: number;
+
+  constructor(clock: Clock, lengthMs: number) {
+    this.#clock = clock;
+    this.#lengthMs = lengthMs;
+    this.#sinceMs = clock.monotonicMs();
+  }
+
+  get isOver(): boolean {
+    return this.#clock.monotonicMs() - this.#sinceMs >= this.#lengthMs;
+  }
+
+  /** Everybody who waits by now has had a turn when this ends, and the next share begins. */
+  async othersFirst(): Promise<void> {
+    await sleep(this.#clock, 0);
+    this.#sinceMs = this.#clock.monotonicMs();
+  }
+}
+
 const YEAR_10000_MS = 253_402_300_800_000;
 
 /** A time that somebody else told, unless no calendar has it: then ours. */

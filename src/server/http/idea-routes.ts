@@ -12,7 +12,7 @@ import { filterTerms } from "./experiment-list-routes.ts";
 
 const tags = ["experiments"];
 
-export function ideaRoutes(app: App, { readPool, loop }: RouteContext): void {
+export function ideaRoutes(app: App, { readPool, loop, clock }: RouteContext): void {
   app.get(
     "/ideas",
     {
@@ -21,7 +21,7 @@ export function ideaRoutes(app: App, { readPool, loop }: RouteContext): void {
     },
     async (request): Promise<api.Ideas> => {
       const { filter, limit } = request.query;
-      return await ideasOf(readPool, filterTerms(filter), limit);
+      return await ideasOf(readPool, clock, { terms: filterTerms(filter), limit });
     },
   );
 

@@ -7,15 +7,20 @@
  * sketch: Cohen and Kaplan, "Summarizing data using bottom-k sketches", PODC 2007, section 3), which errs by 0.03 at most
  * times. Alternative refused: names and times alone, which call any two runs of a day related.
  */
+import type { Share } from "../../base/clock.ts";
+
 export interface Likened {
   readonly id: number;
   /** Runs are compared within one project alone. */
   readonly project: string;
-  /** Hashes of the files of its code in ascending order, the first `SKETCH` of them; null = it was run without code. */
-  readonly code: readonly string[] | null;
+  /** From `sketchOf`, of the first `SKETCH` hashes of the files of its code; null = it was run without code. */
+  readonly code: Sketch | null;
   /** Its settings, each as `path=value`. */
   readonly settings: ReadonlySet<string>;
 }
+
+/** Hashes in ascending order, as numbers: these are compared faster than texts. */
+export type Sketch = Float64Array;
 
 export interface Guess {
   readonly parent: number;
@@ -24,6 +29,8 @@ export interface Guess {
 }
 
 export const SKETCH = 256;
+/** Of a hash that are compared: 48 bits, as many as a number holds. Of a million files hardly ever two share them. */
+export const SKETCH_DIGITS = 12;
 /** Less alike than this, a run is an idea of its own. */
 export const LIKENESS_MIN = 0.5;
 /** People go back to what they did lately. */
@@ -31,31 +38,48 @@ const CANDIDATES = 200;
 
 /**
  * @param runs in ascending order of their ids
+ * @param share a thousand runs take a second and more, between which others are let in
  * @returns the most alike of the earlier ones for each that has one, of equals the latest
  */
-export function guessParents(runs: readonly Likened[]): Map<number, Guess> {
+export async function guessParents(
+  runs: readonly Likened[],
+  share: Share,
+): Promise<Map<number, Guess>> {
   const guesses = new Map<number, Guess>();
   const byProject = Map.groupBy(runs, ({ project }) => project);
   for (const own of byProject.values())
     for (const [index, run] of own.entries()) {
       let best: Guess | undefined;
       for (let at = index - 1; at >= Math.max(0, index - CANDIDATES); at--) {
+        if (share.isOver) await share.othersFirst();
         const earlier = own[at] as Likened;
-        const likeness = likenessOf(run, earlier);
-        if (likeness > (best?.likeness ?? 0)) best = { parent: earlier.id, likeness };
+        const likeness = likenessOf(run, earlier, best?.likeness ?? LIKENESS_MIN);
+        if (best === undefined ? likeness >= LIKENESS_MIN : likeness > best.likeness)
+          best = { parent: earlier.id, likeness };
         if (likeness === 1) break;
       }
-      if (best !== undefined && best.likeness >= LIKENESS_MIN) guesses.set(run.id, best);
+      if (best !== undefined) guesses.set(run.id, best);
     }
   return guesses;
 }
 
-/** Mean of what code and settings say; of settings alone where neither has code. */
-export function likenessOf(a: Likened, b: Likened): number {
+/**
+ * Mean of what code and settings say; of settings alone where neither has code.
+ * @param floor less than this may be told as even less: code is compared, which takes longest, only until that is certain
+ */
+export function likenessOf(a: Likened, b: Likened, floor = 0): number {
   const settings = jaccard(a.settings, b.settings);
   if (a.code === null && b.code === null) return settings;
-  if (a.code === null || b.code === null) return settings / 2;
-  return (sketchedJaccard(a.code, b.code) + settings) / 2;
+  if (a.code === null || b.code === null || (1 + settings) / 2 < floor) return settings / 2;
+  return (sketchedJaccard(a.code, b.code, 2 * floor - settings) + settings) / 2;
+}
+
+/** @param hashes the first `SKETCH_DIGITS` of each, in ascending order, one after the other */
+export function sketchOf(hashes: string): Sketch {
+  const sketch = new Float64Array(hashes.length / SKETCH_DIGITS);
+  for (let at = 0; at < sketch.length; at++)
+    sketch[at] = Number.parseInt(hashes.slice(at * SKETCH_DIGITS, (at + 1) * SKETCH_DIGITS), 16);
+  return sketch;
 }
 
 function jaccard(a: ReadonlySet<string>, b: ReadonlySet<string>): number {
@@ -65,17 +89,21 @@ function jaccard(a: ReadonlySet<string>, b: ReadonlySet<string>): number {
   return both / (a.size + b.size - both);
 }
 
-/** Exact where both are whole. @param a ascending @param b ascending */
-function sketchedJaccard(a: readonly string[], b: readonly string[]): number {
+/** Exact where both are whole. @param floor what is less than this may be told as 0 */
+function sketchedJaccard(a: Sketch, b: Sketch, floor: number): number {
   if (a === b) return 1;
+  // There are no more than `SKETCH` to be looked at. One is added for what rounding takes away.
+  const alonesMax = SKETCH * (1 - floor) + 1;
   let [i, j, both, union] = [0, 0, 0, 0];
   // Beyond the smallest of both together a sketch says nothing about what the other has.
   while (union < SKETCH && (i < a.length || j < b.length)) {
-    const [left, right] = [a[i], b[j]];
+    const left = i < a.length ? (a[i] as number) : Number.POSITIVE_INFINITY;
+    const right = j < b.length ? (b[j] as number) : Number.POSITIVE_INFINITY;
     union += 1;
     if (left === right) both += 1;
-    if (right === undefined || (left !== undefined && left <= right)) i += 1;
-    if (left === undefined || (right !== undefined && right <= left)) j += 1;
+    if (left <= right) i += 1;
+    if (right <= left) j += 1;
+    if (union - both > alonesMax) return 0;
   }
   return union === 0 ? 1 : both / union;
 }

@@ -1,4 +1,5 @@
 /** Puts runs, what ancestry knows, what likeness guesses, and threads together. */
+import { type Clock, Share } from "../../base/clock.ts";
 import { allDifferences } from "../../base/difference.ts";
 import { wireOrNull } from "../../base/json.ts";
 import type { Idea, Ideas } from "../../protocol/api.ts";
@@ -12,24 +13,46 @@ import {
   type ThreadRow,
 } from "../../store/idea-reads.ts";
 import { settingPath } from "../fork/origin.ts";
-import { type Guess, guessParents, SKETCH, settingsOf, withoutNames } from "./likeness.ts";
+import {
+  type Guess,
+  guessParents,
+  type Likened,
+  SKETCH,
+  SKETCH_DIGITS,
+  type Sketch,
+  settingsOf,
+  sketchOf,
+  withoutNames,
+} from "./likeness.ts";
 
 const SETTINGS_SHOWN = 20;
+/** Of the thread that everybody shares, at once. */
+const SHARE_MS = 5;
 
 export async function ideasOf(
   db: Queryable,
-  terms: readonly FilterTerm[],
-  limit: number,
+  clock: Clock,
+  { terms, limit }: { readonly terms: readonly FilterTerm[]; readonly limit: number },
 ): Promise<Ideas> {
   const rows = await listIdeas(db, terms, limit);
   const trees = [...new Set(rows.flatMap(({ code }) => code ?? []))];
-  const sketches = await sketchesOf(db, trees, SKETCH);
-  const guesses = guessParents(
-    rows.map(({ id, project, code, config }) => ({
-      ...{ id, project, code: code === null ? null : (sketches.get(code) ?? []) },
+  const hashes = await sketchesOf(db, trees, { size: SKETCH, digits: SKETCH_DIGITS });
+  const share = new Share(clock, SHARE_MS);
+  // One for all runs of the same code.
+  const sketches = new Map<string, Sketch>();
+  for (const [tree, found] of hashes) {
+    if (share.isOver) await share.othersFirst();
+    sketches.set(tree, sketchOf(found));
+  }
+  const likened: Likened[] = [];
+  for (const { id, project, code, config } of rows) {
+    if (share.isOver) await share.othersFirst();
+    likened.push({
+      ...{ id, project, code: code === null ? null : (sketches.get(code) ?? sketchOf("")) },
       settings: settingsOf(config),
-    })),
-  );
+    });
+  }
+  const guesses = await guessParents(likened, share);
   const threads = await listThreads(db);
   const byId = new Map(rows.map((row) => [row.id, row]));
   const parents = new Map(rows.map((row) => [row.id, parentOf(row, byId, guesses)]));
