@@ -7,6 +7,7 @@ import { after, before, describe, test } from "node:test";
 import type { AuditChange, AuditVerdict } from "../protocol/api.ts";
 import { readMigrations } from "../store/migrate.ts";
 import { RANDOM_CONFIG, type TestServer, testServer } from "./http/test-server.ts";
+import { PostgresLedger } from "./postgres-ledger.ts";
 
 describe("the log of everything", () => {
   let server: TestServer;
@@ -181,6 +182,23 @@ describe("the log of everything", () => {
       [JSON.stringify(rows.map((row) => ({ ...row, hash: `\\x${row.hash.toString("hex")}` })))],
     );
     assert.equal((await verify()).ok, true);
+  });
+
+  test("also when the server has lost its turn since, and written on behind the cut", async () => {
+    await using other = await testServer();
+    const { last } = await other.client.auditVerify();
+    await other.pool.query("delete from changes where seq > $1", [last.seq - 3]);
+    // What a lost connection does: the next turn fails, and the one after asks where the log ends.
+    await new PostgresLedger(other.pool).takeOver();
+    await assert.rejects(other.client.createToken({ name: "lost" }), { code: "unavailable" });
+    for (let i = 0; i < 4; i++) await other.client.createToken({ name: `token ${i}` });
+    const { ok, misfit } = await other.client.auditVerify();
+    assert.deepEqual(
+      [ok, misfit?.kind, misfit?.seq, misfit?.expected],
+      [false, "anchor", last.seq, last.hash],
+    );
+    const said = other.troubles.map((line) => JSON.stringify(line)).join("\n");
+    assert.match(said, new RegExp(`event ${last.seq} with the hash ${last.hash} was written`));
   });
 
   test("a third party can compute the chain from an export, by the words of docs/audit.md", async () => {

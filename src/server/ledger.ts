@@ -29,6 +29,19 @@ export class LedgerMoved extends Error {
   override name = "LedgerMoved";
 }
 
+/** What was durable is there no more: the end of the chain was cut off, or the database is an older copy of itself. */
+export class ChainCut extends Error {
+  override name = "ChainCut";
+  /** @param known the end that was durable @param found the end that there is now */
+  constructor(known: ChainTip, found: ChainTip) {
+    super(
+      `event ${known.seq} with the hash ${known.hash.toString("hex")} was written and is not in the log of changes any ` +
+        `more, which ends with event ${found.seq} now: somebody cut it off, or the database is an older copy. The server ` +
+        "goes on from there, and `contrail audit verify` names the event for as long as it runs",
+    );
+  }
+}
+
 export interface Ledger {
   /**
    * From now on nothing happens here that was begun before: a commit whose answer was lost has happened when this
@@ -36,6 +49,8 @@ export interface Ledger {
    * server before may still be under way) and after every failure. @returns the end of the chain of changes
    */
   takeOver(): Promise<ChainTip>;
+  /** Whether the chain of changes still has this event, with this hash. */
+  holds(place: ChainTip): Promise<boolean>;
   /**
    * Writes all of the batch or nothing. A failure leaves the outcome unknown until `takeOver`.
    * @param tip the end of the chain that the batch builds on @returns its new end, durable @throws LedgerMoved

@@ -44,6 +44,15 @@ export class PostgresLedger implements Ledger {
     return last ? { seq: Number(last.seq), hash: last.hash } : { seq: 0, hash: Buffer.alloc(32) };
   }
 
+  async holds({ seq, hash }: ChainTip): Promise<boolean> {
+    if (seq === 0) return true;
+    const { rowCount } = await this.#pool.query(
+      "select 1 from changes where seq = $1 and hash = $2",
+      [seq, hash],
+    );
+    return rowCount === 1;
+  }
+
   async commit(batch: WriteBatch, tip: ChainTip): Promise<ChainTip> {
     const turn = this.#turn ?? (await this.#takeTurn());
     let client: pg.PoolClient | undefined;

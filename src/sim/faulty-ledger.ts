@@ -76,6 +76,11 @@ export class FaultyLedger implements Ledger {
     return tip;
   }
 
+  async holds(place: ChainTip): Promise<boolean> {
+    await this.#read();
+    return this.#memory.holds(place);
+  }
+
   async load(ids?: readonly number[]): Promise<StoredExperiment[]> {
     await this.#read();
     return this.#memory.load(ids);

@@ -12,7 +12,7 @@ import { Turn, World } from "../server/world.ts";
 import { ensureUser } from "../store/access-store.ts";
 import type { Database } from "../store/schema.ts";
 import { withTestDatabase } from "../store/test-database.ts";
-import { type ChainTip, WriteBatch } from "../store/write-batch.ts";
+import { CHAIN_START, type ChainTip, WriteBatch } from "../store/write-batch.ts";
 import { MemoryLedger, stored } from "./memory-ledger.ts";
 import { drawScenario } from "./scenario.ts";
 import { SIZES } from "./sizes.ts";
@@ -177,6 +177,19 @@ test("both ledgers give back the same", async () => {
     assert.deepEqual(sorted(await memory.counters()), sorted(await real.counters()));
     const takenOver = await Promise.all([real.takeOver(), memory.takeOver()]);
     assert.deepEqual(takenOver[1], takenOver[0]);
+    const [{ seq, hash }] = takenOver;
+    const places = [
+      ...[CHAIN_START, { seq, hash }, { seq, hash: CHAIN_START.hash }],
+      ...[
+        { seq: seq - 1, hash },
+        { seq: seq + 1, hash },
+      ],
+    ];
+    for (const ledger of [real, memory])
+      assert.deepEqual(await Promise.all(places.map((place) => ledger.holds(place))), [
+        ...[true, true, false],
+        ...[false, false],
+      ]);
   }
   assert.ok(trials > 10, `${trials} trials: the script has become empty`);
   assert.ok(late > 2, `${late} late exits: the script has become empty`);

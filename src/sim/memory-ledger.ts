@@ -103,6 +103,10 @@ export class MemoryLedger implements Ledger {
     return { seq, hash };
   }
 
+  async holds({ seq, hash }: ChainTip): Promise<boolean> {
+    return seq === 0 || this.changes[seq - 1]?.hash.equals(hash) === true;
+  }
+
   async commit(batch: WriteBatch, tip: ChainTip): Promise<ChainTip> {
     return this.apply(batch.contents, tip);
   }

@@ -54,16 +54,13 @@ export function auditRoutes(app: App, context: RouteContext): void {
       const start = pair("after", after_seq, after_hash);
       const expected = pair("expect", expect_seq, expect_hash);
       // Before the walk: what is committed meanwhile may or may not be seen by it.
-      const { tip } = loop;
+      const { tip, cutOff } = loop;
       const anchors: Anchor[] = [];
       if (expected)
         anchors.push({ seq: expected.seq, hash: expected.hash, noted: "by the caller" });
-      if (tip.seq > 0)
-        anchors.push({
-          seq: tip.seq,
-          hash: tip.hash.toString("hex"),
-          noted: "by the running server",
-        });
+      for (const { seq, hash } of [...cutOff, tip])
+        if (seq > 0)
+          anchors.push({ seq, hash: hash.toString("hex"), noted: "by the running server" });
       const from: ChainTip = start
         ? { seq: start.seq, hash: Buffer.from(start.hash, "hex") }
         : CHAIN_START;

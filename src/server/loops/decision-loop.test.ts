@@ -14,6 +14,8 @@ class Bench {
   readonly committed: number[] = [];
   readonly log: string[] = [];
   readonly told: Committed[] = [];
+  /** Whether the chain still has what was durable. */
+  holdsTip = true;
   /** What the next commits do; when the list is empty they succeed. */
   readonly outcomes: (unknown | Promise<void>)[] = [];
 
@@ -27,6 +29,7 @@ class Bench {
           this.log.push("read tip");
           return CHAIN_START;
         },
+        holds: async () => this.holdsTip,
         commit: async (_batch: WriteBatch, tip) => {
           const outcome = this.outcomes.shift();
           if (outcome instanceof Promise) await outcome;
@@ -148,6 +151,26 @@ test("a commit that fails fails its commands, and memory is made to agree before
   bench.log.length = 0;
   await bench.submit(bench.command("d"));
   assert.deepEqual(bench.log, ["run d", "commit"], "once is enough");
+});
+
+test("an end that was durable and is missing after a failure is said once, and remembered", async () => {
+  const bench = new Bench();
+  await bench.submit(bench.command("a"));
+  assert.equal(bench.loop.tip.seq, 1);
+  bench.holdsTip = false;
+  bench.outcomes.push(new Error("connection lost"));
+  await bench.submit(bench.command("b"));
+  await bench.submit(bench.command("c"));
+  const missing = "failure: finding the last event of the log of changes again";
+  assert.equal(bench.log.filter((line) => line === missing).length, 1);
+  bench.holdsTip = true;
+  bench.outcomes.push(new Error("connection lost"));
+  await bench.submit(bench.command("d"));
+  await bench.submit(bench.command("e"));
+  assert.deepEqual(
+    bench.loop.cutOff.map(({ seq }) => seq),
+    [1],
+  );
 });
 
 test("a mistake of ours while a turn is closed is called that, and undone", async () => {

@@ -16,7 +16,7 @@ import { AssertionFailed } from "../../base/assert.ts";
 import { isOver } from "../../core/lifecycle/experiment.ts";
 import { ContrailError } from "../../protocol/errors.ts";
 import type { ChainTip } from "../../store/write-batch.ts";
-import { type Ledger, LedgerMoved } from "../ledger.ts";
+import { ChainCut, type Ledger, LedgerMoved } from "../ledger.ts";
 import { Turn, type World } from "../world.ts";
 
 const COMMANDS_PER_TURN_MAX = 256;
@@ -72,7 +72,7 @@ export interface Committed {
 
 export interface DecisionLoopOptions {
   readonly world: World;
-  readonly ledger: Pick<Ledger, "takeOver" | "commit">;
+  readonly ledger: Pick<Ledger, "takeOver" | "holds" | "commit">;
   readonly tip: ChainTip;
   readonly nowMs: () => number;
   /** Loads the named experiments, or all (and what is counted over all) anew into the world, after a failure. */
@@ -84,6 +84,7 @@ export interface DecisionLoopOptions {
 export class DecisionLoop {
   readonly #options: DecisionLoopOptions;
   #tip: ChainTip;
+  readonly #cutOff: ChainTip[] = [];
   #waiting: Waiting[] = [];
   /** Those who look at the world between two turns. */
   #readers: ((world: World) => void)[] = [];
@@ -113,6 +114,11 @@ export class DecisionLoop {
   /** The end of the chain of changes that is known to be durable: what verification must find. */
   get tip(): ChainTip {
     return this.#tip;
+  }
+
+  /** Ends of the chain that were durable once and were missing after a failure: verification names them from then on. */
+  get cutOff(): readonly ChainTip[] {
+    return this.#cutOff;
   }
 
   /** @returns what the command returned, once it is durable @throws ContrailError */
@@ -207,9 +213,9 @@ export class DecisionLoop {
   /** After a failure memory is made to agree with the database before anything else happens. */
   async #recover(): Promise<void> {
     if (!this.#ahead) return;
-    const { ledger, reload, world, onCommitted } = this.#options;
+    const { reload, world, onCommitted } = this.#options;
     const ids = this.#behind ? [...world.experiments.keys()] : [...this.#stale];
-    this.#tip = await ledger.takeOver();
+    await this.#takeOver();
     await reload(this.#behind ? undefined : ids);
     const reloaded = new Set(this.#behind ? [...ids, ...world.experiments.keys()] : ids);
     this.#ahead = false;
@@ -224,6 +230,18 @@ export class DecisionLoop {
       experiments: reloaded,
       retention: reloaded,
     });
+  }
+
+  /** The chain goes on from the end that is found, but one that was durable and has gone is not forgotten with it. */
+  async #takeOver(): Promise<void> {
+    const { ledger, onFailure } = this.#options;
+    const found = await ledger.takeOver();
+    const known = this.#tip;
+    if (!(await ledger.holds(known))) {
+      this.#cutOff.push(known);
+      onFailure("finding the last event of the log of changes again", new ChainCut(known, found));
+    }
+    this.#tip = found;
   }
 
   #noteAhead(turn: Turn): void {

@@ -14,6 +14,7 @@ function bench(fails: boolean) {
     world,
     ledger: {
       takeOver: async () => CHAIN_START,
+      holds: async () => true,
       commit: async () => CHAIN_START,
     },
     tip: CHAIN_START,
