@@ -86,7 +86,7 @@ export async function readTrialFacts(
     })),
     allocations: extras.allocations.map(allocationFact),
     wait: wait ? waitFact(wait) : null,
-    holders: holdersOf(world),
+    holders: live ? holdersOf(world, live.pool) : [],
     silent: runnerFact(world, live?.allocations.get(key.number)?.runner),
     draining: world.draining,
     rung: rungNow(world, trial),
@@ -141,7 +141,7 @@ export async function readExperimentFacts(
       ...{ trial: `${id}.${number}`, endReason, reason },
     })),
     waits: live ? waitsIn(world, live.pool, nowMs, id) : [],
-    holders: holdersOf(world),
+    holders: live ? holdersOf(world, live.pool) : [],
     draining: world.draining,
     nowMs,
   };
@@ -154,7 +154,7 @@ export async function readSlotFacts(
 ): Promise<SlotFacts | undefined> {
   const slot = world.slots.find((known) => known.id === id);
   if (!slot) return undefined;
-  const holder = holdersOf(world).find(({ slot }) => slot === id) ?? null;
+  const holder = holdersOf(world, slot.pool).find(({ slot }) => slot === id) ?? null;
   const [experiment = 0, trial = 0] = holder?.allocation.split(".").map(Number) ?? [];
   const [changes, last] = await Promise.all([
     holder
@@ -268,9 +268,10 @@ const waitFact = ({ reason, position, waiting, task }: LiveWait): WaitFact => ({
   ...{ reason, position, waiting, needs: task.slots },
 });
 
-function holdersOf(world: World): HolderFact[] {
-  return world.slots.flatMap(({ id }) => {
-    const holder = world.holders.get(id);
+/** Who has the slots of a pool: those of others are nothing to who waits in it. */
+function holdersOf(world: World, pool: string): HolderFact[] {
+  return world.slots.flatMap(({ id, pool: own }) => {
+    const holder = own === pool ? world.holders.get(id) : undefined;
     if (!holder) return [];
     const { experiment, trial, run, sinceMs } = holder;
     const since = new Date(sinceMs).toISOString();
