@@ -19,6 +19,7 @@ export interface LogWriterOptions {
 
 export class LogWriter {
   readonly #options: LogWriterOptions;
+  /** Of the last line of an experiment, as long as every insert of its lines was heard to have succeeded. */
   readonly #positions = new Map<number, number>();
   #last: Promise<unknown> = Promise.resolve();
 
@@ -65,9 +66,16 @@ export class LogWriter {
       last.set(allocation, seq);
       acked[id] = seq;
     }
-    await insertLines(pool, lines);
+    try {
+      await insertLines(pool, lines);
+    } catch (error) {
+      // It may be that only the answer was lost: how far the positions go stands in the database alone.
+      for (const experiment of positions.keys()) this.#positions.delete(experiment);
+      throw error;
+    }
     for (const [experiment, position] of positions) this.#positions.set(experiment, position);
-    if (lines.length > 0) onStored(new Set(positions.keys()));
+    // Also where all lines were there already: nobody was told of them if it was their answer that was lost.
+    if (positions.size > 0) onStored(new Set(positions.keys()));
     return acked;
   }
 

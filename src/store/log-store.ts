@@ -17,7 +17,10 @@ export interface StoredLine {
   readonly complete: boolean;
 }
 
-/** All lines of one request in one statement. */
+/**
+ * All lines of one request in one statement. What was stored before is passed over; a position that another line has
+ * is an error, and then nothing is stored: passed over as well, that line would count as durable and be nowhere.
+ */
 export async function insertLines(
   pool: pg.Pool,
   lines: readonly (StoredLine & {
@@ -33,7 +36,7 @@ export async function insertLines(
       select a, s, to_timestamp(at / 1000.0), r, st, c, b, e, p
       from unnest($1::int[], $2::bigint[], $3::float8[], $4::smallint[], $5::smallint[], $6::boolean[], $7::bytea[],
         $8::int[], $9::bigint[]) as u(a, s, at, r, st, c, b, e, p)
-      on conflict do nothing`,
+      on conflict (allocation_id, seq) do nothing`,
     values: [
       lines.map((line) => line.allocation),
       lines.map((line) => line.seq),
