@@ -10,8 +10,8 @@ import { keyed } from "../base/random.ts";
 import { logsRequest, syncRequest } from "../protocol/runner-wire.ts";
 import { encodeLogRecord } from "./log-record.ts";
 import { type RequestOptions, ServerFailure, type ServerFailureKind } from "./server-client.ts";
-import { Spool } from "./spool.ts";
-import { Uplink, type UplinkSource } from "./uplink.ts";
+import { Spool, type SpoolStream } from "./spool.ts";
+import { Uplink, type UplinkOptions, type UplinkSource } from "./uplink.ts";
 
 const SEED = 20_261_123;
 const KINDS: readonly ServerFailureKind[] = [
@@ -58,6 +58,26 @@ const sourceIn = (folder: string, id: string): UplinkSource => {
     substitute: () => undefined,
   };
 };
+
+const uplinkTo = (
+  client: UplinkOptions["client"],
+  clock: Clock,
+  sources: readonly UplinkSource[],
+): Uplink =>
+  new Uplink({
+    ...{ client, clock, boot: "b", sources: () => sources, ordersAfter: () => 0 },
+    ...{ lease: () => 0, holds: () => [], replied: () => {}, say: () => {} },
+  });
+
+/** Lines that each say their own number. */
+function write(logs: SpoolStream, count: number): void {
+  const record = (n: number) =>
+    encodeLogRecord({
+      ...{ atMs: 0, rank: 0, stream: "stdout", complete: true },
+      bytes: Buffer.from(`${logs.lastSeq + 1 + n}`),
+    });
+  logs.appendAll(Array.from({ length: count }, (_, n) => record(n)));
+}
 
 /** Takes streams as the contract says, and fails by chance while `troubled`. */
 class Receiver {
@@ -115,13 +135,7 @@ test("whatever the server does to requests and answers, each record is heard onc
       try {
         const clock = new VirtualClock();
         const receiver = new Receiver(seed);
-        const uplink = new Uplink({
-          ...{ client: receiver, clock, boot: "b", sources: () => sources },
-          ordersAfter: () => 0,
-          ...{ lease: () => 0, holds: () => [] },
-          replied: () => {},
-          say: () => {},
-        });
+        const uplink = uplinkTo(receiver, clock, sources);
         uplink.start();
         for (const { source, events, lines, turns } of steps) {
           const { events: eventSpool, logs } = sources[source]!;
@@ -131,15 +145,7 @@ test("whatever the server does to requests and answers, each record is heard onc
               Buffer.from(JSON.stringify({ type: "waiting", seq, atMs: 0, step: seq })),
             );
           }
-          const record = (n: number) =>
-            encodeLogRecord({
-              atMs: 0,
-              rank: 0,
-              stream: "stdout",
-              complete: true,
-              bytes: Buffer.from(`${logs.lastSeq + 1 + n}`),
-            });
-          logs.appendAll(Array.from({ length: lines }, (_, n) => record(n)));
+          write(logs, lines);
           uplink.eventsReady();
           uplink.logsReady();
           for (let turn = 0; turn < turns; turn++) await clock.turn();
@@ -167,4 +173,37 @@ test("whatever the server does to requests and answers, each record is heard onc
     },
   );
   await fc.assert(property, { seed: SEED, numRuns: 100 });
+});
+
+test("lines that the server does not acknowledge are not sent again as fast as it answers", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "contrail-uplink-"));
+  const source = sourceIn(folder, "1.1.1");
+  try {
+    write(source.logs, 10);
+    const clock = new VirtualClock();
+    let acked = 3;
+    const firsts: number[] = [];
+    const json = async ({ path, body }: RequestOptions): Promise<unknown> => {
+      await new Promise(setImmediate);
+      if (path.endsWith("/sync"))
+        return { acked: { "1.1.1": 0 }, gone: [], orders: [], ordersVersion: 0 };
+      const { allocations } = logsRequest.parse(JSON.parse(String(body)));
+      firsts.push(allocations[0]?.lines[0]?.seq ?? 0);
+      return { acked: { "1.1.1": acked } };
+    };
+    const uplink = uplinkTo({ runnerId: "r", json }, clock, [source]);
+    uplink.start();
+    while (firsts.length === 0) await clock.turn();
+    for (let turn = 0; turn < 50; turn++) await new Promise(setImmediate);
+    assert.deepEqual(firsts, [1, 4], "at once only while it goes forward");
+    acked = 10;
+    for (let turn = 0; turn < 50 && source.logs.ackedSeq < 10; turn++) await clock.turn();
+    assert.deepEqual(firsts, [1, 4, 4], "and later all the same");
+    assert.equal(source.logs.ackedSeq, 10);
+    await uplink.stop();
+  } finally {
+    source.events.close();
+    source.logs.close();
+    rmSync(folder, { recursive: true, force: true });
+  }
 });

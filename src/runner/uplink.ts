@@ -150,6 +150,10 @@ export class Uplink {
       .some((source) => source.events.lastSeq > source.events.ackedSeq && !limits.skips(source.id));
   }
 
+  /**
+   * One request for lines. @returns whether there is more to send at once: not where nothing was acknowledged that
+   * had not been before, or the same lines would go out again as fast as they are answered
+   */
   async #ship(limits: BatchLimits): Promise<boolean> {
     const { client } = this.#options;
     const parts = this.#gather(
@@ -171,8 +175,7 @@ export class Uplink {
     const reply = await this.#send(path, body, parts, limits, logsReply);
     for (const { source } of parts) source.logsAcked(reply.acked[source.id] ?? 0);
     return parts.some(
-      ({ source }) =>
-        source.logs.lastSeq > source.logs.ackedSeq && reply.acked[source.id] !== undefined,
+      ({ source: { logs }, first }) => logs.ackedSeq >= first && logs.lastSeq > logs.ackedSeq,
     );
   }
 
