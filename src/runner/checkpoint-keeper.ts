@@ -32,6 +32,8 @@ export interface CheckpointKeeperOptions {
   readonly clock: Clock;
   readonly signal: AbortSignal;
   readonly events: CheckpointEvents;
+  /** For the runner's own log. */
+  readonly say: (text: string) => void;
   /** Where they lie meanwhile; default: below the folder. */
   readonly files?: KeptFiles;
 }
@@ -52,6 +54,10 @@ export class CheckpointKeeper {
   #next = 1;
   /** Taken over, and neither stored nor lost. */
   #waiting = 0;
+  /** Of which nothing was told so far. */
+  readonly #owed = new Set<KeptCheckpoint>();
+  /** Told of, and their files are still here. */
+  readonly #undropped = new Set<number>();
   #taking: Promise<void> = Promise.resolve();
   #queue: Promise<void> = Promise.resolve();
 
@@ -127,40 +133,73 @@ export class CheckpointKeeper {
 
   #enqueue(number: number, checkpoint: KeptCheckpoint): void {
     this.#waiting += 1;
+    this.#owed.add(checkpoint);
     this.#queue = this.#queue
       .then(() => this.#keep(number, checkpoint))
+      // What goes wrong with one must not end those behind it, nor the events that wait for them.
+      .catch((error: Error) => {
+        this.#options.say(`the checkpoint at step ${checkpoint.step}: ${error.stack ?? error}`);
+        this.#lose(checkpoint, error.message);
+      })
       .finally(() => {
         this.#waiting -= 1;
       });
   }
 
   async #keep(number: number, checkpoint: KeptCheckpoint): Promise<void> {
-    const { signal, events } = this.#options;
+    const sent = await this.#sendInTheEnd(number);
+    // What is given up here lies in `kept` still, and the next runner takes it up.
+    if (sent === null) return;
+    if ("why" in sent) this.#lose(checkpoint, sent.why);
+    else {
+      this.#owed.delete(checkpoint);
+      await this.#options.events.stored(checkpoint, sent.tree);
+    }
+    this.#backoff.reset();
+    await this.#drop(number, checkpoint);
+  }
+
+  #lose(checkpoint: KeptCheckpoint, why: string): void {
+    if (this.#owed.delete(checkpoint)) this.#options.events.lost(checkpoint, why);
+  }
+
+  /** @returns null where the runner ends before; or why it cannot be kept */
+  async #sendInTheEnd(
+    number: number,
+  ): Promise<{ readonly tree: Tree } | { readonly why: string } | null> {
+    const { signal } = this.#options;
     let refused = 0;
     for (;;) {
-      // What is given up here lies in `kept` still, and the next runner takes it up.
-      if (signal.aborted) return;
+      if (signal.aborted) return null;
       try {
-        const tree = await this.#send(number);
-        await events.stored(checkpoint, tree);
-        break;
+        return { tree: await this.#send(number) };
       } catch (error) {
-        if (signal.aborted) return;
+        if (signal.aborted) return null;
         const kind = error instanceof ServerFailure ? error.kind : null;
         if (kind === "refused") refused += 1;
-        if (
-          (kind === null && !isNoRoom(error)) ||
-          kind === "too_large" ||
-          refused >= REFUSED_TRIES
-        ) {
-          events.lost(checkpoint, (error as Error).message);
-          break;
-        }
+        if ((kind === null && !isNoRoom(error)) || kind === "too_large" || refused >= REFUSED_TRIES)
+          return { why: (error as Error).message };
         await this.#backoff.wait({ slow: kind === "unauthorized" });
       }
     }
-    this.#backoff.reset();
-    await this.#files.drop(number);
+  }
+
+  /** Files that cannot be removed now (a file server keeps what is open, a disk fails) take room, and hold up nothing. */
+  async #drop(number: number, checkpoint: KeptCheckpoint): Promise<void> {
+    for (const each of [number, ...this.#undropped]) {
+      try {
+        await this.#files.drop(each);
+        this.#undropped.delete(each);
+      } catch (error) {
+        // Said once of each.
+        if (each !== number) return;
+        this.#undropped.add(number);
+        this.#options.say(
+          `the checkpoint at step ${checkpoint.step} is done with, but its files could not be removed: ${(error as Error).message}. It is tried again after the next checkpoint, and when the allocation's folder is removed`,
+        );
+        return;
+      }
+    }
   }
 
   async #send(number: number): Promise<Tree> {

@@ -41,7 +41,7 @@ export interface KeptFiles {
   fault(path: string): Promise<string | null>;
   /** Moves the folder here. @throws when that fails; then nothing is left of it here */
   take(number: number, checkpoint: KeptCheckpoint, path: string): Promise<void>;
-  /** In order of number; those whose folder was never moved are left out. */
+  /** All numbers that are taken, in order; without a checkpoint where there is none to be kept. */
   found(): Promise<{ readonly number: number; readonly checkpoint: KeptCheckpoint | undefined }[]>;
   scan(number: number): Promise<ScannedCheckpoint>;
   drop(number: number): Promise<void>;
@@ -97,11 +97,12 @@ export class KeptFolder implements KeptFiles {
 
   async found() {
     const names = await readdir(this.#kept);
-    const numbers = names.flatMap((name) => /^(\d+)\.json$/.exec(name)?.[1] ?? []).map(Number);
-    numbers.sort((a, b) => a - b);
+    const numbered = names.flatMap((name) => /^(\d+)(?:\.json)?$/.exec(name)?.[1] ?? []);
+    const numbers = [...new Set(numbered.map(Number))].sort((a, b) => a - b);
     const found: { number: number; checkpoint: KeptCheckpoint | undefined }[] = [];
     for (const number of numbers) {
-      // A note without its folder is from a death before the rename: the training code never heard "kept".
+      // A note without its folder is from a death before the rename: the training code never heard "kept". A folder
+      // without its note was done with, and could not be removed.
       const checkpoint = !names.includes(String(number))
         ? undefined
         : await readFile(this.#note(number), "utf8").then(

@@ -207,14 +207,14 @@ export class Outbox implements UplinkSource {
   }
 
   #newKeeper(): CheckpointKeeper {
-    const { folder, client, clock, machine } = this.#options;
+    const { folder, client, clock, machine, say } = this.#options;
     const take = (checkpoint: object): Place => {
       const place = this.#places.get(checkpoint)!;
       this.#places.delete(checkpoint);
       return place;
     };
     return machine.newKeeper({
-      ...{ allocation: this.id, folder, client, clock, signal: this.#abort.signal },
+      ...{ allocation: this.id, folder, client, clock, say, signal: this.#abort.signal },
       events: {
         offered: (checkpoint) => {
           this.#places.set(checkpoint, this.#queue.reserve("checkpoint"));

@@ -79,6 +79,7 @@ test("while a copy waits for the server no other is made, and the last is made a
     new CheckpointKeeper({
       ...{ allocation: "1.1.1", folder, clock: realClock, signal: over.signal },
       client: { missingBlobs: async () => away.then(() => []), putBlob: async () => {} },
+      say: assert.fail,
       events: {
         offered: () => {},
         stored: async ({ step }) => void stored.push(step),

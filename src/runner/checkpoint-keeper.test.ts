@@ -1,0 +1,106 @@
+/** What is kept where the disk does not let go of what was sent. */
+import assert from "node:assert/strict";
+import { mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import { realClock } from "../base/real-clock.ts";
+import { type CheckpointEvents, CheckpointKeeper, checkpointsIn } from "./checkpoint-keeper.ts";
+import { KeptFolder } from "./kept-files.ts";
+
+const root = await mkdtemp(join(tmpdir(), "contrail-keeper-"));
+after(() => rm(root, { recursive: true, force: true }));
+
+/** A file server that keeps what somebody has open: the note goes, the folder stays. */
+class StickyFolder extends KeptFolder {
+  readonly #kept: string;
+  readonly stuck: Set<number>;
+
+  constructor(folder: string, stuck: readonly number[]) {
+    super(folder, checkpointsIn(folder));
+    this.#kept = join(folder, "kept");
+    this.stuck = new Set(stuck);
+  }
+
+  override async drop(number: number): Promise<void> {
+    if (!this.stuck.has(number)) return super.drop(number);
+    await rm(join(this.#kept, `${number}.json`), { force: true });
+    throw new Error(`ENOTEMPTY: directory not empty, rmdir 'kept/${number}'`);
+  }
+}
+
+function keeperIn(name: string, stuck: readonly number[], more: Partial<CheckpointEvents> = {}) {
+  const folder = join(root, name);
+  const files = new StickyFolder(folder, stuck);
+  const told: string[] = [];
+  const said: string[] = [];
+  const keeper = new CheckpointKeeper({
+    ...{ allocation: "1.1.1", folder, files, clock: realClock },
+    client: { missingBlobs: async () => [], putBlob: async () => {} },
+    signal: new AbortController().signal,
+    events: {
+      offered: ({ step }) => void told.push(`${step} offered`),
+      stored: async ({ step }) => void told.push(`${step} stored`),
+      lost: ({ step }, why) => void told.push(`${step} lost: ${why}`),
+      ...more,
+    },
+    say: (text) => void said.push(text),
+  });
+  const save = async (step: number) => {
+    const path = join(keeper.checkpoints, `step-${step}`);
+    await mkdir(path, { recursive: true });
+    await writeFile(join(path, "model"), String(step));
+    assert.equal(await keeper.take(step, path, {}), null);
+  };
+  const quiet = async () => {
+    while (!keeper.isEmpty) await new Promise(setImmediate);
+  };
+  const kept = async () => (await readdir(join(folder, "kept"))).sort();
+  return { keeper, files, told, said, save, quiet, kept };
+}
+
+test("a folder that cannot be removed holds up no later checkpoint, and goes once it can be", async () => {
+  const { keeper, files, told, said, save, quiet, kept } = keeperIn("sticky", [1]);
+  await keeper.open();
+  await save(10);
+  await quiet();
+  await save(20);
+  await quiet();
+  assert.deepEqual(told, ["10 offered", "10 stored", "20 offered", "20 stored"]);
+  assert.deepEqual(await kept(), ["1"]);
+  assert.equal(said.length, 1, "said once, though it was tried twice");
+  assert.match(said[0] ?? "", /step 10 .*could not be removed: ENOTEMPTY.*tried again/);
+  files.stuck.clear();
+  await save(30);
+  await quiet();
+  assert.deepEqual(await kept(), []);
+});
+
+test("the next runner neither sends such a folder again nor stumbles over its number", async () => {
+  const first = keeperIn("left", [1]);
+  await first.keeper.open();
+  await first.save(10);
+  await first.quiet();
+  const next = keeperIn("left", []);
+  assert.equal(await next.keeper.recover(), 0);
+  await next.save(20);
+  await next.quiet();
+  assert.deepEqual(next.told, ["20 offered", "20 stored"]);
+});
+
+test("an error that nobody foresaw costs one checkpoint, told of no more than once", async () => {
+  const told: number[] = [];
+  const { keeper, said, save, quiet, kept } = keeperIn("unforeseen", [], {
+    stored: async ({ step }) => {
+      if (step === 10) throw new Error("a record that is too long");
+      told.push(step);
+    },
+    lost: () => assert.fail("its place was taken already"),
+  });
+  await keeper.open();
+  for (const step of [10, 20]) await save(step);
+  await quiet();
+  assert.deepEqual(told, [20]);
+  assert.match(said.join("\n"), /step 10: .*too long/);
+  assert.deepEqual(await kept(), ["1", "1.json"], "for the next runner");
+});
