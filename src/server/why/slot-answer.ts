@@ -4,7 +4,8 @@ import type { Why, WhyReason } from "../../protocol/api.ts";
 import { codeOf } from "./codes.ts";
 import type { AllocationFact, ChangeFact, RunnerFact, SlotFacts, TrialFacts } from "./facts.ts";
 import { lasting, moment, reasonOf, sentence, targetWords, waitReason } from "./sentences.ts";
-import { answerTrial, endWords, heardWords } from "./trial-answer.ts";
+import { answerTrial, heardWords } from "./trial-answer.ts";
+import { endWords } from "./trial-end.ts";
 
 export function answerSlot(f: SlotFacts): Why {
   const kept = f.withheld ? [withheld(f, f.withheld)] : [];

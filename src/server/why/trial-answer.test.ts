@@ -1,15 +1,10 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { Standing } from "../../core/search/search.ts";
-import type { AllocationFact, ChangeFact, DecisionFact, TrialFacts } from "./facts.ts";
+import type { DecisionFact, TrialFacts } from "./facts.ts";
 import { answerTrial } from "./trial-answer.ts";
+import { allocation, at, change, created, facts, first, NOW } from "./trial-fixtures.test.ts";
 
-const NOW = Date.UTC(2026, 10, 23, 12);
-const at = (seconds: number): string => new Date(NOW - 100_000 + seconds * 1000).toISOString();
-const change = (seq: number, actor: string, what: string, cause: string): ChangeFact => ({
-  ...{ seq, actor, what, cause },
-  at: at(seq),
-});
 const standing: Standing = {
   ...{ bracket: 0, rung: 1, step: 3, objective: 0.41, rank: 5, of: 6, passing: 2, threshold: 0.62 },
   competitors: [
@@ -18,46 +13,10 @@ const standing: Standing = {
     { trial: 7, objective: 0.41 },
   ],
 };
-const allocation = (run: number, more: Partial<AllocationFact> = {}): AllocationFact => ({
-  ...{ run, slots: ["cpu:0"], state: "ended", startStep: 0, restored: false, yield: null },
-  ...{ kill: false, ordersReason: "free", end: "finished", exitCode: 0, signal: null },
-  ...{
-    signalsSent: [],
-    outOfMemory: null,
-    silentMs: null,
-    reason: "over",
-    createdAt: at(2),
-    endedAt: at(9),
-  },
-  ...more,
-});
-const facts = (more: Partial<TrialFacts>): TrialFacts => ({
-  ...{ id: "3.7", experiment: 3, state: "queued", endReason: null, reason: "as stored" },
-  engine: null,
-  ...{ step: 3, target: 9, restarts: 0, maxRestarts: 5, checkpointStep: 3 },
-  ...{ unit: "epochs", metric: "accuracy", smallerIsBetter: false },
-  ...{
-    held: { byPerson: false, byExperiment: false },
-    wait: null,
-    holders: [],
-    silent: null,
-    draining: false,
-  },
-  ...{ rung: null, lastLines: [], container: null, nodes: null, nowMs: NOW },
-  ...{ changes: [], experimentChanges: [], decisions: [], allocations: [] },
-  ...more,
-});
-const created = change(1, "search", "create", "One of the first: 7 of 9 trials made.");
 const decision = (what: DecisionFact["what"], code: string, text: string): DecisionFact => ({
   ...{ what, code, text, target: 9 },
   standing: what === "create" ? null : standing,
 });
-const first = (more: Partial<TrialFacts>) => {
-  const reason = answerTrial(facts(more)).reasons[0];
-  assert.ok(reason);
-  return reason;
-};
-
 describe("the first reason explains the state", () => {
   const stop = (code: string, endReason = "stopped_by_search") =>
     first({
@@ -276,43 +235,6 @@ describe("the first reason explains the state", () => {
       ],
     });
     assert.deepEqual([reason.code, reason.actor, reason.events], ["pausing", "bob", [7]]);
-  });
-
-  test("killed: by whom, and what its processes did about it", () => {
-    const killing = change(8, "ada", "killing", "the experiment was killed by ada");
-    const over = { state: "canceled", endReason: "killed_by_user", changes: [created, killing] };
-    const sent = allocation(1, {
-      signalsSent: ["SIGTERM", "SIGKILL"],
-      signal: "SIGKILL",
-      exitCode: null,
-    });
-    assert.match(
-      first({ ...over, allocations: [sent] }).text,
-      /killed by ada at .* \(the experiment was killed by ada\)\. Its processes got SIGTERM, then SIGKILL and ended with SIGKILL\./,
-    );
-    const before = allocation(1, { endedAt: at(5) });
-    assert.match(first({ ...over, allocations: [before] }).text, /It had no processes then\./);
-  });
-
-  test("failed: exit code or signal, restarts used", () => {
-    const reason = first({
-      ...{ state: "error", endReason: "user_error", restarts: 2, maxRestarts: 2 },
-      changes: [
-        change(8, "runner", "allocation ended: user_error", "its program ended with exit code 3"),
-        change(
-          8.5,
-          "contrail",
-          "user_error",
-          "its program ended with exit code 3; max_restarts (2) are used up",
-        ),
-      ],
-      allocations: [allocation(3, { exitCode: 3, end: "user_error" })],
-    });
-    assert.match(
-      reason.text,
-      /failed in allocation 3\.7\.3 on cpu:0, at step 3: .* exit code 3; max_restarts \(2\) are used up\./,
-    );
-    assert.deepEqual([reason.figures.exit_code, reason.figures.restarts], [3, 2]);
   });
 
   test("what no rule knows is told as it is stored", () => {
