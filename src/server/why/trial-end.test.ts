@@ -1,21 +1,55 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { AllocationFact, ChangeFact } from "./facts.ts";
 import { allocation, at, change, created, first } from "./trial-fixtures.test.ts";
 
-test("killed: by whom, and what its processes did about it", () => {
-  const killing = change(8, "ada", "killing", "the experiment was killed by ada");
-  const over = { state: "canceled", endReason: "killed_by_user", changes: [created, killing] };
-  const sent = allocation(1, {
-    signalsSent: ["SIGTERM", "SIGKILL"],
-    signal: "SIGKILL",
-    exitCode: null,
+const told = (seq: number) => change(seq, "ada", "killing", "the experiment was killed by ada");
+const gone = (seq: number, end: string) =>
+  change(seq, "runner", `allocation ended: ${end}`, "over");
+const killed = (changes: readonly ChangeFact[], more: Partial<AllocationFact>) =>
+  first({
+    ...{ state: "canceled", endReason: "killed_by_user", changes: [created, ...changes] },
+    allocations: [allocation(1, more)],
   });
+const signaled = { signalsSent: ["SIGTERM", "SIGKILL"], signal: "SIGKILL", exitCode: null };
+
+test("killed: by whom, and what its processes did about it", () => {
   assert.match(
-    first({ ...over, allocations: [sent] }).text,
+    killed([told(8), gone(9, "killed")], { ...signaled, end: "killed" }).text,
     /killed by ada at .* \(the experiment was killed by ada\)\. Its processes got SIGTERM, then SIGKILL and ended with SIGKILL\./,
   );
-  const before = allocation(1, { endedAt: at(5) });
-  assert.match(first({ ...over, allocations: [before] }).text, /It had no processes then\./);
+  const before = killed([gone(5, "paused"), told(8)], { endedAt: at(5), end: "paused" });
+  assert.match(before.text, /It had no processes then\./);
+  assert.equal(before.figures.exit_code, null);
+});
+
+test("killed: what came first is said by the log's order, whatever the clock said", () => {
+  const back = killed([told(8), { ...gone(9, "killed"), at: at(-600) }], {
+    ...{ ...signaled, end: "killed", endedAt: at(-600) },
+  });
+  assert.match(back.text, /Its processes got SIGTERM, then SIGKILL and ended with SIGKILL\./);
+  assert.deepEqual(
+    [back.figures.signals_sent, back.figures.signal],
+    [["SIGTERM", "SIGKILL"], "SIGKILL"],
+  );
+  const forth = killed([{ ...gone(5, "paused"), at: at(600) }, told(8)], {
+    ...{ ...signaled, end: "paused", endedAt: at(600) },
+  });
+  assert.match(forth.text, /It had no processes then\./);
+  assert.deepEqual([forth.figures.signals_sent, forth.figures.signal], [[], null]);
+});
+
+test("killed: of processes that had been given up, only what was heard of them", () => {
+  const lost = { end: "node_lost", exitCode: null, endedAt: at(5) };
+  const late = change(9, "runner", "late exit", "the processes have ended");
+  for (const order of [4, 8]) {
+    const unheard = killed([told(order), gone(5, "node_lost")], lost);
+    assert.match(unheard.text, /runner was lost, and nobody has told how its processes ended\.$/);
+  }
+  const heard = killed([gone(5, "node_lost"), told(8), late], { ...lost, exitCode: 3 });
+  assert.match(heard.text, /ended by itself after its runner was lost, with exit code 3\.$/);
+  const older = killed([gone(6, "paused"), told(8), late], { end: "paused" });
+  assert.match(older.text, /It had no processes then\.$/, "the late one was an earlier run's");
 });
 
 test("failed: exit code or signal, restarts used", () => {

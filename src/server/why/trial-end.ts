@@ -1,7 +1,7 @@
 /** Why a trial has ended: who or what ended it, and what its processes did about it. Pure. */
 import type { WhyReason } from "../../protocol/api.ts";
 import { codeOf, type WhyCode } from "./codes.ts";
-import type { AllocationFact, TrialFacts } from "./facts.ts";
+import type { AllocationFact, ChangeFact, TrialFacts } from "./facts.ts";
 import { moment, reasonOf, sentence } from "./sentences.ts";
 
 /**
@@ -73,30 +73,50 @@ function endedByUser(
     f.changes.findLast((c) => c.what === what) ??
     f.changes.findLast((c) => c.what === "killing" || c.what === "stopping");
   if (change === undefined) return undefined;
-  const last = f.allocations.at(-1);
-  const sent = last?.signalsSent ?? [];
-  const ran = last !== undefined && last.endedAt !== null && last.endedAt >= change.at;
-  const how = !ran
-    ? "It had no processes then."
-    : sent.length > 0
-      ? `Its processes got ${sent.join(", then ")} and ended with ${endWords(last)}.`
-      : `Its program ended by itself when told, with ${endWords(last)}.`;
+  const answerer = answererOf(f, change);
   const verb = end === "killed_by_user" ? "killed" : "canceled";
   return reasonOf(
     end === "killed_by_user" ? "killed" : "canceled",
-    `Trial ${f.id} was ${verb} by ${change.actor} at ${moment(change.at)} (${change.cause}). ${how}`,
+    `Trial ${f.id} was ${verb} by ${change.actor} at ${moment(change.at)} (${change.cause}). ${answerWords(answerer)}`,
     {
       changes: [change],
-      figures: {
-        by: change.actor,
-        step: f.step,
-        signals_sent: ran ? [...sent] : [],
-        exit_code: ran ? last.exitCode : null,
-        signal: ran ? last.signal : null,
-      },
+      figures: { by: change.actor, step: f.step, ...answerFigures(answerer) },
     },
   );
 }
+
+/** Nobody has told how its processes ended, or whether they have. */
+const isUnheard = ({ end, exitCode, signal }: AllocationFact): boolean =>
+  end === "node_lost" && exitCode === null && signal === null;
+
+/**
+ * The allocation whose processes may still have lived when it was told to end; undefined = it had none then. The order
+ * of the log says so, as a clock may have been set back in between.
+ */
+function answererOf(f: TrialFacts, order: ChangeFact): AllocationFact | undefined {
+  const last = f.allocations.at(-1);
+  if (last !== undefined && isUnheard(last)) return last;
+  const isEnd = (what: string): boolean =>
+    what.startsWith("allocation ended: ") || (what === "late exit" && last?.end === "node_lost");
+  return f.changes.some(({ seq, what }) => seq > order.seq && isEnd(what)) ? last : undefined;
+}
+
+function answerWords(allocation: AllocationFact | undefined): string {
+  if (allocation === undefined) return "It had no processes then.";
+  const { end, signalsSent } = allocation;
+  if (isUnheard(allocation))
+    return "Its runner was lost, and nobody has told how its processes ended.";
+  if (signalsSent.length > 0)
+    return `Its processes got ${signalsSent.join(", then ")} and ended with ${endWords(allocation)}.`;
+  const when = end === "node_lost" ? "after its runner was lost" : "when told";
+  return `Its program ended by itself ${when}, with ${endWords(allocation)}.`;
+}
+
+const answerFigures = (allocation: AllocationFact | undefined) => ({
+  signals_sent: [...(allocation?.signalsSent ?? [])],
+  exit_code: allocation?.exitCode ?? null,
+  signal: allocation?.signal ?? null,
+});
 
 function failed(f: TrialFacts): WhyReason | undefined {
   const change = f.changes.findLast(({ what }) => what === f.endReason);
