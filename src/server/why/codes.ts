@@ -49,6 +49,8 @@ export const WHY_CODES = {
   stopped_by_search: "stopped by the search for another reason, which the text gives",
   killed: "a person killed it, or its experiment",
   canceled: "a person canceled it, or its experiment",
+  experiment_ended:
+    "Contrail stopped it because its experiment ended: why that was, and how its processes ended",
   budget_reached: "the budget is used up",
   failed_user_error: "its program failed: exit code or signal as the kernel gave it",
   failed_out_of_memory: "it ran out of memory, and what says so",

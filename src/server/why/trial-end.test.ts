@@ -52,6 +52,28 @@ test("killed: of processes that had been given up, only what was heard of them",
   assert.match(older.text, /It had no processes then\.$/, "the late one was an earlier run's");
 });
 
+test("stopped because its experiment ended: it did not fail, and who failed is told", () => {
+  const cause = "3 trials failed before they reported anything; the last: trial 3: exit code 1";
+  const stopped = change(8, "contrail", "stopping", cause);
+  const over = change(10, "contrail", "experiment_ended", cause);
+  const reason = (changes: readonly ChangeFact[], allocations: readonly AllocationFact[]) =>
+    first({ ...{ state: "canceled", endReason: "experiment_ended" }, changes, allocations });
+  const ran = reason(
+    [created, stopped, gone(9, "stopped"), over],
+    [allocation(1, { end: "stopped", yield: "stop" })],
+  );
+  assert.equal(
+    ran.text,
+    `Contrail stopped trial 3.7 because its experiment ended: ${cause}. Its program ended by itself when told, with exit code 0.`,
+  );
+  assert.deepEqual(
+    [ran.code, ran.actor, ran.events, ran.figures.exit_code],
+    ["experiment_ended", "contrail", [8], 0],
+  );
+  const waited = reason([created, stopped, over], []);
+  assert.match(waited.text, /exit code 1\. It had no processes then\.$/);
+});
+
 test("failed: exit code or signal, restarts used", () => {
   const reason = first({
     ...{ state: "error", endReason: "user_error", restarts: 2, maxRestarts: 2 },

@@ -20,6 +20,8 @@ export function endReason(
     case "killed_by_user":
     case "canceled_by_user":
       return endedByUser(f, f.endReason);
+    case "experiment_ended":
+      return endedWithExperiment(f);
     case "budget_reached": {
       const change = f.changes.findLast(({ actor }) => actor === "budget");
       return (
@@ -82,6 +84,18 @@ function endedByUser(
       changes: [change],
       figures: { by: change.actor, step: f.step, ...answerFigures(answerer) },
     },
+  );
+}
+
+/** It was to go on, and nothing was wrong with it. An imported one that had not ended has no such order in its log. */
+function endedWithExperiment(f: TrialFacts): WhyReason | undefined {
+  const change = f.changes.findLast(({ what }) => what === "stopping");
+  if (change === undefined) return undefined;
+  const answerer = answererOf(f, change);
+  return reasonOf(
+    "experiment_ended",
+    `Contrail stopped trial ${f.id} because its experiment ended: ${sentence(change.cause)} ${answerWords(answerer)}`,
+    { changes: [change], figures: { step: f.step, ...answerFigures(answerer) } },
   );
 }
 
