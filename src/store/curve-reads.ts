@@ -33,7 +33,11 @@ const RUNS = `
   ), 9223372036854775807) as last
   from allocations a where a.experiment_id = $1 and a.trial_number = w.number offset 0`;
 
-/** In order of trial and step. */
+/**
+ * In order of trial and step. The buckets lie between the first and the last point that counts, found while the points
+ * are gathered: min and max through a join of their own took nearly twice as long for a trial of 600,000 points, and
+ * ten times as long for a thousand trials of 600 on a table that had no statistics yet.
+ */
 export async function readCurves(pool: pg.Pool, filter: CurveFilter): Promise<CurvePoint[]> {
   const { rows } = await pool.query<CurvePoint>(
     `with named as materialized (select id from metric_names where name = $3)
@@ -41,21 +45,18 @@ export async function readCurves(pool: pg.Pool, filter: CurveFilter): Promise<Cu
      from trials w
      cross join named n
      cross join lateral (
-       select min(m.step) as low, max(m.step) as high from metrics m
-       where m.trial_id = w.id and m.name_id = n.id
-         and m.step >= $5::bigint and m.step <= $6::bigint offset 0) edge
-     cross join lateral (
-       select greatest(1, ceil((edge.high - edge.low + 1)::float8 / $4))::bigint as width offset 0) bucket
-     cross join lateral (
        select p.step, p.value from (
-         select m.step, m.value, (m.step - edge.low) / bucket.width as place,
-           lead((m.step - edge.low) / bucket.width) over (order by m.step, m.run, m.seq) as next_place
-         from (${RUNS}) c
-         join metrics m on m.run = c.run and m.step <= c.last
-         where m.trial_id = w.id and m.name_id = n.id
-           and m.step >= $5::bigint and m.step <= $6::bigint) p
+         select s.step, s.value, s.place, lead(s.place) over (order by s.step, s.run, s.seq) as next_place
+         from (
+           select k.*, (k.step - k.low) / greatest(1, ceil((k.high - k.low + 1)::float8 / $4))::bigint as place
+           from (
+             select m.step, m.run, m.seq, m.value, min(m.step) over () as low, max(m.step) over () as high
+             from (${RUNS}) c
+             join metrics m on m.run = c.run and m.step <= c.last
+             where m.trial_id = w.id and m.name_id = n.id
+               and m.step >= $5::bigint and m.step <= $6::bigint) k) s) p
        where p.next_place is distinct from p.place) b
-     where w.experiment_id = $1 and w.number = any($2::int[]) and edge.low is not null
+     where w.experiment_id = $1 and w.number = any($2::int[])
      order by w.number, b.step`,
     [
       ...[filter.experiment, filter.trials, filter.metric, filter.pointsMax],

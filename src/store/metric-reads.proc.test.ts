@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type pg from "pg";
 import { keyed, type Random } from "../base/random.ts";
+import { readCurves } from "./curve-reads.ts";
 import { readBuckets, readPoints, type SeriesFilter } from "./metric-reads.ts";
 import type { Database } from "./schema.ts";
 import { withTestDatabase } from "./test-database.ts";
@@ -182,8 +183,10 @@ test("which points count, and their buckets, as found by hand over all points", 
         what,
       );
       if (filter.superseded) continue;
-      for (const buckets of [1, 2, 7, 1000])
+      for (const buckets of [1, 2, 7, 1000]) {
         await checkBuckets(pool, { trialId: seed, ...filter }, series, buckets);
+        await checkCurves(pool, { trialId: seed, ...filter }, series, buckets);
+      }
     }
   }
 });
@@ -210,6 +213,44 @@ async function checkBuckets(
   for (const own of Map.groupBy(got, (bucket) => bucket.name).values())
     assert.ok(own.length <= buckets, "never more points than were asked for");
 }
+
+/** The curves of many trials hold the last point of each bucket, whichever way they are read. */
+async function checkCurves(
+  pool: pg.Pool,
+  filter: SeriesFilter,
+  series: Series,
+  pointsMax: number,
+): Promise<void> {
+  const { trialId: number, fromStep: from, toStep: to } = filter;
+  for (const metric of NAMES) {
+    const expected = bucketsByHand(series, { ...filter, names: [metric] }, pointsMax);
+    assert.deepEqual(
+      await readCurves(pool, { experiment: 1, trials: [number], metric, pointsMax, from, to }),
+      expected.map(({ step, value }) => ({ number, step, value })),
+      `${metric} of trial ${number} in ${pointsMax} points, ${from} … ${to}`,
+    );
+  }
+}
+
+test("the curve of a trial that began again is as fine as what holds of it allows", async () => {
+  await using opened = await openSeries();
+  const { pool } = opened;
+  const pointsOf = (run: number, count: number): Point[] =>
+    Array.from({ length: count }, (_, i) => ({
+      ...{ name: "loss", step: i + 1, run, seq: i + 1, value: run },
+    }));
+  await store(pool, 1, { starts: [0, 0], points: [...pointsOf(1, 1000), ...pointsOf(2, 8)] });
+  const curve = await readCurves(pool, {
+    experiment: 1,
+    trials: [1],
+    metric: "loss",
+    pointsMax: 8,
+  });
+  assert.deepEqual(
+    curve.map(({ step, value }) => [step, value]),
+    pointsOf(2, 8).map(({ step, value }) => [step, value]),
+  );
+});
 
 test("a loss that diverges beyond all bounds can still be drawn", async () => {
   await using opened = await openSeries();
