@@ -320,7 +320,25 @@ describe("retention", () => {
     assert.deepEqual(await steps(id), [1], "all of it is there again");
 
     await server.client.actOnExperiments("delete", [id]);
-    server.clock.advance(7 * DAY_MS);
+    server.clock.advance(8 * DAY_MS);
+    const stepped = await server.client.gcPlan({ experiment: id });
+    assert.deepEqual(
+      stepped.experiments,
+      [],
+      "a clock that is set forward is no time that has passed",
+    );
+    await wholeRun();
+    assert.equal(await listed("deleted"), true);
+    server.clock.advance(-8 * DAY_MS);
+    // It was deleted before this start, and long enough ago.
+    await server.pool.query(
+      "update experiment_marks set deleted_at = deleted_at - interval '7 days' where experiment_id = $1",
+      [id],
+    );
+    await server.restart("keep");
+    // Long enough for two looks of the keeper.
+    await new Promise((resolve) => setTimeout(resolve, 2_500));
+    assert.equal(await listed("deleted"), true, "nothing is purged in the first hour");
     const plan = await server.client.gcPlan({ experiment: id });
     assert.deepEqual(
       plan.experiments.map((e) => e.id),

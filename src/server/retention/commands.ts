@@ -224,13 +224,18 @@ export const purged = (marks: Pick<Marks, "experiment_id" | "deleted_by">): Cont
 
 /**
  * The way back ends here for those whose time is over.
- * @param after how long after their deletion @returns which
+ * @param how.after how long after their deletion @param how.nowMs what the time is for that; absent = the turn's
+ * @returns which
  */
-export function purgeDue(world: World, turn: Turn, after = RESTORABLE_MS): number[] {
+export function purgeDue(
+  world: World,
+  turn: Turn,
+  { after = RESTORABLE_MS, nowMs = turn.nowMs }: { after?: number; nowMs?: number } = {},
+): number[] {
   const at = new Date(turn.nowMs);
   const due = world.retention
     .deleted()
-    .filter((m) => m.purged_at === null && turn.nowMs - Number(m.deleted_at) >= after);
+    .filter((m) => m.purged_at === null && nowMs - Number(m.deleted_at) >= after);
   for (const marks of due) {
     write(world, turn, { ...marks, purged_at: at });
     turn.batch.change({

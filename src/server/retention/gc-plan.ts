@@ -8,6 +8,7 @@ import { deletionText } from "../../core/retention/sentences.ts";
 import type { RetentionStore, StoredCheckpoint } from "../../store/retention-store.ts";
 import type { TreeRegister } from "../../store/tree-store.ts";
 import type { DecisionLoop } from "../loops/decision-loop.ts";
+import type { LeastTime } from "./least-time.ts";
 import type { Marks } from "./state.ts";
 import type { Sweeper } from "./sweeper.ts";
 import { verdictsOn } from "./verdicts.ts";
@@ -44,9 +45,11 @@ export async function planGc(of: {
   readonly trees: TreeRegister;
   readonly clock: Clock;
   readonly sweeper: Sweeper;
+  /** By which experiments are due. */
+  readonly leastTime: LeastTime;
   readonly only: number | undefined;
 }): Promise<GcPlan> {
-  const { loop, store, trees, clock, sweeper, only } = of;
+  const { loop, store, trees, clock, sweeper, leastTime, only } = of;
   const now = new Date(clock.nowMs());
   await sweeper.register();
   const doomed: StoredCheckpoint[] = [];
@@ -68,7 +71,9 @@ export async function planGc(of: {
   const experiments = await loop.read((world) =>
     world.retention
       .deleted()
-      .filter((m) => m.purged_at !== null || clock.nowMs() - Number(m.deleted_at) >= RESTORABLE_MS)
+      .filter(
+        (m) => m.purged_at !== null || leastTime.nowMs - Number(m.deleted_at) >= RESTORABLE_MS,
+      )
       .filter((m) => only === undefined || m.experiment_id === only),
   );
   const released = await store.releasedBy({

@@ -9,6 +9,7 @@
  */
 import type { Logger } from "pino";
 import type { Clock } from "../../base/clock.ts";
+import { RESTORABLE_MS } from "../../core/retention/retention.ts";
 import type { BlobGate } from "../../store/blob-gate.ts";
 import type { BlobStore } from "../../store/blobs.ts";
 import type { GcRequest, RetentionStore } from "../../store/retention-store.ts";
@@ -19,6 +20,7 @@ import type { World } from "../world.ts";
 import { deleteCheckpoints, noteEmptied, noteRetained, purgeDue } from "./commands.ts";
 import { type GcPlan, planGc } from "./gc-plan.ts";
 import { type GcStatus, GcTally } from "./gc-run.ts";
+import { LeastTime } from "./least-time.ts";
 import { Sweeper } from "./sweeper.ts";
 import { verdictsOn } from "./verdicts.ts";
 
@@ -39,6 +41,7 @@ const LOOK_EVERY_MS = 1_000;
 const REST_MS = 5_000;
 /** And it gets a twentieth of the time at most. */
 const REST_FACTOR = 20;
+/** Also from the start to the first purge: a machine may start with a wrong clock, and it is set right soon after. */
 const PURGE_EVERY_MS = 3_600_000;
 const ORPHANS_EVERY_MS = 24 * 3_600_000;
 const CHECKPOINTS_PER_TURN = 200;
@@ -54,7 +57,11 @@ export class RetentionKeeper {
   readonly #restUntilMs = new Map<number, number>();
   #request: GcRequest | null = null;
   #tally = new GcTally(null, 0);
-  #purgeAtMs = 0;
+  readonly #leastTime: LeastTime;
+  readonly #restorableMs: number;
+  /** Before that nothing is purged unless a person asks for a run; what was purged already is emptied. */
+  readonly #purgeFromMs: number;
+  #lookAtMs = 0;
   #orphansAtMs: number;
   /** Snapshots that were let go; all of them are looked through at the start. */
   #loose = new Set<string>();
@@ -66,6 +73,9 @@ export class RetentionKeeper {
   constructor(options: KeeperOptions) {
     this.#options = options;
     this.#sweeper = new Sweeper(options);
+    this.#leastTime = new LeastTime(options.clock);
+    this.#restorableMs = options.restorableMs ?? RESTORABLE_MS;
+    this.#purgeFromMs = options.clock.monotonicMs() + Math.min(PURGE_EVERY_MS, this.#restorableMs);
     // Not at each start: it walks over every file.
     this.#orphansAtMs = options.clock.monotonicMs() + ORPHANS_EVERY_MS;
   }
@@ -119,9 +129,11 @@ export class RetentionKeeper {
     const { clock } = this.#options;
     const nowMs = clock.monotonicMs();
     for (const [id, fromMs] of [...this.#due]) if (fromMs <= nowMs) await this.#applyTo(id);
-    if (nowMs >= this.#purgeAtMs) {
-      this.#purgeAtMs = nowMs + PURGE_EVERY_MS;
-      await this.#purge();
+    if (nowMs >= this.#lookAtMs) {
+      const purges = nowMs >= this.#purgeFromMs;
+      this.#lookAtMs = purges ? nowMs + PURGE_EVERY_MS : this.#purgeFromMs;
+      if (purges) await this.#purge();
+      await this.#empty();
       // Also for what was wanted by somebody when it was looked at the last time.
       this.#sweepAll = true;
     }
@@ -188,13 +200,17 @@ export class RetentionKeeper {
     }
   }
 
-  /** @returns how many experiments were emptied */
-  async #purge(): Promise<number> {
-    const { loop, store } = this.#options;
-    await loop.submit({
+  async #purge(): Promise<void> {
+    const due = { after: this.#restorableMs, nowMs: this.#leastTime.nowMs };
+    await this.#options.loop.submit({
       name: "purge",
-      run: (world, turn) => purgeDue(world, turn, this.#options.restorableMs),
+      run: (world, turn) => purgeDue(world, turn, due),
     });
+  }
+
+  /** @returns how many experiments were emptied, of those that are purged */
+  async #empty(): Promise<number> {
+    const { loop, store } = this.#options;
     const purged = await loop.read((world) =>
       world.retention.deleted().filter(({ purged_at }) => purged_at !== null),
     );
@@ -213,7 +229,10 @@ export class RetentionKeeper {
 
   /** What a run would delete now. @param only in this experiment */
   plan(only?: number): Promise<GcPlan> {
-    return planGc({ ...this.#options, sweeper: this.#sweeper, only });
+    return planGc({
+      ...this.#options,
+      ...{ sweeper: this.#sweeper, leastTime: this.#leastTime, only },
+    });
   }
 
   get status(): GcStatus {
@@ -257,7 +276,8 @@ export class RetentionKeeper {
       told();
     }
     tally.begin("experiments", null);
-    tally.experiments += await this.#purge();
+    await this.#purge();
+    tally.experiments += await this.#empty();
     tally.begin("snapshots", null);
     await this.#sweeper.sweepTrees(tally.freed, told);
     tally.begin("leftovers", null);
