@@ -238,7 +238,7 @@ export const runnerEvent = z.discriminatedUnion("type", [
     atMs: z.number(),
     processes: z.array(processExit).max(10_000),
     /** processes: they ended (the exits tell how). launch_failed: none could be started (`detail`).
-     *  runner_lost: the runner died and a later one cleaned up. */
+     *  runner_lost: the runner died and a later one cleaned up; or it ended before the server lost its past. */
     kind: z.enum(["processes", "launch_failed", "runner_lost"]),
     /** What told us that memory ran out ("kernel OOM killer", …); null when nothing did. */
     outOfMemory: z.string().max(SENTENCE_CHARS_MAX).nullable(),

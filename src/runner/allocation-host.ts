@@ -11,6 +11,7 @@ import {
   type AllocationExit,
   type AllocationInput,
   type AllocationState,
+  lostExit,
   newAllocation,
   owesWord,
   stepAllocation,
@@ -164,14 +165,7 @@ export class AllocationHost {
     const { outbox } = this;
     const damagedBytes = outbox.events.droppedBytes + outbox.logs.droppedBytes;
     const damage = `; ${damagedBytes} damaged bytes of its records were left out`;
-    outbox.tellExit({
-      kind: "runner_lost",
-      processes: [],
-      outOfMemory: null,
-      signalsSent: [],
-      yielded: false,
-      detail: damagedBytes > 0 ? detail + damage : detail,
-    });
+    outbox.tellExit(lostExit(damagedBytes > 0 ? detail + damage : detail));
   }
 
   order(orders: AllocationOrders): void {

@@ -109,6 +109,16 @@ export interface AllocationExit {
   readonly detail: string;
 }
 
+/** The end of what this runner did not see end. */
+export const lostExit = (detail: string): AllocationExit => ({
+  kind: "runner_lost",
+  processes: [],
+  outOfMemory: null,
+  signalsSent: [],
+  yielded: false,
+  detail,
+});
+
 export interface AllocationStep {
   readonly state: AllocationState;
   readonly actions: readonly AllocationAction[];

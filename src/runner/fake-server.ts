@@ -155,6 +155,13 @@ export class FakeServer {
     for (const wake of [...this.#polls]) wake();
   }
 
+  /** As after a restore of a backup in which that allocation lives, and of which so many events were heard. */
+  liveAgain(id: string, heard: number): void {
+    this.beginAnew();
+    const items = this.#events.get(id)?.items.slice(0, heard) ?? [];
+    this.#events.set(id, { acked: items.length, items });
+  }
+
   /** Without parts of records, which come when they are ready and decide nothing. */
   events(id: string): readonly RunnerEvent[] {
     return this.#events.get(id)?.items.filter((event) => event.type !== "record") ?? [];
@@ -280,7 +287,9 @@ export class FakeServer {
     const { orders, ordersVersion } = this.#ordersSince(ordersAfter);
     return {
       acked,
-      gone: allocations.map(({ id }) => id).filter((id) => this.gone.has(id)),
+      gone: allocations
+        .map(({ id }) => id)
+        .filter((id) => this.gone.has(id) || this.exit(id) !== undefined),
       orders,
       ordersVersion,
     };

@@ -1,5 +1,6 @@
 /** A runner in this process, real training processes, and a fake server: what is told, and in which order. */
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, test } from "node:test";
 import type { FakeServer } from "./fake-server.ts";
@@ -235,6 +236,33 @@ test("what the server has replaced, and what it does not know any more, is ended
   assert.deepEqual(forgotten.signalsSent, ["SIGTERM"]);
   server.launch("1.3.1", sh("exit 0"));
   await server.untilExit("1.3.1");
+});
+
+test("an order for what ended here starts nothing, and its end is told only where the server has none", async () => {
+  await bench.startRunner();
+  const script = sh(`echo ran >> ${bench.folder}/ran; exit 0`);
+  const runs = () => readFileSync(join(bench.folder, "ran"), "utf8").split("\n").length - 1;
+  const ask = async (id: string) => {
+    const sent = server.requests.length;
+    const answered = () => server.requests.slice(sent).some((line) => line.endsWith("/sync"));
+    server.launch(id, script);
+    await server.until("the answer", answered);
+  };
+  server.launch("1.1.1", script);
+  await server.untilExit("1.1.1");
+  const told = server.types("1.1.1");
+  // Late, and repeated.
+  for (let times = 0; times < 2; times++) await ask("1.1.1");
+  server.launch("1.2.1", script);
+  await server.untilExit("1.2.1");
+  assert.deepEqual(server.types("1.1.1"), told);
+  server.liveAgain("1.1.1", 1);
+  await bench.untilSaid(/counts orders from the beginning again/);
+  server.launch("1.1.1", script);
+  const again = await server.untilExit("1.1.1");
+  assert.deepEqual([again.kind, again.seq], ["runner_lost", 2]);
+  assert.match(again.detail, /ended here before/);
+  assert.equal(runs(), 2);
 });
 
 test("a death for lack of memory is told apart by the program's last words", async () => {

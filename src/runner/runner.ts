@@ -10,11 +10,12 @@ import type { Clock } from "../base/clock.ts";
 import type { AllocationOrders, SyncReply } from "../protocol/runner-wire.ts";
 import { AllocationHost, type HostDeps } from "./allocation-host.ts";
 import { within } from "./backoff.ts";
+import { EndedAnswer } from "./ended-answer.ts";
 import type { Machine, RunnerClient } from "./machine.ts";
 import { OrdersPoll } from "./orders-poll.ts";
 import type { Outbox } from "./outbox.ts";
 import { isFolderName } from "./state-folder.ts";
-import { Uplink } from "./uplink.ts";
+import { Uplink, type UplinkSource } from "./uplink.ts";
 
 export interface RunnerOptions {
   readonly clock: Clock;
@@ -46,6 +47,9 @@ export class Runner {
   /** The same as arrays, because they are walked at each request. */
   #all: readonly AllocationHost[] = [];
   #outboxes: readonly Outbox[] = [];
+  /** To orders for what has ended here. */
+  readonly #answers = new Map<string, EndedAnswer>();
+  #sources: readonly UplinkSource[] = [];
   #heardVersion = 0;
   #lease = 0;
   #stopping = false;
@@ -56,7 +60,7 @@ export class Runner {
     const { clock, client, machine, say } = options;
     this.#uplink = new Uplink({
       ...{ client, clock, say, boot: options.boot },
-      sources: () => this.#outboxes,
+      sources: () => this.#sources,
       ordersAfter: () => this.#heardVersion,
       lease: () => this.#lease,
       holds: () => this.#all.filter((host) => !host.outbox.isOver).map((host) => host.id),
@@ -166,7 +170,8 @@ export class Runner {
     const host = this.#hosts.get(order.id);
     if (host !== undefined) return host.order(order);
     const { machine } = this.#options;
-    if (this.#stopping || machine.ended.has(order.id)) return;
+    if (this.#stopping) return;
+    if (machine.ended.has(order.id)) return this.#answer(order);
     if (!isFolderName(order.id))
       return this.#options.say(`${JSON.stringify(order.id)} is no id of an allocation; ignored`);
     const place = machine.place(order.id, order.fence);
@@ -182,6 +187,21 @@ export class Runner {
     this.#add(lost);
     void lost.recover("this runner has no trace of it; its state folder was lost or replaced");
     this.#uplink.eventsReady();
+  }
+
+  /** It ended here, and starts nothing again. */
+  #answer({ id, fence }: AllocationOrders): void {
+    if (this.#answers.has(id)) return;
+    const settled = (): void => {
+      this.#answers.delete(id);
+      this.#list();
+      this.#leaveAfter(id);
+    };
+    const { clock } = this.#options;
+    const eventsReady = (): void => this.#uplink.eventsReady();
+    this.#answers.set(id, new EndedAnswer({ id, fence, clock, eventsReady, settled }));
+    this.#list();
+    eventsReady();
   }
 
   /** Unless the lease was lost meanwhile: what it began may be somebody else's by then. */
@@ -237,6 +257,7 @@ export class Runner {
   #list(): void {
     this.#all = [...this.#hosts.values()];
     this.#outboxes = this.#all.map((host) => host.outbox);
+    this.#sources = [...this.#outboxes, ...this.#answers.values()];
   }
 
   #delivered(host: AllocationHost): void {
@@ -244,8 +265,12 @@ export class Runner {
     this.#list();
     this.#forget(host.id);
     if (this.#hosts.size === 0) this.#emptied?.();
+    this.#leaveAfter(host.id);
+  }
+
+  #leaveAfter(id: string): void {
     const { only } = this.#options;
-    if (host.id === only?.allocation) only.over("its allocation has ended");
+    if (id === only?.allocation) only.over("its allocation has ended");
   }
 
   /** Its folder goes when its end is noted: one of the two has to keep a late order from starting it again. */

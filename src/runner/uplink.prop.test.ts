@@ -46,17 +46,17 @@ class VirtualClock implements Clock {
   }
 }
 
-const sourceIn = (folder: string, id: string): UplinkSource => {
+const sourceIn = (folder: string, id: string) => {
   mkdirSync(join(folder, id));
   const events = Spool.open(join(folder, id), "events", { segmentMaxBytes: 500 });
   const logs = Spool.open(join(folder, id), "logs", { segmentMaxBytes: 500 });
   return {
     ...{ id, fence: 1, events, logs, counted: true },
-    eventsAcked: (seq) => events.ack(seq),
-    logsAcked: (seq) => logs.ack(seq),
+    eventsAcked: (seq: number) => events.ack(seq),
+    logsAcked: (seq: number) => logs.ack(seq),
     disowned: () => {},
     substitute: () => undefined,
-  };
+  } satisfies UplinkSource;
 };
 
 const uplinkTo = (

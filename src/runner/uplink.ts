@@ -17,11 +17,14 @@ import { type ServerClient, ServerFailure } from "./server-client.ts";
 import type { SpoolStream } from "./spool.ts";
 import { type BatchLimits, Lane } from "./uplink-lane.ts";
 
+/** What is used of a stream that is to be heard. */
+type Heard = Pick<SpoolStream, "lastSeq" | "ackedSeq" | "peek">;
+
 export interface UplinkSource {
   readonly id: string;
   readonly fence: number;
-  readonly events: SpoolStream;
-  readonly logs: SpoolStream;
+  readonly events: Heard;
+  readonly logs: Heard;
   /** False until the server has said how far it has heard this one; it is asked with every request. */
   readonly counted: boolean;
   /** The server holds all events up to `seq`. */
