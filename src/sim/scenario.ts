@@ -77,8 +77,8 @@ export interface Scenario {
   readonly strange: readonly Behaviour[];
 }
 
-/** Of all runs. */
-const SEES_IT_THROUGH = 0.4;
+/** Of runs without a budget: who has set one wants to see it reached. */
+const SEES_IT_THROUGH = 0.25;
 
 /** @param size for those who compare sizes */
 export function drawScenario(seed: number, size = drawSize(keyed(seed, "size"))): Scenario {
@@ -105,7 +105,9 @@ export function drawScenario(seed: number, size = drawSize(keyed(seed, "size")))
     searchSnapshotEvery: drawSnapshots(keyed(seed, "snapshots")),
     faults: drawFaults(random, keyed(seed, "more faults"), size),
     healAtMs,
-    seesItThrough: chance(keyed(seed, "patience"), SEES_IT_THROUGH),
+    seesItThrough:
+      submissions.some(({ config }) => config.budget !== null) ||
+      chance(keyed(seed, "patience"), SEES_IT_THROUGH),
     stepMs: 50 + random.below(400),
     checkpointEverySteps: random.below(4),
     strangeness: chance(random, 0.3) ? 0 : random.unit() * 0.7,
