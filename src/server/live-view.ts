@@ -4,7 +4,7 @@
  */
 
 import { fromWire, type WireNumber } from "../base/json.ts";
-import { runningSlotMs } from "../core/lifecycle/experiment.ts";
+import { runningGrants } from "../core/lifecycle/experiment.ts";
 import { trialStateName } from "../core/lifecycle/trial.ts";
 import type { Experiment, Silence, Trial } from "../protocol/api.ts";
 import type { ExperimentSummaryRow } from "../store/experiment-reads.ts";
@@ -86,7 +86,7 @@ export function liveExperimentView(
     ...update,
     ...counts,
     best_objective: numberOrNull(update.best_objective),
-    running_slot_ms: runningSlotMs(live.x, nowMs),
+    grants: [...runningGrants(live.x)],
     // Of a task, which has one trial.
     unused_since_ms: live.x.trials.get(1)?.allocation?.unusedSinceMs ?? null,
     // Only what has ended is archived or deleted.

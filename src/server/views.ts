@@ -2,6 +2,7 @@
 import type { z } from "zod";
 import { reviveExact, toWire, wireOrNull } from "../base/json.ts";
 import { energyKwh, moneySpent } from "../core/budget.ts";
+import { grantedSlotMs } from "../core/lifecycle/experiment.ts";
 import { NOTHING_HELD } from "../core/lifecycle/holding.ts";
 import { RESTORABLE_MS } from "../core/retention/retention.ts";
 import type { RungView, Standing } from "../core/search/search.ts";
@@ -25,7 +26,7 @@ export function experimentView(
   verdicts: Pick<VerdictBook, "ofExperiment">,
 ): api.Experiment {
   const config = row.config as unknown as ExperimentConfig;
-  const slotMs = Number(row.slot_ms) + row.running_slot_ms;
+  const slotMs = Number(row.slot_ms) + grantedSlotMs(row.grants, now.getTime());
   const plan = row.plan as unknown as Plan;
   return {
     id: row.id,
@@ -73,7 +74,7 @@ export function experimentView(
       seconds:
         row.started_at === null
           ? 0
-          : ((row.ended_at ?? now).getTime() - row.started_at.getTime()) / 1000,
+          : Math.max(0, (row.ended_at ?? now).getTime() - row.started_at.getTime()) / 1000,
       slot_seconds: slotMs / 1000,
       money: config.budget?.money
         ? {

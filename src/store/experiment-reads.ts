@@ -1,5 +1,6 @@
 /** What routes ask about experiments and trials. Read-only, keyset paging, one statement a page. */
 import type pg from "pg";
+import type { Grant } from "../core/lifecycle/experiment.ts";
 import type { SortWord } from "../protocol/experiment-filter/fields.ts";
 import type { FilterTerm } from "../protocol/experiment-filter/parse.ts";
 import { filterCondition, keyText, keyValue, sortKey } from "./experiment-filter-sql.ts";
@@ -14,8 +15,8 @@ export interface ExperimentSummaryRow extends ExperimentRow, Purged {
   completed: number;
   canceled: number;
   error: number;
-  /** Slot-milliseconds of grants that still run. */
-  running_slot_ms: number;
+  /** Those that still run; how long they have is for the server's clock to say, which gave them their beginning. */
+  grants: readonly Grant[];
   /** Of a task that serves, ms since 1970: nobody has used it since then. */
   unused_since_ms: number | null;
   archived_at: Date | null;
@@ -30,7 +31,7 @@ export interface Purged {
 }
 
 const SUMMARY = `
-  select e.*, u.name as owner, t.*, coalesce(a.running_slot_ms, 0) as running_slot_ms,
+  select e.*, u.name as owner, t.*, coalesce(a.grants, '[]') as grants,
     k.archived_at, k.deleted_at, k.deleted_by, k.purged_at,
     (select (f.core #>> '{allocation,unusedSinceMs}')::float8 from trials f
       where f.experiment_id = e.id and f.number = 1 and e.config #>> '{task,kind}' is not null) as unused_since_ms
@@ -47,7 +48,7 @@ const SUMMARY = `
       count(*) filter (where state = 'error')::int as error
     from trials where experiment_id = e.id) t
   left join lateral (
-    select sum(extract(epoch from now() - created_at) * 1000 * cardinality(slots))::float8 as running_slot_ms
+    select json_agg(json_build_object('sinceMs', extract(epoch from created_at) * 1000, 'slots', cardinality(slots))) as grants
     from allocations where experiment_id = e.id and state <> 'ended') a on true`;
 
 export interface ExperimentsFilter {

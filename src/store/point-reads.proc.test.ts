@@ -6,7 +6,7 @@ import { BATCH_POINTS } from "../export/point-batch.ts";
 import { type PointsFilter, readAllPoints } from "./point-reads.ts";
 import type { Database } from "./schema.ts";
 import { withTestDatabase } from "./test-database.ts";
-import { ALLOCATION, EXPERIMENT, TRIAL } from "./test-rows.ts";
+import { ALLOCATION, EXPERIMENT, insertRows, TRIAL } from "./test-rows.ts";
 
 /** Points of each trial of experiment 1, around every border: of a group's share, of a page. */
 const POINTS = [
@@ -14,25 +14,17 @@ const POINTS = [
   ...Array.from({ length: 130 }, (_, i) => i % 5),
 ];
 
-async function insert(pool: pg.Pool, table: string, rows: readonly object[]): Promise<void> {
-  const columns = Object.keys(rows[0] ?? {}).join(", ");
-  await pool.query(
-    `insert into ${table} (${columns}) select ${columns} from json_populate_recordset(null::${table}, $1)`,
-    [JSON.stringify(rows)],
-  );
-}
-
 /** Two experiments whose trials alternate by id; each trial has two runs, of which the second repeats from step 100 on. */
 async function fill(pool: pg.Pool): Promise<void> {
   await pool.query("insert into users (name, created_at) values ('ada', now())");
   await pool.query("insert into metric_names values (1, 'loss'), (2, 'acc'), (3, 'unused')");
-  await insert(pool, "experiments", [EXPERIMENT, { ...EXPERIMENT, id: 2 }]);
+  await insertRows(pool, "experiments", [EXPERIMENT, { ...EXPERIMENT, id: 2 }]);
   const trials = POINTS.flatMap((_, i) => [
     { ...TRIAL, id: 2 * i + 1, number: i + 1 },
     ...(i < 5 ? [{ ...TRIAL, experiment_id: 2, id: 2 * i + 2, number: i + 1 }] : []),
   ]);
-  await insert(pool, "trials", trials);
-  await insert(
+  await insertRows(pool, "trials", trials);
+  await insertRows(
     pool,
     "allocations",
     trials.flatMap(({ id, experiment_id, number }) =>

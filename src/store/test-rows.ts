@@ -1,4 +1,6 @@
 /** Rows with everything that has to be there, for tests of reading; the test adds what it is about. */
+import type pg from "pg";
+
 const AT = "2026-01-05T00:00:00Z";
 export const EXPERIMENT = {
   ...{ id: 1, name: "", labels: [], workspace: "", project: "", owner_id: 1, state: "active" },
@@ -14,3 +16,16 @@ export const ALLOCATION = {
   ...{ experiment_id: 1, runner: "local", slots: [], state: "ended", kill: false, acked: 0 },
   ...{ orders_reason: "", orders_version: 1, reason: "", created_at: AT },
 };
+
+/** @param rows all with the columns of the first */
+export async function insertRows(
+  pool: pg.Pool,
+  table: string,
+  rows: readonly object[],
+): Promise<void> {
+  const columns = Object.keys(rows[0] ?? {}).join(", ");
+  await pool.query(
+    `insert into ${table} (${columns}) select ${columns} from json_populate_recordset(null::${table}, $1)`,
+    [JSON.stringify(rows)],
+  );
+}

@@ -182,13 +182,26 @@ export function newExperiment(spec: ExperimentSpec, start?: ExperimentCore["star
 export const isOver = (core: ExperimentCore): boolean =>
   core.run === "completed" || core.run === "canceled" || core.run === "error";
 
-/** Slot time of grants that still run, up to now. */
-export function runningSlotMs(experiment: Experiment, nowMs: number): number {
-  let total = 0;
-  for (const number of experiment.live) {
-    const allocation = experiment.trials.get(number)?.allocation;
-    if (allocation)
-      total += Math.max(0, nowMs - allocation.sinceMs) * experiment.spec.slotsPerTrial;
+/** Slots that are held, and since when. */
+export interface Grant {
+  readonly sinceMs: number;
+  readonly slots: number;
+}
+
+export function* runningGrants({ live, trials, spec }: Experiment): Generator<Grant> {
+  for (const number of live) {
+    const allocation = trials.get(number)?.allocation;
+    if (allocation) yield { sinceMs: allocation.sinceMs, slots: spec.slotsPerTrial };
   }
+}
+
+/** Slot time of grants up to now. One that begins later, as the clock was set back, has used nothing yet. */
+export function grantedSlotMs(grants: Iterable<Grant>, nowMs: number): number {
+  let total = 0;
+  for (const { sinceMs, slots } of grants) total += Math.max(0, nowMs - sinceMs) * slots;
   return total;
 }
+
+/** Slot time of grants that still run, up to now. */
+export const runningSlotMs = (experiment: Experiment, nowMs: number): number =>
+  grantedSlotMs(runningGrants(experiment), nowMs);
