@@ -6,6 +6,7 @@
  * The seam lies at the turn, not at the statement: an imitation of SQL would have to be believed, while rows
  * keyed by primary keys can be compared with what PostgreSQL gives back (src/sim/ledger-contract.proc.test.ts).
  */
+import type { ClockStep } from "../core/lifecycle/clock-steps.ts";
 import type { StoredExperiment } from "../store/live-rows.ts";
 import type { MarksRow, RunnerRow } from "../store/schema.ts";
 import type { ChainTip, MetricPoint, WriteBatch } from "../store/write-batch.ts";
@@ -22,6 +23,8 @@ export interface Counters {
   /** Experiments that are archived or deleted, and are not emptied. */
   readonly marks: readonly MarksRow[];
   readonly runners: readonly RunnerRow[];
+  /** Where the wall clock was set forward. */
+  readonly clockSteps: readonly ClockStep[];
 }
 
 /** Another writer has taken the ledger over. Nothing was written, and all that is held in memory may be out of date. */

@@ -44,6 +44,7 @@ async function loadCounters(world: World, ledger: Loads): Promise<void> {
   world.retention.load(last);
   world.givenUp.clear();
   world.runners.load(last.runners);
+  world.clockSteps.load(last.clockSteps);
   world.metricNames.clear();
   world.nextMetricName = 1;
   for (const { id, name } of last.metricNames) {

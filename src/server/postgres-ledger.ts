@@ -7,6 +7,7 @@
  * not do: it is gone with the connection, while the transaction lives.)
  */
 import type pg from "pg";
+import type { ClockStep } from "../core/lifecycle/clock-steps.ts";
 import { loadExperiments, type StoredExperiment } from "../store/live-rows.ts";
 import { readRetention } from "../store/retention-store.ts";
 import type { RunnerRow } from "../store/schema.ts";
@@ -17,6 +18,7 @@ import {
   type WriteBatch,
 } from "../store/write-batch.ts";
 import { type Counters, type Ledger, LedgerMoved } from "./ledger.ts";
+import { CLOCK_STEPS_KEY } from "./live-clock-steps.ts";
 
 const NEXT_TURN = {
   name: "next_turn",
@@ -94,7 +96,7 @@ export class PostgresLedger implements Ledger {
   }
 
   async counters(): Promise<Counters> {
-    type Numbers = Omit<Counters, "metricNames" | "pins" | "marks" | "runners">;
+    type Numbers = Pick<Counters, "experiment" | "trial" | "allocation" | "ordersVersion">;
     const { rows } = await this.#pool.query<Numbers>(
       `select coalesce((select max(id) from experiments), 0) as experiment,
         coalesce((select max(id) from trials), 0) as trial,
@@ -107,6 +109,13 @@ export class PostgresLedger implements Ledger {
       "select id, name from metric_names",
     );
     const runners = await this.#pool.query<RunnerRow>("select * from runners order by id");
-    return { ...last, metricNames: names.rows, pins, marks, runners: runners.rows };
+    const steps = await this.#pool.query<{ value: ClockStep[] }>(
+      "select value from settings where key = $1",
+      [CLOCK_STEPS_KEY],
+    );
+    return {
+      ...{ ...last, metricNames: names.rows, pins, marks, runners: runners.rows },
+      clockSteps: steps.rows[0]?.value ?? [],
+    };
   }
 }

@@ -145,6 +145,7 @@ async function start(
     ledger,
     tip,
     nowMs: () => clock.nowMs(),
+    monotonicMs: () => clock.monotonicMs(),
     reload: (ids) => reloadExperiments(world, ledger, ids),
     onCommitted: ({ runners, trials, experiments, retention: superfluous }) => {
       waiters.wake(runners);

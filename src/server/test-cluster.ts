@@ -93,6 +93,8 @@ export class TestCluster {
   readonly failures: unknown[] = [];
   readonly told: Committed[] = [];
   nowMs = Date.UTC(2026, 0, 5);
+  /** Set apart from the other by a test in which somebody sets the clock. */
+  setByMs = 0;
   ordersAfter = 0;
   readonly #options: ClusterOptions;
   readonly #script: Script;
@@ -134,6 +136,7 @@ export class TestCluster {
       ledger: new PostgresLedger(writePool),
       tip: await ledger.takeOver(),
       nowMs: () => this.nowMs,
+      monotonicMs: () => this.nowMs - this.setByMs,
       reload: (ids) => reloadExperiments(world, ledger, ids),
       onCommitted: (committed) => void this.told.push(committed),
       onFailure: (_what, error) => void this.failures.push(error),

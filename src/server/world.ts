@@ -30,6 +30,7 @@ import { experimentUpdate, trialRow } from "../store/live-rows.ts";
 import type { ExperimentRow } from "../store/schema.ts";
 import { storable } from "../store/storable.ts";
 import { WriteBatch } from "../store/write-batch.ts";
+import { LiveClockSteps } from "./live-clock-steps.ts";
 import {
   type AllocationEnding,
   allocationRow,
@@ -116,6 +117,7 @@ export class World {
   readonly slots: readonly SlotInfo[];
   readonly holders = new Map<string, SlotHolder>();
   readonly runners: LiveRunners;
+  readonly clockSteps = new LiveClockSteps();
   /** Who waits, for whoever looks; what starts is planned anew. */
   readonly waits = new LiveWaits((pool, nowMs) => this.plan(pool, nowMs));
   ordersVersion = 0;
@@ -298,7 +300,7 @@ export class World {
 
   #step(turn: Turn, live: LiveExperiment, event: ExperimentEvent): Effects {
     try {
-      return stepExperiment(live.x, event, turn.nowMs);
+      return stepExperiment(live.x, event, turn.nowMs, this.clockSteps.steps);
     } catch (error) {
       // A mistake of ours may have left it half stepped: it will be loaded again.
       turn.touched.add(live.id);
@@ -390,6 +392,7 @@ export class World {
   durable(ordersVersion: number): void {
     this.ordersDurable = Math.max(this.ordersDurable, ordersVersion);
     this.runners.durable();
+    this.clockSteps.durable();
     this.settled();
   }
 

@@ -43,6 +43,10 @@ async function play(ledger: Ledger, seed: number): Promise<ChainTip> {
     if (!next.batch.empty) tip = await ledger.commit(next.batch, tip);
     world.ordersDurable = Math.max(world.ordersDurable, next.ordersVersion);
   };
+  await turn((t) => world.clockSteps.note(t.batch, { wallMs: t.nowMs, monotonicMs: 0 }));
+  world.clockSteps.durable();
+  nowMs += 3_600_000;
+  await turn((t) => world.clockSteps.note(t.batch, { wallMs: t.nowMs, monotonicMs: 1_000 }));
   for (const { config, key } of drawScenario(seed, SIZES.large).submissions) {
     const { search, reason } = toSearch(config, 7);
     await turn((t) => {

@@ -9,8 +9,10 @@
 
 import type { ParsedId } from "../base/ids.ts";
 import { fromWire, type WireNumber } from "../base/json.ts";
+import type { ClockStep } from "../core/lifecycle/clock-steps.ts";
 import type { SearchAction } from "../core/search/search.ts";
 import type { Counters, Ledger } from "../server/ledger.ts";
+import { CLOCK_STEPS_KEY } from "../server/live-clock-steps.ts";
 import type { PastAllocation } from "../server/live-experiment.ts";
 import type { StoredExperiment } from "../store/live-rows.ts";
 import type {
@@ -283,6 +285,7 @@ export class MemoryLedger implements Ledger {
       runners: this.rows<RunnerRow>("runners")
         .map((row) => ({ ...row }))
         .sort((a, b) => (a.id < b.id ? -1 : 1)),
+      clockSteps: (this.table("settings").get(CLOCK_STEPS_KEY)?.value ?? []) as ClockStep[],
     };
   }
 

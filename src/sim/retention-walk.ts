@@ -148,7 +148,7 @@ export class RetentionWalk {
     this.#world = world;
     this.#gate = new BlobGate();
     this.#loop = new DecisionLoop({
-      ...{ world, ledger, tip, nowMs: () => this.#nowMs },
+      ...{ world, ledger, tip, nowMs: () => this.#nowMs, monotonicMs: () => this.#nowMs },
       reload: (ids) => reloadExperiments(world, ledger, ids),
       onCommitted: () => undefined,
       onFailure: (_what, error) => {

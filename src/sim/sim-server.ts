@@ -130,6 +130,7 @@ export class SimServer implements Leases {
       ledger,
       tip,
       nowMs: () => this.#clock.nowMs(),
+      monotonicMs: () => this.#clock.monotonicMs(),
       reload: (ids) => reloadExperiments(world, ledger, ids),
       onCommitted: ({ runners, retention }) => {
         this.#waiters.wake(runners);

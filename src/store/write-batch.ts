@@ -114,6 +114,7 @@ const KEYS: Partial<Record<TableName, readonly string[]>> = {
   experiment_marks: ["experiment_id"],
   retained: ["experiment_id"],
   runners: ["id"],
+  settings: ["key"],
 };
 
 /** Parents before children. */
@@ -133,6 +134,7 @@ const ORDER: readonly TableName[] = [
   "experiment_marks",
   "retained",
   "runners",
+  "settings",
 ];
 
 /** Columns that a change of an experiment rewrites; the rest never changes after creation. */

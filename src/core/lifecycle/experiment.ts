@@ -5,6 +5,7 @@
 import type { Budget } from "../budget.ts";
 import { type SearchState, startSearch } from "../search/methods.ts";
 import type { SearchAction, SearchEvent, SearchSpec } from "../search/search.ts";
+import { type ClockStep, passedMs } from "./clock-steps.ts";
 import type { AllocationEnd, ProcessesEnd, TrialState } from "./trial.ts";
 
 /** What never changes about an experiment, as core sees it. */
@@ -195,13 +196,23 @@ export function* runningGrants({ live, trials, spec }: Experiment): Generator<Gr
   }
 }
 
-/** Slot time of grants up to now. One that begins later, as the clock was set back, has used nothing yet. */
-export function grantedSlotMs(grants: Iterable<Grant>, nowMs: number): number {
+/**
+ * Slot time of grants up to now. One that begins later, as the clock was set back, has used nothing yet.
+ * @param steps of the clock: what it jumped over is no time
+ */
+export function grantedSlotMs(
+  grants: Iterable<Grant>,
+  nowMs: number,
+  steps: readonly ClockStep[] = [],
+): number {
   let total = 0;
-  for (const { sinceMs, slots } of grants) total += Math.max(0, nowMs - sinceMs) * slots;
+  for (const { sinceMs, slots } of grants) total += passedMs(steps, sinceMs, nowMs) * slots;
   return total;
 }
 
 /** Slot time of grants that still run, up to now. */
-export const runningSlotMs = (experiment: Experiment, nowMs: number): number =>
-  grantedSlotMs(runningGrants(experiment), nowMs);
+export const runningSlotMs = (
+  experiment: Experiment,
+  nowMs: number,
+  steps: readonly ClockStep[] = [],
+): number => grantedSlotMs(runningGrants(experiment), nowMs, steps);

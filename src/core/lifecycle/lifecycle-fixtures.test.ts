@@ -6,6 +6,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { MethodSpec } from "../search/search.ts";
 import { lineSpace } from "../search/search-fixtures.test.ts";
+import type { ClockStep } from "./clock-steps.ts";
 import {
   type Effects,
   type Experiment,
@@ -75,6 +76,7 @@ export const NODE_LOST = exitOf({ kind: "runner_lost", exits: [], detail: "node 
 export class Play {
   readonly x: Experiment;
   nowMs = 1_000_000;
+  clockSteps: readonly ClockStep[] = [];
   last: Effects | undefined;
   readonly ended: Effects["ended"][number][] = [];
 
@@ -84,7 +86,7 @@ export class Play {
   }
 
   do(event: ExperimentEvent): Effects {
-    this.last = stepExperiment(this.x, event, this.nowMs);
+    this.last = stepExperiment(this.x, event, this.nowMs, this.clockSteps);
     this.ended.push(...this.last.ended);
     return this.last;
   }

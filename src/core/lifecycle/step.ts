@@ -16,6 +16,7 @@ import { assert, unreachable } from "../../base/assert.ts";
 import { budgetReached } from "../budget.ts";
 import { searchProgress, searchWantsTicks, stepSearch } from "../search/methods.ts";
 import { type SearchAction, type SearchEvent, UNBOUNDED_STEPS } from "../search/search.ts";
+import { type ClockStep, passedMs } from "./clock-steps.ts";
 import {
   type Effects,
   type Experiment,
@@ -43,12 +44,14 @@ import { endlessTimeText, missingText, searchExit, stopReason, unusedText } from
 
 const SEARCH_TICK_MS = 1000;
 
+/** @param clockSteps where the wall clock was set forward: budgets do not count it */
 export function stepExperiment(
   experiment: Experiment,
   event: ExperimentEvent,
   nowMs: number,
+  clockSteps: readonly ClockStep[] = [],
 ): Effects {
-  const step = new Step(experiment, nowMs);
+  const step = new Step(experiment, nowMs, clockSteps);
   step.apply(event);
   step.settle();
   return step.effects();
@@ -58,6 +61,7 @@ export function stepExperiment(
 class Step {
   readonly #x: Experiment;
   readonly #now: number;
+  readonly #clockSteps: readonly ClockStep[];
   #experimentChanged = false;
   readonly #trials = new Set<number>();
   readonly #orders = new Map<number, string>();
@@ -69,9 +73,10 @@ class Step {
   /** Has a trial ended in error in this step? */
   #failedNow = false;
 
-  constructor(experiment: Experiment, nowMs: number) {
+  constructor(experiment: Experiment, nowMs: number, clockSteps: readonly ClockStep[]) {
     this.#x = experiment;
     this.#now = nowMs;
+    this.#clockSteps = clockSteps;
   }
 
   effects(): Effects {
@@ -230,12 +235,12 @@ class Step {
     const x = this.#x;
     const { core, spec } = x;
     if (core.ending !== null || core.run !== "active" || core.startedAtMs === null) return;
-    const now = this.#now;
+    const [now, steps] = [this.#now, this.#clockSteps];
     const text = budgetReached(spec.budget, {
       steps: core.steps,
-      timeMs: now - core.startedAtMs,
+      timeMs: passedMs(steps, core.startedAtMs, now),
       // A walk over all trials that live: only for those who ask.
-      slotMs: () => core.slotMs + runningSlotMs(x, now),
+      slotMs: () => core.slotMs + runningSlotMs(x, now, steps),
     });
     if (text === undefined) return;
     this.#endExperiment("completed", text, "budget");
@@ -530,7 +535,8 @@ class Step {
       invalid: trial.invalid !== null,
     };
     const verdict = classifyEnd(end, asked);
-    const usedMs = Math.max(0, this.#now - allocation.sinceMs) * this.#x.spec.slotsPerTrial;
+    const usedMs =
+      passedMs(this.#clockSteps, allocation.sinceMs, this.#now) * this.#x.spec.slotsPerTrial;
     endStandstill(this.#x, trial, this.#now);
     trial.slotMs += usedMs;
     this.#x.core.slotMs += usedMs;

@@ -43,6 +43,7 @@ class Bench {
       },
       tip: CHAIN_START,
       nowMs: () => 1000,
+      monotonicMs: () => 1000,
       reload: async (ids) => void this.log.push(`reload ${ids?.join(" ") ?? "all"}`),
       onCommitted: (committed) => void this.told.push(committed),
       onFailure: (what) => void this.log.push(`failure: ${what}`),

@@ -75,6 +75,8 @@ export interface DecisionLoopOptions {
   readonly ledger: Pick<Ledger, "takeOver" | "holds" | "commit">;
   readonly tip: ChainTip;
   readonly nowMs: () => number;
+  /** By which a step of the wall clock is noticed. */
+  readonly monotonicMs: () => number;
   /** Loads the named experiments, or all (and what is counted over all) anew into the world, after a failure. */
   readonly reload: (ids?: readonly number[]) => Promise<void>;
   readonly onCommitted: (committed: Committed) => void;
@@ -251,7 +253,9 @@ export class DecisionLoop {
 
   async #turn(batch: readonly Waiting[]): Promise<void> {
     const { world } = this.#options;
-    const turn = new Turn(this.#options.nowMs());
+    const [wallMs, monotonicMs] = [this.#options.nowMs(), this.#options.monotonicMs()];
+    const turn = new Turn(wallMs);
+    world.clockSteps.note(turn.batch, { wallMs, monotonicMs });
     const done: { waiting: Waiting; value: unknown }[] = [];
     for (const waiting of batch) {
       try {

@@ -19,6 +19,7 @@ function bench(fails: boolean) {
     },
     tip: CHAIN_START,
     nowMs: () => 0,
+    monotonicMs: () => 0,
     reload: async () => undefined,
     onCommitted: () => undefined,
     onFailure: () => undefined,
