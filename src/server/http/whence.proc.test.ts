@@ -90,6 +90,7 @@ test("a file of a checkpoint, of code and of a dataset; a checkpoint whose bytes
   await client.actOnExperiments("delete", [id]);
   await server.pool.query("update experiment_marks set deleted_at = now() - interval '8 days'");
   await server.restart("keep");
+  await client.startGc();
   for (let i = 0; ; i++) {
     const { rows } = await server.pool.query(
       "select from experiment_marks where emptied_at is not null",
