@@ -9,7 +9,7 @@ import { chmod, rename, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import type pg from "pg";
 import type { Logger } from "pino";
-import type { Clock } from "../base/clock.ts";
+import { type Clock, sleep } from "../base/clock.ts";
 import type { LeaseLimits } from "../core/lease/lease.ts";
 import { searchWantsTicks } from "../core/search/methods.ts";
 import { deleteExpiredTokens } from "../store/access-store.ts";
@@ -94,6 +94,7 @@ export interface RunningServer {
 
 /** One writer per database, wherever it runs; "writer" as ASCII. */
 const WRITER_LOCK = "131311217108338";
+const WRITER_GONE_MS = 3_000;
 
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
   const closers: (() => Promise<void> | void)[] = [];
@@ -342,11 +343,7 @@ async function lockWriter(
   closers: (() => Promise<void> | void)[],
 ): Promise<void> {
   const client = await pool.connect();
-  const { rows } = await client.query<{ locked: boolean }>(
-    "select pg_try_advisory_lock($1) as locked",
-    [WRITER_LOCK],
-  );
-  if (!rows[0]?.locked) {
+  if (!(await locked(client, options))) {
     client.release();
     throw new Error(
       "another Contrail server writes to this database; stop it first, or name another in DATABASE_URL",
@@ -360,10 +357,30 @@ async function lockWriter(
         `the connection that holds the writer's lock was lost: ${error.message}`,
       );
   });
-  closers.push(() => {
+  closers.push(async () => {
     closing = true;
+    // The database notices only in a while that a connection is gone, and who starts next would be refused.
+    await client.query("select pg_advisory_unlock($1)", [WRITER_LOCK]).catch(() => undefined);
     client.release(true);
   });
+}
+
+/** Tried for a while: of a server that was killed, the database may not have noticed yet. */
+async function locked(client: pg.PoolClient, { clock, log }: ServerOptions): Promise<boolean> {
+  const untilMs = clock.monotonicMs() + WRITER_GONE_MS;
+  for (let tries = 1; ; tries++) {
+    const { rows } = await client.query<{ locked: boolean }>(
+      "select pg_try_advisory_lock($1) as locked",
+      [WRITER_LOCK],
+    );
+    if (rows[0]?.locked) return true;
+    if (clock.monotonicMs() >= untilMs) return false;
+    if (tries === 1)
+      log.info(
+        `another server writes to this database; waiting ${WRITER_GONE_MS / 1000} s for it to go`,
+      );
+    await sleep(clock, 100);
+  }
 }
 
 /** 32 random bytes that the tokens of runners and allocations are signed with; made once. */

@@ -13,7 +13,10 @@ export class SharedAnswer<T> {
     return this.#nobody.signal.aborted;
   }
 
-  /** @throws what `find` throws, or the signal's reason */
+  /**
+   * Who leaves as the last waits until what was begun for it has ended, too: nothing of it is left behind.
+   * @throws what `find` throws, or the signal's reason
+   */
   async wait(signal: AbortSignal): Promise<T> {
     this.#waiting += 1;
     const left = Promise.withResolvers<never>();
@@ -25,7 +28,10 @@ export class SharedAnswer<T> {
     } finally {
       signal.removeEventListener("abort", leave);
       this.#waiting -= 1;
-      if (this.#waiting === 0 && signal.aborted) this.#nobody.abort(signal.reason);
+      if (this.#waiting === 0 && signal.aborted) {
+        this.#nobody.abort(signal.reason);
+        await this.#answer.catch(() => undefined);
+      }
     }
   }
 }
