@@ -14,6 +14,8 @@ interface Hang {
   readonly program: readonly string[];
   /** It does not end by itself. */
   readonly hangs: boolean;
+  /** It is killed when so many lines are there; absent = at the first. */
+  readonly linesFirst?: number;
   /** What is wrong with the lines that were kept. */
   readonly wrongLines?: (lines: readonly string[]) => string | undefined;
 }
@@ -33,10 +35,11 @@ const HANGS: Readonly<Record<string, Hang>> = {
   "floods stdout": {
     program: python("line = 'y' * 1000 + '\\n'\nwhile True: sys.stdout.write(line)"),
     hangs: true,
+    linesFirst: 1000,
     wrongLines: (lines) =>
       // The last may be cut where it was killed.
       lines.slice(1, -1).find((line) => line !== "y".repeat(1000)) ??
-      (lines.length > 1000 ? undefined : `only ${lines.length} lines`),
+      (lines.length >= 1000 ? undefined : `only ${lines.length} lines`),
   },
   "a grandchild holds stdout": { program: sh("sleep 600 & exit 0"), hangs: false },
   "a grandchild in a session of its own, deaf to SIGTERM": {
@@ -167,7 +170,10 @@ async function hanging(faults: Faults, it: Stand, way: string, hang: Hang): Prom
   if (hang.hangs) {
     await until(
       `${way}: it has begun`,
-      async () => (await it.client.trialLogs(trial, { limit: 1 })).items.length > 0,
+      async () => {
+        const { linesFirst = 1 } = hang;
+        return (await it.client.trialLogs(trial, { limit: linesFirst })).items.length >= linesFirst;
+      },
       { limitMs: 120_000 },
     );
     await it.client.changeTrial(trial, "kill");
