@@ -6,6 +6,7 @@
  * A protocol in which runners send a hash alone was refused: a spool has to be enough by itself for a server that was
  * restored from a copy and knows nothing of what was sent before.
  */
+import { RecentMap } from "../base/recent-map.ts";
 import { type RecordPart, recordPart } from "./record-part.ts";
 
 /** Of all texts together; some hundreds of environments. */
@@ -17,18 +18,7 @@ const CHARS_MAX = 16 * 1024 * 1024;
  * @param charsMax of texts that are remembered; who was not seen for longest is forgotten first
  */
 export function rememberingPart(charsMax = CHARS_MAX): typeof recordPart {
-  const known = new Map<string, RecordPart>();
-  let chars = 0;
-  const remember = (text: string, part: RecordPart): void => {
-    if (text.length > charsMax) return;
-    known.set(text, part);
-    chars += text.length;
-    for (const oldest of known.keys()) {
-      if (chars <= charsMax) break;
-      known.delete(oldest);
-      chars -= oldest.length;
-    }
-  };
+  const known = new RecentMap<string, RecordPart>(charsMax, (text) => text.length);
   const schema = recordPart.clone();
   const { run } = schema._zod;
   schema._zod.run = (payload, context) => {
@@ -38,11 +28,9 @@ export function rememberingPart(charsMax = CHARS_MAX): typeof recordPart {
     if (part === undefined) {
       const found = run(payload, context);
       if (!(found instanceof Promise) && found.issues.length === 0)
-        remember(text, found.value as RecordPart);
+        known.set(text, found.value as RecordPart);
       return found;
     }
-    known.delete(text);
-    known.set(text, part);
     payload.value = part;
     return payload;
   };

@@ -21,6 +21,7 @@ import { join } from "node:path";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import type { Clock } from "../base/clock.ts";
+import { RecentMap } from "../base/recent-map.ts";
 import type { OpenedBlob } from "../store/snapshot.ts";
 import { CacheRoom } from "./cache-room.ts";
 import { type ServerClient, ServerFailure } from "./server-client.ts";
@@ -58,7 +59,7 @@ export class BlobCache {
   readonly #room: CacheRoom;
   readonly #fetching = new Map<string, Promise<void>>();
   /** Hash → the file's stamp when what was read from it was that. */
-  readonly #matched = new Map<string, string>();
+  readonly #matched = new RecentMap<string, string>(MATCHED_MAX);
 
   constructor(options: BlobCacheOptions) {
     this.#folder = options.folder;
@@ -105,11 +106,7 @@ export class BlobCache {
   /** @param stamp before anything was read */
   async #note(hash: string, stamp: string): Promise<void> {
     const now = await lstat(this.#path(hash), { bigint: true }).catch(() => undefined);
-    if (now === undefined || stampOf(now) !== stamp) return;
-    this.#matched.delete(hash);
-    this.#matched.set(hash, stamp);
-    const [oldest] = this.#matched.keys();
-    if (this.#matched.size > MATCHED_MAX && oldest !== undefined) this.#matched.delete(oldest);
+    if (now !== undefined && stampOf(now) === stamp) this.#matched.set(hash, stamp);
   }
 
   /**

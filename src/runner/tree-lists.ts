@@ -2,6 +2,7 @@
  * The lists of files of snapshots, read, parsed and checked once: a hundred trials of one experiment begin with the same
  * one. By hash, so none of them is ever out of date; those that were asked for last are kept.
  */
+import { RecentMap } from "../base/recent-map.ts";
 import { dataTree, type Tree } from "../protocol/runner-wire.ts";
 import type { BlobCache } from "./blob-cache.ts";
 import { LaunchError } from "./rank-process.ts";
@@ -13,32 +14,20 @@ const FILES_KEPT_MAX = 50_000;
 
 export class TreeLists {
   readonly #cache: Pick<BlobCache, "read">;
-  readonly #filesKeptMax: number;
-  readonly #kept = new Map<string, Tree>();
-  #files = 0;
+  readonly #kept: RecentMap<string, Tree>;
 
   constructor(cache: Pick<BlobCache, "read">, filesKeptMax = FILES_KEPT_MAX) {
     this.#cache = cache;
-    this.#filesKeptMax = filesKeptMax;
+    this.#kept = new RecentMap(filesKeptMax, (_, tree) => tree.length);
   }
 
   /** @throws LaunchError where it is no list of files; ServerFailure or the file system's error */
   async get(hash: string, signal: AbortSignal): Promise<Tree> {
-    const tree = this.#kept.get(hash) ?? (await this.#read(hash, signal));
-    this.#keep(hash, tree);
-    return tree;
-  }
-
-  #keep(hash: string, tree: Tree): void {
-    // For one that is never kept the others need not go.
-    if (tree.length > this.#filesKeptMax) return;
-    if (!this.#kept.delete(hash)) this.#files += tree.length;
+    const known = this.#kept.get(hash);
+    if (known !== undefined) return known;
+    const tree = await this.#read(hash, signal);
     this.#kept.set(hash, tree);
-    for (const [oldest, { length }] of this.#kept) {
-      if (this.#files <= this.#filesKeptMax) return;
-      this.#kept.delete(oldest);
-      this.#files -= length;
-    }
+    return tree;
   }
 
   async #read(hash: string, signal: AbortSignal): Promise<Tree> {
