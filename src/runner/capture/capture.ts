@@ -9,6 +9,7 @@
 import { createHash } from "node:crypto";
 import { stat } from "node:fs/promises";
 import { userInfo } from "node:os";
+import { RecentMap } from "../../base/recent-map.ts";
 import { maskedValue } from "../../base/secrets.ts";
 import {
   EMPTY_PART,
@@ -95,8 +96,8 @@ interface Remembered {
 
 export class Capture {
   readonly #options: CaptureOptions;
-  readonly #programs = new Map<string, SharedAnswer<Remembered>>();
-  readonly #declared = new Map<string, RecordPart>();
+  readonly #programs = new RecentMap<string, SharedAnswer<Remembered>>(REMEMBERED_MAX);
+  readonly #declared = new RecentMap<string, RecordPart>(REMEMBERED_MAX);
   #machine: Promise<RecordPart> | null = null;
   #gpu: { readonly atMs: number; readonly part: Promise<RecordPart> } | null = null;
 
@@ -199,7 +200,7 @@ export class Capture {
       const why = `the folder of code could not be read: ${(error as Error).message}`;
       return { ...EMPTY_PART, missing: [{ what: "packages_requested", why }] };
     }
-    if (isCode) remember(this.#declared, code, part);
+    if (isCode) this.#declared.set(code, part);
     return part;
   }
 
@@ -208,24 +209,40 @@ export class Capture {
    * begin at once ask once.
    */
   async #programFacts(program: Program, request: CaptureRequest): Promise<RecordPart> {
+    try {
+      return (await this.#answer(program, request)).part;
+    } catch (error) {
+      return { ...EMPTY_PART, missing: askedInVain((error as Error).message) };
+    }
+  }
+
+  async #answer(program: Program, request: CaptureRequest): Promise<Remembered> {
     const { inside, signal, launch } = request;
-    const key = inside?.key === null ? null : keyOf(program, `${inside?.key ?? ""} ${launch.code}`);
+    if (inside?.key === null) return await this.#askProgram(program, request, signal);
+    const key = keyOf(program, `${inside?.key ?? ""} ${launch.code}`);
     for (;;) {
-      const known = key === null ? undefined : this.#programs.get(key);
+      const known = this.#programs.get(key);
       const asking =
         known ?? new SharedAnswer((nobody) => this.#askProgram(program, request, nobody));
-      if (key !== null) remember(this.#programs, key, asking);
-      const answer = await asking.wait(signal).catch((error: Error) => error);
-      const inVain = answer instanceof Error ? askedInVain(answer.message) : null;
-      // Others may still wait for it.
-      if (signal.aborted && inVain !== null) return { ...EMPTY_PART, missing: inVain };
-      if (!(answer instanceof Error) && (known === undefined || (await unchanged(answer.times))))
-        return answer.part;
-      if (key !== null && this.#programs.get(key) === asking) this.#programs.delete(key);
-      // Who asked for others may have left, and the container in which it asked with it.
-      const mayAskAgain = known !== undefined && (inside !== undefined || asking.givenUp);
-      if (inVain !== null && !mayAskAgain) return { ...EMPTY_PART, missing: inVain };
+      if (known === undefined) this.#programs.set(key, asking);
+      try {
+        const answer = await asking.wait(signal);
+        if (known === undefined || (await unchanged(answer.times))) return answer;
+        this.#forget(key, asking);
+      } catch (error) {
+        // Others may still wait for it.
+        if (signal.aborted) throw error;
+        this.#forget(key, asking);
+        // Who asked for others may have left, and the container in which it asked with it.
+        const mayAskAgain = known !== undefined && (inside !== undefined || asking.givenUp);
+        if (!mayAskAgain) throw error;
+      }
     }
+  }
+
+  /** Unless somebody has asked anew already. */
+  #forget(key: string, asking: SharedAnswer<Remembered>): void {
+    if (this.#programs.get(key) === asking) this.#programs.delete(key);
   }
 
   async #askProgram(
@@ -349,13 +366,6 @@ const timeOf = (place: string): Promise<number> =>
 async function unchanged(times: ReadonlyMap<string, number>): Promise<boolean> {
   const now = await timesOf([...times.keys()]);
   return [...times].every(([place, time]) => now.get(place) === time);
-}
-
-function remember<T>(map: Map<string, T>, key: string, value: T): void {
-  map.delete(key);
-  map.set(key, value);
-  const [oldest] = map.keys();
-  if (map.size > REMEMBERED_MAX && oldest !== undefined) map.delete(oldest);
 }
 
 const strings = (env: Readonly<Record<string, string | undefined>>): Record<string, string> =>
