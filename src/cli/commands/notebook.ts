@@ -6,7 +6,7 @@ import { failureText } from "../endings.ts";
 import { CliError, EXIT } from "../exit-code.ts";
 import { inert } from "../inert.ts";
 import { experimentOf } from "../values.ts";
-import { leaveSubmitted, type StartOptions, submitProgram } from "./program-start.ts";
+import { leaveSubmitted, notOfKind, type StartOptions, submitProgram } from "./program-start.ts";
 
 export interface NotebookOptions extends StartOptions {
   readonly python?: string;
@@ -71,11 +71,7 @@ async function untilReady(
   while (!interrupt.aborted) {
     const experiment = await client.experiment(id);
     if (experiment.task?.kind !== "notebook")
-      throw new CliError(
-        "conflict",
-        `${id} is ${experiment.task === null ? "an experiment" : `a ${experiment.task.kind}`}, and no notebook.`,
-        { hint: `See which are there: \`${cli.self} notebook list\`` },
-      );
+      throw notOfKind(cli, experiment, "notebook", "notebook list");
     if (experiment.state !== "active") throw await whyNot(cli, client, experiment);
     const { state } = await client.taskReadiness(id);
     if (state === "ready") return true;

@@ -3,7 +3,7 @@ import type { Experiment } from "../../protocol/api.ts";
 import type { TaskKind } from "../../protocol/config/task-kinds.ts";
 import type { Client } from "../../sdk/client.ts";
 import type { Cli } from "../cli.ts";
-import { EXIT } from "../exit-code.ts";
+import { CliError, EXIT } from "../exit-code.ts";
 import { inert } from "../inert.ts";
 import { type ProgramOptions, programConfig } from "../program-config.ts";
 import { submit } from "./experiment-create.ts";
@@ -41,3 +41,16 @@ export function leaveSubmitted(
   cli.next(...next);
   return EXIT.ok;
 }
+
+/** @param list the command that shows those of the kind */
+export const notOfKind = (
+  cli: Cli,
+  { id, task }: Pick<Experiment, "id" | "task">,
+  kind: TaskKind,
+  list: string,
+): CliError =>
+  new CliError(
+    "conflict",
+    `${id} is ${task === null ? "an experiment" : `a ${task.kind}`}, and no ${kind}.`,
+    { hint: `See which are there: \`${cli.self} ${list}\`` },
+  );

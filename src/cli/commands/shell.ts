@@ -7,7 +7,7 @@ import { inert } from "../inert.ts";
 import { type AttachEnd, attach } from "../shell/attach.ts";
 import { wayToShell } from "../shell/way.ts";
 import { experimentOf } from "../values.ts";
-import { leaveSubmitted, type StartOptions, submitProgram } from "./program-start.ts";
+import { leaveSubmitted, notOfKind, type StartOptions, submitProgram } from "./program-start.ts";
 
 /**
  * By the path of its file: asked for as a module, a folder of the person's that is called contrail would be found first.
@@ -108,12 +108,7 @@ async function hasSlots(
   while (!interrupt.aborted) {
     const experiment = await client.experiment(id);
     const { state, task, trials, reason } = experiment;
-    if (task?.kind !== "shell")
-      throw new CliError(
-        "conflict",
-        `${id} is ${task === null ? "an experiment" : `a ${task.kind}`}, and no shell.`,
-        { hint: `See which are there: \`${cli.self} task list --kind shell\`` },
-      );
+    if (task?.kind !== "shell") throw notOfKind(cli, experiment, "shell", "task list --kind shell");
     if (state === "paused")
       throw new CliError("conflict", `Shell ${id} is paused: ${inert(reason)}.`, {
         hint: `Bring it back with its folder: \`${cli.self} task activate ${id}\``,
