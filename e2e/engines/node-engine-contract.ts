@@ -7,8 +7,8 @@ import assert from "node:assert/strict";
 import { afterEach, beforeEach, describe, test } from "node:test";
 import type { Engine, RunnerSpec } from "../../src/engines/engine.ts";
 import type { LaunchSpec } from "../../src/protocol/runner-wire.ts";
-import { type FakeServer, RUNNER_TOKEN } from "../../src/runner/fake-server.ts";
-import { REPO_ROOT, sh, TestBench } from "../../src/runner/test-bench.ts";
+import type { FakeServer } from "../../src/runner/fake-server.ts";
+import { sh, TestBench } from "../../src/runner/test-bench.ts";
 
 export interface NodeEngineUnderTest {
   readonly engine: Engine;
@@ -48,14 +48,7 @@ export function nodeEngineContract(name: string, make: () => NodeEngineUnderTest
       bench = await TestBench.open();
       server = bench.server;
       it = make();
-      spec = {
-        dataDir: bench.folder,
-        runnerId: "local",
-        token: RUNNER_TOKEN,
-        serverFile: server.serverFile,
-        nodeBinary: process.execPath,
-        repoRoot: REPO_ROOT,
-      };
+      spec = bench.runnerSpec;
     });
     afterEach(async () => {
       await it.engine.stopRunner(bench.folder);

@@ -8,9 +8,9 @@ import type { Engine, RunnerObservation, RunnerSpec } from "../engines/engine.ts
 import { localEngine } from "../engines/local/local-engine.ts";
 import { isRunning } from "../engines/process-identity.ts";
 import { readRunnerRecord, runnerFiles } from "../engines/runner-record.ts";
-import { type FakeServer, RUNNER_TOKEN } from "./fake-server.ts";
+import type { FakeServer } from "./fake-server.ts";
 import { findProcesses } from "./process-scan.ts";
-import { REPO_ROOT, sh, TestBench } from "./test-bench.ts";
+import { sh, TestBench } from "./test-bench.ts";
 
 let bench: TestBench;
 let server: FakeServer;
@@ -21,14 +21,7 @@ beforeEach(async () => {
   bench = await TestBench.open();
   server = bench.server;
   engine = localEngine({ clock: realClock, environment: process.env });
-  spec = {
-    dataDir: bench.folder,
-    runnerId: "local",
-    token: RUNNER_TOKEN,
-    serverFile: server.serverFile,
-    nodeBinary: process.execPath,
-    repoRoot: REPO_ROOT,
-  };
+  spec = bench.runnerSpec;
 });
 afterEach(async () => {
   await engine.stopRunner(bench.folder);

@@ -30,6 +30,14 @@ export class TestBench {
     return bench;
   }
 
+  /** For an engine that starts a runner here. */
+  get runnerSpec() {
+    return {
+      ...{ dataDir: this.folder, runnerId: "local", token: this.server.token },
+      ...{ serverFile: this.server.serverFile, nodeBinary: process.execPath, repoRoot: REPO_ROOT },
+    };
+  }
+
   get state(): string {
     return join(this.folder, "runner");
   }
