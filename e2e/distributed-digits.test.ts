@@ -7,27 +7,14 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import type { Experiment, TrialDetail, Verdict } from "../src/protocol/api.ts";
-import { copyOf, withPython } from "./example-copy.ts";
+import { copyOf, DIGITS_TOLERANCE, digitsOnce, withPython } from "./example-copy.ts";
 import { type Stand, sharedStand, until } from "./support.ts";
 import { NO_TORCH, pythonWithTorch } from "./torch-python.ts";
 
 const python = pythonWithTorch("sklearn");
 const skip = python === undefined ? NO_TORCH : false;
 
-/** Rounding is another for each way to cut a batch, and grows from step to step. */
-const TOLERANCE = 1e-3;
 const LIMIT_MS = 300_000;
-
-/** One choice without dropout, which every process draws for itself; batches that 4 processes cannot share evenly. */
-const ONE_RUN = `hyperparameters:
-  optimizer: sgd
-  learning_rate: 0.05
-  momentum: 0.9
-  batch_size: 50
-  weight_decay: 0.0001
-  network: { channels: 8, hidden: 32, dropout: 0 }
-searcher: { name: single, metric: accuracy, smaller_is_better: false, max_length: { epochs: 4 } }
-resources:`;
 
 const submitted = async (it: Stand, folder: string): Promise<Experiment> =>
   it.submit(await readFile(join(folder, "config.yaml"), "utf8"), folder);
@@ -42,16 +29,7 @@ describe("examples/digits-pytorch", () => {
     const curves = new Map<number, { loss: number[]; accuracy: number[] }>();
     const texts: string[] = [];
     for (const slots of [1, 2, 4]) {
-      const folder = await copyOf(
-        it,
-        "digits-pytorch",
-        [
-          withPython(python ?? ""),
-          [/hyperparameters:[\s\S]*\nresources:/, ONE_RUN],
-          [/slots_per_trial: 1/, `slots_per_trial: ${slots}`],
-        ],
-        `digits-${slots}`,
-      );
+      const folder = await digitsOnce(it, { python: python ?? "", slots, epochs: 4 });
       texts.push(await readFile(join(folder, "config.yaml"), "utf8"));
       const { id } = await submitted(it, folder);
       const ended = await it.ended(id, LIMIT_MS);
@@ -71,7 +49,7 @@ describe("examples/digits-pytorch", () => {
     for (const slots of [2, 4])
       for (const [step, loss] of curves.get(slots)!.loss.entries()) {
         const what = `step ${step + 1}: ${slots} processes ${loss}, one ${alone.loss[step]}`;
-        assert.ok(Math.abs(loss / alone.loss[step]! - 1) < TOLERANCE, what);
+        assert.ok(Math.abs(loss / alone.loss[step]! - 1) < DIGITS_TOLERANCE, what);
         assert.ok(
           Math.abs(curves.get(slots)!.accuracy[step]! - alone.accuracy[step]!) < 0.01,
           what,

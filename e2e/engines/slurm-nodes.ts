@@ -5,7 +5,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import type { TrialDetail } from "../../src/protocol/api.ts";
-import { copyOf, withPython } from "../example-copy.ts";
+import { DIGITS_TOLERANCE, digitsOnce } from "../example-copy.ts";
 import { type Stand, until } from "../support.ts";
 import { NO_TORCH, pythonWithTorch } from "../torch-python.ts";
 import type { SlurmCluster } from "./slurm-cluster.ts";
@@ -13,8 +13,6 @@ import type { SlurmCluster } from "./slurm-cluster.ts";
 const LIMIT_MS = 300_000;
 const STEPS = 60;
 const RANKS = 4;
-/** Rounding is another for each way to cut a batch, and grows from step to step. */
-const TOLERANCE = 1e-3;
 
 interface RankProcess {
   readonly pid: number;
@@ -168,16 +166,7 @@ export function testsOverNodes(shared: () => { cluster: SlurmCluster; it: Stand 
     const { it } = shared();
     const curves: number[][] = [];
     for (const slots of [1, RANKS]) {
-      const folder = await copyOf(
-        it,
-        "digits-pytorch",
-        [
-          withPython(python ?? ""),
-          [/hyperparameters:[\s\S]*\nresources:/, ONE_RUN],
-          [/slots_per_trial: 1/, `slots_per_trial: ${slots}`],
-        ],
-        `nodes-${slots}`,
-      );
+      const folder = await digitsOnce(it, { python: python ?? "", slots, epochs: 1 });
       const { id } = await it.submit(await readFile(join(folder, "config.yaml"), "utf8"), folder);
       const ended = await it.ended(id, LIMIT_MS);
       assert.equal(ended.state, "completed", ended.reason);
@@ -186,19 +175,9 @@ export function testsOverNodes(shared: () => { cluster: SlurmCluster; it: Stand 
     const [alone = [], spread = []] = curves;
     assert.equal(alone.length, 1);
     for (const [i, loss] of alone.entries())
-      assert.ok(Math.abs((spread[i] ?? 0) / loss - 1) < TOLERANCE, `${spread} and ${alone}`);
+      assert.ok(Math.abs((spread[i] ?? 0) / loss - 1) < DIGITS_TOLERANCE, `${spread} and ${alone}`);
   });
 }
-
-const ONE_RUN = `hyperparameters:
-  optimizer: sgd
-  learning_rate: 0.05
-  momentum: 0.9
-  batch_size: 50
-  weight_decay: 0.0001
-  network: { channels: 8, hidden: 32, dropout: 0 }
-searcher: { name: single, metric: accuracy, smaller_is_better: false, max_length: { epochs: 1 } }
-resources:`;
 
 function placeOf(pid: number): { rank: number; node: string } {
   const environment = readFileSync(`/proc/${pid}/environ`, "latin1");
