@@ -64,7 +64,8 @@ def query(
     "pyarrow" (a Table) or "dict" (lists by column); by default the first of them that is installed.
 
     The server is ``server``, else CONTRAIL_SERVER, else the one that ``contrail login`` made the current one; the
-    token ``token``, else CONTRAIL_TOKEN, else the one stored for that server. Raises QueryError.
+    token ``token``, else CONTRAIL_TOKEN unless CONTRAIL_SERVER names another server, else the one stored for that
+    server. Raises QueryError.
     """
     kind = _frame(frame)
     url, key = _target(server, token)
@@ -164,7 +165,8 @@ def _refusal(url: str, status: int, body: bytes) -> QueryError:
 
 
 def _target(server: Optional[str], token: Optional[str]) -> Tuple[str, Optional[str]]:
-    named = server or os.environ.get("CONTRAIL_SERVER")
+    around = os.environ.get("CONTRAIL_SERVER")
+    named = server or around
     stored = _credentials()
     url = (named or stored.get("current") or "").rstrip("/")
     if not url.startswith(("http://", "https://")) or "@" in url:
@@ -173,7 +175,9 @@ def _target(server: Optional[str], token: Optional[str]) -> Tuple[str, Optional[
             raise QueryError("option_invalid", "the server's address is not one that can be asked", hint)
         raise QueryError("no_server", "no server is known", hint)
     own = stored.get("servers", {}).get(url, {})
-    key = token or os.environ.get("CONTRAIL_TOKEN") or own.get("token")
+    # Named together they belong together: to another server the token is a secret that it could use.
+    given = os.environ.get("CONTRAIL_TOKEN") if not around or around.rstrip("/") == url else None
+    key = token or given or own.get("token")
     if key is not None and not (key.isascii() and key.isprintable() and " " not in key):
         raise QueryError("option_invalid", "the token is not one", "`contrail token create NAME` makes one.")
     return url, key

@@ -129,8 +129,11 @@ class Query(unittest.TestCase):
             contrail.query(frame="dict")
             with mock.patch.dict(os.environ, {"CONTRAIL_SERVER": url, "CONTRAIL_TOKEN": "given"}):
                 contrail.query(frame="dict")
+            with mock.patch.dict(os.environ, {"CONTRAIL_SERVER": "http://x", "CONTRAIL_TOKEN": "of x"}):
+                contrail.query(server=url + "/", frame="dict")
         self.assertEqual(
-            [one["headers"]["Authorization"] for one in asked], ["Bearer stored", "Bearer given"]
+            [one["headers"]["Authorization"] for one in asked],
+            ["Bearer stored", "Bearer given", "Bearer stored"],
         )
 
     def fails(self, code: str, **how: Any) -> contrail.QueryError:

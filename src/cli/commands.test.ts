@@ -1,5 +1,7 @@
 /** Each command against a fake server: what it prints in both shapes, how it ends. */
 import assert from "node:assert/strict";
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { test } from "node:test";
 import { ANSWERS, cliBench } from "./test-bench.ts";
 import { fakeServer, problem, run } from "./test-host.ts";
@@ -246,6 +248,30 @@ test("a token that is none is refused before anything is sent, and shown nowhere
     assert.match(ran.err, /The token in CONTRAIL_TOKEN is not one/);
     assert.ok(!(ran.out + ran.err).includes(secret.slice(0, 4)), ran.err);
     assert.equal(bench.server.requests.length, 0);
+  }
+});
+
+test("the token in the environment goes to the server named there, and to no other", async () => {
+  const other = await fakeServer({ "GET /slots": { items: [] } });
+  const config = bench.fresh();
+  mkdirSync(config);
+  const stored = { version: 1, current: null, servers: { [other.url]: { token: "cu_other" } } };
+  writeFileSync(join(config, "credentials.json"), JSON.stringify(stored));
+  const sent = async (env: Record<string, string>): Promise<string | undefined> => {
+    other.requests.length = 0;
+    const host = { env: { CONTRAIL_CONFIG_DIR: config, ...env } };
+    assert.equal((await run(["--server", `${other.url}/`, "slot", "list"], { host })).code, 0);
+    return other.requests[0]?.headers.authorization;
+  };
+  const token = { CONTRAIL_TOKEN: "cu_given" };
+  try {
+    assert.equal(await sent({ ...token, CONTRAIL_SERVER: bench.server.url }), "Bearer cu_other");
+    assert.equal(await sent({ ...token, CONTRAIL_SERVER: `${other.url}/` }), "Bearer cu_given");
+    assert.equal(await sent(token), "Bearer cu_given");
+    rmSync(join(config, "credentials.json"));
+    assert.equal(await sent({ ...token, CONTRAIL_SERVER: bench.server.url }), undefined);
+  } finally {
+    await other.close();
   }
 });
 

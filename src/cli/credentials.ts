@@ -100,16 +100,24 @@ export function findServer(env: Env, option: string | undefined): Target {
       hint: "Start one on this machine with `contrail up`, or sign in to another with `contrail login URL`.",
       exitCode: 5,
     });
-  // A token in the environment is meant for the server named there, or for the current one.
-  const token =
-    env.CONTRAIL_TOKEN || (Object.hasOwn(file.servers, url) ? file.servers[url]?.token : undefined);
   const from =
     option !== undefined
       ? "--server"
       : named !== undefined
         ? "CONTRAIL_SERVER"
         : credentialsPath(env);
-  return { url, token, from };
+  return { url, token: tokenFor(env, url, file), from };
+}
+
+/**
+ * The token for the server at `url`: the one in the environment where that is meant for it, else the stored one.
+ * Named together, CONTRAIL_SERVER and CONTRAIL_TOKEN belong together; to another server the token is a secret that
+ * it could use.
+ */
+export function tokenFor(env: Env, url: string, file = readCredentials(env)): string | undefined {
+  const { CONTRAIL_SERVER: server, CONTRAIL_TOKEN: token } = env;
+  if (token && (!server || normalUrl(server, true) === url)) return token;
+  return Object.hasOwn(file.servers, url) ? file.servers[url]?.token : undefined;
 }
 
 /**

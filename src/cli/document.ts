@@ -34,6 +34,7 @@ const CUSTOMS = `
 - **Ids contain their parents**: experiment \`3\`, its trial \`3.12\`, that trial's second allocation \`3.12.2\`.
 - **Where the server is**: \`--server\`, else \`CONTRAIL_SERVER\` (with \`CONTRAIL_TOKEN\`), else the current one of
   \`~/.config/contrail/credentials.json\` (\`CONTRAIL_CONFIG_DIR\` names another folder), which \`up\` and \`login\` write.
+  Where \`--server\` names another than \`CONTRAIL_SERVER\`, that one's stored token is sent and not \`CONTRAIL_TOKEN\`.
 - **Progress** goes to stderr: a spinner on a terminal, a line every few seconds elsewhere, nothing with \`--json\`.
 - **Colours** only on a terminal; \`NO_COLOR\` turns them off, \`FORCE_COLOR\` on.
 - **Text from elsewhere** (names, logs) is shown inert: control characters stand as \`\\x1b\`, \`\\u202e\` and the like.
