@@ -120,6 +120,44 @@ describe("a trial that fails", { concurrency: 4 }, () => {
     assert.match(second.reason, /reported were: los, accuracy/);
   });
 
+  test("while it saves the model that the search let it train: it is not shown as completed without one", async () => {
+    const it = shared();
+    const program = `import { writeFileSync } from "node:fs";
+      import * as contrail from "contrail";
+      const trial = await contrail.init();
+      const [, number, run] = process.env.CONTRAIL_ALLOCATION.split(".");
+      const save = (path) => {
+        if (number === "2" || run === "1") throw new Error("no room for the model");
+        writeFileSync(path + "/model.txt", "trained");
+      };
+      for await (const step of trial.steps({ save, restore: () => undefined })) trial.report(step, { loss: 1 / step });`;
+    const code = await it.codeFolder({ "heavy.ts": program });
+    const random = { name: "random", max_length: { epochs: 2 }, max_trials: 2 };
+    const { id } = await it.submit(
+      curveSearch(random, { entrypoint: "node heavy.ts", max_restarts: 1 }),
+      code,
+    );
+    assert.equal((await it.ended(id)).state, "completed");
+    const first = await it.client.trial(`${id}.1`);
+    assert.deepEqual([first.state, first.restarts, first.checkpoint?.step], ["completed", 1, 2]);
+    const second = await it.client.trial(`${id}.2`);
+    assert.deepEqual(
+      [second.state, second.end_reason, second.restarts],
+      ["error", "user_error", 1],
+    );
+    assert.match(
+      second.reason,
+      /exit code 1, before a checkpoint of step 2, .*was saved; max_restarts/,
+    );
+    assert.deepEqual(
+      [first, second].map(({ allocations }) => allocations.map(({ end }) => end)),
+      [
+        ["user_error", "stopped"],
+        ["user_error", "user_error"],
+      ],
+    );
+  });
+
   test("not for names and values that no JSON or database holds: those are refused by name", async () => {
     const it = shared();
     const program = `import json, math, os, socket

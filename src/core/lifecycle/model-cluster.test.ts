@@ -73,6 +73,8 @@ export class ModelCluster {
   readonly #exitsTold = new Map<number, number>();
   /** `trial.run` → steps progressed, from what was delivered. */
   readonly #progress = new Map<string, { start: number; at: number }>();
+  /** `trial.run` → the step at which it was heard to wait last. */
+  readonly #waited = new Map<string, number>();
   readonly #searchLog: { told: Effects["searchLog"][number]; atMs: number }[] = [];
 
   constructor(spec: ExperimentSpec, seed: number, options: { slots: number; faults: Faults }) {
@@ -142,7 +144,7 @@ export class ModelCluster {
     if (program.heard.kill) return this.#exit(program, TERMINATED);
     if (this.#chance(this.#faults.crash)) return this.#fail(program);
     if (program.heard.yield !== null) {
-      if (program.heard.yield === "pause") this.#save(program);
+      if (program.heard.yield === "pause" || this.#chance(0.5)) this.#save(program);
       return this.#exit(program, this.#chance(this.#faults.crash) ? CRASH : YIELDED);
     }
     const { target } = program.heard;
@@ -209,6 +211,7 @@ export class ModelCluster {
       assert.ok(run);
       run.at = Math.max(run.at, event.step);
     }
+    if (event.type === "waiting") this.#waited.set(`${event.trial}.${event.run}`, event.step);
     if (event.type === "exited") this.#programs.splice(this.#programs.indexOf(program), 1);
     this.#send(event);
     return true;
@@ -310,6 +313,7 @@ export class ModelCluster {
     this.#checkWritten(JSON.parse(before), JSON.parse(after), effects, { names, orders });
     this.#checkTrials(JSON.parse(before), event);
     this.#checkSearchHeard(effects);
+    this.#checkSaved(effects);
     this.#checkAlive();
     this.#noteBudget();
   }
@@ -367,6 +371,19 @@ export class ModelCluster {
         trial.over === null ? 0 : 1,
         `the search is told of the end of trial ${number} exactly once`,
       );
+  }
+
+  #checkSaved({ ended }: Effects): void {
+    for (const { trial: number, run, end } of ended) {
+      const trial = this.x.trials.get(number);
+      const failed = end === "user_error" || end === "out_of_memory" || end === "node_lost";
+      if (!failed || trial?.over !== "finished") continue;
+      const saved = Math.max(
+        trial.checkpoint?.step ?? -1,
+        this.#waited.get(`${number}.${run}`) ?? -1,
+      );
+      assert.ok(saved >= (trial.target ?? trial.step), "finished, and its last step is lost");
+    }
   }
 
   #checkAlive(): void {

@@ -40,7 +40,16 @@ import {
   retryDelayMs,
   type TrialState,
 } from "./trial.ts";
-import { endlessTimeText, missingText, searchExit, stopReason, unusedText } from "./trial-end.ts";
+import {
+  endlessTimeText,
+  goalOf,
+  leftUnsaved,
+  missingText,
+  searchExit,
+  stopReason,
+  unsavedText,
+  unusedText,
+} from "./trial-end.ts";
 
 const SEARCH_TICK_MS = 1000;
 
@@ -328,6 +337,8 @@ class Step {
       trial.reason = text;
       this.#say(actor, trial.number, kill ? "killing" : "stopping", text);
       this.#trials.add(trial.number);
+    } else if (trial.ending.reason === "finished" && !trial.ending.kill) {
+      trial.ending.instead ??= this.#endsInstead(trial, reason, text, actor);
     }
     const allocation = trial.allocation;
     if (!allocation) return this.#over(trial, trial.ending.reason, trial.ending.text);
@@ -335,6 +346,18 @@ class Step {
       allocation.kill = true;
       this.#orders.set(trial.number, text);
     } else if (!kill) this.#yield(trial, "stop", text);
+  }
+
+  /** It finishes all the same, unless its program fails on the way out: then it is not started again. */
+  #endsInstead(
+    trial: TrialState,
+    reason: EndReason,
+    text: string,
+    actor: string,
+  ): { reason: EndReason; text: string } {
+    this.#trials.add(trial.number);
+    this.#say(actor, trial.number, "stopping", text);
+    return { reason, text };
   }
 
   #over(trial: TrialState, reason: EndReason, text: string): void {
@@ -358,6 +381,7 @@ class Step {
     trial.step = trial.checkpoint?.step ?? 0;
     // What an earlier run declared decides nothing about this one.
     trial.invalid = null;
+    delete trial.unsaved;
     trial.allocation = {
       run: trial.run,
       phase: "assigned",
@@ -453,13 +477,20 @@ class Step {
     }
     trial.objective = { step, value, resource };
     this.#noteBest(trial, step, value);
-    if (trial.ending === null)
+    if (trial.ending === null && !this.#endIfReached(trial, step))
       this.#toSearch.push({
         type: "report",
         trial: trial.number,
         step: resource,
         objective: value,
       });
+  }
+
+  /** Of one that trains its last steps once more: the search has heard of them and has nothing more to say. */
+  #endIfReached(trial: TrialState, step: number): boolean {
+    if (trial.reached === undefined) return false;
+    if (step >= goalOf(trial)) this.#end(trial, "finished", false, trial.reached, "search");
+    return true;
   }
 
   /** Without a target nobody asks such a trial to wait, so its own clock tells when it should have spoken. */
@@ -490,6 +521,7 @@ class Step {
    *  objective counts for the target even where it was measured a little earlier. */
   #waiting(trial: TrialState, step: number): void {
     const { spec } = this.#x;
+    if (trial.allocation) trial.allocation.waitsAt = step;
     if (spec.objective === null) {
       if (trial.ending === null && trial.target !== null && step >= trial.target)
         this.#end(
@@ -501,7 +533,7 @@ class Step {
         );
       return;
     }
-    if (trial.ending !== null) return;
+    if (trial.ending !== null || this.#endIfReached(trial, step)) return;
     const last = trial.objective;
     if (last === null) {
       this.#end(
@@ -550,12 +582,32 @@ class Step {
       exits: end,
     });
     this.#say(actor, trial.number, `allocation ended: ${verdict.end}`, verdict.text);
-    if (trial.ending !== null) return this.#over(trial, trial.ending.reason, trial.ending.text);
-    this.#afterAllocation(trial, verdict);
+    if (leftUnsaved(trial, allocation, verdict.end)) trial.unsaved = true;
+    const { ending } = trial;
+    if (ending === null) this.#afterAllocation(trial, verdict);
+    else if (ending.reason !== "finished" || ending.kill || !trial.unsaved)
+      this.#over(trial, ending.reason, ending.text);
+    else if (ending.instead) this.#over(trial, ending.instead.reason, ending.instead.text);
+    else {
+      this.#trainAgain(trial, ending.text);
+      this.#afterAllocation(trial, {
+        ...verdict,
+        text: unsavedText(verdict.text, goalOf(trial)),
+      });
+    }
     if (trial.over === null) this.#slotsForSearch("yielded", trial.number);
   }
 
-  /** It was not told to end: what becomes of it now that its allocation has ended. */
+  /** What the search asked of it is measured and not saved: it has to go there again, and ends there. */
+  #trainAgain(trial: TrialState, reached: string): void {
+    trial.reached = reached;
+    // Known by now, also where time decided it.
+    trial.target = goalOf(trial);
+    trial.ending = null;
+    trial.searchHold = false;
+  }
+
+  /** It is not to end: what becomes of it now that its allocation has ended. */
   #afterAllocation(trial: TrialState, verdict: { end: AllocationEnd; text: string }): void {
     switch (verdict.end) {
       case "finished":
@@ -668,6 +720,12 @@ class Step {
         if (!trial.userHold) trial.reason = action.cause.text;
         return this.#yield(trial, "pause", action.cause.text);
       case "stop":
+        if (action.cause.code === "reached_end" && trial.unsaved) {
+          // Only a held one can stand here: its program failed while its result waited for others.
+          this.#trainAgain(trial, action.cause.text);
+          trial.reason = unsavedText("its program ended", goalOf(trial));
+          return this.#say("contrail", trial.number, "restarting", trial.reason);
+        }
         return this.#end(trial, stopReason(action.cause), false, action.cause.text, "search");
     }
   }

@@ -1,10 +1,36 @@
 /** What a trial's end is to the search, and what a search's stop is to the trial; the sentences for ends that we decide. */
 import type { ExitReason, SearchCause } from "../search/search.ts";
-import type { EndReason } from "./trial.ts";
+import type { AllocationEnd, EndReason, LiveAllocation, TrialState } from "./trial.ts";
 
 /** A trial that trained as far as the search goes has finished; any other stop was a judgement. */
 export const stopReason = (cause: SearchCause): EndReason =>
   cause.code === "reached_end" ? "finished" : "stopped_by_search";
+
+/** How far it was to train; where no step was named, how far it came. */
+export const goalOf = ({ target, step }: TrialState): number => target ?? step;
+
+/**
+ * Was what it trained lost with its program? A checkpoint of the step says no, and so does a program that was heard to
+ * wait there: it saves before it waits. One that ends with exit code 0 has saved all that it wants to keep.
+ */
+export function leftUnsaved(
+  trial: TrialState,
+  { waitsAt = -1 }: LiveAllocation,
+  end: AllocationEnd,
+): boolean {
+  switch (end) {
+    case "user_error":
+    case "out_of_memory":
+    case "no_progress":
+    case "node_lost":
+      return Math.max(trial.checkpoint?.step ?? -1, waitsAt) < goalOf(trial);
+    default:
+      return false;
+  }
+}
+
+export const unsavedText = (text: string, step: number): string =>
+  `${text}, before a checkpoint of step ${step}, the last that was asked for, was saved`;
 
 export function searchExit(reason: EndReason): ExitReason {
   switch (reason) {

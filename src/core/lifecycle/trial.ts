@@ -48,6 +48,8 @@ export interface LiveAllocation {
   idleSinceMs?: number;
   /** Of a task that serves: nobody has used it since then. Absent = somebody does, or nobody can tell. */
   unusedSinceMs?: number;
+  /** It was heard to wait at this step: what its program saves there is saved. */
+  waitsAt?: number;
 }
 
 /** Plain JSON: stored with the trial, read back as it is. */
@@ -62,8 +64,14 @@ export interface TrialState {
   searchHold: boolean;
   /** A person has paused it. */
   userHold: boolean;
-  /** It is to end, and why; set once, a kill may harden it. */
-  ending: { reason: EndReason; kill: boolean; text: string } | null;
+  /** It is to end, and why; set once, a kill may harden it. `instead`: of one that is to finish, what ends it where its
+   *  program fails before its last step is saved; absent = then it is started again. */
+  ending: {
+    reason: EndReason;
+    kill: boolean;
+    text: string;
+    instead?: { reason: EndReason; text: string };
+  } | null;
   over: EndReason | null;
   /** One sentence: why it is as it is. */
   reason: string;
@@ -80,6 +88,11 @@ export interface TrialState {
   objective: { step: number; value: number; resource: number } | null;
   best: { step: number; value: number } | null;
   checkpoint: { step: number; tree: string } | null;
+  /** Its last program failed, or was lost, before what it had trained was saved. Absent = not so, or it runs again. */
+  unsaved?: true;
+  /** The search has heard all that it asked for, and says so in these words: what is left is to train to `target` once
+   *  more, as that was not saved, and to end there. */
+  reached?: string;
   invalid: string | null;
   /** Any metric name seen, for a helpful word when the objective is missing (at most 32). */
   metricNames: string[];

@@ -68,7 +68,7 @@ export interface Pending {
   rung: number;
   target: number;
   /** It was told to stop, and how its end counts. */
-  stop?: "finished" | "stopped";
+  stop?: "finished" | "stopped" | "errored";
   /** The first value heard at or beyond each rung's step. */
   measured: WireNumber[];
   /** The largest step it has reported, at most the last rung's. */

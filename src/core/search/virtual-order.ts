@@ -65,6 +65,8 @@ export function inVirtualOrder(
       const pending = order.trials[event.trial];
       if (pending === undefined || pending.exit !== undefined) return [];
       pending.exit = event.reason;
+      // It was to end at the last step, and failed before that was saved.
+      if (pending.stop === "finished" && event.reason === "errored") pending.stop = "errored";
       if (event.reason === "canceled" && pending.due === null)
         owe(order, event.trial, pending, order.now);
       break;

@@ -42,7 +42,31 @@ describe("the first reason explains the state", () => {
     );
     assert.equal(stop("rung_closed").code, "stopped_rung_closed");
     assert.equal(stop("straggler").code, "stopped_straggler");
-    assert.equal(stop("reached_end", "finished").code, "reached_end");
+    const finished = stop("reached_end", "finished");
+    assert.equal(finished.code, "reached_end");
+    assert.match(finished.text, /^Trial 3\.7 finished: it trained to step 3/);
+  });
+
+  test("one that failed before its last step was saved is nowhere said to have finished", () => {
+    const cause = "it ended, before a checkpoint of step 3 was saved; max_restarts (0) are used up";
+    const { reasons } = answerTrial(
+      facts({
+        ...{ state: "error", endReason: "user_error" },
+        changes: [
+          created,
+          change(5, "search", "stop", "why"),
+          change(6, "runner", "allocation ended: user_error", "it ended"),
+          change(7, "contrail", "user_error", cause),
+        ],
+        decisions: [decision("stop", "reached_end", "why")],
+        allocations: [allocation(1, { end: "user_error" })],
+      }),
+    );
+    assert.equal(reasons[0]?.code, "failed_user_error");
+    assert.match(reasons[0]?.text ?? "", /before a checkpoint of step 3 was saved/);
+    const told = reasons.map(({ text }) => text);
+    assert.ok(told.some((text) => text.startsWith("It trained to step 3, as far as this search")));
+    assert.ok(!told.some((text) => text.includes("finished:")), told.join("\n"));
   });
 
   test("a threshold that nobody has, and a NaN, are said as what they are", () => {

@@ -119,7 +119,8 @@ function decisionReason(f: TrialFacts, change: ChangeFact, d: DecisionFact): Why
     case "reached_end":
       return reasonOf(
         code,
-        `Trial ${f.id} finished: it trained to step ${s.step}, as far as this search trains anything, and ranked ${s.rank} of ${s.of} there with ${shown(s.objective)}.`,
+        // Whether it has finished is another matter where its program failed before that was saved.
+        `${f.endReason === "finished" ? `Trial ${f.id} finished: it` : "It"} trained to step ${s.step}, as far as this search trains anything, and ranked ${s.rank} of ${s.of} there with ${shown(s.objective)}.`,
         { changes: [change], figures },
       );
     case "stopped_straggler":
