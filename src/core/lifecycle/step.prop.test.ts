@@ -70,6 +70,7 @@ test("whatever happens, every invariant of an experiment holds, and it comes to 
         { objective: "loss", timeMetric: null },
         { objective: "loss", timeMetric: "time" },
         { objective: null, timeMetric: null },
+        { objective: null, timeMetric: "time" },
       ),
       (search, { seed, slots, moves, faults }, maxRestarts, metrics) => {
         const spec = specWith(search, { maxRestarts, ...metrics });

@@ -180,6 +180,32 @@ test("the time metric is the resource: no target in steps, and it must be there 
   }
 });
 
+test("without an objective its time metric alone says when a trial is done, and it must say it", () => {
+  const make = () => {
+    const single = { name: "single", stepsMax: 100, concurrentMax: 1 } as const;
+    return new Play(specWith(single, { objective: null, timeMetric: "seconds" })).run();
+  };
+  const play = make();
+  play.reportMetrics(5, { seconds: 99.9 });
+  assert.equal(play.state(), "running");
+  const { ordersChanged } = play.reportMetrics(6, { seconds: 101.5 });
+  assert.equal(ordersChanged.get(1), play.trial().ending?.text);
+  play.reportMetrics(7, { seconds: 103 });
+  play.obey();
+  assert.deepEqual([play.trial().over, play.x.core.run], ["finished", "completed"]);
+  assert.match(play.trial().reason, /"seconds" .* was 101, as far as .*: searcher.max_time is 100/);
+  for (const [metrics, message] of [
+    [{ loss: 1 }, /"seconds" \(searcher.time_metric\) was not reported by step 7/],
+    [{ seconds: Number.NaN }, /was NaN at step 7/],
+  ] as const) {
+    const bad = make();
+    bad.reportMetrics(7, metrics);
+    bad.obey();
+    assert.equal(bad.trial().over, "objective_missing");
+    assert.match(bad.trial().reason, message);
+  }
+});
+
 test("orders: a pause asks to save and go, a stop overrides it, a kill overrides both", () => {
   const play = new Play(specWith(ashaSearch())).run();
   const orders = () => [play.trial().allocation?.yield, play.trial().allocation?.kill];

@@ -47,6 +47,7 @@ import {
   missingText,
   searchExit,
   stopReason,
+  timeUpText,
   unsavedText,
   unusedText,
 } from "./trial-end.ts";
@@ -460,21 +461,14 @@ class Step {
     for (const name of Object.keys(metrics))
       if (trial.metricNames.length < 32 && !trial.metricNames.includes(name))
         trial.metricNames.push(name);
-    if (spec.objective === null) return;
-    if (!Object.hasOwn(metrics, spec.objective)) return this.#endIfMute(trial, step, metrics);
-    const value = metrics[spec.objective] as number;
-    let resource = step;
-    if (spec.timeMetric !== null) {
-      const time = Object.hasOwn(metrics, spec.timeMetric) ? metrics[spec.timeMetric] : undefined;
-      if (time === undefined || !Number.isFinite(time)) {
-        const text =
-          time === undefined
-            ? missingText(spec.timeMetric, "searcher.time_metric", step, trial.metricNames)
-            : endlessTimeText(spec.timeMetric, time, step);
-        return this.#end(trial, "objective_missing", true, text, "contrail");
-      }
-      resource = Math.floor(time);
-    }
+    const { objective, timeMetric } = spec;
+    if (objective === null && timeMetric === null) return;
+    if (objective !== null && !Object.hasOwn(metrics, objective))
+      return this.#endIfMute(trial, step, metrics);
+    const resource = timeMetric === null ? step : this.#timeOf(trial, timeMetric, step, metrics);
+    if (resource === undefined) return;
+    if (objective === null) return this.#endIfTimeIsUp(trial, resource);
+    const value = metrics[objective] as number;
     trial.objective = { step, value, resource };
     this.#noteBest(trial, step, value);
     if (trial.ending === null && !this.#endIfReached(trial, step))
@@ -484,6 +478,33 @@ class Step {
         step: resource,
         objective: value,
       });
+  }
+
+  /** What it has trained, in the unit of its clock; undefined = it does not say, and is ended for that. */
+  #timeOf(
+    trial: TrialState,
+    timeMetric: string,
+    step: number,
+    metrics: Readonly<Record<string, number>>,
+  ): number | undefined {
+    const time = Object.hasOwn(metrics, timeMetric) ? metrics[timeMetric] : undefined;
+    if (time !== undefined && Number.isFinite(time)) return Math.floor(time);
+    // On its way out it may still save.
+    if (trial.ending !== null) return undefined;
+    const text =
+      time === undefined
+        ? missingText(timeMetric, "searcher.time_metric", step, trial.metricNames)
+        : endlessTimeText(timeMetric, time, step);
+    this.#end(trial, "objective_missing", true, text, "contrail");
+    return undefined;
+  }
+
+  /** Without an objective the search is told nothing, and without a target nobody waits: its own clock ends it. */
+  #endIfTimeIsUp(trial: TrialState, time: number): void {
+    const { timeMetric, search } = this.#x.spec;
+    const max = search.method.stepsMax;
+    if (timeMetric === null || trial.ending !== null || time < max) return;
+    this.#end(trial, "finished", false, timeUpText(timeMetric, time, max), "contrail");
   }
 
   /** Of one that trains its last steps once more: the search has heard of them and has nothing more to say. */

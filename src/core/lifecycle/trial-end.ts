@@ -69,5 +69,8 @@ export function unusedText(unusedMs: number): string {
   return `nobody used it for ${span}, as long as its task.idle_timeout allows; its folder is kept and its slots are given back`;
 }
 
+export const timeUpText = (metric: string, time: number, max: number): string =>
+  `it trained until "${metric}" (searcher.time_metric) was ${time}, as far as it was asked to: searcher.max_time is ${max}`;
+
 export const endlessTimeText = (metric: string, time: number, step: number): string =>
   `the metric "${metric}" (searcher.time_metric) was ${time} at step ${step}; it counts what was trained so far and must be a finite number`;

@@ -38,7 +38,9 @@ const length = {
   max_time: orNull(lengthInteger).describe(
     "The longest that any trial trains, counted by time_metric; wins over max_length.",
   ),
-  time_metric: orNull(keyName).describe("The reported metric that max_time counts by."),
+  time_metric: orNull(keyName).describe(
+    "The reported metric that max_time counts by. Every report of the objective has to hold it, and where there is no objective every report.",
+  ),
 };
 
 const start = {
