@@ -85,7 +85,7 @@ export interface Machine {
   /** Ends every process that an earlier runner left running. @returns how many there were */
   endLeftovers(place: HostPlace): Promise<number>;
   forget(id: string): Promise<void>;
-  /** Housekeeping once everything else runs. */
+  /** Housekeeping beside everything else; nothing waits for it. */
   tidy(): Promise<void>;
   /** Lays out code, data and the checkpoint to go on from, and the environment where one is asked for. @throws LaunchError; or the signal's reason */
   prepare(

@@ -102,12 +102,20 @@ export class Runner {
 
   /** Ends what an earlier runner left running, takes up what it had to say, then starts listening. */
   async start(): Promise<void> {
-    const { machine, clock } = this.#options;
+    const { machine, clock, say } = this.#options;
     // What has to wait for an engine that is away must not keep the others from being served.
     await within(clock, RECOVER_MS, this.#recoverAll());
     this.#uplink.start();
     this.#poll.start();
-    await machine.tidy();
+    // Beside everything else: it takes as long as the disk or the container engine does, and an engine gives up a runner
+    // that does not say soon that it is there.
+    machine
+      .tidy()
+      .catch((error: Error) =>
+        say(
+          `what is not needed any more could not be cleared away: ${error.stack ?? error.message}`,
+        ),
+      );
   }
 
   /** Like `stop`, with as much time to save as the engine gives. */

@@ -70,13 +70,13 @@ export class Rebuilder {
       : await this.#node(plan, request);
   }
 
-  /** Removes what was not used for long. Called while nothing runs. */
+  /** Removes what was not used for long. */
   async tidy(nowMs: number): Promise<void> {
     for (const name of await readdir(this.#folder).catch(() => [])) {
-      // One that was given up may still be ending.
-      if (this.#building.has(name)) continue;
       const path = join(this.#folder, name);
       const { mtimeMs } = await stat(path);
+      // One may have been asked for meanwhile, and one that was given up may still be ending.
+      if (this.#building.has(name)) continue;
       if (nowMs - mtimeMs > KEPT_MS) await removeCheckout(path);
     }
   }
