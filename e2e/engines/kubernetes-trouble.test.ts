@@ -119,6 +119,28 @@ describe("pods of a job", { skip: missingForContainers() ?? false }, () => {
     await bench.seen(second, "running");
   });
 
+  test("while its nodes are out for now a job waits with that reason, and starts when one is back", async () => {
+    await using bench = await KubernetesBench.open();
+    const [first, second] = bench.mock.store.list("nodes").map(({ metadata }) => metadata.name);
+    assert.ok(first && second);
+    bench.mock.cordon(first);
+    bench.mock.cordon(second);
+    const restarted = bench.another();
+    const { slots, reason } = await restarted.capacity();
+    assert.equal(slots, 4);
+    assert.match(reason, /not now: 2 cordoned/);
+    const job = await bench.launch(LISTENS);
+    const why = await until("it waits for a node", async () => {
+      const seen = await bench.look(job);
+      return seen?.state === "queued" && seen.why.includes("nodes") ? seen.why : undefined;
+    });
+    assert.match(why, /0\/2 nodes are available: 2 node\(s\) were unschedulable/);
+    const wide = await bench.request("true", { nodes: 3 });
+    await assert.rejects(bench.engine.launch(wide), JobRefused);
+    bench.mock.cordon(first, false);
+    await bench.seen(job, "running");
+  });
+
   test("a sidecar ends when the job has, and does not keep it", async () => {
     await using bench = await KubernetesBench.open();
     const containers = [{ name: "sidecar", image: "s", command: ["sleep", "infinity"] }];

@@ -131,6 +131,14 @@ export class MockKubernetes implements AsyncDisposable {
     return found;
   }
 
+  /** As `kubectl cordon` and `uncordon` do it: what runs there goes on. */
+  cordon(name: string, unschedulable = true): void {
+    const node = this.store.get("nodes", undefined, name) as Stored;
+    this.store.change("nodes", node, (next) => {
+      next.spec.unschedulable = unschedulable;
+    });
+  }
+
   /** Everything on it is dead at once, and it tells nobody. */
   powerOff(name: string): void {
     this.#kubelet(name).powerOff();

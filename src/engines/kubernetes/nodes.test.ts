@@ -61,7 +61,7 @@ test("slots of a node are bounded by whatever there is least of", () => {
   assert.equal(slotsOf(node("a", { cpu: "300m", memory: "1Gi" }), cores), 3, "0.1 three times");
 });
 
-test("a pool has the nodes where its pods may go, and says which are left out", () => {
+test("a pool has the nodes where its pods may go, and says which are left out, and which for now", () => {
   const big = { "nvidia.com/gpu": "4", cpu: "32", memory: "256Gi" };
   const taints = [{ key: "nvidia.com/gpu", effect: "NoSchedule" as const }];
   const control = [{ key: "node-role.kubernetes.io/control-plane", effect: "NoSchedule" as const }];
@@ -79,9 +79,38 @@ test("a pool has the nodes where its pods may go, and says which are left out", 
     tolerations: [{ key: "nvidia.com/gpu", operator: "Exists" }],
   };
   const found = clusterCapacity(nodes, gpus, placement);
-  assert.deepEqual([found.slots, found.slotsPerNode, found.nodes], [6, 4, 2]);
-  for (const word of ["1 cordoned", "1 not ready", "2 without the label pool=a"])
-    assert.ok(found.reason.includes(word), found.reason);
-  assert.equal(clusterCapacity(nodes, gpus, anywhere).slots, 4, "who tolerates nothing has b1");
+  assert.deepEqual([found.slots, found.slotsPerNode, found.nodes], [14, 4, 4]);
+  for (const words of ["not now: 1 cordoned, 1 not ready", "left out: 2 without the label pool=a"])
+    assert.ok(found.reason.includes(words), found.reason);
+  const bare = clusterCapacity(nodes, gpus, anywhere);
+  assert.equal(bare.nodes, 3, "who tolerates nothing has b1, and those that are out for now");
   assert.equal(clusterCapacity([], gpus, anywhere).slots, 0);
+});
+
+test("a node that is out for now stays one of the pool; one that no pod of it may use is left out, whatever else it is", () => {
+  const cpu = { cpu: "4" };
+  const taint = (key: string) => [{ key, effect: "NoSchedule" as const }];
+  const out: readonly [string, Node, boolean][] = [
+    ["1 cordoned", node("a", cpu, { unschedulable: true }), true],
+    ["1 not ready", { ...node("a", cpu), status: { allocatable: cpu, conditions: [] } }, true],
+    [
+      "1 tainted node.kubernetes.io/disk-pressure",
+      node("a", cpu, { taints: taint("node.kubernetes.io/disk-pressure") }),
+      true,
+    ],
+    [
+      "1 tainted node.cloudprovider.kubernetes.io/uninitialized",
+      node("a", cpu, { taints: taint("node.cloudprovider.kubernetes.io/uninitialized") }),
+      true,
+    ],
+    ["1 tainted team", node("a", cpu, { taints: taint("team"), unschedulable: true }), false],
+    ["1 without the label pool=a", node("b", cpu, { unschedulable: true }), false],
+    ["1 not ready", { ...node("a", cpu), status: {} }, false],
+  ];
+  for (const [words, is, counts] of out) {
+    const found = clusterCapacity([is], cores, { nodeSelector: { pool: "a" }, tolerations: [] });
+    assert.equal(found.slots, counts ? 40 : 0, words);
+    const list = `${counts ? "not now" : "left out"}: ${words}.`;
+    assert.ok(found.reason.endsWith(list), found.reason);
+  }
 });

@@ -23,22 +23,35 @@ export interface Toleration {
   readonly effect?: string;
 }
 
-/** @returns why no pod of the pool can start there; undefined when one can */
-export function whyNot(node: Node, placement: Placement): string | undefined {
-  if (node.spec?.unschedulable === true) return "cordoned";
-  const ready = node.status?.conditions?.find(({ type }) => type === "Ready");
-  if (ready?.status !== "True") return "not ready";
+export interface Hindrance {
+  readonly why: string;
+  /** It passes by itself, or by somebody who works on the node: a pod waits for it. */
+  readonly isForNow: boolean;
+}
+
+/** Taints that Kubernetes itself sets and takes away: unreachable, disk-pressure, unschedulable, uninitialized, … */
+const OF_KUBERNETES = /^node\.(?:cloudprovider\.)?kubernetes\.io\//;
+
+/** @returns why no pod of the pool can start there, before what only keeps it from doing so now; undefined when one can */
+export function whyNot(node: Node, placement: Placement): Hindrance | undefined {
   const labels = node.metadata.labels ?? {};
   const missing = Object.entries(placement.nodeSelector).find(
     ([key, value]) => labels[key] !== value,
   );
-  if (missing !== undefined) return `without the label ${missing.join("=")}`;
-  const taint = (node.spec?.taints ?? []).find(
+  if (missing !== undefined)
+    return { why: `without the label ${missing.join("=")}`, isForNow: false };
+  const taints = (node.spec?.taints ?? []).filter(
     (found) =>
       found.effect !== "PreferNoSchedule" &&
       !placement.tolerations.some((toleration) => tolerates(toleration, found)),
   );
-  return taint === undefined ? undefined : `tainted ${taint.key}`;
+  const lasting = taints.find(({ key }) => !OF_KUBERNETES.test(key));
+  if (lasting !== undefined) return { why: `tainted ${lasting.key}`, isForNow: false };
+  if (node.spec?.unschedulable === true) return { why: "cordoned", isForNow: true };
+  const ready = node.status?.conditions?.find(({ type }) => type === "Ready");
+  if (ready?.status !== "True") return { why: "not ready", isForNow: true };
+  const [passing] = taints;
+  return passing && { why: `tainted ${passing.key}`, isForNow: true };
 }
 
 function tolerates(toleration: Toleration, taint: Taint): boolean {
@@ -67,23 +80,27 @@ export function slotsOf(node: Node, measure: SlotMeasure): number {
 /** What a GPU is called by the labels that the makers' own operators put on nodes. */
 const GPU_LABELS = ["nvidia.com/gpu.product", "amd.com/gpu.product-name", "gpu.intel.com/product"];
 
+/** Nodes that are out for now count: what is too large for the others waits for them and is not refused. */
 export function clusterCapacity(
   nodes: readonly Node[],
   measure: SlotMeasure,
   placement: Placement,
 ): JobCapacity {
   const excluded = new Map<string, number>();
+  const delayed = new Map<string, number>();
   const able: { readonly node: Node; readonly slots: number }[] = [];
+  const count = (words: Map<string, number>, word: string) =>
+    words.set(word, (words.get(word) ?? 0) + 1);
   for (const node of nodes) {
-    const why = whyNot(node, placement);
+    const hindrance = whyNot(node, placement);
     const slots = slotsOf(node, measure);
-    if (why === undefined && slots > 0) able.push({ node, slots });
+    if (hindrance !== undefined && !hindrance.isForNow) count(excluded, hindrance.why);
+    else if (slots === 0) count(excluded, hindrance?.why ?? "without room for a slot");
     else {
-      const word = why ?? `without room for a slot`;
-      excluded.set(word, (excluded.get(word) ?? 0) + 1);
+      able.push({ node, slots });
+      if (hindrance !== undefined) count(delayed, hindrance.why);
     }
   }
-  const left = [...excluded].map(([why, count]) => `${count} ${why}`).join(", ");
   const unit =
     measure.kind === "gpu"
       ? measure.gpuResource
@@ -99,6 +116,11 @@ export function clusterCapacity(
     device: measure.kind === "gpu" && models.size > 0 ? [...models].join(", ") : unit,
     reason:
       `What ${able.length} of ${nodes.length} nodes can allocate (${unit} a slot)` +
-      `${left === "" ? "" : `; left out: ${left}`}.`,
+      `${listed("not now", delayed)}${listed("left out", excluded)}.`,
   };
 }
+
+const listed = (what: string, words: ReadonlyMap<string, number>): string =>
+  words.size === 0
+    ? ""
+    : `; ${what}: ${[...words].map(([why, count]) => `${count} ${why}`).join(", ")}`;
