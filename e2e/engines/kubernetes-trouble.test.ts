@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
-import { EngineUnreachable, JobRefused } from "../../src/engines/job-engine.ts";
+import { EngineUnreachable, JobDeferred, JobRefused } from "../../src/engines/job-engine.ts";
 import { memoryCgroup } from "../faults/cgroup.ts";
 import { until } from "../support.ts";
 import { KubernetesBench, LISTENS } from "./kubernetes-bench.ts";
@@ -230,6 +230,29 @@ describe("the API of a cluster", { skip: missingForContainers() ?? false }, () =
     await assert.rejects(bench.engine.list("bench"), EngineUnreachable);
     faults.refuse = undefined;
     assert.equal((await bench.look(second))?.state, "ended");
+  });
+
+  test("a quota that others use up puts a job off, and one that it could never fit into refuses it", async () => {
+    await using bench = await KubernetesBench.open();
+    const { faults } = bench.mock.api;
+    const other = await bench.ready(LISTENS);
+    faults.podsMax = 2;
+    const job = await bench.request(LISTENS, { nodes: 2 }, { token: "t" });
+    for (const _ of [1, 2]) {
+      await assert.rejects(bench.engine.launch(job), (error) => {
+        assert.ok(error instanceof JobDeferred, String(error));
+        return /exceeded quota: team, requested: pods=1/.test(error.message);
+      });
+      await until("nothing of it is left", () => bench.left(job).length === 0);
+    }
+    assert.equal((await bench.engine.list("bench")).has(job.id), false);
+    await bench.engine.cancel("bench", other.id);
+    await bench.ended(other);
+    assert.deepEqual(await bench.engine.launch(job), { adopted: false });
+    await bench.seen(job, "running");
+    faults.podsMax = 1;
+    const wide = await bench.request("true", { nodes: 2 });
+    await assert.rejects(bench.engine.launch(wide), JobRefused);
   });
 
   test("an API that takes requests and never answers is out of reach", async () => {

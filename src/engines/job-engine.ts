@@ -74,7 +74,8 @@ export interface JobEngine {
   /**
    * Starts the job, unless one of this id is or was there.
    * @returns whether it was there already
-   * @throws JobRefused, when it would never run; EngineUnreachable, when nobody knows whether it was taken
+   * @throws JobRefused, when it would never run; JobDeferred, when it was not taken and may be later; EngineUnreachable,
+   *   when nobody knows whether it was taken
    */
   launch(request: JobRequest): Promise<{ readonly adopted: boolean }>;
   /**
@@ -96,6 +97,11 @@ export interface JobEngine {
 /** The engine did not answer; what it would have said is unknown. */
 export class EngineUnreachable extends Error {
   override name = "EngineUnreachable";
+}
+
+/** The engine does not take it now, and says why: a quota that others use up, a partition that is closed. Nothing of it is there. */
+export class JobDeferred extends Error {
+  override name = "JobDeferred";
 }
 
 /** The engine says that this can never run, and why. */

@@ -34,6 +34,8 @@ export interface Faults {
   hangs: boolean;
   /** What is asked for is refused as forbidden. */
   forbidden: RegExp | undefined;
+  /** A quota on pods. */
+  podsMax: number | undefined;
 }
 
 export interface ApiServerOptions {
@@ -50,6 +52,7 @@ const POLL_MS = 25;
 export class ApiServer {
   readonly faults: Faults = {
     ...{ refuse: undefined, loseAnswers: 0, doubled: false, hangs: false, forbidden: undefined },
+    podsMax: undefined,
   };
   /** What was asked, for those who count. */
   readonly requests: string[] = [];
@@ -196,6 +199,13 @@ export class ApiServer {
       return refuse(response, 422, "Invalid", message, { name, kind, causes });
     }
     const isPod = plural === "pods";
+    const isOver = ({ status }: Stored) => ["Succeeded", "Failed"].includes(status?.phase ?? "");
+    const used = this.#options.store.list("pods", namespace).filter((pod) => !isOver(pod)).length;
+    const { podsMax = Number.POSITIVE_INFINITY } = this.faults;
+    if (isPod && used >= podsMax) {
+      const message = `pods "${name}" is forbidden: exceeded quota: team, requested: pods=1, used: pods=${used}, limited: pods=${podsMax}`;
+      return refuse(response, 403, "Forbidden", message);
+    }
     const made = this.#options.store.create(plural, namespace, {
       ...body,
       ...(isPod ? { spec: podDefaults(body.spec), status: { phase: "Pending" } } : {}),

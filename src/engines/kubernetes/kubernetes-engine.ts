@@ -20,6 +20,7 @@ import type { KubernetesPool } from "../../protocol/pools/fields.ts";
 import {
   EngineUnreachable,
   type JobCapacity,
+  JobDeferred,
   type JobEnd,
   type JobEngine,
   type JobObservation,
@@ -87,7 +88,7 @@ class KubernetesEngine implements JobEngine {
   }
 
   async launch(request: JobRequest): Promise<{ readonly adopted: boolean }> {
-    return await translated(`job ${request.id} cannot be launched`, async () => {
+    const launched = async () => {
       // What the pool or its nodes have become since says nothing about pods that are there.
       if (await this.#isUnderWay(request)) return { adopted: true };
       const pod = this.#podSettings(request);
@@ -104,12 +105,15 @@ class KubernetesEngine implements JobEngine {
         await this.#createAll(request, pod, record, jobs);
       } catch (error) {
         // What was made of it goes with its record. Nothing of it has been told to anybody.
-        if (error instanceof ApiFault) await this.#deleteJob(record);
+        if (error instanceof ApiFault || error instanceof JobDeferred)
+          await this.#deleteJob(record);
         throw error;
       }
       jobs.records.note(await this.#namespace.patchRecord(record, { started: "true" }));
       return { adopted: wasThere };
-    });
+    };
+    const { id, nodes } = request;
+    return await translated(`job ${id} cannot be launched`, launched, { pods: nodes });
   }
 
   async #isUnderWay({ owner, id }: JobRequest): Promise<boolean> {
@@ -139,6 +143,10 @@ class KubernetesEngine implements JobEngine {
         this.#namespace.create<Pod>("pods", podManifest(request, rank, settings, record)),
       ),
     );
+    // Of a try that a quota ended; they are going with its record.
+    const left = made.find(({ object }) => !isOwnedBy(object, record))?.object.metadata.name;
+    if (left !== undefined)
+      throw new JobDeferred(`the pod ${left} of an earlier try to launch it is not gone yet`);
     for (const { object } of made) jobs.pods.note(object);
   }
 
@@ -480,6 +488,9 @@ function isBegun(record: ConfigMap): boolean {
   const { started, cancelled, end } = readRecord(record);
   return started || cancelled || end !== undefined;
 }
+
+const isOwnedBy = ({ metadata }: Pod, record: ConfigMap): boolean =>
+  metadata.ownerReferences?.some(({ uid }) => uid === record.metadata.uid) === true;
 
 /** The pod itself is over, its sidecars too. */
 const isOver = (pod: Pod): boolean =>

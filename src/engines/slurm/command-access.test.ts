@@ -1,7 +1,7 @@
 /** Answers as Slurm 22.05 printed them, to commands that were not run. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { EngineUnreachable, JobRefused } from "../job-engine.ts";
+import { EngineUnreachable, JobDeferred, JobRefused } from "../job-engine.ts";
 import { commandAccess } from "./command-access.ts";
 import { fewAtATime, type Ran } from "./run-command.ts";
 
@@ -56,10 +56,17 @@ for (const stderr of [
   "sbatch: error: Batch job submission failed: Unable to contact slurm controller (connect failure)",
   "sbatch: error: Batch job submission failed: Socket timed out on send/recv operation",
   "sbatch: error: If munged is up, restart with --num-threads=10\nsbatch: error: Munge encode failed",
-  "sbatch: error: Batch job submission failed: Job violates accounting/QOS policy (job submit limit, user's size and/or time limits)",
 ])
-  test(`nobody knows, or not yet: ${stderr.slice(15, 90)}`, () =>
+  test(`nobody knows: ${stderr.slice(15, 90)}`, () =>
     assert.rejects(access({ code: 1, stderr }).submit(submission), EngineUnreachable));
+
+for (const stderr of [
+  "sbatch: error: Batch job submission failed: Job violates accounting/QOS policy (job submit limit, user's size and/or time limits)",
+  "sbatch: error: Batch job submission failed: Required partition not available (inactive or drain)",
+  "sbatch: error: Slurm temporarily unable to accept job, sleeping and retrying",
+])
+  test(`not now: ${stderr.slice(15, 90)}`, () =>
+    assert.rejects(access({ code: 1, stderr }).submit(submission), JobDeferred));
 
 for (const stderr of [
   "sbatch: error: Batch job submission failed: Requested node configuration is not available",

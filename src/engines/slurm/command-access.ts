@@ -1,6 +1,6 @@
 /** Slurm by its commands: squeue, sbatch, scancel, sacct, sinfo, scontrol. */
 import { userInfo } from "node:os";
-import { EngineUnreachable, JobRefused } from "../job-engine.ts";
+import { EngineUnreachable, JobDeferred, JobRefused } from "../job-engine.ts";
 import { choosePartition } from "./fit.ts";
 import {
   parsePartitions,
@@ -88,7 +88,7 @@ export function commandAccess({ run, environment, conf }: CommandAccessOptions):
       if (ran.code === 0 && number !== undefined) return Number(number);
       const why = words(ran);
       if (isSilence(why)) throw new EngineUnreachable(`Slurm: ${why}`);
-      if (isLater(why)) throw new EngineUnreachable(`Slurm takes no job just now: ${why}`);
+      if (isLater(why)) throw new JobDeferred(`Slurm does not take it now: ${why}`);
       throw new JobRefused(`Slurm refused it: ${why}`);
     },
     signal: (numbers, signal) => cancel([`--signal=${signal.slice(3)}`, ...numbers.map(String)]),

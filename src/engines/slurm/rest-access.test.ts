@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import { EngineUnreachable, JobRefused } from "../job-engine.ts";
+import { EngineUnreachable, JobDeferred, JobRefused } from "../job-engine.ts";
 import { restAccess, restSubmission } from "./rest-access.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "slurm-rest-"));
@@ -129,14 +129,17 @@ const error = (number: number, text: string) => ({
   errors: [{ error_number: number, error: text }],
 });
 
-test("a refusal, a controller that is away and a service that is away are told apart", async () => {
+test("a refusal for ever and for now, a controller that is away and a service that is away are told apart", async () => {
   const refused = access(500, error(2014, "Requested node configuration is not available"));
   await assert.rejects(refused.submit(submission), JobRefused);
   const away = access(500, error(-1, "Unspecified error"));
   await assert.rejects(away.submit(submission), EngineUnreachable);
   await assert.rejects(away.jobs(), EngineUnreachable);
   const later = access(500, error(2050, "Job violates accounting/QOS policy (job submit limit)"));
-  await assert.rejects(later.submit(submission), EngineUnreachable);
+  await assert.rejects(later.submit(submission), JobDeferred);
+  const closed = access(500, error(2038, "Required partition not available (inactive or drain)"));
+  await assert.rejects(closed.submit(submission), JobDeferred);
+  await assert.rejects(later.jobs(), EngineUnreachable, "a question is never put off");
   const nobody = new TypeError("fetch failed", { cause: new Error("connect ECONNREFUSED") });
   await assert.rejects(access(0, nobody).jobs(), /does not answer: connect ECONNREFUSED/);
 });

@@ -7,7 +7,7 @@
  */
 import { readFile } from "node:fs/promises";
 import type { SlurmPool } from "../../protocol/pools/fields.ts";
-import { EngineUnreachable, JobRefused } from "../job-engine.ts";
+import { EngineUnreachable, JobDeferred, JobRefused } from "../job-engine.ts";
 import { choosePartition, megabytes } from "./fit.ts";
 import { parseLimit } from "./parse.ts";
 import type {
@@ -55,7 +55,9 @@ export function restAccess({
     if (isTaken || (answer.status < 300 && errors.length === 0)) return answer.body;
     const said = errors.map(({ text }) => text).join("; ") || `HTTP ${answer.status}`;
     const hasAnswered = errors.some(({ number }) => number >= 2000 && number < 3000);
-    if (answer.status === 400 || (hasAnswered && !isLater(said)))
+    const isForNow = hasAnswered && isLater(said);
+    if (isForNow && method === "POST") throw new JobDeferred(`Slurm does not take it now: ${said}`);
+    if (!isForNow && (hasAnswered || answer.status === 400))
       throw new JobRefused(`Slurm refused it: ${said}`);
     throw new EngineUnreachable(`Slurm: ${method} ${path}: ${said}`);
   }

@@ -69,7 +69,7 @@ export interface SlurmAccess {
   partition(name: string | undefined): Promise<SlurmPartition>;
   /** Of one partition, whatever their state. */
   nodes(partition: string): Promise<SlurmNode[]>;
-  /** @throws JobRefused, with Slurm's words */
+  /** @throws JobRefused or JobDeferred, with Slurm's words */
   submit(submission: Submission): Promise<number>;
   signal(numbers: readonly number[], signal: "SIGTERM" | "SIGUSR1"): Promise<void>;
   cancel(numbers: readonly number[]): Promise<void>;

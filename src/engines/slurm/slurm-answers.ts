@@ -6,7 +6,7 @@ const SILENT =
 
 /** It answered, and may say otherwise later. */
 const LATER =
-  /temporarily unable to accept job|job submit limit|accounting\/qos policy|too many|in_standby|slurmctld is busy|try again/i;
+  /required partition not available|temporarily unable to accept job|job submit limit|accounting\/qos policy|too many|in_standby|slurmctld is busy|try again/i;
 
 export const isSilence = (text: string): boolean => SILENT.test(text);
 export const isLater = (text: string): boolean => LATER.test(text);

@@ -163,6 +163,26 @@ describe("a pool of jobs", { timeout: 4 * LIMIT_MS }, () => {
     await until(first, over);
   });
 
+  test("what the engine does not take now waits with its words, holds up nobody, and is taken later", async () => {
+    const last = Number((await submit("exit 0")).split(".")[0]);
+    const [first, second] = [`${last + 1}.1`, `${last + 2}.1`];
+    for (const id of [first, second]) engine.deferred.set(`${id}.1`, "the team's quota is used up");
+    assert.deepEqual([await submit("exit 0"), await submit("exit 0")], [first, second]);
+    const other = await submit("exit 0");
+    assert.equal(runs(await until(other, over)), "1:finished");
+    const waiting = await until(first, ({ reason }) => reason.includes("quota is used up"));
+    assert.equal(waiting.silent, undefined);
+    const why = await server.client.why("trial", first);
+    assert.equal(why.reasons[0]?.code, "waits_in_engine");
+    assert.match(why.reasons[0]?.text ?? "", /waits for processes: the team's quota is used up/);
+    const pool = (await server.client.pools()).find(({ name }) => name === "jobs");
+    assert.equal(pool?.trouble, null, "it answers");
+    await server.client.changeTrial(second, "kill");
+    assert.equal(runs(await until(second, over)), "1:killed");
+    engine.deferred.clear();
+    assert.equal(runs(await until(first, over)), "1:finished");
+  });
+
   test("an engine that does not answer ends nothing and loses nothing", async () => {
     const id = await submit("sleep 2");
     await until(id, ({ allocations }) => allocations.at(-1)?.state === "running");

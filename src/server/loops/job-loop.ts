@@ -20,6 +20,7 @@ import type { Sighting } from "../../core/lease/lease.ts";
 import { type ProcessesEnd, untoldEnd } from "../../core/lifecycle/trial.ts";
 import {
   EngineUnreachable,
+  JobDeferred,
   type JobEngine,
   type JobObservation,
   JobRefused,
@@ -30,6 +31,8 @@ import type { World } from "../world.ts";
 import type { DecisionLoop } from "./decision-loop.ts";
 
 const LOOK_EVERY_MS = 1_000;
+/** Before a job that the engine did not take is offered again. */
+const OFFER_AGAIN_MS = 10_000;
 const OUTPUT_SHOWN_CHARACTERS = 800;
 
 export interface JobLoopOptions {
@@ -49,6 +52,8 @@ export class JobLoop {
   readonly #options: JobLoopOptions;
   #memory: ReadonlyMap<string, JobMemory> = new Map();
   #seen: ReadonlyMap<string, JobObservation> = new Map();
+  /** Jobs that the engine did not take when they were offered. */
+  readonly #deferred = new Map<string, { readonly why: string; readonly againAtMs: number }>();
   /** Why nothing is known now; null = the last look succeeded. */
   #blind: string | null = "the engine was not asked yet";
   #stopped = false;
@@ -97,7 +102,7 @@ export class JobLoop {
   waits(allocation: string): boolean {
     const seen = this.#seen.get(allocation);
     return seen === undefined
-      ? this.#memory.get(allocation)?.launched === true
+      ? this.#memory.get(allocation)?.launched === true || this.#deferred.has(allocation)
       : seen.state === "queued";
   }
 
@@ -108,7 +113,8 @@ export class JobLoop {
     const seen = this.#seen.get(allocation);
     if (seen?.state === "queued") return `its job waits in ${engine.name}: ${seen.why}`;
     if (seen?.state === "running") return `its job runs on ${seen.nodes.join(", ")}`;
-    return null;
+    const deferred = this.#deferred.get(allocation);
+    return deferred === undefined ? null : `its job waits for ${engine.name}: ${deferred.why}`;
   }
 
   async #lookUntilStill(): Promise<void> {
@@ -189,18 +195,33 @@ export class JobLoop {
   async #launchNew(wanted: readonly WantedJob[]): Promise<void> {
     const memory = new Map(this.#memory);
     this.#memory = memory;
-    for (const id of jobsToLaunch({ wanted, memory })) {
+    const lacking = jobsToLaunch({ wanted, memory });
+    const again = this.#nextDeferred(lacking);
+    for (const id of lacking) {
+      if (this.#deferred.has(id) && id !== again) continue;
       memory.set(id, JOB_LAUNCHED);
       try {
         await this.#launch(id);
       } catch (error) {
-        // Nobody knows whether it was taken: asked for again, it starts once.
+        // It was not taken, or nobody knows whether it was: asked for again, it starts once.
         memory.delete(id);
+        if (error instanceof JobDeferred) {
+          this.#defer(id, error.message);
+          continue;
+        }
         if (!(error instanceof EngineUnreachable)) throw error;
         // The others would wait for an answer one after the other.
         return this.#sayBlind(error.message);
       }
     }
+  }
+
+  /** One at a time, the one that waits longest: a hundred of them would keep an engine busy with saying no. */
+  #nextDeferred(lacking: readonly string[]): string | undefined {
+    for (const id of this.#deferred.keys()) if (!lacking.includes(id)) this.#deferred.delete(id);
+    const [first] = this.#deferred;
+    const nowMs = this.#options.clock.monotonicMs();
+    return first !== undefined && first[1].againAtMs <= nowMs ? first[0] : undefined;
   }
 
   #sayBlind(why: string): void {
@@ -221,6 +242,15 @@ export class JobLoop {
       const nearest = error.nearest === null ? "" : ` ${error.nearest}`;
       await this.#end(id, "never_started", `${error.message}${nearest}`);
     }
+  }
+
+  #defer(id: string, why: string): void {
+    const { clock, log } = this.#options;
+    if (!this.#deferred.has(id))
+      log.info({ allocation: id, why }, "the engine does not take its job now");
+    // To the end of the row.
+    this.#deferred.delete(id);
+    this.#deferred.set(id, { why, againAtMs: clock.monotonicMs() + OFFER_AGAIN_MS });
   }
 
   async #perform(action: JobAction): Promise<void> {

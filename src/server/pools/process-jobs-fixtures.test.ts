@@ -8,6 +8,7 @@ import { join } from "node:path";
 import {
   EngineUnreachable,
   type JobCapacity,
+  JobDeferred,
   type JobEnd,
   type JobEngine,
   type JobObservation,
@@ -29,6 +30,8 @@ export class ProcessJobs implements JobEngine {
   /** While set, jobs wait in the queue. */
   held: string | null = null;
   reachable = true;
+  /** Why it does not take a job now, by the job's id. */
+  readonly deferred = new Map<string, string>();
   starts = 0;
   looks = 0;
   /** Looks end when it does. */
@@ -48,6 +51,8 @@ export class ProcessJobs implements JobEngine {
     this.launches += 1;
     await this.slowLaunch;
     if (this.jobs.has(request.id)) return { adopted: true };
+    const why = this.deferred.get(request.id);
+    if (why !== undefined) throw new JobDeferred(why);
     this.jobs.set(request.id, { request, processes: [], end: null, cause: null });
     this.#startQueued();
     return { adopted: false };
