@@ -55,6 +55,7 @@ export interface EnsuredRunner {
 
 export interface Engine {
   readonly name: string;
+  /** @throws CapacityUnknown */
   capacity(): Promise<Capacity>;
   /** Adopts the runner that lives, or starts one. @throws RunnerStartError */
   ensureRunner(spec: RunnerSpec): Promise<EnsuredRunner>;
@@ -62,6 +63,11 @@ export interface Engine {
   observe(dataDir: string): RunnerObservation;
   /** Ends the runner and with it everything that it runs; waits until it is gone. */
   stopRunner(dataDir: string): Promise<void>;
+}
+
+/** What there is to give cannot be found out. */
+export class CapacityUnknown extends Error {
+  override name = "CapacityUnknown";
 }
 
 export class RunnerStartError extends Error {

@@ -30,17 +30,23 @@ const ANSWER_MS = 2_000;
 export function dockerEngine(options: DockerEngineOptions): Engine {
   const { pool, clock, environment } = options;
   const local = { clock, environment, slots: pool.slots ?? undefined };
+  // Asked once: containers get the devices of the slots that the server knows.
+  let asked: Promise<Capacity> | undefined;
+  const slots = () => {
+    asked ??= capacity(local);
+    return asked;
+  };
   return {
     name: "docker",
     capacity: async () => {
-      const found = await capacity(local);
+      const found = await slots();
       return { ...found, reason: `${found.reason}; ${await engineWords(pool.socket)}` };
     },
     ensureRunner: async (spec: RunnerSpec) => {
       const { state } = runnerFiles(spec.dataDir);
       mkdirSync(state, { recursive: true, mode: 0o700 });
       const containers = settingsFile(state);
-      writeSettings(containers, containerSettings(pool, await capacity(local)));
+      writeSettings(containers, containerSettings(pool, await slots()));
       return ensureRunner(spec, { ...local, containers });
     },
     observe: observeRunner,

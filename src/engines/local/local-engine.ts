@@ -5,7 +5,7 @@
  * It starts processes directly, because that is its whole job. What decides (slots.ts, the runner's
  * note) is apart from it and pure.
  */
-import { execFile, spawn } from "node:child_process";
+import { spawn } from "node:child_process";
 import { closeSync, mkdirSync, openSync, readFileSync } from "node:fs";
 import { availableParallelism, hostname } from "node:os";
 import { join } from "node:path";
@@ -20,7 +20,8 @@ import {
 } from "../engine.ts";
 import { identify, isRunning } from "../process-identity.ts";
 import { readRunnerRecord, runnerFiles, writePrivate } from "../runner-record.ts";
-import { chooseSlots, NVIDIA_SMI_ARGS } from "./slots.ts";
+import { askNvidiaSmi } from "./nvidia-smi.ts";
+import { chooseSlots } from "./slots.ts";
 
 export interface LocalEngineOptions {
   readonly clock: Clock;
@@ -47,23 +48,15 @@ export function localEngine(options: LocalEngineOptions): Engine {
   };
 }
 
+/** @throws CapacityUnknown */
 export async function capacity(options: LocalEngineOptions): Promise<Capacity> {
   const choice = chooseSlots({
-    nvidiaSmi: await askNvidiaSmi(),
+    gpus: await askNvidiaSmi(options.clock, options.environment),
     cores: availableParallelism(),
     visibleDevices: options.environment.CUDA_VISIBLE_DEVICES,
     override: options.slots,
   });
   return { node: hostname(), ...choice };
-}
-
-/** @returns null when there is no such program or it fails: then there is no GPU that we could give */
-function askNvidiaSmi(): Promise<string | null> {
-  return new Promise((resolve) => {
-    execFile("nvidia-smi", NVIDIA_SMI_ARGS, { timeout: 10_000 }, (error, stdout) =>
-      resolve(error === null ? stdout : null),
-    );
-  });
 }
 
 /**

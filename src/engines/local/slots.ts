@@ -5,16 +5,11 @@
  * counts the same way. A CUDA_VISIBLE_DEVICES around the server is respected: what was kept from
  * the server is not ours to give.
  */
-import type { Slot } from "../engine.ts";
-
-export const NVIDIA_SMI_ARGS = [
-  "--query-gpu=index,uuid,name,memory.total",
-  "--format=csv,noheader",
-];
+import { CapacityUnknown, type Slot } from "../engine.ts";
+import type { GpuAnswer } from "./nvidia-smi.ts";
 
 export interface SlotFacts {
-  /** What nvidia-smi printed; null when it is missing or failed. */
-  readonly nvidiaSmi: string | null;
+  readonly gpus: GpuAnswer;
   /** Cores that this process may use. */
   readonly cores: number;
   /** CUDA_VISIBLE_DEVICES around the server. */
@@ -28,10 +23,16 @@ export interface SlotChoice {
   readonly reason: string;
 }
 
-/** Decides which slots there are. `override` is a whole number from 1. */
+/** Decides which slots there are. `override` is a whole number from 1. @throws CapacityUnknown */
 export function chooseSlots(facts: SlotFacts): SlotChoice {
-  const gpus = visible(parseNvidiaSmi(facts.nvidiaSmi ?? ""), facts.visibleDevices);
   const { override, cores } = facts;
+  if ("unknown" in facts.gpus && override === undefined)
+    throw new CapacityUnknown(
+      `capacity_unknown: whether this machine has GPUs cannot be told: ${facts.gpus.unknown}. Put that right, or say how many slots ` +
+        "there are with --slots N or slots in pools.yaml: they are shares of its cores then.",
+    );
+  const list = "list" in facts.gpus ? facts.gpus.list : "";
+  const gpus = visible(parseNvidiaSmi(list), facts.visibleDevices);
   if (override !== undefined && override <= gpus.length)
     return {
       slots: gpus.slice(0, override),
@@ -39,7 +40,11 @@ export function chooseSlots(facts: SlotFacts): SlotChoice {
     };
   if (override !== undefined) {
     const aside =
-      gpus.length > 0 ? `; there are only ${gpus.length} GPUs, so trials do not see them` : "";
+      gpus.length > 0
+        ? `; there are only ${gpus.length} GPUs, so trials do not see them`
+        : "unknown" in facts.gpus
+          ? `; ${facts.gpus.unknown}, so trials see no GPU`
+          : "";
     return {
       slots: cpuSlots(override),
       reason: `--slots ${override}: shares of ${cores} cores${aside}`,

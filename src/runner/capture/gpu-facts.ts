@@ -1,7 +1,7 @@
 /** The GPUs of the machine and their driver, as nvidia-smi tells; asked once in a while, because it can take a second. */
+import { whyNoGpu } from "../../engines/local/nvidia-smi.ts";
 import type { RecordFields, RecordPart } from "../../protocol/record-part.ts";
 import { ask } from "./ask.ts";
-import { readText } from "./machine-facts.ts";
 
 const LIMIT_MS = 10_000;
 const FIELDS = [
@@ -28,10 +28,8 @@ export async function gpuFacts(env: Readonly<Record<string, string>>): Promise<R
     return none("nvidia-smi lists none");
   } catch (error) {
     const { message } = error as Error;
-    const driver = readText("/proc/driver/nvidia/version");
-    if (driver === undefined && /could not be started|ENOENT/.test(message))
-      return none("there is neither nvidia-smi nor an NVIDIA driver on this machine");
-    if (/No devices were found/i.test(message)) return none("nvidia-smi finds none");
+    const why = whyNoGpu(message);
+    if (why !== undefined) return none(why);
     return {
       ...{ captured: {}, not_applicable: [] },
       missing: [{ what: "gpu", why: `nvidia-smi could not be asked: ${message}` }],
