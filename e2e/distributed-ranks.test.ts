@@ -125,5 +125,44 @@ describe("ranks of a program in TypeScript", () => {
   });
 });
 
+describe("ranks of a program in Python that read records", () => {
+  const shared = sharedStand({ slots: 2 });
+
+  test("go on from what rank 0 saved, and read every record of every epoch once", async () => {
+    const it = shared();
+    const ids = Array.from({ length: 400 }, (_, i) => String(i));
+    const rows = `id,text\n${ids.map((id) => `${id},a row of some length\n`).join("")}`;
+    const code = await it.codeFolder({ "rows/all.csv": rows }, ["records.py"]);
+    const steps = 12;
+    const { id } = await it.submit(
+      {
+        ...{ name: "records", entrypoint: "python3 records.py", max_restarts: 0 },
+        hyperparameters: { delay_ms: 150 },
+        searcher: { name: "single", metric: "read", max_length: { epochs: steps } },
+        resources: { slots_per_trial: 2 },
+      },
+      code,
+    );
+    const trial = `${id}.1`;
+    await it.trialWhen(trial, "trains", ({ step }) => step >= 2);
+    await it.client.changeTrial(trial, "pause");
+    await it.trialWhen(trial, "is paused", ({ state }) => state === "paused");
+    await it.client.changeTrial(trial, "activate");
+    const ended = await it.ended(id);
+    assert.equal(ended.state, "completed", ended.reason);
+    assert.equal((await it.client.trial(trial)).allocations.length, 2, "the pause took effect");
+    const read = (await it.allLogs(trial)).flatMap(({ text, rank }) => {
+      const [word, step, ...got] = text.trim().split(" ");
+      return word === "step" ? [{ rank, step: Number(step), got }] : [];
+    });
+    for (let step = 1; step <= steps; step++) {
+      const shares = read.filter((share) => share.step === step);
+      assert.deepEqual(shares.map(({ rank }) => rank).sort(), [0, 1], `step ${step}`);
+      const all = shares.flatMap(({ got }) => got).sort((a, b) => Number(a) - Number(b));
+      assert.deepEqual(all, ids, `step ${step}`);
+    }
+  });
+});
+
 const rankOf = (pid: number): string | undefined =>
   /(?:^|\0)CONTRAIL_RANK=([^\0]*)/.exec(readFileSync(`/proc/${pid}/environ`, "latin1"))?.[1];

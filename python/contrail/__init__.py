@@ -102,7 +102,8 @@ def _check_count(name: str, value: object) -> None:
 
 
 def _option_invalid(name: str, value: object, expected: str) -> TrialError:
-    return TrialError("option_invalid", {"name": name, "value": shown(value), "expected": expected})
+    fields = {"call": "init()", "name": name, "value": shown(value), "expected": expected}
+    return TrialError("option_invalid", fields)
 
 
 def _count(name: str) -> Optional[int]:

@@ -16,7 +16,7 @@ CATALOGUE: Dict[str, str] = {
         "the environment variable {name} is {value}, which is not {expected}. Correct it, or unset it to "
         "use what init() was given."
     ),
-    "option_invalid": "init() was given {name} = {value}, which is not {expected}. Correct the call.",
+    "option_invalid": "{call} was given {name} = {value}, which is not {expected}. Correct the call.",
     "step_invalid": (
         "{call} was given the step {value}; a step is a whole number from 0 on. Pass the number that "
         "steps() gave you."

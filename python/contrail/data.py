@@ -102,10 +102,19 @@ class Records:
         }
 
     def load_state_dict(self, state: Dict[str, Any]) -> None:
-        """Goes on from ``state``. It has to come from the same share of the same files in the same blocks."""
-        if state.get("version") != _STATE_VERSION or state.get("layout") != self._layout():
-            expected = f"a state of the same reader ({self._layout()})"
-            raise _invalid("state", state, expected)
+        """Goes on from ``state``. In the middle of an epoch it has to come from the same share of the same files in the
+        same blocks; at the end of one any will do, so that all ranks go on from what rank 0 has saved there."""
+        call = "load_state_dict()"
+        if state.get("version") != _STATE_VERSION:
+            raise _invalid("the version", state.get("version"), f"{_STATE_VERSION}, the one that is read here", call)
+        in_the_middle = state["block"] > 0 or state["record"] > 0
+        # At the beginning of an epoch nothing depends on how the earlier ones were shared.
+        if in_the_middle and state["layout"] != self._layout():
+            expected = (
+                f"this reader's ({self._layout()}), and in the middle of an epoch a place in one means nothing to "
+                "another: save at the end of an epoch, as several ranks have to"
+            )
+            raise _invalid("the layout", state["layout"], expected, call)
         self._epoch = state["epoch"]
         self._block = state["block"]
         self._record = state["record"]
@@ -214,5 +223,6 @@ def _check(name: str, value: object, holds: bool, expected: str) -> None:
         raise _invalid(name, value, expected)
 
 
-def _invalid(name: str, value: object, expected: str) -> TrialError:
-    return TrialError("option_invalid", {"name": name, "value": shown(value), "expected": expected})
+def _invalid(name: str, value: object, expected: str, call: str = "Records()") -> TrialError:
+    fields = {"call": call, "name": name, "value": shown(value), "expected": expected}
+    return TrialError("option_invalid", fields)

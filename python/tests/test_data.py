@@ -83,11 +83,39 @@ class RecordsTest(unittest.TestCase):
                 got += list(second)
             self.assertEqual(got, whole, stop)
 
-    def test_a_state_of_another_share_is_refused(self):
+    def test_a_state_of_another_share_is_refused_in_the_middle_of_an_epoch(self):
         self.many()
-        state = Records(self.folder, rank=0, world=2).state_dict()
-        with self.assertRaisesRegex(TrialError, "rank 1 of 2"):
-            Records(self.folder, rank=1, world=2).load_state_dict(state)
+        other = Records(self.folder, rank=0, world=2)
+        next(iter(other))
+        with self.assertRaisesRegex(TrialError, r"load_state_dict\(\) was given .*rank 0 of 2.*rank 1 of 2.*the end of"):
+            Records(self.folder, rank=1, world=2).load_state_dict(other.state_dict())
+
+    def test_every_rank_goes_on_from_what_rank_0_saved_at_the_end_of_an_epoch(self):
+        expected = sorted(self.many())
+
+        def reader(rank, world=2):
+            return Records(self.folder, rank=rank, world=world, seed=3, block_bytes=2048)
+
+        saved = reader(0)
+        list(saved)
+        state = json.loads(json.dumps(saved.state_dict()))
+        straight = [list(reader(rank).epoch(1)) for rank in range(2)]
+        # Also with another number of ranks.
+        for world in (2, 3):
+            shares = []
+            for rank in range(world):
+                share = reader(rank, world)
+                share.load_state_dict(state)
+                shares.append(list(share))
+            self.assertEqual(sorted(sum(shares, [])), expected)
+            if world == 2:
+                self.assertEqual(shares, straight)
+
+    def test_a_state_of_another_version_is_refused(self):
+        self.many()
+        state = {**Records(self.folder).state_dict(), "version": 2}
+        with self.assertRaisesRegex(TrialError, "the version = 2, which is not 1"):
+            Records(self.folder).load_state_dict(state)
 
     def test_rows_and_values(self):
         write(self.folder, "t.csv", '\ufeffid,name\n1,"a, b"\n2,c\n')

@@ -105,7 +105,7 @@ function checkCount(name: string, value: unknown): void {
 }
 
 const optionInvalid = (name: string, value: unknown, expected: string): TrialError =>
-  new TrialError("option_invalid", { name, value: shown(value), expected });
+  new TrialError("option_invalid", { call: "init()", name, value: shown(value), expected });
 
 /** `declared` with the names that it lacks taken from `defaults`, at every depth. */
 function filled(declared: JsonObject, defaults: JsonObject): JsonObject {

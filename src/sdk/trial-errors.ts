@@ -14,7 +14,7 @@ const CATALOGUE = {
   environment_invalid: (f: Fields) =>
     `the environment variable ${f.name} is ${f.value}, which is not ${f.expected}. Correct it, or unset it to use what init() was given.`,
   option_invalid: (f: Fields) =>
-    `init() was given ${f.name} = ${f.value}, which is not ${f.expected}. Correct the call.`,
+    `${f.call} was given ${f.name} = ${f.value}, which is not ${f.expected}. Correct the call.`,
   step_invalid: (f: Fields) =>
     `${f.call} was given the step ${f.value}; a step is a whole number from 0 on. Pass the number that steps() gave you.`,
   metrics_invalid: (f: Fields) =>

@@ -45,8 +45,7 @@ export async function meet(
   if (!(timeoutMs > 0 && timeoutMs < 2 ** 31)) {
     const expected = "a number of milliseconds above 0 and below 2^31";
     throw new TrialError("option_invalid", {
-      name: "timeoutMs",
-      value: shown(timeoutMs),
+      ...{ call: "meet()", name: "timeoutMs", value: shown(timeoutMs) },
       expected,
     });
   }
