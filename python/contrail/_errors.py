@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import Dict, Mapping, Optional
+from typing import Any, Dict, Mapping, Optional, Tuple
 
 CATALOGUE: Dict[str, str] = {
     "runner_unreachable": (
@@ -59,7 +59,13 @@ class TrialError(Exception):
 
     def __init__(self, code: str, fields: Optional[Mapping[str, object]] = None) -> None:
         self.code = code
-        super().__init__(code + ": " + CATALOGUE[code].format_map(dict(fields or {})))
+        self._fields = dict(fields or {})
+        super().__init__(code + ": " + CATALOGUE[code].format_map(self._fields))
+
+    # An exception is unpickled from its message alone. One that cannot be ends no worker of a multiprocessing.Pool:
+    # whoever waits for it then waits for ever.
+    def __reduce__(self) -> Tuple[Any, ...]:
+        return type(self), (self.code, self._fields), self.__dict__
 
 
 class UnknownParameter(TrialError, KeyError):
@@ -76,6 +82,9 @@ class InvalidHyperparameters(SystemExit):
         self.reason = reason
         text = CATALOGUE["invalid_hyperparameters"].format(reason=reason)
         super().__init__("invalid_hyperparameters: " + text)
+
+    def __reduce__(self) -> Tuple[Any, ...]:
+        return type(self), (self.reason,), self.__dict__
 
 
 def shown(value: object) -> str:

@@ -37,6 +37,9 @@ class QueryError(Exception):
         self.status = status
         super().__init__("%s: %s %s" % (code, detail if detail.endswith(".") else detail + ".", hint))
 
+    def __reduce__(self) -> Tuple[Any, ...]:
+        return type(self), (self.code, self.detail, self.hint, self.status), self.__dict__
+
 
 class ServerUnreachable(QueryError, ConnectionError):
     """No server answered, or it went away in the middle; the same query may be asked again."""

@@ -4,6 +4,7 @@ import contextlib
 import io
 import json
 import os
+import pickle
 import random
 import shutil
 import tempfile
@@ -352,6 +353,24 @@ class Mistakes(unittest.TestCase):
             with self.subTest(text), mock.patch.dict(os.environ, environment):
                 with self.refused(code, text):
                     contrail.init(**options)
+
+    def test_come_out_of_another_process_as_they_went_in(self) -> None:
+        errors = {
+            contrail.TrialError("step_invalid", {"call": "report()", "value": "-1"}),
+            contrail.UnknownParameter("unknown_parameter", {"name": "lr", "known": "there are none"}),
+            contrail.InvalidHyperparameters("too wide"),
+            contrail.QueryError("not_found", "there is no experiment 9", "List them.", 404),
+            contrail.ServerUnreachable("cut_off", "the answer ended too early", "Ask again."),
+        }
+        exported = [getattr(contrail, name) for name in contrail.__all__]
+        kinds = {one for one in exported if isinstance(one, type) and issubclass(one, BaseException)}
+        self.assertEqual({type(error) for error in errors}, kinds)
+        for error in errors:
+            with self.subTest(type(error).__name__):
+                again = pickle.loads(pickle.dumps(error))
+                self.assertIs(type(again), type(error))
+                self.assertEqual(str(again), str(error))
+                self.assertEqual(again.__dict__, error.__dict__)
 
     def test_every_message_says_what_to_do(self) -> None:
         for code, text in CATALOGUE.items():
