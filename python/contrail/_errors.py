@@ -25,6 +25,11 @@ CATALOGUE: Dict[str, str] = {
         "report() was given {value} as metrics; it takes names with numbers, such as {example}. Correct "
         "the call."
     ),
+    "metadata_invalid": (
+        "checkpoint() was given {value} as {name}; metadata is made of names with numbers, text, true, false, "
+        "nothing, lists and more names, at most {depth} levels deep. Correct the call, or write it into a file of the "
+        "checkpoint."
+    ),
     "checkpoint_step_mismatch": (
         "checkpoint() was called for step {step} while step {current} runs; the trial would go on from "
         "the wrong place. Pass the step that runs."

@@ -18,7 +18,7 @@ from typing import Any, Callable, Dict, Iterator, Mapping, NoReturn, Optional
 
 from ._errors import InvalidHyperparameters, TrialError, shown
 from ._platform import Orders, Platform, Restored, warn
-from ._values import Params
+from ._values import Params, wire_metadata
 
 Save = Callable[[Path], Any]
 Restore = Callable[[Path, int], Any]
@@ -120,14 +120,15 @@ class Trial:
         that the experiment wants kept, when a pause or a stop was ordered, or when the last one is older than
         the interval; else it costs nothing.
         Outside the loop it is decided at once; with ``always`` it is taken at once.
-        Raises TrialError step_invalid, checkpoint_step_mismatch, checkpoint_empty, and what save raises.
+        Raises TrialError step_invalid, metadata_invalid, checkpoint_step_mismatch, checkpoint_empty, and what save raises.
         """
         number = _step("checkpoint()", step)
         if self._current is not None and number != self._current:
             fields = {"step": number, "current": self._current}
             raise TrialError("checkpoint_step_mismatch", fields)
+        note = wire_metadata({} if metadata is None else metadata)
         self._save = save
-        self._metadata = metadata or {}
+        self._metadata = note
         if always or (self._current is None and self._due(number, self._platform.orders)):
             self._take(number)
 

@@ -1,8 +1,9 @@
-"""Metrics and parameters as JSON.
+"""Metrics, parameters and the notes of checkpoints as JSON.
 
 Numbers of other libraries (numpy, torch, jax) are asked for their plain value by ``item()``; nothing is
 imported for that. What is not a number is sent as what it is, so that the runner refuses it by name and
 the person sees on the trial's page what was wrong: a label among the metrics must not end a training run.
+A checkpoint's note is refused where it is given: said later, it would cost what had been saved.
 """
 
 from __future__ import annotations
@@ -11,10 +12,11 @@ import json
 from math import isfinite
 from typing import Any, Dict, Iterable, Mapping
 
-from ._errors import UnknownParameter
+from ._errors import TrialError, UnknownParameter, shown
 
 _TEXT_MAX_CHARS = 200
 _EXACT_MAX = 2**53
+METADATA_DEPTH_MAX = 32
 encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 
 
@@ -34,6 +36,34 @@ def wire(value: Any) -> Any:
 
 def wire_metrics(metrics: Mapping[Any, Any]) -> Dict[str, Any]:
     return {name if type(name) is str else str(name): wire(value) for name, value in metrics.items()}
+
+
+def wire_metadata(metadata: Any) -> Dict[str, Any]:
+    """A checkpoint's note as JSON carries it: numbers as in metrics, text whole. Raises TrialError metadata_invalid."""
+    if not isinstance(metadata, Mapping):
+        raise _metadata_invalid("metadata", metadata)
+    return {str(name): _note("metadata.%s" % name, value, 1) for name, value in metadata.items()}
+
+
+def _note(name: str, value: Any, depth: int) -> Any:
+    if depth > METADATA_DEPTH_MAX:
+        raise _metadata_invalid(name, value)
+    if isinstance(value, Mapping):
+        return {str(key): _note("%s.%s" % (name, key), inner, depth + 1) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_note("%s.%d" % (name, i), inner, depth + 1) for i, inner in enumerate(value)]
+    if isinstance(value, str):
+        return str.__str__(value)
+    if value is None:
+        return None
+    number = _number(value)
+    if number is None:
+        raise _metadata_invalid(name, value)
+    return wire(number)
+
+
+def _metadata_invalid(name: str, value: Any) -> TrialError:
+    return TrialError("metadata_invalid", {"name": name, "value": shown(value), "depth": METADATA_DEPTH_MAX})
 
 
 def _word(value: float) -> str:
@@ -57,17 +87,27 @@ def _foreign(value: Any) -> Any:
         return [wire(inner) for inner in value[:_TEXT_MAX_CHARS]]
     if isinstance(value, str):
         return str(value)[:_TEXT_MAX_CHARS]
+    number = _number(value)
+    if number is not None:
+        return wire(number)
+    try:
+        return repr(value)[:_TEXT_MAX_CHARS]
+    except Exception:
+        return "a %s" % type(value).__name__
+
+
+def _number(value: Any) -> Any:
+    """A number of any library as Python's own; None where it is none."""
+    if type(value) in (float, int, bool):
+        return value
     for plain in ("item", "__float__"):
         try:
             found = getattr(value, plain)()
         except Exception:
             continue
         if type(found) in (float, int, bool):
-            return wire(found)
-    try:
-        return repr(value)[:_TEXT_MAX_CHARS]
-    except Exception:
-        return "a %s" % type(value).__name__
+            return found
+    return None
 
 
 class Params(Dict[str, Any]):

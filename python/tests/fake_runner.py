@@ -6,13 +6,21 @@ its own, as the real one does, so that a trial which touches a folder after hand
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import os
 import shutil
 import socket
 import tempfile
 import threading
-from typing import Any, Callable, Dict, List, Optional, Tuple
+from pathlib import Path
+from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
+from unittest import mock
+
+import support  # noqa: F401  (puts the package on the path)
+
+import contrail
 
 Message = Dict[str, Any]
 Answer = Callable[[Message], Optional[Message]]
@@ -176,3 +184,29 @@ class FakeRunner:
             connection.sendall((json.dumps(message) + "\n").encode())
         except OSError:
             pass  # The trial has ended; tests look at what was heard.
+
+
+@contextlib.contextmanager
+def connected(runner: FakeRunner, rank: int = 0, **options: Any) -> Iterator[Tuple[Any, io.StringIO]]:
+    """A trial under `runner`, and what it writes to stderr."""
+    environment = {"CONTRAIL_SOCKET": runner.path, "CONTRAIL_RANK": str(rank)}
+    with mock.patch.dict(os.environ, environment), contextlib.redirect_stderr(io.StringIO()) as stderr:
+        trial = contrail.init(**options)
+        try:
+            yield trial, stderr
+        finally:
+            trial._platform._sock.close()
+
+
+def save(path: Path) -> None:
+    (path / "model").write_text("weights")
+
+
+class Number:
+    """What numpy's and torch's scalars have in common."""
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+    def item(self) -> Any:
+        return self.value

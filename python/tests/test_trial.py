@@ -14,27 +14,11 @@ from typing import Any, Dict, Iterator, List, Optional, Tuple
 from unittest import mock
 
 import support  # noqa: F401  (puts the package on the path)
-from fake_runner import FakeRunner, go_to, yield_now
+from fake_runner import FakeRunner, Number, connected, go_to, save, yield_now
 
 import contrail
 from contrail import _runner
 from contrail._errors import CATALOGUE
-
-
-@contextlib.contextmanager
-def connected(runner: FakeRunner, rank: int = 0, **options: Any) -> Iterator[Tuple[Any, io.StringIO]]:
-    """A trial under `runner`, and what it writes to stderr."""
-    environment = {"CONTRAIL_SOCKET": runner.path, "CONTRAIL_RANK": str(rank)}
-    with mock.patch.dict(os.environ, environment), contextlib.redirect_stderr(io.StringIO()) as stderr:
-        trial = contrail.init(**options)
-        try:
-            yield trial, stderr
-        finally:
-            trial._platform._sock.close()
-
-
-def save(path: Path) -> None:
-    (path / "model").write_text("weights")
 
 
 class Loop(unittest.TestCase):
@@ -50,15 +34,6 @@ class Loop(unittest.TestCase):
                 + ["report 5", "checkpoint 5", "wait 5", "bye"],
             )
             self.assertEqual((Path(runner.kept[0][1]) / "model").read_text(), "weights")
-
-    def test_saves_at_each_step_that_the_experiment_wants(self) -> None:
-        with FakeRunner(
-            go_to(6), welcome={"checkpointSteps": [2, 3, 9]}, on_wait=lambda _: yield_now("stop", 6)
-        ) as runner, connected(runner) as (trial, _):
-            for step in trial.steps():
-                trial.checkpoint(step, save)
-            runner.until(lambda: runner.story[-1:] == ["bye"])
-            self.assertEqual([step for step, *_ in runner.kept], [2, 3, 6])
 
     def test_without_a_length_it_ends_where_it_would_alone(self) -> None:
         for steps, environment, last in ((3, {}, 3), (3, {"CONTRAIL_STEPS": "2"}, 2), (None, {}, 1)):
@@ -135,21 +110,6 @@ class Loop(unittest.TestCase):
                 self.assertEqual(list(steps), [4])
                 self.assertEqual(loaded, [(Path("/nowhere"), 3)])
 
-    def test_an_offer_is_taken_when_the_last_one_is_old_and_at_once_when_always(self) -> None:
-        stop = lambda m: yield_now("stop", 6)  # noqa: E731
-        with FakeRunner(go_to(6), on_wait=stop) as runner, connected(runner) as (trial, _):
-            now_s = 0.0
-            trial._monotonic_s = lambda: now_s
-            for step in trial.steps():
-                trial.checkpoint(step, save, metadata={"of": step})
-                self.assertNotIn(step, [kept[0] for kept in runner.kept])
-                now_s += 25
-                if step == 4:
-                    trial.checkpoint(step, save, always=True)
-                    self.assertEqual(runner.kept[-1][0], 4)
-            kept = [(step, metadata) for step, _, metadata in runner.kept]
-            self.assertEqual(kept, [(3, {"of": 3}), (4, {}), (6, {"of": 6})])
-
     def test_when_the_runner_goes_away_training_goes_on_to_the_known_target(self) -> None:
         with FakeRunner(go_to(5)) as runner, connected(runner) as (trial, stderr):
             seen = []
@@ -182,16 +142,6 @@ class Loop(unittest.TestCase):
             self.assertEqual(len([line for line in runner.story if line.startswith("report")]), 3)
             self.assertEqual([step for step, _, _ in runner.kept], [3])
 
-    def test_a_checkpoint_that_is_not_kept_is_a_warning_and_tried_again(self) -> None:
-        answers: List[Optional[str]] = ["the disk is full", None]
-        pause = lambda m: yield_now("pause", 1)  # noqa: E731
-        with FakeRunner(go_to(1), on_wait=pause, refuses=lambda step: answers.pop(0)) as runner:
-            with connected(runner) as (trial, stderr):
-                for step in trial.steps(save=save):
-                    trial.report(step, loss=1)
-                self.assertIn("step 1 was not kept: the disk is full", stderr.getvalue())
-                self.assertEqual([step for step, _, _ in runner.kept], [1])
-
     def test_a_pause_without_anything_to_save_says_what_is_lost(self) -> None:
         pause = lambda m: yield_now("pause", 1)  # noqa: E731
         with FakeRunner(go_to(1), on_wait=pause) as runner, connected(runner) as (trial, stderr):
@@ -220,16 +170,6 @@ class Loop(unittest.TestCase):
                 self.assertGreater(heard, 50)
                 self.assertGreater(300 - heard, 0)
                 self.assertIn("%d reports were dropped in all" % (300 - heard), stderr.getvalue())
-
-
-class Number:
-    """What numpy's and torch's scalars have in common."""
-
-    def __init__(self, value: Any) -> None:
-        self.value = value
-
-    def item(self) -> Any:
-        return self.value
 
 
 class Metrics(unittest.TestCase):

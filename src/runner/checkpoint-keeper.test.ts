@@ -46,18 +46,41 @@ function keeperIn(name: string, stuck: readonly number[], more: Partial<Checkpoi
     },
     say: (text) => void said.push(text),
   });
+  const write = async (path: string, text: string) => {
+    await mkdir(path, { recursive: true });
+    await writeFile(join(path, "model"), text);
+  };
   const save = async (step: number) => {
     const path = join(keeper.checkpoints, `step-${step}`);
-    await mkdir(path, { recursive: true });
-    await writeFile(join(path, "model"), String(step));
+    await write(path, String(step));
     assert.equal(await keeper.take(step, path, {}), null);
   };
   const quiet = async () => {
     while (!keeper.isEmpty) await new Promise(setImmediate);
   };
   const kept = async () => (await readdir(join(folder, "kept"))).sort();
-  return { keeper, files, told, said, save, quiet, kept };
+  return { keeper, files, told, said, write, save, quiet, kept };
 }
+
+test("a folder that is refused does not stay, and one that lies elsewhere is left alone", async () => {
+  const { keeper, files, told, said, write, quiet, kept } = keeperIn("refused", []);
+  await keeper.open();
+  const inside = join(keeper.checkpoints, "new-step-10-x");
+  const outside = join(root, "elsewhere");
+  for (const path of [inside, outside]) await write(path, "weights");
+  const large = { note: "x".repeat(2 ** 20) };
+  assert.match((await keeper.take(10, inside, large)) ?? "", /the limit is 1048576/);
+  assert.match((await keeper.take(20, outside, {})) ?? "", /does not lie below/);
+  await write(inside, "weights");
+  files.take = () => Promise.reject(new Error("ENOSPC: no space left on device"));
+  assert.match((await keeper.take(30, inside, {})) ?? "", /could not be taken over: ENOSPC/);
+  await quiet();
+  assert.deepEqual(await readdir(keeper.checkpoints), []);
+  assert.deepEqual(await kept(), []);
+  assert.deepEqual(await readdir(outside), ["model"]);
+  assert.deepEqual(said, []);
+  assert.equal(told.filter((what) => what.includes("lost")).length, 3);
+});
 
 test("a folder that cannot be removed holds up no later checkpoint, and goes once it can be", async () => {
   const { keeper, files, told, said, save, quiet, kept } = keeperIn("sticky", [1]);

@@ -98,11 +98,24 @@ export class CheckpointKeeper {
     try {
       const fault = metadataFault(checkpoint.metadata) ?? (await this.#files.fault(path));
       const why = fault ?? (await this.#keepFiles(checkpoint, path));
-      if (why !== null) this.#options.events.lost(checkpoint, why);
+      if (why === null) return null;
+      await this.#discard(checkpoint, path);
+      this.#options.events.lost(checkpoint, why);
       return why;
     } catch (error) {
       this.#options.events.lost(checkpoint, (error as Error).message);
       throw error;
+    }
+  }
+
+  /** Refused at every save, it would fill the disk. */
+  async #discard({ step }: KeptCheckpoint, path: string): Promise<void> {
+    try {
+      await this.#files.discard(path);
+    } catch (error) {
+      this.#options.say(
+        `the checkpoint at step ${step} was refused, but its files could not be removed: ${(error as Error).message}. They go with the allocation's folder`,
+      );
     }
   }
 

@@ -41,6 +41,8 @@ export interface KeptFiles {
   fault(path: string): Promise<string | null>;
   /** Moves the folder here. @throws when that fails; then nothing is left of it here */
   take(number: number, checkpoint: KeptCheckpoint, path: string): Promise<void>;
+  /** Removes a folder that is not kept, unless it is none of ours: its program has let go of it. */
+  discard(path: string): Promise<void>;
   /** All numbers that are taken, in order; without a checkpoint where there is none to be kept. */
   found(): Promise<{ readonly number: number; readonly checkpoint: KeptCheckpoint | undefined }[]>;
   scan(number: number): Promise<ScannedCheckpoint>;
@@ -93,6 +95,16 @@ export class KeptFolder implements KeptFiles {
       await rm(this.#files(number), { recursive: true, force: true });
       throw error;
     }
+  }
+
+  async discard(path: string): Promise<void> {
+    if ((await this.fault(path)) !== null) return;
+    // Moved first, so that no program can put something else in its place.
+    const to = join(this.#kept, "refused");
+    await removeCheckout(to);
+    await rename(path, to);
+    if (this.#foreign) await takeAway(to);
+    await removeCheckout(to);
   }
 
   async found() {

@@ -3,13 +3,13 @@
  * does what the test tells it; checkpoints are moved into a folder of its own, as the real one does, so
  * that a trial which touches a folder after handing it over fails here.
  */
-import { mkdirSync, mkdtempSync, renameSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type Server, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { JsonObject } from "../base/json.ts";
 import type { FromTrial, Orders, ToTrial } from "../protocol/trial-socket.ts";
-import type { Surroundings } from "./init.ts";
+import { init, type Surroundings } from "./init.ts";
 
 type Welcome = Extract<ToTrial, { type: "welcome" }>;
 type Report = Extract<FromTrial, { type: "report" }>;
@@ -202,3 +202,13 @@ export function surroundings(environment: {
   };
   return around;
 }
+
+/** A trial under such a runner. */
+export async function begin(options: FakeRunnerOptions) {
+  const runner = await FakeRunner.start(options);
+  const around = surroundings({ CONTRAIL_SOCKET: runner.socketPath });
+  return { runner, around, trial: await init({}, around) };
+}
+
+/** Saves a model. */
+export const save = (folder: string) => writeFileSync(join(folder, "model"), "weights");

@@ -2,19 +2,11 @@ import assert from "node:assert/strict";
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { FakeRunner, type FakeRunnerOptions, goTo, surroundings, yieldNow } from "./fake-runner.ts";
+import { begin, goTo, save, surroundings, yieldNow } from "./fake-runner.ts";
 import { init } from "./init.ts";
 import { TrialError } from "./trial-errors.ts";
 
 const turn = () => new Promise((resolve) => setImmediate(resolve));
-
-async function begin(options: FakeRunnerOptions, environment: Record<string, string> = {}) {
-  const runner = await FakeRunner.start(options);
-  const around = surroundings({ CONTRAIL_SOCKET: runner.socketPath, ...environment });
-  return { runner, around, trial: await init({}, around) };
-}
-
-const save = (folder: string) => writeFileSync(join(folder, "model"), "weights");
 
 test("trains to the target, saves, waits, goes on and stops when told", async () => {
   const options = {
@@ -167,45 +159,6 @@ test("no target means on and on, until told", async () => {
   assert.ok(!runner.story.some((line) => line.startsWith("wait")));
 });
 
-test("a checkpoint is saved at each step that the experiment wants, whatever else asks for one", async () => {
-  const { runner, trial } = await begin({
-    orders: goTo(6),
-    welcome: { checkpointSteps: [2, 3, 9] },
-    onWait: () => yieldNow("stop", 6),
-  });
-  await using _ = runner;
-  for await (const step of trial.steps()) await trial.checkpoint(step, save);
-  assert.deepEqual(
-    runner.kept.map(({ step }) => step),
-    [2, 3, 6],
-  );
-});
-
-test("an offer is taken when the last checkpoint is old, and at once when always is said", async () => {
-  const { runner, trial, around } = await begin({
-    orders: goTo(6),
-    onWait: () => yieldNow("stop", 6),
-  });
-  await using _ = runner;
-  for await (const step of trial.steps()) {
-    await trial.checkpoint(step, save, { metadata: { of: step } });
-    assert.ok(!runner.kept.some((k) => k.step === step));
-    around.nowMs += 25_000;
-    if (step === 4) {
-      await trial.checkpoint(step, save, { always: true });
-      assert.equal(runner.kept.at(-1)!.step, 4);
-    }
-  }
-  assert.deepEqual(
-    runner.kept.map(({ step, metadata }) => ({ step, metadata })),
-    [
-      { step: 3, metadata: { of: 3 } },
-      { step: 4, metadata: {} },
-      { step: 6, metadata: { of: 6 } },
-    ],
-  );
-});
-
 test("metrics travel as what they are", async () => {
   const { runner, trial } = await begin({ orders: goTo(1), onWait: () => yieldNow("stop") });
   await using _ = runner;
@@ -276,14 +229,11 @@ test("a runner that takes nothing costs memory up to a bound, then reports, neve
 });
 
 test("ranks leave at the same step, whenever each of them hears of it", async () => {
-  const { runner, trial } = await begin(
-    {
-      orders: goTo(9),
-      welcome: { size: 2 },
-      onReport: ({ step }) => (step === 3 ? yieldNow("pause", 9) : undefined),
-    },
-    {},
-  );
+  const { runner, trial } = await begin({
+    orders: goTo(9),
+    welcome: { size: 2 },
+    onReport: ({ step }) => (step === 3 ? yieldNow("pause", 9) : undefined),
+  });
   await using _ = runner;
   const around = surroundings({ CONTRAIL_SOCKET: runner.socketPath, CONTRAIL_RANK: "1" });
   const other = await init({}, around);
@@ -309,22 +259,6 @@ test("ranks leave at the same step, whenever each of them hears of it", async ()
   assert.deepEqual(
     runner.kept.map((k) => k.step),
     [3],
-  );
-});
-
-test("a checkpoint that is not kept is a warning; the next pause tries again", async () => {
-  let refusals = 1;
-  const { runner, trial, around } = await begin({
-    orders: goTo(1),
-    onWait: () => yieldNow("pause", 1),
-    refuses: () => (refusals-- > 0 ? "the disk is full" : null),
-  });
-  await using _ = runner;
-  for await (const step of trial.steps({ save })) trial.report(step, { loss: 1 });
-  assert.deepEqual(around.warned, ["the checkpoint of step 1 was not kept: the disk is full"]);
-  assert.deepEqual(
-    runner.kept.map((k) => k.step),
-    [1],
   );
 });
 

@@ -10,6 +10,7 @@ import { mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import type { JsonObject } from "../base/json.ts";
 import type { Orders } from "../protocol/trial-socket.ts";
+import { wireMetadata } from "./metric-json.ts";
 import type { Platform, Warn } from "./platform.ts";
 import { InvalidHyperparameters, shown, TrialError } from "./trial-errors.ts";
 
@@ -108,14 +109,15 @@ export class Trial<Params = JsonObject> {
    * Offers a checkpoint of `step`. Inside the loop it is decided when the body is over: taken when the
    * step is the target or one that the experiment wants kept, when a pause or a stop was ordered, or when the last one
    * is older than the interval; else it costs nothing. Outside the loop it is decided at once; with `always` it is taken at once.
-   * @throws TrialError step_invalid, checkpoint_step_mismatch, checkpoint_empty; and whatever `save` throws
+   * @throws TrialError step_invalid, metadata_invalid, checkpoint_step_mismatch, checkpoint_empty; and whatever `save` throws
    */
   async checkpoint(step: number, save: Save, options: CheckpointOptions = {}): Promise<void> {
     checkStep("checkpoint()", step);
     if (this.#current !== null && step !== this.#current)
       throw new TrialError("checkpoint_step_mismatch", { step, current: this.#current });
+    const note = wireMetadata(options.metadata ?? {});
     this.#save = save;
-    this.#metadata = options.metadata ?? {};
+    this.#metadata = note;
     if (!options.always && !(this.#current === null && this.#due(step, this.#platform.orders)))
       return;
     this.#taking = this.#take(step);

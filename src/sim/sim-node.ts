@@ -192,6 +192,7 @@ class SimMachine implements Machine {
         disk.need();
         kept.set(number, { checkpoint, content: path });
       },
+      discard: async () => {},
       found: async () => [...kept].map(([number, { checkpoint }]) => ({ number, checkpoint })),
       scan: async (number) => {
         await this.#patience(5);

@@ -1,0 +1,90 @@
+/** Which checkpoints of a trial are made, what is said of each, and what becomes of one that is refused. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { JsonObject } from "../base/json.ts";
+import { begin, goTo, save, yieldNow } from "./fake-runner.ts";
+
+test("a checkpoint is saved at each step that the experiment wants, whatever else asks for one", async () => {
+  const { runner, trial } = await begin({
+    orders: goTo(6),
+    welcome: { checkpointSteps: [2, 3, 9] },
+    onWait: () => yieldNow("stop", 6),
+  });
+  await using _ = runner;
+  for await (const step of trial.steps()) await trial.checkpoint(step, save);
+  assert.deepEqual(
+    runner.kept.map(({ step }) => step),
+    [2, 3, 6],
+  );
+});
+
+test("an offer is taken when the last checkpoint is old, and at once when always is said", async () => {
+  const { runner, trial, around } = await begin({
+    orders: goTo(6),
+    onWait: () => yieldNow("stop", 6),
+  });
+  await using _ = runner;
+  for await (const step of trial.steps()) {
+    await trial.checkpoint(step, save, { metadata: { of: step } });
+    assert.ok(!runner.kept.some((k) => k.step === step));
+    around.nowMs += 25_000;
+    if (step === 4) {
+      await trial.checkpoint(step, save, { always: true });
+      assert.equal(runner.kept.at(-1)!.step, 4);
+    }
+  }
+  assert.deepEqual(
+    runner.kept.map(({ step, metadata }) => ({ step, metadata })),
+    [
+      { step: 3, metadata: { of: 3 } },
+      { step: 4, metadata: {} },
+      { step: 6, metadata: { of: 6 } },
+    ],
+  );
+});
+
+test("a checkpoint's note travels as what it is, and what is none is refused before anything is saved", async () => {
+  const { runner, trial } = await begin({ orders: goTo(1), onWait: () => yieldNow("stop", 1) });
+  await using _ = runner;
+  const note = {
+    ...{ nan: Number.NaN, best: { up: Number.POSITIVE_INFINITY, at: [1, 2n] } },
+    ...{ inexact: 2n ** 53n + 1n, text: "x".repeat(1000), day: new Date(0), missing: undefined },
+  } as unknown as JsonObject;
+  const loop: unknown[] = [];
+  loop.push(loop);
+  const broken = [
+    [{ best: { of: [() => 1] } }, /metadata_invalid: .*\(\) => 1 as metadata\.best\.of\.0/],
+    [{ loop }, /metadata_invalid: .*at most 32 levels/],
+    [[1], /metadata_invalid: .*\[1\] as metadata;/],
+  ] as const;
+  for await (const step of trial.steps()) {
+    for (const [metadata, text] of broken) {
+      const options = { always: true, metadata: metadata as unknown as JsonObject };
+      await assert.rejects(
+        trial.checkpoint(step, () => assert.fail("was saved"), options),
+        text,
+      );
+    }
+    await trial.checkpoint(step, save, { metadata: note });
+  }
+  assert.deepEqual(runner.kept[0]?.metadata, {
+    ...{ nan: "NaN", best: { up: "Infinity", at: [1, 2] } },
+    ...{ inexact: "9007199254740993", text: "x".repeat(1000), day: "1970-01-01T00:00:00.000Z" },
+  });
+});
+
+test("a checkpoint that is not kept is a warning; the next pause tries again", async () => {
+  let refusals = 1;
+  const { runner, trial, around } = await begin({
+    orders: goTo(1),
+    onWait: () => yieldNow("pause", 1),
+    refuses: () => (refusals-- > 0 ? "the disk is full" : null),
+  });
+  await using _ = runner;
+  for await (const step of trial.steps({ save })) trial.report(step, { loss: 1 });
+  assert.deepEqual(around.warned, ["the checkpoint of step 1 was not kept: the disk is full"]);
+  assert.deepEqual(
+    runner.kept.map((k) => k.step),
+    [1],
+  );
+});
