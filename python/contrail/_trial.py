@@ -40,6 +40,7 @@ class Trial:
         self._looping = False
         # The step whose body runs now; None between bodies and outside the loop.
         self._current: Optional[int] = None
+        # What was offered last, and what was said of it: the note is that of one step, the function may save any.
         self._save: Optional[Save] = None
         self._metadata: Mapping[str, Any] = {}
         # Called with the number of each step before its body, for helpers.
@@ -127,10 +128,15 @@ class Trial:
             fields = {"step": number, "current": self._current}
             raise TrialError("checkpoint_step_mismatch", fields)
         note = wire_metadata({} if metadata is None else metadata)
+        if always:
+            # No offer, so that it takes nobody's place; where there is no other, a pause is better saved by this one.
+            self._save = self._save or save
+            self._take(number, save, note)
+            return
         self._save = save
         self._metadata = note
-        if always or (self._current is None and self._due(number, self._platform.orders)):
-            self._take(number)
+        if self._current is None and self._due(number, self._platform.orders):
+            self._take(number, save, note)
 
     def steps(self, restore: Optional[Restore] = None, save: Optional[Save] = None) -> Iterator[int]:
         """The numbers of the steps to train: from the one after the checkpoint to wherever the search
@@ -160,6 +166,7 @@ class Trial:
             while self._goes_past(step):
                 step += 1
                 self._current = step
+                self._metadata = {}
                 if self._before_step is not None:
                     self._before_step(step)
                 yield step
@@ -188,7 +195,7 @@ class Trial:
             at_target = orders.target is not None and step >= orders.target
             # Also before a stop: the order may overtake the last step's checkpoint, the trial's result.
             if self._due(step, orders):
-                self._take(step)
+                self._take(step, self._save, self._metadata)
             if orders.yield_ is not None:
                 if orders.yield_ == "pause":
                     self._warn_unless_saved(step)
@@ -207,23 +214,23 @@ class Trial:
         old = self._monotonic_s() - self._saved_at_s >= self._interval_s
         return at_target or leaving or wanted or old
 
-    def _take(self, step: int) -> None:
+    def _take(self, step: int, save: Optional[Save], metadata: Mapping[str, Any]) -> None:
         """Saves and hands over. A folder that the platform cannot keep is a warning: the model in memory
         is whole, and an older checkpoint is still there."""
-        if self.rank != 0 or self._save is None:
+        if self.rank != 0 or save is None:
             return
         below = self._platform.session.checkpoint_dir
         below.mkdir(parents=True, exist_ok=True)
         path = Path(tempfile.mkdtemp(prefix="new-step-%d-" % step, dir=below))
         try:
-            self._save(path)
+            save(path)
             if not os.listdir(path):
                 raise TrialError("checkpoint_empty", {"step": step, "path": path})
         except BaseException:
             shutil.rmtree(path, ignore_errors=True)
             raise
         # From here on the folder belongs to the platform, even if it cannot keep it.
-        error = self._platform.checkpoint(step, path, self._metadata)
+        error = self._platform.checkpoint(step, path, metadata)
         if error is None:
             self._saved_step = step
         else:

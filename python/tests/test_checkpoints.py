@@ -40,6 +40,28 @@ class Checkpoints(unittest.TestCase):
             kept = [(step, metadata) for step, _, metadata in runner.kept]
             self.assertEqual(kept, [(3, {"of": 3}), (4, {}), (6, {"of": 6})])
 
+    def test_a_note_is_shown_with_the_checkpoint_of_its_own_step(self) -> None:
+        stop = lambda m: yield_now("stop", 3)  # noqa: E731
+        with FakeRunner(go_to(3), welcome={"checkpointSteps": [1, 2]}, on_wait=stop) as runner:
+            with connected(runner) as (trial, _):
+                for step in trial.steps(save=save):
+                    if step == 1:
+                        trial.checkpoint(step, save, metadata={"of": step})
+                kept = [(step, metadata) for step, _, metadata in runner.kept]
+                self.assertEqual(kept, [(1, {"of": 1}), (2, {}), (3, {})])
+
+    def test_one_that_is_saved_at_once_leaves_what_the_loop_saves_by_as_it_is(self) -> None:
+        stop = lambda m: yield_now("stop", 2)  # noqa: E731
+        other = lambda path: (path / "best").write_text("best")  # noqa: E731
+        # With nothing else to save by, it is better than nothing.
+        for own, names in ((save, ["best", "model"]), (None, ["best", "best"])):
+            with FakeRunner(go_to(2), on_wait=stop) as runner, connected(runner) as (trial, _):
+                for step in trial.steps(save=own):
+                    if step == 1:
+                        trial.checkpoint(step, other, always=True, metadata={"of": step})
+                self.assertEqual([os.listdir(path)[0] for _, path, _ in runner.kept], names)
+                self.assertEqual([metadata for *_, metadata in runner.kept], [{"of": 1}, {}])
+
     def test_a_checkpoint_that_is_not_kept_is_a_warning_and_tried_again(self) -> None:
         answers: List[Optional[str]] = ["the disk is full", None]
         pause = lambda m: yield_now("pause", 1)  # noqa: E731

@@ -1,8 +1,11 @@
 /** Which checkpoints of a trial are made, what is said of each, and what becomes of one that is refused. */
 import assert from "node:assert/strict";
+import { readdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { test } from "node:test";
 import type { JsonObject } from "../base/json.ts";
 import { begin, goTo, save, yieldNow } from "./fake-runner.ts";
+import type { Save } from "./trial.ts";
 
 test("a checkpoint is saved at each step that the experiment wants, whatever else asks for one", async () => {
   const { runner, trial } = await begin({
@@ -41,6 +44,44 @@ test("an offer is taken when the last checkpoint is old, and at once when always
       { step: 6, metadata: { of: 6 } },
     ],
   );
+});
+
+test("a note is shown with the checkpoint of its own step, and no other", async () => {
+  const { runner, trial } = await begin({
+    orders: goTo(3),
+    welcome: { checkpointSteps: [1, 2] },
+    onWait: () => yieldNow("stop", 3),
+  });
+  await using _ = runner;
+  for await (const step of trial.steps({ save }))
+    if (step === 1) await trial.checkpoint(step, save, { metadata: { of: step } });
+  assert.deepEqual(
+    runner.kept.map(({ step, metadata }) => ({ step, metadata })),
+    [
+      { step: 1, metadata: { of: 1 } },
+      { step: 2, metadata: {} },
+      { step: 3, metadata: {} },
+    ],
+  );
+});
+
+test("a checkpoint that is saved at once leaves what the loop saves by as it is", async () => {
+  const onWait = () => yieldNow("stop", 2);
+  const other = (folder: string) => writeFileSync(join(folder, "best"), "best");
+  const names = async (how: { save?: Save }) => {
+    const { runner, trial } = await begin({ orders: goTo(2), onWait });
+    await using _ = runner;
+    for await (const step of trial.steps(how))
+      if (step === 1) await trial.checkpoint(step, other, { always: true, metadata: { of: step } });
+    assert.deepEqual(
+      runner.kept.map(({ metadata }) => metadata),
+      [{ of: 1 }, {}],
+    );
+    return runner.kept.map(({ path }) => readdirSync(path)[0]);
+  };
+  assert.deepEqual(await names({ save }), ["best", "model"]);
+  // With nothing else to save by, it is better than nothing.
+  assert.deepEqual(await names({}), ["best", "best"]);
 });
 
 test("a checkpoint's note travels as what it is, and what is none is refused before anything is saved", async () => {

@@ -48,6 +48,7 @@ export class Trial<Params = JsonObject> {
   #looping = false;
   /** The step whose body runs now; null between bodies and outside the loop. */
   #current: number | null = null;
+  /** What was offered last, and what was said of it: the note is that of one step, the function may save any. */
   #save: Save | null = null;
   #metadata: JsonObject = {};
   readonly #wanted: ReadonlySet<number>;
@@ -116,11 +117,15 @@ export class Trial<Params = JsonObject> {
     if (this.#current !== null && step !== this.#current)
       throw new TrialError("checkpoint_step_mismatch", { step, current: this.#current });
     const note = wireMetadata(options.metadata ?? {});
-    this.#save = save;
-    this.#metadata = note;
-    if (!options.always && !(this.#current === null && this.#due(step, this.#platform.orders)))
-      return;
-    this.#taking = this.#take(step);
+    if (options.always) {
+      // No offer, so that it takes nobody's place; where there is no other, a pause is better saved by this one.
+      this.#save ??= save;
+    } else {
+      this.#save = save;
+      this.#metadata = note;
+      if (this.#current !== null || !this.#due(step, this.#platform.orders)) return;
+    }
+    this.#taking = this.#take(step, save, note);
     await this.#taking;
   }
 
@@ -138,6 +143,7 @@ export class Trial<Params = JsonObject> {
       while (await this.#goesPast(step)) {
         step += 1;
         this.#current = step;
+        this.#metadata = {};
         yield step;
         this.#current = null;
       }
@@ -173,7 +179,7 @@ export class Trial<Params = JsonObject> {
       const orders = this.size === 1 ? this.#platform.orders : await this.#platform.agree();
       const atTarget = orders.target !== null && step >= orders.target;
       // Also before a stop: the order may overtake the last step's checkpoint, which is the trial's result.
-      if (this.#due(step, orders)) await this.#take(step);
+      if (this.#due(step, orders)) await this.#take(step, this.#save, this.#metadata);
       if (orders.yield !== null) {
         if (orders.yield === "pause") this.#warnUnlessSaved(step);
         return false;
@@ -193,20 +199,20 @@ export class Trial<Params = JsonObject> {
 
   /** Saves and hands over. A folder that the platform cannot keep is a warning: the model in memory is
    *  whole, and an older checkpoint is still there. */
-  async #take(step: number): Promise<void> {
-    if (this.rank !== 0 || this.#save === null) return;
+  async #take(step: number, save: Save | null, metadata: JsonObject): Promise<void> {
+    if (this.rank !== 0 || save === null) return;
     const below = this.#platform.session.checkpointDir;
     mkdirSync(below, { recursive: true });
     const path = mkdtempSync(join(below, `new-step-${step}-`));
     try {
-      await this.#save(path);
+      await save(path);
       if (readdirSync(path).length === 0) throw new TrialError("checkpoint_empty", { step, path });
     } catch (fault) {
       rmSync(path, { recursive: true, force: true });
       throw fault;
     }
     // From here on the folder belongs to the platform, even if it cannot keep it.
-    const error = await this.#platform.checkpoint(step, path, this.#metadata);
+    const error = await this.#platform.checkpoint(step, path, metadata);
     if (error === null) this.#savedStep = step;
     else this.#host.warn(`the checkpoint of step ${step} was not kept: ${error}`);
     this.#savedAtMs = this.#host.monotonicMs();
