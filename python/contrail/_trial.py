@@ -154,8 +154,7 @@ class Trial:
     def invalid_hyperparameters(self, reason: str) -> NoReturn:
         """Says that these hyperparameters cannot work, so that the search replaces the trial, and ends
         the program (by InvalidHyperparameters, a SystemExit)."""
-        if self.rank == 0:
-            self._platform.invalid_hyperparameters(reason)
+        self._platform.invalid_hyperparameters(reason)
         self._platform.flush()
         raise InvalidHyperparameters(reason)
 

@@ -263,6 +263,12 @@ class Mistakes(unittest.TestCase):
             said = {"type": "invalid_hyperparameters", "reason": "too wide"}
             self.assertEqual(runner.heard, [said])
 
+    def test_of_the_hyperparameters_may_be_found_by_any_rank(self) -> None:
+        with FakeRunner(go_to(9), welcome={"size": 2}) as runner, connected(runner, rank=1) as (trial, _):
+            with self.assertRaises(contrail.InvalidHyperparameters):
+                trial.invalid_hyperparameters("too wide")
+            runner.until(lambda: runner.story == ["invalid_hyperparameters"])
+
     def test_inside_the_loop_are_named_and_leave_no_folder(self) -> None:
         def broken(path: Path) -> None:
             raise ArithmeticError

@@ -57,7 +57,7 @@ export type FromTrial =
    * at a turn fixes the answer for all. Answered at once by `agreed`.
    */
   | { readonly type: "agree"; readonly turn: number }
-  /** These hyperparameters cannot work; the trial will be replaced. Followed by exit. */
+  /** These hyperparameters cannot work; the trial will be replaced. Followed by exit. From any rank; the first counts. */
   | { readonly type: "invalid_hyperparameters"; readonly reason: string }
   /** What only the program can tell of its surroundings, for the record: section → field → value. Sent to a runner whose
    *  welcome says `observes`; all of it once more where something was added, and the last one counts. */

@@ -241,6 +241,24 @@ await once(bad, "close");
   );
 });
 
+test("whichever rank finds that the hyperparameters cannot work is heard", async () => {
+  const program = `
+    import { init } from "contrail";
+    const trial = await init();
+    for await (const step of trial.steps()) {
+      if (trial.rank === 1) await trial.invalidHyperparameters("too wide for rank 1");
+      await new Promise((done) => setTimeout(done, 20));
+    }
+  `;
+  server.launch("3.1.1", node, { code: server.tree({ "train.ts": program }), ranks: 2 });
+  const exit = await server.untilExit("3.1.1");
+  assert.match(exit.detail, /rank 1 ended first/);
+  const said = server
+    .events("3.1.1")
+    .flatMap((event) => (event.type === "invalid_hyperparameters" ? [event.reason] : []));
+  assert.deepEqual(said, ["too wide for rank 1"]);
+});
+
 test("a pause in the middle is taken by all ranks after the same step, however far each has come", async () => {
   const program = `
     import { writeFileSync } from "node:fs";

@@ -3,7 +3,7 @@
  *
  * Whoever connects runs as the same user and inside the allocation, so the socket needs no password
  * beyond its file mode; it is still treated as hostile input, because a stray `echo` into it must not
- * cost the trial. Only rank 0 speaks for the trial; the others listen.
+ * cost the trial. Only rank 0 reports and saves for the trial; that its hyperparameters cannot work, any rank may find.
  */
 
 import { chmodSync, chownSync, rmSync } from "node:fs";
@@ -189,7 +189,11 @@ class Client {
       this.send({ type: "agreed", turn, ...events.agree(turn, this.rank) });
       return;
     }
-    if (message.type === "wait" || message.type === "bye") {
+    if (
+      message.type === "wait" ||
+      message.type === "bye" ||
+      message.type === "invalid_hyperparameters"
+    ) {
       events.message(message, this.rank);
       return;
     }

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { begin, goTo, save, surroundings, yieldNow } from "./fake-runner.ts";
+import { begin, FakeRunner, goTo, save, surroundings, yieldNow } from "./fake-runner.ts";
 import { init } from "./init.ts";
 import { TrialError } from "./trial-errors.ts";
 
@@ -298,6 +298,15 @@ test("mistakes are named", async () => {
   );
   await assert.rejects(trial.steps().next(), code("restore_missing"));
   await assert.rejects(trial.steps().next(), code("steps_twice"));
+  await assert.rejects(trial.invalidHyperparameters("too wide"), code("invalid_hyperparameters"));
+  await runner.until(() => runner.story.length > 0);
+  assert.deepEqual(runner.heard, [{ type: "invalid_hyperparameters", reason: "too wide" }]);
+});
+
+test("any rank may say that the hyperparameters cannot work", async () => {
+  await using runner = await FakeRunner.start({ orders: goTo(9), welcome: { size: 2 } });
+  const around = surroundings({ CONTRAIL_SOCKET: runner.socketPath, CONTRAIL_RANK: "1" });
+  const trial = await init({}, around);
   await assert.rejects(trial.invalidHyperparameters("too wide"), code("invalid_hyperparameters"));
   await runner.until(() => runner.story.length > 0);
   assert.deepEqual(runner.heard, [{ type: "invalid_hyperparameters", reason: "too wide" }]);

@@ -157,7 +157,7 @@ export class Trial<Params = JsonObject> {
   /** Says that these hyperparameters cannot work, so that the search replaces the trial. Always throws
    *  InvalidHyperparameters; let it end the program. */
   async invalidHyperparameters(reason: string): Promise<never> {
-    if (this.rank === 0) this.#platform.invalidHyperparameters(reason);
+    this.#platform.invalidHyperparameters(reason);
     await this.#platform.flush();
     throw new InvalidHyperparameters(reason);
   }

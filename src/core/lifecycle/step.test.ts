@@ -78,6 +78,7 @@ test("a lost node is not the program's fault: no restart is charged, however oft
 test("an impossible choice of hyperparameters is replaced; what an earlier run said of them is forgotten", () => {
   const play = new Play(specWith(randomSearch(2))).run(1);
   play.do({ type: "invalid", trial: 1, run: 1, reason: "width 3 is odd" });
+  play.do({ type: "invalid", trial: 1, run: 1, reason: "another rank has left" });
   const { decisions } = play.exit(CRASH);
   assert.equal(play.trial().over, "invalid_hyperparameters");
   assert.match(play.trial().reason, /impossible|invalid: width 3 is odd/);

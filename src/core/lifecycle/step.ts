@@ -423,7 +423,8 @@ class Step {
           trial.checkpoint = { step: event.step, tree: event.tree };
         return;
       case "invalid":
-        trial.invalid = event.reason;
+        // Of several ranks the first that says so; the others may have seen no more than that it left.
+        trial.invalid ??= event.reason;
         return;
       case "usage":
         return this.#usage(allocation, event);
