@@ -226,6 +226,9 @@ class RunnerPlatform(Platform):
         while self._backlog and not self._gone:
             line = self._backlog[0]
             sent = self._send(line)
+            # What had waited went with the connection.
+            if self._gone:
+                return
             self._backlog_bytes -= sent
             if sent < len(line):
                 self._backlog[0] = line[sent:]

@@ -121,6 +121,20 @@ class Loop(unittest.TestCase):
             self.assertEqual(seen, [1, 2, 3, 4, 5])
             self.assertEqual(stderr.getvalue().count("the runner went away;"), 1)
 
+    def test_when_the_runner_goes_away_while_reports_wait_training_goes_on(self) -> None:
+        with FakeRunner(go_to(3)) as runner, connected(runner) as (trial, stderr):
+            runner.hearing.clear()
+            seen = []
+            for step in trial.steps():
+                seen.append(step)
+                while step == 1 and not trial._platform._backlog:
+                    trial.report(step, {"metric-%d" % i: i / 3 for i in range(500)})
+                if step == 1:
+                    runner.die()
+                trial.report(step, loss=1)
+            self.assertEqual(seen, [1, 2, 3])
+            self.assertEqual(stderr.getvalue().count("the runner went away;"), 1)
+
     def test_when_the_runner_goes_away_during_a_wait_the_loop_ends(self) -> None:
         with FakeRunner(go_to(1)) as runner, connected(runner) as (trial, _):
             runner._on_wait = lambda m: runner._connections[0].shutdown(2)  # type: ignore[assignment]
