@@ -149,7 +149,7 @@ class RunnerPlatform implements Platform {
 
   async agree(): Promise<Orders> {
     // Every rank comes to this by itself, at the same step.
-    if (this.#finished) return this.#orders!;
+    if (this.#finished) return this.orders;
     this.#turns += 1;
     const turn = this.#turns;
     this.#send({ type: "agree", turn });
