@@ -170,7 +170,7 @@ def _parse(path: str, first: bytes, lines: List[bytes]) -> List[Any]:
     if separator is not None:
         return _rows(path, first, lines, separator)
     texts = [_text(path, line) for line in lines]
-    if path.endswith((".jsonl", ".ndjson")):
+    if path.lower().endswith((".jsonl", ".ndjson")):
         return [json.loads(text) for text in texts]
     return list(texts)
 

@@ -121,6 +121,7 @@ class RecordsTest(unittest.TestCase):
         write(self.folder, "t.csv", '\ufeffid,name\n1,"a, b"\n2,c\n')
         write(self.folder, "u/t.tsv", "id\tname\n3\td\n")
         write(self.folder, "v.jsonl", '{"id": 4}\n')
+        write(self.folder, "w.JSONL", '{"id": 5}\n')
         write(self.folder, "ignored.bin", "x")
         rows = list(Records(self.folder, block_bytes=1024))
         self.assertEqual(
@@ -130,6 +131,7 @@ class RecordsTest(unittest.TestCase):
                 {"id": "2", "name": "c"},
                 {"id": "3", "name": "d"},
                 {"id": 4},
+                {"id": 5},
             ],
         )
 
