@@ -67,7 +67,7 @@ class Outside:
 
     def _machine(self, host: Any, port: Any) -> None:
         name = _text(host) if host else ""
-        if name and not _is_here(name):
+        if name and not is_here(name):
             self._note("network", name if port in (None, 0, "") else "%s:%s" % (name, port))
 
     def _address(self, address: Any) -> None:
@@ -113,7 +113,8 @@ def _roots(folders: List[str]) -> Tuple[str, ...]:
     return tuple(root.rstrip("/") + "/" for root in real | named if root != "/")
 
 
-def _is_here(host: str) -> bool:
+def is_here(host: str) -> bool:
+    """Whether it names this machine."""
     return host == "localhost" or host.startswith("127.") or host in ("::1", "0.0.0.0", "::")
 
 

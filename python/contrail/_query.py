@@ -20,6 +20,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Dict, Iterable, List, Optional, Tuple, Union
 
+from ._outside import is_here
+
 Id = Union[int, str]
 
 _TIMEOUT_S = 300.0
@@ -147,8 +149,12 @@ def _ask(address: str, url: str, token: Optional[str]) -> Any:
     if token:
         headers["authorization"] = "Bearer " + token
     request = urllib.request.Request(address, headers=headers)
+    handlers: List[Any] = [_NoRedirect]
+    if is_here(urllib.parse.urlsplit(url).hostname or ""):
+        # A proxy that the environment names could not reach this machine's own server, and would be told the token.
+        handlers.append(urllib.request.ProxyHandler({}))
     try:
-        return urllib.request.build_opener(_NoRedirect).open(request, timeout=_TIMEOUT_S)
+        return urllib.request.build_opener(*handlers).open(request, timeout=_TIMEOUT_S)
     except urllib.error.HTTPError as error:
         with error:
             raise _refusal(url, error.code, error.read()) from None

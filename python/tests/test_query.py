@@ -163,6 +163,16 @@ class Query(unittest.TestCase):
         self.assertIsInstance(error, contrail.ServerUnreachable)
         self.assertIsInstance(self.fails("unreachable", server="http://127.0.0.1:9"), ConnectionError)
 
+    def test_a_server_on_this_machine_is_not_asked_through_a_proxy(self) -> None:
+        with serving(refusal(502, "")) as (proxy, relayed), serving(chunks(HEADER)) as (url, asked):
+            named = {"http_proxy": proxy, "no_proxy": ""}
+            with mock.patch.dict(os.environ, named):
+                contrail.query(server=url, token="secret", frame="dict")
+                contrail.query(server=url.replace("127.0.0.1", "localhost"), token="secret", frame="dict")
+                self.fails("not_contrail", server="http://contrail.invalid")
+        self.assertEqual(len(asked), 2)
+        self.assertEqual([one["path"] for one in relayed], ["http://contrail.invalid/api/v1/metrics/export"])
+
     def test_the_token_is_not_sent_on(self) -> None:
         with serving(chunks(HEADER)) as (other, asked):
             with serving(refusal(302, "", location=other)) as (url, _):
