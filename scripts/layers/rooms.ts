@@ -111,6 +111,8 @@ export const rooms: readonly Room[] = [
       "src/engines/docker/docker-api",
       "src/engines/docker/container-settings",
       "src/engines/docker/output-frames",
+      // What a failure of nvidia-smi means is the same for a record as for the slots of a machine.
+      "src/engines/local/nvidia-smi",
     ],
     testsMayImport: ["src/store/", "src/engines/", "src/sdk/"],
     packages: ["zod", "smol-toml in src/runner/capture/", "yaml in src/runner/capture/"],
