@@ -1,6 +1,7 @@
 /** The servers under test, started and signed in: the stub one, the real one, and the floor beside them. */
 import { join } from "node:path";
-import { type StartedServer, startServer, stopServer } from "../src/cli/server-process.ts";
+import { type StartedServer, startServer } from "../src/cli/server-process.ts";
+import { stopServer } from "../src/cli/server-stop.ts";
 import type { CreateExperimentReply } from "../src/protocol/api.ts";
 import { Client } from "../src/sdk/client.ts";
 import type { Bench } from "./bench.ts";

@@ -28,12 +28,8 @@ import { planLines } from "../src/cli/plan-view.ts";
 import { problemLines } from "../src/cli/problem-view.ts";
 import { SILENT } from "../src/cli/progress.ts";
 import { realHost } from "../src/cli/real-host.ts";
-import {
-  interrupted,
-  type StartedServer,
-  startServer,
-  stopServer,
-} from "../src/cli/server-process.ts";
+import { interrupted, type StartedServer, startServer } from "../src/cli/server-process.ts";
+import { stopServer } from "../src/cli/server-stop.ts";
 import { signIn } from "../src/cli/sign-in.ts";
 import { watchExperiment } from "../src/cli/watch.ts";
 import type { Experiment } from "../src/protocol/api.ts";
@@ -147,7 +143,7 @@ async function tokenFor(demo: Demo, server: StartedServer): Promise<string> {
       "not_authenticated",
       `A server runs on ${demo.options.dataDir}, and no token for it is stored.`,
       {
-        hint: `Stop it: bin/contrail down --data-dir ${shellWord(demo.options.dataDir)}`,
+        hint: `Stop it: bin/contrail down --data-dir ${shellWord(demo.options.dataDir)} --keep-trials`,
         exitCode: EXIT.notAllowed,
       },
     );

@@ -1,6 +1,6 @@
 /**
- * Starts and stops the server on this machine. Starting processes is this file's whole job, so it uses
- * node:child_process itself; `contrail up`, `contrail down` and the demo share it.
+ * Starts the server on this machine and finds one that runs. Starting processes is this file's whole job, so it uses
+ * node:child_process itself; `contrail up` and the demo share it. It is stopped in server-stop.ts.
  *
  * The server runs detached with its log in the data folder, and says once on its stdout that it is
  * ready; it leaves `server.json` there for whoever comes later. A pid file that is merely trusted was
@@ -65,7 +65,6 @@ const READY_MS_MAX = 120_000;
 const HEALTH_MS = 5_000;
 /** What a server may take to end that was told to while it was starting. */
 const START_END_MS_MAX = 20_000;
-const POLL_MS = 40;
 
 const SERVER_MAIN = fileURLToPath(new URL("../server/main.ts", import.meta.url));
 
@@ -78,7 +77,7 @@ export function defaultDataDir(env: World["env"]): string {
 
 export const serverLogPath = (dataDir: string): string => join(dataDir, "server.log");
 
-interface Note {
+export interface Note {
   readonly pid: number;
   readonly url: string | undefined;
 }
@@ -327,54 +326,8 @@ function startError(what: string, lines: readonly string[], logPath: string): Cl
   );
 }
 
-export interface StopOptions {
-  readonly dataDir: string;
-  readonly trials: "stop" | "keep";
-  readonly token: string | undefined;
-  /** Kill the process in the end, if nothing else ends it. */
-  readonly force?: boolean;
-  readonly onStep?: (text: string) => void;
-}
-
-/** Stops the server of `dataDir` and waits until its process is gone. @returns false when none ran */
-export async function stopServer(options: StopOptions, world: World): Promise<boolean> {
-  const note = readNote(options.dataDir);
-  if (note === undefined || !isServerProcess(note.pid)) return false;
-  const { clock, newKey } = world;
-  let asked = false;
-  if (note.url !== undefined && options.token !== undefined) {
-    const client = new Client({ url: note.url, token: options.token, clock, newKey });
-    asked = await client.shutdown(options.trials).then(
-      () => true,
-      () => false,
-    );
-  }
-  const waits: readonly (readonly [NodeJS.Signals | null, number])[] = [
-    ...(asked ? ([[null, 60_000]] as const) : []),
-    ["SIGTERM", 30_000],
-    ...(options.force === true ? ([["SIGKILL", 5_000]] as const) : []),
-  ];
-  for (const [signal, limitMs] of waits) {
-    if (signal !== null) {
-      options.onStep?.(`sending ${signal}`);
-      kill(note.pid, signal);
-    }
-    if (await gone(note.pid, limitMs, clock)) return true;
-  }
-  throw new CliError("server_not_stopped", `The server (process ${note.pid}) did not end.`, {
-    hint: `Look at ${serverLogPath(options.dataDir)}; the last resort is: kill -9 ${note.pid}`,
-  });
-}
-
-async function gone(pid: number, limitMs: number, clock: Clock): Promise<boolean> {
-  for (const beganMs = clock.monotonicMs(); clock.monotonicMs() - beganMs < limitMs; ) {
-    if (!isServerProcess(pid)) return true;
-    await pause(clock, POLL_MS);
-  }
-  return !isServerProcess(pid);
-}
-
-function kill(pid: number, signal: NodeJS.Signals | 0): boolean {
+/** @returns false when there is no such process */
+export function kill(pid: number, signal: NodeJS.Signals | 0): boolean {
   try {
     process.kill(pid, signal);
     return true;

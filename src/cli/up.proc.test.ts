@@ -1,7 +1,7 @@
 /** `up`, `run`, `down` with the real server on a data folder of its own. */
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -96,6 +96,49 @@ test("a lost credentials file is said, with what to do", async () => {
   });
   assert.equal(exit, 0);
   assert.match(err, /no token is stored .* down --data-dir .* up --data-dir/);
+});
+
+test("`down` without a token that works stops nothing, and says how to", async () => {
+  const running = pid();
+  const nobody = { CONTRAIL_CONFIG_DIR: join(folder, "elsewhere") };
+  const down = ["down", "--data-dir", dataDir, "--json"];
+  for (const env of [
+    nobody,
+    { ...nobody, CONTRAIL_TOKEN: "cu_unknown" },
+    // Meant for another server.
+    { ...nobody, CONTRAIL_TOKEN: "cu_x", CONTRAIL_SERVER: "http://x" },
+  ]) {
+    const refused = await contrail(down, env);
+    assert.deepEqual([refused.code, refused.out], [4, ""], refused.err);
+    const said = JSON.parse(refused.err);
+    assert.equal(said.code, "not_authenticated");
+    assert.match(said.detail, /runs on: it could not be told to end training\. /);
+    assert.match(said.hint, /contrail login http.* down --data-dir \S+ --keep-trials/);
+    assert.equal(isServerProcess(running), true);
+  }
+});
+
+test("`down --keep-trials` needs no token, and says that training goes on", async () => {
+  const args = ["down", "--data-dir", dataDir, "--keep-trials", "--json"];
+  const done = await contrail(args, { CONTRAIL_CONFIG_DIR: join(folder, "elsewhere") });
+  assert.equal(done.code, 0, done.err);
+  const { stopped, trials } = JSON.parse(done.out);
+  assert.deepEqual([stopped, trials], [true, "keep"]);
+  assert.equal((await up()).code, 0);
+});
+
+test("`down` takes the token of the environment", async () => {
+  const { servers } = JSON.parse(readFileSync(join(folder, "config", "credentials.json"), "utf8"));
+  const url = readNote(dataDir)?.url ?? "";
+  const env = {
+    CONTRAIL_CONFIG_DIR: join(folder, "elsewhere"),
+    CONTRAIL_SERVER: url,
+    CONTRAIL_TOKEN: servers[url].token,
+  };
+  const done = await contrail(["down", "--data-dir", dataDir, "--json"], env);
+  assert.equal(done.code, 0, done.err);
+  assert.equal(JSON.parse(done.out).trials, "stop");
+  assert.equal((await up()).code, 0);
 });
 
 test("`down` leaves no process, and a second one has nothing to do", async () => {

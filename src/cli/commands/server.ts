@@ -2,7 +2,7 @@
 import { resolve } from "node:path";
 import type { Cli } from "../cli.ts";
 import { shellWord } from "../cli.ts";
-import { readCredentials } from "../credentials.ts";
+import { readCredentials, tokenFor } from "../credentials.ts";
 import { EXIT, usageError } from "../exit-code.ts";
 import { plural } from "../figures.ts";
 import { buildPage, pageIsStale } from "../page-stamp.ts";
@@ -14,8 +14,8 @@ import {
   type StartedServer,
   serverLogPath,
   startServer,
-  stopServer,
 } from "../server-process.ts";
+import { stopServer } from "../server-stop.ts";
 import { ensureSignedIn } from "../sign-in.ts";
 import { facts } from "../table.ts";
 import { durationMsOf, portOf, slotsOf } from "../values.ts";
@@ -150,7 +150,7 @@ async function report(
   const dir = dataDirOption(cli, dataDir);
   cli.err(
     "warning: no token is stored for this server, and it gives a new one only when it starts. " +
-      `Either sign in (${cli.self} login ${url} --user NAME) or restart it (${cli.self} down${dir}, then ${cli.self} up${dir}).`,
+      `Either sign in (${cli.self} login ${url} --user NAME) or restart it (${cli.self} down${dir} --keep-trials, then ${cli.self} up${dir}).`,
   );
 }
 
@@ -167,13 +167,13 @@ export async function down(cli: Cli, options: DownOptions): Promise<number> {
   const dataDir = resolve(cli.host.cwd, options.dataDir ?? currentDataDir(cli));
   const trials = options.keepTrials === true ? "keep" : "stop";
   const url = readNote(dataDir)?.url;
-  const token = url === undefined ? undefined : readCredentials(env).servers[url]?.token;
+  const token = url === undefined ? undefined : tokenFor(env, url);
+  const client = url === undefined || token === undefined ? undefined : cli.client({ url, token });
   const running = await findRunning(dataDir, cli.host);
   const active =
-    running === undefined || token === undefined
+    running === undefined || client === undefined
       ? undefined
-      : await cli
-          .client({ url: running.url, token })
+      : await client
           .jobs()
           .then((jobs) => jobs.reduce((sum, job) => sum + job.running, 0))
           .catch(() => undefined);
@@ -184,7 +184,7 @@ export async function down(cli: Cli, options: DownOptions): Promise<number> {
         : `${plural(active, "trial")} running: training goes on, and the next server takes it over.`,
     );
   const interrupt = cli.host.catchInterrupt();
-  const stopped = await cli.during("stopping the server", (progress) =>
+  const done = await cli.during("stopping the server", (progress) =>
     Promise.race([
       stopServer({ dataDir, trials, token, onStep: (step) => progress.detail(step) }, cli.host),
       new Promise<never>((_, reject) =>
@@ -192,7 +192,14 @@ export async function down(cli: Cli, options: DownOptions): Promise<number> {
       ),
     ]),
   );
-  cli.show({ stopped, data_dir: dataDir, trials_running: active ?? null, trials }, () => [
+  const stopped = done !== undefined;
+  const shown = {
+    stopped,
+    data_dir: dataDir,
+    trials_running: active ?? null,
+    trials: done ?? trials,
+  };
+  cli.show(shown, () => [
     stopped ? `The server of ${dataDir} is stopped.` : `No server runs on ${dataDir}.`,
   ]);
   if (stopped) cli.next(`up${dataDirOption(cli, dataDir)}`);
