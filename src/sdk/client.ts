@@ -39,6 +39,8 @@ export interface ExperimentsQuery extends PageQuery {
 }
 export interface LogsQuery extends PageQuery {
   readonly tail?: number | undefined;
+  /** Of a trial: what this one of its runs wrote. */
+  readonly run?: number | undefined;
   readonly rank?: number | undefined;
   readonly stream?: "stdout" | "stderr" | undefined;
   readonly contains?: string | undefined;

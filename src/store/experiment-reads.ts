@@ -4,7 +4,7 @@ import type { Grant } from "../core/lifecycle/experiment.ts";
 import type { SortWord } from "../protocol/experiment-filter/fields.ts";
 import type { FilterTerm } from "../protocol/experiment-filter/parse.ts";
 import { filterCondition, keyText, keyValue, sortKey } from "./experiment-filter-sql.ts";
-import type { ExperimentRow, TrialRow } from "./schema.ts";
+import type { AllocationRow, ExperimentRow, TrialRow } from "./schema.ts";
 
 export interface ExperimentSummaryRow extends ExperimentRow, Purged {
   owner: string;
@@ -222,8 +222,20 @@ export async function readTrial(
   return rows[0];
 }
 
+/** One run of a trial. */
+export async function readAllocation(
+  pool: pg.Pool,
+  of: { readonly experiment: number; readonly trial: number; readonly run: number },
+): Promise<AllocationRow | undefined> {
+  const { rows } = await pool.query<AllocationRow>(
+    "select * from allocations where experiment_id = $1 and trial_number = $2 and run = $3",
+    [of.experiment, of.trial, of.run],
+  );
+  return rows[0];
+}
+
 export interface TrialExtras {
-  readonly allocations: readonly import("./schema.ts").AllocationRow[];
+  readonly allocations: readonly AllocationRow[];
   readonly decisions: readonly {
     at: Date;
     what: "create" | "train" | "pause" | "stop";

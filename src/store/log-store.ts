@@ -67,14 +67,15 @@ export async function lastLines(
 /** Lines that ended allocations wrote and that have not arrived: their runner still sends them. */
 export async function linesToCome(
   pool: pg.Pool,
-  subject: { readonly experiment: number; readonly trial?: number | undefined },
+  subject: Pick<LogFilter, "experiment" | "trial" | "run">,
 ): Promise<number> {
   const { rows } = await pool.query<{ missing: number }>(
     `select coalesce(sum(greatest(0, a.log_lines - coalesce(
        (select l.seq from logs l where l.allocation_id = a.id order by l.seq desc limit 1), 0))), 0)::float8 as missing
      from allocations a
-     where a.experiment_id = $1 and ($2::int is null or a.trial_number = $2) and a.log_lines is not null`,
-    [subject.experiment, subject.trial ?? null],
+     where a.experiment_id = $1 and ($2::int is null or a.trial_number = $2) and ($3::int is null or a.run = $3)
+       and a.log_lines is not null`,
+    [subject.experiment, subject.trial ?? null, subject.run ?? null],
   );
   return rows[0]?.missing ?? 0;
 }
@@ -96,6 +97,8 @@ export type LogPlace =
 export interface LogFilter {
   readonly experiment: number;
   readonly trial?: number | undefined;
+  /** Of the trial. */
+  readonly run?: number | undefined;
   readonly rank?: number | undefined;
   readonly stream?: "stdout" | "stderr" | undefined;
   readonly contains?: string | undefined;
@@ -161,11 +164,13 @@ export function linesQuery(filter: LogFilter): pg.QueryConfig {
   const matches = `($3::smallint is null or l.rank = $3) and ($4::smallint is null or l.stream = $4)
     and ($5::bytea is null or position($5::bytea in l.bytes) > 0)
     and ($10::timestamptz is null or l.at >= $10) and ($11::timestamptz is null or l.at < $11)`;
+  // One run alone has nothing to wait for: no earlier one stands before it.
+  const runs = `(a.run = $12::int or ($12::int is null and ${RUNS_TO_READ}))`;
   const ofTrial = `(select a.id, a.trial_number, a.run from allocations a
-      where a.experiment_id = $1 and a.trial_number = $2 and a.id >= $6::int and ${RUNS_TO_READ}) a
+      where a.experiment_id = $1 and a.trial_number = $2 and a.id >= $6::int and ${runs}) a
     cross join lateral (select * from logs l where l.allocation_id = a.id and (l.allocation_id, l.seq) > ($6::int, $7::bigint)
       and ${matches} order by l.seq ${order} limit $8) l`;
-  const ofExperiment = `(select * from logs l where l.experiment_id = $1 and $2::int is null and $6::int = 0
+  const ofExperiment = `(select * from logs l where l.experiment_id = $1 and $2::int is null and $6::int = 0 and $12::int is null
       and l.position > $7::bigint and ${matches} order by l.position ${order} limit $8) l
     join allocations a on a.id = l.allocation_id`;
   const [from, place] =
@@ -197,6 +202,7 @@ export function linesQuery(filter: LogFilter): pg.QueryConfig {
       filter.bytesMax ?? Number.MAX_SAFE_INTEGER,
       filter.since ?? null,
       filter.until ?? null,
+      filter.run ?? null,
     ],
   };
 }

@@ -34,6 +34,7 @@ export async function logs(cli: Cli, id: string, options: LogsOptions): Promise<
   const trial = number === undefined ? undefined : `${experiment}.${number}`;
   if (trial !== undefined && run !== undefined) await requireRun(client, trial, run);
   const filter = {
+    run,
     rank: options.rank === undefined ? undefined : wholeOf("--rank", options.rank, 0, 100_000),
     stream:
       options.stream === undefined
@@ -46,7 +47,6 @@ export async function logs(cli: Cli, id: string, options: LogsOptions): Promise<
   const from = options.from === undefined ? undefined : lineOf(options.from, trial);
   const tail = options.tail === undefined ? undefined : wholeOf("--tail", options.tail, 1, 10_000);
   const print = printer(cli, options, trial === undefined);
-  const wanted = (entry: LogEntry): boolean => run === undefined || entry.run === run;
   const page = (query: PageQuery & { tail?: number }): Promise<Page<LogEntry>> =>
     trial === undefined
       ? client.experimentLogs(experiment, { ...filter, ...query })
@@ -55,17 +55,16 @@ export async function logs(cli: Cli, id: string, options: LogsOptions): Promise<
   let cursor: string | undefined;
   if (tail !== undefined) {
     const { items } = await page({ tail });
-    for (const entry of items) if (wanted(entry)) print.entry(entry);
+    for (const entry of items) print.entry(entry);
     cursor = items.at(-1)?.cursor;
   } else if (options.follow !== true) {
-    for await (const entry of eachItem(page, 1000)) if (wanted(entry)) print.entry(entry);
+    for await (const entry of eachItem(page, 1000)) print.entry(entry);
   }
   if (options.follow === true) {
     const interrupt = cli.host.catchInterrupt();
     const subject = trial === undefined ? { experiment } : { trial };
     const stream = client.logStream(subject, { ...filter, from, cursor }, { signal: interrupt });
-    for await (const entries of stream)
-      for (const entry of entries) if (wanted(entry)) print.entry(entry);
+    for await (const entries of stream) for (const entry of entries) print.entry(entry);
     if (interrupt.aborted) {
       print.end();
       return EXIT.interrupted;

@@ -53,6 +53,8 @@ export const logsQuery = z.strictObject({
   since: z.iso.datetime({ offset: true }).optional(),
   /** Not included. */
   until: z.iso.datetime({ offset: true }).optional(),
+  /** Of a trial: what this one of its runs wrote. */
+  run: z.coerce.number().int().min(1).max(999_999_999).optional(),
   /** Of a trial: begin with this line, RUN.LINE as in its second run's 1041st: 2.1041. */
   from: z
     .string()
@@ -62,7 +64,7 @@ export const logsQuery = z.strictObject({
 
 /** The whole output of a trial that `logsQuery` selects, as it was written. */
 export const rawLogsQuery = logsQuery.pick({
-  ...{ rank: true, stream: true, contains: true, since: true, until: true },
+  ...{ run: true, rank: true, stream: true, contains: true, since: true, until: true },
 });
 
 /** How much a trial has written, run by run: what a reader needs to go to any place in it. */

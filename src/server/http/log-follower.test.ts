@@ -9,7 +9,9 @@ const SUBJECT = { experiment: 1, trial: 2 };
 /** A follower of trial 1.2, with a database that notes what it is asked, and a reader that waits when it is told to. */
 class Stand {
   readonly subscribers = new Subscribers();
-  readonly trial: { over: object | null } = { over: null };
+  readonly trial: { over: object | null; allocation: { run: number } | null } = {
+    ...{ over: null, allocation: null },
+  };
   readonly experiments = new Map([[1, { x: { trials: new Map([[2, this.trial]]) } }]]);
   lines: LogRow[] = [];
   /** In order: reads of lines, looks at the trial, events sent, pauses and waits. */
@@ -19,7 +21,7 @@ class Stand {
   #wake = (): void => undefined;
   #unpause = (): void => undefined;
 
-  follow(): Promise<void> {
+  follow(more: { readonly run?: number } = {}): Promise<void> {
     const { experiments, subscribers } = this;
     const clock = { nowMs: () => 0, monotonicMs: () => 0, after: () => () => undefined };
     const client = {
@@ -38,7 +40,8 @@ class Stand {
       },
     };
     const context = { world: { experiments }, subscribers, clock, readPool };
-    const following = { subject: SUBJECT, filter: SUBJECT, tail: undefined, stream: this };
+    const filter = { ...SUBJECT, ...more };
+    const following = { subject: SUBJECT, filter, tail: undefined, stream: this };
     return followLogs(context as unknown as Parameters<typeof followLogs>[0], following);
   }
 
@@ -113,6 +116,20 @@ test("turns of an experiment that goes on wake no follower, and ask nothing of t
   stand.trial.over = {};
   stand.committed(3);
   assert.equal(await stand.news(), "", "another trial's turn");
+  stand.committed(2);
+  assert.equal(await stand.news(), "read, look, look, read, end");
+  await following;
+});
+
+test("one run is followed until it has ended, though its trial goes on", async () => {
+  const stand = new Stand();
+  stand.trial.allocation = { run: 1 };
+  const following = stand.follow({ run: 1 });
+  assert.equal(await stand.news(), "read, pause 50");
+  await stand.unpause();
+  stand.committed(2);
+  assert.equal(await stand.news(), "", "it runs on");
+  stand.trial.allocation = { run: 2 };
   stand.committed(2);
   assert.equal(await stand.news(), "read, look, look, read, end");
   await following;

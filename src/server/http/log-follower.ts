@@ -6,7 +6,7 @@
  * few lines and reader. Turns of the loop, of which a busy experiment has hundreds a second, wake nobody unless
  * they can be the end of the following, and whether they are is asked of memory first.
  */
-import { readExperimentHead, readTrial } from "../../store/experiment-reads.ts";
+import { readAllocation, readExperimentHead, readTrial } from "../../store/experiment-reads.ts";
 import { type LogFilter, linesToCome, readLines } from "../../store/log-store.ts";
 import { logView } from "../views.ts";
 import type { RouteContext } from "./context.ts";
@@ -36,6 +36,7 @@ export interface Following {
 
 export async function followLogs(context: Context, following: Following): Promise<void> {
   const { subject, filter, stream } = following;
+  const whose = { ...subject, run: filter.run };
   let { after } = filter;
   let { tail } = following;
   let stored = true;
@@ -46,7 +47,7 @@ export async function followLogs(context: Context, following: Following): Promis
   const stopWatching = context.subscribers.watch(subject.experiment, {
     changed: (trials) => {
       const isOurs = subject.trial === undefined || trials.has(subject.trial);
-      if (mayBeOver(context, subject, isOurs)) stream.wake();
+      if (mayBeOver(context, whose, isOurs)) stream.wake();
     },
   });
   try {
@@ -73,7 +74,7 @@ export async function followLogs(context: Context, following: Following): Promis
         await stream.send("end", {});
         break;
       }
-      over ||= mayBeOver(context, subject) && (await isComplete(context, subject));
+      over ||= mayBeOver(context, whose) && (await isComplete(context, whose));
       if (over) continue;
       await stream.pause(GATHER_MS);
       await stream.idle();
@@ -85,21 +86,29 @@ export async function followLogs(context: Context, following: Following): Promis
   }
 }
 
+type Whose = Pick<LogFilter, "experiment" | "trial" | "run">;
+
 /** As memory has it; of what is not in memory the database has to be asked. @param changed whether the trial did */
-function mayBeOver({ world }: Context, { experiment, trial }: LogSubject, changed = true): boolean {
+function mayBeOver({ world }: Context, { experiment, trial, run }: Whose, changed = true): boolean {
   const live = world.experiments.get(experiment);
   if (!live) return true;
-  return trial !== undefined && changed && live.x.trials.get(trial)?.over !== null;
+  if (trial === undefined || !changed) return false;
+  const known = live.x.trials.get(trial);
+  return known?.over !== null || (run !== undefined && known.allocation?.run !== run);
 }
 
 /** Over, and everything that it wrote has arrived (or its runner has had time enough to send it). */
-async function isComplete(context: Context, subject: LogSubject): Promise<boolean> {
-  const { readPool, clock } = context;
+async function isComplete({ readPool, clock }: Context, whose: Whose): Promise<boolean> {
+  const { experiment, trial, run } = whose;
   const row =
-    subject.trial === undefined
-      ? await readExperimentHead(readPool, subject.experiment)
-      : await readTrial(readPool, subject.experiment, subject.trial);
+    trial === undefined
+      ? await readExperimentHead(readPool, experiment)
+      : run === undefined
+        ? await readTrial(readPool, experiment, trial)
+        : ((await readAllocation(readPool, { experiment, trial, run })) ??
+          // It never was: it cannot come any more when the trial is over.
+          (await readTrial(readPool, experiment, trial)));
   if (!row?.ended_at) return false;
   if (clock.nowMs() - row.ended_at.getTime() > LATE_LINES_MS) return true;
-  return (await linesToCome(readPool, subject)) === 0;
+  return (await linesToCome(readPool, whose)) === 0;
 }

@@ -70,6 +70,24 @@ test("any line is found by its run and number, over the end of a run", async () 
   assert.deepEqual((await lines(server, `since=${encodeURIComponent(first.at)}`)).length, 5);
 });
 
+test("one run is read by itself, from either end, and followed no longer than it runs", async () => {
+  await using server = await testServer({ slots: 2 });
+  await twoRuns(server);
+  const texts = async (query: string): Promise<string[]> =>
+    (await lines(server, query)).map(({ text }) => text);
+  assert.deepEqual(await texts("run=1&tail=1"), ["tw\ufffdo"]);
+  assert.deepEqual(await texts("run=2&limit=2"), ["three", "four"]);
+  assert.deepEqual(await texts("run=1&from=2.1"), []);
+  const ofExperiment = await server.call("GET", "/api/v1/experiments/1/logs?run=1");
+  assert.equal(ofExperiment.status, 400);
+  assert.match(JSON.stringify(ofExperiment.json), /run names a run of a trial/);
+  // The trial goes on with its second run; the first has ended.
+  const followed: string[] = [];
+  for await (const entries of server.client.logStream({ trial: "1.1" }, { run: 1 }))
+    followed.push(...entries.map(({ text }) => text));
+  assert.deepEqual(followed, ["one", "tw\ufffdo"]);
+});
+
 test("the raw download is what the program wrote, byte for byte, by any filter", async () => {
   await using server = await testServer({ slots: 2 });
   await twoRuns(server);
@@ -87,6 +105,7 @@ test("the raw download is what the program wrote, byte for byte, by any filter",
   ]);
   assert.deepEqual(Buffer.from(await whole.arrayBuffer()), expected);
   assert.equal(await (await get("?contains=f")).text(), "four\nfive\n");
+  assert.equal(await (await get("?run=2")).text(), "three\nfour\nfive\n");
   assert.equal((await get("?cursor=1-1")).status, 400);
   assert.equal((await fetch(`${server.url}/api/v1/trials/1.1/logs/raw`)).status, 401);
 });

@@ -143,9 +143,11 @@ export function logRoutes(app: App, context: RouteContext): void {
 type Filter = Omit<LogFilter, "limit" | "fromEnd">;
 
 async function filterOf(context: RouteContext, subject: LogSubject, query: Query): Promise<Filter> {
-  const { cursor, from, since, until } = query;
+  const { cursor, from, since, until, run } = query;
+  if (run !== undefined && subject.trial === undefined) throw trialOnly("run names a run");
   return {
     ...subject,
+    run,
     rank: query.rank,
     stream: query.stream,
     contains: query.contains,
@@ -160,19 +162,17 @@ async function filterOf(context: RouteContext, subject: LogSubject, query: Query
   };
 }
 
+const trialOnly = (what: string): ContrailError =>
+  new ContrailError("invalid_request", `${what} of a trial, not of an experiment`, {
+    hint: "Ask for the lines of one trial, or give back a cursor.",
+  });
+
 async function placeOfLine(
   { readPool }: RouteContext,
   { experiment, trial }: LogSubject,
   from: string,
 ): Promise<LogPlace> {
-  if (trial === undefined)
-    throw new ContrailError(
-      "invalid_request",
-      "from names a line of a trial, not of an experiment",
-      {
-        hint: "Ask for the lines of one trial, or give back a cursor.",
-      },
-    );
+  if (trial === undefined) throw trialOnly("from names a line");
   const [run = 0, line = 0] = from.split(".").map(Number);
   const place = await placeBefore(readPool, { experiment, trial, run, line });
   if (place) return place;
