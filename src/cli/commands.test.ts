@@ -235,6 +235,56 @@ test("refusals of the server become exit codes", async () => {
   }
 });
 
+test("a verb on several ids tries each, and says of each what came of it", async () => {
+  const cases: [string[], RegExp, number][] = [
+    [
+      ["experiment", "pause", "9", "3"],
+      /^experiment 9: there is no \S+\. Try .*\nexperiment 3 is/,
+      3,
+    ],
+    [["experiment", "kill", "3", "9"], /^experiment 3 is .*\nexperiment 9: there is no/, 3],
+    [["experiment", "update", "9", "3", "--notes", "x"], /^experiment 9: .*\nexperiment 3 /, 3],
+    [["trial", "pause", "3.9", "3.2"], /^trial 3\.9: there is no .*\ntrial 3\.2 is pausing$/m, 3],
+    [
+      ["checkpoint", "pin", "3.9", "3.2"],
+      /^checkpoint 3\.9: .*\ncheckpoint \S+ of experiment 3 is pinned/,
+      3,
+    ],
+    [["token", "revoke", "none", "ab12"], /^token none: there is no .*\ntoken ab12 is revoked/, 3],
+  ];
+  for (const [args, lines, code] of cases) {
+    const ran = await bench.cli(...args);
+    assert.deepEqual([ran.code, ran.err], [code, ""], args.join(" "));
+    assert.match(ran.out, lines);
+    const json = await bench.cli("--json", ...args);
+    assert.deepEqual([json.code, json.err], [code, ""]);
+  }
+  bench.server.answer("POST /experiments/3/kill", (_, response) =>
+    problem(response, 409, "conflict", "because."),
+  );
+  const kinds = await bench.cli("experiment", "kill", "3", "9");
+  assert.equal(kinds.code, 1, "refused for different reasons");
+  assert.match(kinds.out, /^experiment 3: because\. Try .*\nexperiment 9: there is no/);
+  const both = JSON.parse((await bench.cli("--json", "trial", "kill", "3.9", "3.2")).out);
+  assert.deepEqual([both[0].id, both[0].problem.status, both[1].state], ["3.9", 404, "stopping"]);
+  const tokens = JSON.parse((await bench.cli("--json", "token", "revoke", "no", "ab12")).out);
+  assert.deepEqual([tokens.revoked, tokens.refused[0].id], [["ab12"], "no"]);
+});
+
+test("where no server can be reached any more, the rest is not tried, and named", async () => {
+  bench.server.answer("POST /trials/3.2/kill", (_, response) =>
+    problem(response, 503, "unavailable", "it is stopping"),
+  );
+  bench.server.requests.length = 0;
+  const ran = await bench.cli("trial", "kill", "3.2", "3.1", "3.3");
+  assert.equal(ran.code, 5);
+  assert.deepEqual(
+    ran.out.match(/^trial \S+ it is stopping/gm),
+    ["3.2", "3.1", "3.3"].map((id) => `trial ${id}: it is stopping`),
+  );
+  assert.equal(bench.server.requests.length, 1);
+});
+
 test("a token that is none is refused before anything is sent, and shown nowhere", async () => {
   for (const secret of ["cu_se cret", "cu_secret\n", "cu_s\u00e9cret", "x".repeat(301)]) {
     bench.server.requests.length = 0;

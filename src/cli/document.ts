@@ -32,6 +32,8 @@ const CUSTOMS = `
 - **\`--json\`** works everywhere. What shows one thing prints one JSON document; what streams (\`logs\`, \`create -f\`,
   \`run\`) prints one JSON object a line. A failure is one problem document on stderr (the codes are in \`errors.md\`).
 - **Ids contain their parents**: experiment \`3\`, its trial \`3.12\`, that trial's second allocation \`3.12.2\`.
+- **Several ids**: each is tried, and a refusal of one is its line, or \`{"id", "problem"}\` in the list of \`--json\`; the
+  exit code is that of the refusals where they have one in common, else 1.
 - **Where the server is**: \`--server\`, else \`CONTRAIL_SERVER\` (with \`CONTRAIL_TOKEN\`), else the current one of
   \`~/.config/contrail/credentials.json\` (\`CONTRAIL_CONFIG_DIR\` names another folder), which \`up\` and \`login\` write.
   Where \`--server\` names another than \`CONTRAIL_SERVER\`, that one's stored token is sent and not \`CONTRAIL_TOKEN\`.

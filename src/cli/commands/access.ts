@@ -1,6 +1,7 @@
 /** `contrail login` and `contrail token create|list|revoke`. */
 import type { Cli } from "../cli.ts";
 import { normalUrl } from "../credentials.ts";
+import { actOnEach } from "../each-id.ts";
 import { CliError, EXIT, usageError } from "../exit-code.ts";
 import { ago, moment } from "../figures.ts";
 import { inert } from "../inert.ts";
@@ -106,7 +107,14 @@ export async function listTokens(cli: Cli, options: ListOptions): Promise<number
 
 export async function revokeToken(cli: Cli, ids: readonly string[]): Promise<number> {
   const client = cli.client();
-  for (const id of ids) await client.revokeToken(id);
-  cli.show({ revoked: ids }, () => ids.map((id) => `token ${inert(id)} is revoked`));
-  return EXIT.ok;
+  return actOnEach(cli, {
+    noun: "token",
+    ids,
+    act: async (id) => {
+      await client.revokeToken(id);
+      return id;
+    },
+    lines: (id) => [`token ${inert(id)} is revoked`],
+    document: (revoked, refused) => (refused.length === 0 ? { revoked } : { revoked, refused }),
+  });
 }

@@ -2,10 +2,11 @@
 import { existsSync, readdirSync } from "node:fs";
 import { resolve } from "node:path";
 import { isBlobHash, parseId } from "../../base/ids.ts";
-import type { Checkpoint, PinReply } from "../../protocol/api.ts";
+import type { Checkpoint } from "../../protocol/api.ts";
 import { type Client, eachItem } from "../../sdk/client.ts";
 import type { Cli } from "../cli.ts";
 import { download } from "../download.ts";
+import { actOnEach } from "../each-id.ts";
 import { CliError, EXIT, usageError } from "../exit-code.ts";
 import { checkpointRows, shortHash } from "../experiment-view.ts";
 import { bytes, plural } from "../figures.ts";
@@ -74,24 +75,23 @@ export async function pin(
   names: readonly string[],
 ): Promise<number> {
   const client = cli.client();
-  const replies: PinReply[] = [];
-  for (const name of names) {
-    const { id, note } = await findCheckpoint(client, name);
-    if (note !== undefined && !cli.json) cli.err(`note: ${note}`);
-    const only = isBlobHash(name) ? undefined : parseId(name.split("@")[0] ?? "")?.experiment;
-    replies.push(await client.pinCheckpoint(id, verb === "pin", only));
-  }
-  cli.show(replies.length === 1 ? replies[0] : replies, () =>
-    replies.flatMap(({ id, experiments }) =>
+  return actOnEach(cli, {
+    noun: "checkpoint",
+    ids: names,
+    act: async (name) => {
+      const { id, note } = await findCheckpoint(client, name);
+      if (note !== undefined && !cli.json) cli.err(`note: ${note}`);
+      const only = isBlobHash(name) ? undefined : parseId(name.split("@")[0] ?? "")?.experiment;
+      return client.pinCheckpoint(id, verb === "pin", only);
+    },
+    lines: ({ id, experiments }) =>
       experiments.map(({ experiment, changed }) => {
         const already = changed ? "" : " already";
         return `checkpoint ${shortHash(id)} of experiment ${experiment} is${already} ${verb}ned`;
       }),
-    ),
-  );
-  const first = replies[0]?.experiments[0];
-  if (first) cli.next(verb === "pin" ? `checkpoint list ${first.experiment}` : "gc");
-  return EXIT.ok;
+    next: ({ experiments: [first] }) =>
+      first === undefined ? [] : [verb === "pin" ? `checkpoint list ${first.experiment}` : "gc"],
+  });
 }
 
 interface Found {

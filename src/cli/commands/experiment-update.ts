@@ -1,8 +1,8 @@
 /** `contrail experiment update`: its name, the words about it, its place in the queue. */
-import type { Experiment } from "../../protocol/api.ts";
 import type { UpdateExperiment } from "../../sdk/client.ts";
 import type { Cli } from "../cli.ts";
-import { EXIT, usageError } from "../exit-code.ts";
+import { actOnEach } from "../each-id.ts";
+import { usageError } from "../exit-code.ts";
 import { inert } from "../inert.ts";
 import { experimentOf, wholeOf } from "../values.ts";
 
@@ -28,15 +28,15 @@ export async function update(
   if (numbers.length > 1 && body.name !== undefined)
     throw usageError("--name is the name of one experiment.", "Name one, or leave --name out.");
   const client = cli.client();
-  const changed: Experiment[] = [];
-  for (const number of numbers) changed.push(await client.updateExperiment(number, body));
-  cli.show(changed.length === 1 ? changed[0] : changed, () =>
-    changed.map(
-      ({ id, name }) => `experiment ${id} ${inert(name)}: ${fieldWords(Object.keys(body))} changed`,
-    ),
-  );
-  cli.next(body.priority === undefined ? `experiment show ${numbers[0]}` : "job list");
-  return EXIT.ok;
+  return actOnEach(cli, {
+    noun: "experiment",
+    ids: numbers,
+    act: (id) => client.updateExperiment(id, body),
+    lines: ({ id, name }) => [
+      `experiment ${id} ${inert(name)}: ${fieldWords(Object.keys(body))} changed`,
+    ],
+    next: ({ id }) => [body.priority === undefined ? `experiment show ${id}` : "job list"],
+  });
 }
 
 const fieldWords = (fields: readonly string[]): string =>

@@ -5,6 +5,7 @@ import type { Experiment, ExperimentDetail, Rung, Trial, TrialDetail } from "../
 import type { Client } from "../../sdk/client.ts";
 import { experimentState } from "../api-words.ts";
 import type { Cli } from "../cli.ts";
+import { actOnEach } from "../each-id.ts";
 import { endingsOf, failureLines } from "../endings.ts";
 import { CliError, EXIT, usageError } from "../exit-code.ts";
 import { experimentLines, experimentRows } from "../experiment-view.ts";
@@ -151,19 +152,17 @@ export async function change(
   verb: "activate" | "pause" | "cancel" | "kill",
   ids: readonly string[],
 ): Promise<number> {
-  const numbers = ids.map(experimentOf);
   const client = cli.client();
-  const changed: Experiment[] = [];
-  for (const number of numbers) changed.push(await client.changeExperiment(number, verb));
-  cli.show(changed.length === 1 ? changed[0] : changed, () =>
-    changed.map((experiment) => {
-      const settled = experiment.state === "active" || experiment.state === "stopping";
-      const now = settled ? DONE[verb] : experiment.state;
-      return `experiment ${experiment.id} is ${now}`;
-    }),
-  );
-  cli.next(...changed.slice(0, 1).map(({ id }) => `experiment show ${id}`));
-  return EXIT.ok;
+  return actOnEach(cli, {
+    noun: "experiment",
+    ids: ids.map(experimentOf),
+    act: (id) => client.changeExperiment(id, verb),
+    lines: ({ id, state }) => {
+      const settled = state === "active" || state === "stopping";
+      return [`experiment ${id} is ${settled ? DONE[verb] : state}`];
+    },
+    next: ({ id }) => [`experiment show ${id}`],
+  });
 }
 
 export async function wait(

@@ -1,9 +1,9 @@
 /** `contrail trial list|show|metrics|pause|activate|cancel|kill`. */
-import type { Trial } from "../../protocol/api.ts";
 import { verdictWords } from "../../protocol/experiment-filter/states.ts";
 import type { Verb } from "../../sdk/client.ts";
 import { trialState } from "../api-words.ts";
 import type { Cli } from "../cli.ts";
+import { actOnEach } from "../each-id.ts";
 import { EXIT, usageError } from "../exit-code.ts";
 import { trialLines, trialRows } from "../experiment-view.ts";
 import { aligned, count } from "../figures.ts";
@@ -140,13 +140,12 @@ function metricLines(
 }
 
 export async function change(cli: Cli, verb: Verb, ids: readonly string[]): Promise<number> {
-  const names = ids.map(trialOf);
   const client = cli.client();
-  const changed: Trial[] = [];
-  for (const name of names) changed.push(await client.changeTrial(name, verb));
-  cli.show(changed.length === 1 ? changed[0] : changed, () =>
-    changed.map((trial) => `trial ${trial.id} is ${trial.state}`),
-  );
-  cli.next(...names.slice(0, 1).map((name) => `trial show ${name}`));
-  return EXIT.ok;
+  return actOnEach(cli, {
+    noun: "trial",
+    ids: ids.map(trialOf),
+    act: (id) => client.changeTrial(id, verb),
+    lines: ({ id, state }) => [`trial ${id} is ${state}`],
+    next: ({ id }) => [`trial show ${id}`],
+  });
 }
