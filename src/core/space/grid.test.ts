@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { gridOf, isSinglePoint } from "./grid.ts";
 import type { Parameter, Space } from "./space.ts";
-import { mixedSpace, spaceOf } from "./space-fixtures.test.ts";
+import { mixedSpace, named, spaceOf } from "./space-fixtures.test.ts";
 
 const all = (space: Space) => {
   const grid = gridOf(space);
@@ -116,4 +116,25 @@ test("a space with one choice is told from one with several", () => {
   });
   assert.equal(isSinglePoint(hidden), true);
   assert.equal(isSinglePoint(mixedSpace), false);
+});
+
+test("whether there is one choice is not asked by counting them all: forty switches, each with a value behind it", () => {
+  const numbers = Array.from({ length: 40 }, (_, i) => String(i).padStart(2, "0"));
+  const value = (n: string): Parameter => ({
+    ...{ type: "double", min: 0, max: 1, when: { path: [`use${n}`], values: [true] } },
+  });
+  const switches = (values: boolean[]): { [name: string]: Parameter } =>
+    Object.fromEntries(numbers.map((n) => [`use${n}`, { type: "categorical", values }]));
+  const space = (values: boolean[]): Space =>
+    spaceOf({
+      ...switches(values),
+      strength: {
+        type: "nested",
+        children: named(Object.fromEntries(numbers.map((n) => [`p${n}`, value(n)]))),
+        when: { path: ["with"], values: [true] },
+      },
+      with: { type: "categorical", values: [false, ...values.slice(1)] },
+    });
+  assert.equal(isSinglePoint(space([true, false])), false);
+  assert.equal(isSinglePoint(space([false])), true);
 });

@@ -49,15 +49,24 @@ const known = new WeakMap<Space, Grid>();
 export function gridOf(space: Space): Grid {
   let grid = known.get(space);
   if (grid === undefined) {
-    grid = buildGrid(space, gridOptions);
+    grid = buildGrid(space);
     known.set(space, grid);
   }
   return grid;
 }
 
-/** True where every trial would get the same hyperparameters, so that there is nothing to search. */
+/**
+ * True where every trial would get the same hyperparameters, so that there is nothing to search. One choice is made and
+ * looked at rather than all counted: counting takes 2^n steps where n conditions ask about n parameters.
+ */
 export function isSinglePoint(space: Space): boolean {
-  return buildGrid(space, oneOrMore).size === 1;
+  let single = true;
+  assemble(space, (leaf, path) => {
+    const options = oneOrMore(leaf, path);
+    single &&= options.count === 1;
+    return options.at(0);
+  });
+  return single;
 }
 
 interface Options {
@@ -72,8 +81,8 @@ interface Axis {
   readonly needs: readonly { readonly axis: number; readonly values: readonly Json[] }[];
 }
 
-function buildGrid(space: Space, optionsOf: (leaf: Leaf, path: Path) => Options): Grid {
-  const axes = orderAxes(space, optionsOf);
+function buildGrid(space: Space): Grid {
+  const axes = orderAxes(space);
   const counter = countPoints(axes);
   const size = counter.behind(0, []);
   const at = (index: number): Hyperparameters => {
@@ -159,7 +168,7 @@ function digitsOf(index: number, axes: readonly Axis[], counter: Counter): numbe
 }
 
 /** Axes in byte order of names, each conditional one moved behind the last axis it depends on. */
-function orderAxes(space: Space, optionsOf: (leaf: Leaf, path: Path) => Options): Axis[] {
+function orderAxes(space: Space): Axis[] {
   const leaves = leavesOf(space).map(({ path, leaf }) => ({
     path,
     leaf,
@@ -175,7 +184,7 @@ function orderAxes(space: Space, optionsOf: (leaf: Leaf, path: Path) => Options)
     placeOf.set(pathKey(item.path), ordered.length);
     ordered.push({
       path: item.path,
-      options: optionsOf(item.leaf, item.path),
+      options: gridOptions(item.leaf, item.path),
       needs: item.needs.map((need) => ({
         axis: placeOf.get(pathKey(need.path)) as number,
         values: need.values,

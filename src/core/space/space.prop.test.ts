@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import type { Json } from "../../base/json.ts";
-import { gridOf } from "./grid.ts";
+import { gridOf, isSinglePoint } from "./grid.ts";
 import { sample } from "./sample.ts";
 import type { Condition, Hyperparameters, Parameter, Space } from "./space.ts";
 import { spaces } from "./space-fixtures.test.ts";
@@ -70,6 +70,37 @@ function inRange(parameter: Parameter, value: Json): boolean {
       return false;
   }
 }
+
+/** Two points on every axis that has more than one. */
+function twoEach(space: Space): Space {
+  const two = (parameter: Parameter): Parameter => {
+    switch (parameter.type) {
+      case "nested":
+        return {
+          ...parameter,
+          children: parameter.children.map(({ name, parameter: below }) => ({
+            ...{ name, parameter: two(below) },
+          })),
+        };
+      case "int":
+      case "double":
+      case "log":
+        return { ...parameter, count: 2 };
+      default:
+        return parameter;
+    }
+  };
+  return two(space) as Space;
+}
+
+test("a space has one choice exactly where its coarsest grid has one point", () => {
+  fc.assert(
+    fc.property(spaces, (space) => {
+      assert.equal(isSinglePoint(space), gridOf(twoEach(space)).size === 1);
+    }),
+    options,
+  );
+});
 
 test("no inactive parameter is ever sampled, no active one is missing, all are in range", () => {
   fc.assert(
