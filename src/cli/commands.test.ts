@@ -325,6 +325,15 @@ test("the token in the environment goes to the server named there, and to no oth
   }
 });
 
+test("a server that goes away in the middle of an answer is one that cannot be reached", async () => {
+  bench.server.answer("GET /experiments", (_, response) => {
+    response.writeHead(200, { "content-type": "application/json", "content-length": "1000" });
+    response.write('{"items":[', () => response.destroy());
+  });
+  const ran = await bench.cli("--json", "experiment", "list");
+  assert.deepEqual([ran.code, JSON.parse(ran.err).code], [5, "unreachable"]);
+});
+
 test("`token create` into a pipe writes the token alone", async () => {
   const ran = await bench.cli("token", "create", "ci");
   assert.equal(ran.out, "cu_secret\n");

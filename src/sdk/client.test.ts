@@ -104,6 +104,43 @@ test("a read is sent again after a refusal and 503, four times at most", async (
   assert.equal(seen.length, 4);
 });
 
+/** An answer whose connection ends in the middle of its body. */
+const cut = (): Response => {
+  const parts = [new TextEncoder().encode('{"items":[')];
+  const pull = (controller: ReadableStreamDefaultController<Uint8Array>): void => {
+    const next = parts.shift();
+    const closed = Object.assign(new Error("other side closed"), { code: "UND_ERR_SOCKET" });
+    if (next === undefined) controller.error(new TypeError("terminated", { cause: closed }));
+    else controller.enqueue(next);
+  };
+  return new Response(new ReadableStream({ pull }));
+};
+const isCut = (error: unknown): boolean =>
+  error instanceof RemoteError && error.code === "unreachable" && /was cut/.test(error.message);
+
+test("an answer that breaks off is read again, and is no mistake of the caller's where it stays so", async () => {
+  answers = [cut, reply({ items: [], next_cursor: null })];
+  assert.deepEqual((await client.experiments()).items, []);
+  assert.equal(seen.length, 2);
+  answers = [cut];
+  await assert.rejects(client.experiments(), isCut);
+  assert.equal(seen.length, 6);
+  await assert.rejects(client.changeTrial("3.1", "kill"), isCut);
+  assert.equal(seen.length, 7);
+});
+
+test("so is one that is taken as it arrives: after its bytes comes the same error", async () => {
+  answers = [cut];
+  const reader = (await client.getBlob("ab")).getReader();
+  assert.equal(new TextDecoder().decode((await reader.read()).value), '{"items":[');
+  await assert.rejects(reader.read(), isCut);
+  const readAll = async (source: AsyncIterable<unknown>): Promise<void> => {
+    for await (const _ of source);
+  };
+  await assert.rejects(readAll(client.points()), isCut);
+  await assert.rejects(readAll(client.bundle(3)), isCut);
+});
+
 test("what cannot be sent twice is not; a creation is, under one key", async () => {
   answers = [refuse];
   await assert.rejects(client.changeTrial("3.1", "kill"), RemoteError);

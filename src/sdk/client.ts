@@ -16,8 +16,9 @@ import type { JsonObject } from "../base/json.ts";
 import type * as api from "../protocol/api.ts";
 import type { BundleLine } from "../protocol/bundle.ts";
 import type { Problem } from "../protocol/errors.ts";
+import { withFailure } from "./answer-body.ts";
 import { type Point, readPoints } from "./points.ts";
-import { notContrail, RemoteError, timedOut, unreachable } from "./remote-error.ts";
+import { brokeOff, notContrail, RemoteError, timedOut, unreachable } from "./remote-error.ts";
 import { type FollowOptions, followEvents, pause, type ServerSentEvent } from "./sse.ts";
 
 export interface Page<T> {
@@ -243,8 +244,7 @@ export class Client {
   /** @returns the bytes as they arrive; the caller checks the hash */
   async getBlob(hash: string, signal?: AbortSignal): Promise<ReadableStream<Uint8Array>> {
     const timeoutMs = BLOB_TIMEOUT_MS;
-    const response = await this.#send("GET", `/blobs/${part(hash)}`, { signal, timeoutMs });
-    return response.body ?? new Blob([]).stream();
+    return this.#bytes("GET", `/blobs/${part(hash)}`, { signal, timeoutMs });
   }
   createDataset(body: CreateDataset): Promise<api.CreateDatasetReply> {
     // By content: the second time finds the version of the first.
@@ -414,10 +414,9 @@ export class Client {
   /** Everything that is stored of an experiment or one of its trials, line by line; the last line is `end`. */
   async *bundle(id: number, trial?: number): AsyncGenerator<BundleLine> {
     const call = { query: { trial }, timeoutMs: EXPORT_TIMEOUT_MS };
-    const response = await this.#send("GET", `/experiments/${id}/bundle`, call);
     const decoder = new TextDecoder();
     let rest = "";
-    for await (const bytes of response.body ?? []) {
+    for await (const bytes of await this.#bytes("GET", `/experiments/${id}/bundle`, call)) {
       const lines = (rest + decoder.decode(bytes, { stream: true })).split("\n");
       rest = lines.pop() ?? "";
       for (const line of lines) yield JSON.parse(line) as BundleLine;
@@ -452,8 +451,7 @@ export class Client {
     signal?: AbortSignal,
   ): Promise<ReadableStream<Uint8Array>> {
     const call = { query: { format, ...query }, signal, timeoutMs: EXPORT_TIMEOUT_MS };
-    const response = await this.#send("GET", "/metrics/export", call);
-    return response.body ?? new Blob([]).stream();
+    return this.#bytes("GET", "/metrics/export", call);
   }
   /** The same points one by one, some thousands at a time. */
   async *points(query: PointsQuery = {}, signal?: AbortSignal): AsyncGenerator<Point[]> {
@@ -562,22 +560,43 @@ export class Client {
 
   // ---- how
 
-  async #json<T>(method: string, path: string, call: Call = {}): Promise<T> {
-    const response = await this.#send(method, path, call);
-    const text = await response.text();
-    try {
-      return JSON.parse(text) as T;
-    } catch {
-      throw notContrail(`${method} ${this.url}${path}`, response.status, describe(text));
-    }
+  #json<T>(method: string, path: string, call: Call = {}): Promise<T> {
+    // Read within an attempt: an answer that breaks off is asked for again like one that never came.
+    return this.#again(method, call, async () => {
+      const response = await this.#once(method, path, call);
+      const text = await response.text().catch((error: unknown) => {
+        throw this.#lost(error, call.signal);
+      });
+      try {
+        return JSON.parse(text) as T;
+      } catch {
+        throw notContrail(`${method} ${this.url}${path}`, response.status, describe(text));
+      }
+    });
   }
 
-  async #send(method: string, path: string, call: Call): Promise<Response> {
+  /** As they arrive; a connection that ends in the middle of them is a RemoteError to whoever reads. */
+  async #bytes(method: string, path: string, call: Call): Promise<ReadableStream<Uint8Array>> {
+    const { body } = await this.#send(method, path, call);
+    if (body === null) return new Blob([]).stream();
+    return withFailure(body, (error) => this.#lost(error, call.signal));
+  }
+
+  #send(method: string, path: string, call: Call): Promise<Response> {
+    return this.#again(method, call, () => this.#once(method, path, call));
+  }
+
+  /** What to make of an answer that could not be read to its end. */
+  #lost(error: unknown, signal: AbortSignal | undefined): unknown {
+    return signal?.aborted ? error : brokeOff(this.url, error);
+  }
+
+  async #again<T>(method: string, call: Call, attemptOnce: () => Promise<T>): Promise<T> {
     const maySendAgain = method === "GET" || call.safe === true;
     const { attemptsMax = ATTEMPTS_MAX } = this.#options;
     for (let attempt = 1; ; attempt++) {
       try {
-        return await this.#once(method, path, call);
+        return await attemptOnce();
       } catch (error) {
         const passing =
           error instanceof RemoteError && (error.code === "unreachable" || error.status === 503);

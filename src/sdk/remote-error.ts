@@ -37,17 +37,34 @@ export class RemoteError extends Error {
   }
 }
 
+const UNREACHABLE = {
+  type: "urn:contrail:error:unreachable",
+  code: "unreachable",
+  status: 0,
+  class: "retry_later",
+} as const;
+
 /** No server answered at `url`. */
 export function unreachable(url: string, cause: unknown): RemoteError {
   return new RemoteError(
     {
-      type: "urn:contrail:error:unreachable",
-      code: "unreachable",
+      ...UNREACHABLE,
       title: "No server answers there.",
-      status: 0,
       detail: `No Contrail server answers at ${url}: ${reasonOf(cause)}.`,
       hint: "Start one with `contrail up`, or name another with --server or CONTRAIL_SERVER.",
-      class: "retry_later",
+    },
+    { cause },
+  );
+}
+
+/** One answered at `url`, but its answer ended too early. */
+export function brokeOff(url: string, cause: unknown): RemoteError {
+  return new RemoteError(
+    {
+      ...UNREACHABLE,
+      title: "The answer is not whole.",
+      detail: `The answer of ${url} ended too early: ${reasonOf(cause)}.`,
+      hint: "Try again; the server's log says why it ended the connection.",
     },
     { cause },
   );

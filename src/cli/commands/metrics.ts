@@ -67,7 +67,7 @@ async function writeWhole(
     await out.sync();
   } catch (error) {
     await abandon(out, part);
-    throw cutOff(error, file);
+    throw error;
   }
   await out.close();
   await rename(part, file);
@@ -77,16 +77,6 @@ async function writeWhole(
 async function abandon(out: FileHandle, part: string): Promise<void> {
   await out.close();
   await rm(part, { force: true });
-}
-
-/** fetch calls a connection that ends in the middle "terminated". */
-function cutOff(error: unknown, file: string): unknown {
-  if (!(error instanceof TypeError)) return error;
-  return new CliError("cut_off", `The server ended the connection before ${file} was whole.`, {
-    hint: "Nothing was left behind. The server's log says why; run the command again.",
-    exitCode: EXIT.unreachable,
-    cause: error,
-  });
 }
 
 function formatOf(file: string, given: string | undefined): PointFormat {
