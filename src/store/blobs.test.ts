@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import {
+  existsSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -138,16 +139,54 @@ test("a start removes what killed writers left, and nothing of living ones", asy
   assert.deepEqual(await names(blobs), []);
 });
 
-test("a blob that rotted on the disk is found, and can be stored again", async () => {
+test("a blob that rotted on the disk is set aside when it is found, so that the next upload stores it anew", async () => {
   const folder = newFolder();
   const blobs = await openBlobFolder(folder);
   const { hash } = await blobs.put(Buffer.from("precious"));
-  writeFileSync(pathOf(folder, hash), "precioux");
+  const aside = `${pathOf(folder, hash)}.damaged`;
+  const rot = () => writeFileSync(pathOf(folder, hash), "precioux");
+  rot();
   assert.equal(await blobs.verify(hash), "damaged");
-  assert.equal(await blobs.delete(hash), true);
-  await blobs.put(Buffer.from("precious"), { expected: hash });
+  assert.equal(await blobs.verify(hash), "missing");
+  assert.deepEqual(await blobs.missing([hash]), [hash]);
+  assert.deepEqual([await blobs.open(hash), await names(blobs)], [undefined, []]);
+  assert.equal(readFileSync(aside, "utf8"), "precioux");
+  const stored = await blobs.put(Buffer.from("precious"), { expected: hash });
+  assert.equal(stored.existed, false);
   assert.equal(await blobs.verify(hash), "intact");
+  assert.equal(existsSync(aside), false);
+  rot();
+  await blobs.verify(hash);
+  await blobs.delete(hash);
+  assert.equal(existsSync(aside), false, "who deletes it deletes what is left of it");
   assert.equal(await blobs.verify(hashOf("never stored")), "missing");
+});
+
+test("what is stored while its damaged copy is read stays", async () => {
+  const folder = newFolder();
+  const blobs = await openBlobFolder(folder);
+  const content = Buffer.from("x".repeat(3_000_000));
+  const { hash } = await blobs.put(content);
+  writeFileSync(pathOf(folder, hash), "rot".repeat(1_000_000));
+  const verified = blobs.verify(hash);
+  // Meanwhile somebody else takes it away and stores it anew.
+  await blobs.delete(hash);
+  await blobs.put(content);
+  await verified;
+  assert.equal(await blobs.verify(hash), "intact");
+});
+
+test("a blob that was cut off is no blob that exists: storing it stores it whole", async () => {
+  const folder = newFolder();
+  const blobs = await openBlobFolder(folder);
+  const content = Buffer.from("precious");
+  const { hash } = await blobs.put(content);
+  for (const source of [() => content, () => Readable.from([content])]) {
+    writeFileSync(pathOf(folder, hash), "prec");
+    assert.equal((await blobs.put(source(), { expected: hash })).existed, false);
+    assert.equal(await blobs.verify(hash), "intact");
+    assert.equal((await blobs.put(source(), { expected: hash })).existed, true);
+  }
 });
 
 test("names that are not hashes never reach the file system", async () => {

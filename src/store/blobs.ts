@@ -4,18 +4,21 @@
  *
  * In a folder: `ab/cdef…` (the first two digits are the subfolder), temporary files in `tmp/`. A blob is
  * written beside, flushed, renamed, and its folder flushed; only then does it exist, for `has` too. So a kill
- * or a power cut leaves either the whole blob or a temporary file that the next start removes.
+ * or a power cut leaves either the whole blob or a temporary file that the next start removes. What a disk spoiled
+ * later is found by `verify`, which takes its name from it (`ab/cdef….damaged`): left there it would keep whoever has
+ * the good content from storing it.
  *
  * Only names of 64 hexadecimal digits ever reach the file system, and symbolic links planted in the folder
  * are not followed. One interface, so that S3 can stand in its place. Nothing here knows the database:
  * runner and cli use this file too.
  */
 import { createHash, randomBytes } from "node:crypto";
-import { constants, createReadStream } from "node:fs";
-import { type FileHandle, lstat, mkdir, open, readdir, rename, unlink } from "node:fs/promises";
+import { constants } from "node:fs";
+import { type FileHandle, lstat, mkdir, open, readdir, rename, rm, unlink } from "node:fs/promises";
 import { join } from "node:path";
 import type { Readable } from "node:stream";
 import { isBlobHash } from "../base/ids.ts";
+import { FolderFlushes, syncFolder } from "./folder-flush.ts";
 
 export type BlobSource = Uint8Array | AsyncIterable<Uint8Array>;
 
@@ -49,7 +52,7 @@ export interface BlobStore {
   ): Promise<{ stream: Readable; size: number } | undefined>;
   /** @returns false when it was not there */
   delete(hash: string): Promise<boolean>;
-  /** Reads the whole blob again and compares. */
+  /** Reads the whole blob again and compares. A damaged one is set aside: it is not stored any more. */
   verify(hash: string): Promise<"intact" | "missing" | "damaged">;
   /** Every stored name, in no order. */
   list(): AsyncIterable<string>;
@@ -78,6 +81,7 @@ export interface FolderBlobStoreOptions {
   readonly blobBytesMax?: number;
 }
 
+const READ_BYTES = 256 * 1024;
 const READ_ONLY_NO_LINKS = constants.O_RDONLY | constants.O_NOFOLLOW;
 /** Tells this process's temporary files from those of an earlier process with the same id. */
 const boot = randomBytes(6).toString("hex");
@@ -104,9 +108,9 @@ export class FolderBlobStore implements BlobStore {
   readonly #bytesMax: number;
   /** Renamed but not yet durable in their folder; they do not exist yet for anybody who asks. */
   readonly #settling = new Set<string>();
-  /** Who gives a blob its name just now, or waits to. */
-  readonly #publishing = new Map<string, Promise<void>>();
-  readonly #flushes = new Map<string, Flush>();
+  /** Who gives a blob its name just now or takes it away, or waits to. */
+  readonly #naming = new Map<string, Promise<void>>();
+  readonly #flushes = new FolderFlushes();
   #nextTemporary = 1;
 
   constructor(folder: string, { blobBytesMax = Number.MAX_SAFE_INTEGER }: FolderBlobStoreOptions) {
@@ -116,7 +120,9 @@ export class FolderBlobStore implements BlobStore {
 
   async put(source: BlobSource, { expected }: { expected?: string } = {}): Promise<StoredBlob> {
     if (expected !== undefined) checkName(expected);
-    if (expected !== undefined && (await this.size(expected)) !== undefined) {
+    // Bytes at hand are not written again where as many are stored; of a stream the end alone tells how many they are.
+    const size = source instanceof Uint8Array ? source.length : undefined;
+    if (expected !== undefined && size !== undefined && (await this.size(expected)) === size) {
       return { ...(await this.#hashOnly(source, expected)), existed: true };
     }
     const temporary = join(this.#folder, "tmp", `${process.pid}-${boot}-${this.#nextTemporary++}`);
@@ -124,7 +130,7 @@ export class FolderBlobStore implements BlobStore {
       const { hash, size } = await this.#write(source, temporary, expected);
       const existed = (await this.size(hash)) === size;
       if (existed) await unlink(temporary);
-      else await this.#publish(temporary, { hash, size });
+      else await this.#inTurn(hash, () => this.#publish(temporary, { hash, size }));
       return { hash, size, existed };
     } catch (error) {
       await unlink(temporary).catch(() => undefined);
@@ -166,20 +172,15 @@ export class FolderBlobStore implements BlobStore {
     range?: { start: number; end: number },
   ): Promise<{ stream: Readable; size: number } | undefined> {
     const size = await this.size(hash);
-    if (size === undefined) return undefined;
-    let file: FileHandle;
-    try {
-      file = await open(this.#path(hash), READ_ONLY_NO_LINKS);
-    } catch (error) {
-      return undefinedWhenAbsent(error);
-    }
+    const file = size === undefined ? undefined : await this.#openFile(hash);
+    if (size === undefined || file === undefined) return undefined;
     // The stream closes the file, whether it is read to the end or destroyed.
-    const stream = createReadStream("", { fd: file, highWaterMark: 256 * 1024, ...range });
-    return { stream, size };
+    return { stream: file.createReadStream({ highWaterMark: READ_BYTES, ...range }), size };
   }
 
   async delete(hash: string): Promise<boolean> {
     checkName(hash);
+    await rm(this.#aside(hash), { force: true });
     if ((await this.size(hash)) === undefined) return false;
     try {
       await unlink(this.#path(hash));
@@ -190,11 +191,18 @@ export class FolderBlobStore implements BlobStore {
   }
 
   async verify(hash: string): Promise<"intact" | "missing" | "damaged"> {
-    const opened = await this.open(hash);
-    if (opened === undefined) return "missing";
-    const digest = createHash("sha256");
-    for await (const chunk of opened.stream) digest.update(chunk as Buffer);
-    return digest.digest("hex") === hash ? "intact" : "damaged";
+    const file = (await this.has(hash)) ? await this.#openFile(hash) : undefined;
+    if (file === undefined) return "missing";
+    try {
+      const digest = createHash("sha256");
+      const stream = file.createReadStream({ highWaterMark: READ_BYTES, autoClose: false });
+      for await (const chunk of stream) digest.update(chunk as Buffer);
+      if (digest.digest("hex") === hash) return "intact";
+      await this.#inTurn(hash, () => this.#setAside(hash, file));
+      return "damaged";
+    } finally {
+      await file.close();
+    }
   }
 
   async *list(): AsyncIterable<string> {
@@ -210,6 +218,32 @@ export class FolderBlobStore implements BlobStore {
 
   async tidy(): Promise<number> {
     return removeLeftovers(join(this.#folder, "tmp"));
+  }
+
+  async #openFile(hash: string): Promise<FileHandle | undefined> {
+    try {
+      return await open(this.#path(hash), READ_ONLY_NO_LINKS);
+    } catch (error) {
+      return undefinedWhenAbsent(error);
+    }
+  }
+
+  /** @param read what was read under this name, still open: what was stored in its place since is another file, and stays */
+  async #setAside(hash: string, read: FileHandle): Promise<void> {
+    const path = this.#path(hash);
+    try {
+      const [now, then] = [await lstat(path, { bigint: true }), await read.stat({ bigint: true })];
+      if (now.ino !== then.ino) return;
+      await rename(path, this.#aside(hash));
+    } catch (error) {
+      return undefinedWhenAbsent(error);
+    }
+    await this.#flushes.flush(join(path, ".."));
+  }
+
+  /** Where it is kept until it is stored anew or deleted: a large file of which one bit is wrong may be worth something. */
+  #aside(hash: string): string {
+    return `${this.#path(hash)}.damaged`;
   }
 
   #path(hash: string): string {
@@ -265,27 +299,22 @@ export class FolderBlobStore implements BlobStore {
   }
 
   /**
-   * Moves a complete, flushed file to its name and makes the name durable. Writers of one blob take turns, so that the
-   * second finds what the first has stored: were it held back for the second's sake, it would vanish for a moment for
-   * whoever was told already that it is stored.
+   * Writers of one blob take turns, so that the second finds what the first has stored: were it held back for the
+   * second's sake, it would vanish for a moment for whoever was told already that it is stored.
    */
-  async #publish(
-    temporary: string,
-    { hash, size }: { readonly hash: string; readonly size: number },
-  ): Promise<void> {
-    const before = this.#publishing.get(hash) ?? Promise.resolve();
-    const own = before
-      .catch(() => undefined)
-      .then(() => this.#publishAlone(temporary, { hash, size }));
-    this.#publishing.set(hash, own);
+  async #inTurn(hash: string, work: () => Promise<void>): Promise<void> {
+    const before = this.#naming.get(hash) ?? Promise.resolve();
+    const own = before.catch(() => undefined).then(work);
+    this.#naming.set(hash, own);
     try {
       await own;
     } finally {
-      if (this.#publishing.get(hash) === own) this.#publishing.delete(hash);
+      if (this.#naming.get(hash) === own) this.#naming.delete(hash);
     }
   }
 
-  async #publishAlone(
+  /** Moves a complete, flushed file to its name and makes the name durable. */
+  async #publish(
     temporary: string,
     { hash, size }: { readonly hash: string; readonly size: number },
   ): Promise<void> {
@@ -300,41 +329,11 @@ export class FolderBlobStore implements BlobStore {
     this.#settling.add(hash);
     try {
       await rename(temporary, path);
-      await this.#flush(folder);
+      await this.#flushes.flush(folder);
     } finally {
       this.#settling.delete(hash);
     }
-  }
-
-  /** Flushes a folder; callers that come while one flush runs share the next. */
-  #flush(folder: string): Promise<void> {
-    const current = this.#flushes.get(folder);
-    if (current?.next !== undefined) return current.next;
-    const start = (): Promise<void> => {
-      const flush: Flush = { running: syncFolder(folder), next: undefined };
-      this.#flushes.set(folder, flush);
-      return flush.running.finally(() => {
-        if (this.#flushes.get(folder) === flush) this.#flushes.delete(folder);
-      });
-    };
-    if (current === undefined) return start();
-    current.next = current.running.then(start, start);
-    return current.next;
-  }
-}
-
-interface Flush {
-  readonly running: Promise<void>;
-  /** A flush that starts when this one is through, for those who came too late for it. */
-  next: Promise<void> | undefined;
-}
-
-async function syncFolder(folder: string): Promise<void> {
-  const handle = await open(folder, "r");
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
+    await rm(this.#aside(hash), { force: true });
   }
 }
 

@@ -128,10 +128,19 @@ function storedChecks(blobs: BlobStore, entry: TreeEntry, full: boolean): Check[
       const which = parts.length === 1 ? "its content" : `part ${index} of its content`;
       const state = full ? await blobs.verify(hash) : await sizeState(blobs, hash, size);
       if (state === "intact") return null;
+      const again = "; to add the original again stores it anew";
       const about = { path, expected: hash, found: null };
       return state === "missing"
-        ? { ...about, code: "missing", message: `${which}, ${hash}, is not stored any more` }
-        : { ...about, code: "changed", message: `${which} is not what its hash ${hash} says` };
+        ? {
+            ...about,
+            code: "missing",
+            message: `${which}, ${hash}, is not stored any more${again}`,
+          }
+        : {
+            ...about,
+            code: "changed",
+            message: `${which} is not what its hash ${hash} says${again}`,
+          };
     },
   }));
 }
@@ -143,7 +152,10 @@ async function sizeState(
 ): Promise<"intact" | "missing" | "damaged"> {
   const stored = await blobs.size(hash);
   if (stored === undefined) return "missing";
-  return stored === size ? "intact" : "damaged";
+  if (stored === size) return "intact";
+  // Read after all, so that it is set aside.
+  await blobs.verify(hash);
+  return "damaged";
 }
 
 function referenceChecks({ place, files }: DataReference, full: boolean): Check[] {
