@@ -118,6 +118,52 @@ budget: {trials: 5}
   assert.equal(plan.trials_max, 2);
 });
 
+test("a checkpoint at or past the first step asked for is refused, also by a dry run: nothing would be trained", async () => {
+  await using opened = await openCluster();
+  const { cluster, pool } = opened;
+  // Its one trial saves at steps 1 and 3.
+  await cluster.create(CONFIG.replace("epochs: 4}, max_trials: 3", "epochs: 3}, max_trials: 1"));
+  await cluster.finish();
+  const { rows } = await pool.query<{ tree: string }>(
+    "select tree from checkpoints where step = 3",
+  );
+  const from = (searcher: string): string =>
+    `${CONFIG.replace(/searcher: .*/, `searcher: {metric: loss, ${searcher}, source_checkpoint_uuid: ${rows[0]?.tree}}`)}`;
+  const refused: [searcher: string, message: RegExp, hint: RegExp][] = [
+    ["name: single, max_length: 3", /step 3, .* for step 3 first/, /max_length above 3/],
+    ["name: random, max_length: 2, max_trials: 2", /for step 2 first/, /max_length above 3/],
+    [
+      "name: asha, max_length: 81, max_trials: 9, num_rungs: 4",
+      /step 3, .* for step 3 first/,
+      /max_length or lower searcher.num_rungs, so that the first rung lies above step 3/,
+    ],
+    ["name: hyperband, max_length: 27, max_trials: 40", /for step 1 first/, /above step 3/],
+    ["name: adaptive_asha, max_length: 16, max_trials: 16", /for step 1 first/, /max_rungs/],
+  ];
+  for (const [searcher, message, hint] of refused)
+    for (const dryRun of [true, false]) {
+      const fault = await refusal(cluster.create(from(searcher), { dryRun }));
+      assert.equal(fault.code, "invalid_config", searcher);
+      assert.match(fault.message, message);
+      assert.match(fault.hint, hint);
+      assert.equal(fault.issues?.[0]?.path, ".searcher.source_checkpoint_uuid");
+    }
+  for (const searcher of [
+    "name: single, max_length: 4",
+    "name: asha, max_length: 81, max_trials: 9, num_rungs: 3",
+    "name: single, max_time: 2, time_metric: s",
+  ])
+    assert.ok((await cluster.create(from(searcher))).experiment, searcher);
+  assert.match(
+    (
+      await refusal(
+        cluster.create(from("name: single").replace(/uuid: ./, "uuid: 0"), { dryRun: true }),
+      )
+    ).message,
+    /there is no checkpoint 0/,
+  );
+});
+
 test("code and data have to be there: missing files, unsafe paths and unknown datasets are named", async () => {
   await using database = await withTestDatabase<Database>();
   const folder = await mkdtemp(join(tmpdir(), "contrail-create-"));

@@ -15,7 +15,6 @@ import { type Layered, layerText } from "../protocol/config/layers.ts";
 import { maskedAt } from "../protocol/config/masked.ts";
 import { ContrailError } from "../protocol/errors.ts";
 import type { TreeEntry } from "../protocol/runner-wire.ts";
-import { findCheckpoint } from "../store/checkpoint-reads.ts";
 import { readExperiment } from "../store/experiment-reads.ts";
 import { readEnvironment } from "../store/record-store.ts";
 import { blobsOf, canonicalTree, checkTree } from "../store/snapshot.ts";
@@ -39,6 +38,7 @@ import {
   type UploadContext,
 } from "./retention/uploads.ts";
 import { withoutLogin } from "./sealed-logins.ts";
+import { startOf } from "./start-checkpoint.ts";
 import { toPlan, toSearch, toSettings } from "./translate.ts";
 import { experimentView } from "./views.ts";
 
@@ -129,9 +129,9 @@ async function create(
   const layers = given.map((layer) => ({ ...layer, fields: [...layer.fields] }));
   const warnings = reading.warnings.map(toProblemIssue);
   const reply = { plan, unit: settings.unit, searcher_reason: reason, warnings, layers };
+  const from = await naming(() => startOf(context, config, search));
   if (request.dry_run) return { experiment: null, ...reply };
 
-  const from = await naming(() => startOf(context, config));
   const storedConfig = storableJson(config) as unknown as JsonObject;
   const overrides = origin?.base ? overridesOf(origin.base, storedConfig) : [];
   const id = await context.loop.submit({
@@ -262,30 +262,6 @@ function refuseTemplate({ template }: ExperimentConfig): void {
   const message = `${path} is "${template}", and a copy says everything itself: nothing would be taken from there. Remove it.`;
   throw new ContrailError("invalid_config", message, {
     issues: [{ code: "conflict", path, message, value: template }],
-  });
-}
-
-/** @throws ContrailError where the checkpoint that its trials are to go on from is not there */
-async function startOf(
-  { readPool }: RouteContext,
-  { searcher: { source_checkpoint_uuid: tree } }: ExperimentConfig,
-): Promise<{ step: number; tree: string } | undefined> {
-  if (tree == null) return undefined;
-  const place = await findCheckpoint(readPool, tree);
-  if (place && place.deletedAt === null) return { step: Number(place.step), tree };
-  const message = place
-    ? `the checkpoint ${tree.slice(0, 12)} of trial ${place.experiment}.${place.trial} was deleted: ${place.deletedWhy ?? ""}`
-    : `there is no checkpoint ${tree}`;
-  throw new ContrailError("invalid_config", message, {
-    issues: [
-      {
-        code: "unknown_checkpoint",
-        path: ".searcher.source_checkpoint_uuid",
-        message,
-        value: tree,
-      },
-    ],
-    hint: "List what there is: contrail checkpoint list EXPERIMENT.",
   });
 }
 

@@ -47,7 +47,7 @@ const start = {
   source_checkpoint_uuid: orNull(
     z.string().regex(/^[0-9a-f]{64}$/, "the id of a checkpoint: 64 digits of 0-9 and a-f"),
   ).describe(
-    "Every trial goes on from this checkpoint, which stays as long as the experiment does. Steps count on from where it was saved.",
+    "Every trial goes on from this checkpoint, which stays as long as the experiment does. Steps count on from where it was saved, so the first step that the search asks for (max_length, or the lowest rung) has to lie beyond.",
   ),
 };
 

@@ -306,6 +306,17 @@ describe("a replay", () => {
     assert.match(missing.problem.detail, /no checkpoint at step 3.*steps 2, 4/);
     await server.client.changeExperiment(again.experiment?.id ?? 0, "kill");
     await server.runner.exited(`${again.experiment?.id}.1.1`, 1);
+    // Where its trial ended there is nothing to train, unless the fork is to train further.
+    for (const dry of [true, false]) {
+      const body = { of: trial, from_checkpoint: "latest", dry_run: dry };
+      const { status, problem } = await server.call("POST", "/api/v1/forks", { body });
+      assert.deepEqual([status, problem.code], [400, "invalid_config"]);
+      assert.match(problem.detail, /a checkpoint of step 4, and .* for step 4 first/);
+      assert.match(problem.hint, /max_length above 4/);
+    }
+    const set = [{ path: "searcher.max_length", value: 6 }];
+    const dry = { of: trial, from_checkpoint: "latest", dry_run: true, set } as const;
+    assert.equal((await server.client.fork(dry)).overrides.length, 2);
   });
 
   test("of a trial that is not over is refused, and so is whoever may not write", async () => {
