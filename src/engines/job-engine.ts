@@ -69,6 +69,8 @@ export type JobObservation =
 export interface JobEngine {
   /** `slurm`, `kubernetes`. */
   readonly name: string;
+  /** What is left of jobs that ended goes while the engine is looked at; absent = nothing is left that we would have to clear. */
+  readonly clearsByLooks?: boolean;
   /** @throws EngineUnreachable */
   capacity(): Promise<JobCapacity>;
   /**

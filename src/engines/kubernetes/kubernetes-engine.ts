@@ -66,6 +66,7 @@ export function kubernetesEngine(settings: KubernetesPool, world: KubernetesWorl
 
 class KubernetesEngine implements JobEngine {
   readonly name = "kubernetes";
+  readonly clearsByLooks = true;
   readonly #settings: KubernetesPool;
   readonly #clock: Clock;
   readonly #api: KubernetesApi;

@@ -31,6 +31,8 @@ import type { World } from "../world.ts";
 import type { DecisionLoop } from "./decision-loop.ts";
 
 const LOOK_EVERY_MS = 1_000;
+/** While nothing is asked of an engine whose looks clear away what is left of jobs. */
+const CLEAR_EVERY_MS = 60_000;
 /** Before a job that the engine did not take is offered again. */
 const OFFER_AGAIN_MS = 10_000;
 const OUTPUT_SHOWN_CHARACTERS = 800;
@@ -52,6 +54,7 @@ export class JobLoop {
   readonly #options: JobLoopOptions;
   #memory: ReadonlyMap<string, JobMemory> = new Map();
   #seen: ReadonlyMap<string, JobObservation> = new Map();
+  #lookedAtMs = 0;
   /** Jobs that the engine did not take when they were offered. */
   readonly #deferred = new Map<string, { readonly why: string; readonly againAtMs: number }>();
   /** Why nothing is known now; null = the last look succeeded. */
@@ -133,7 +136,9 @@ export class JobLoop {
     const { clock, engine, pool } = this.#options;
     const woken = this.#nextWake();
     const asked = await this.#wanted();
-    if (asked.length === 0 && this.#memory.size === 0 && this.#blind === null) return;
+    const isIdle = asked.length === 0 && this.#memory.size === 0 && this.#blind === null;
+    if (isIdle && !this.#hasToClear()) return;
+    this.#lookedAtMs = clock.monotonicMs();
     await this.#launchNew(asked);
     let seen: ReadonlyMap<string, JobObservation>;
     try {
@@ -157,6 +162,12 @@ export class JobLoop {
     this.#memory = memory;
     for (const action of actions) await this.#perform(action);
     for (const id of before.keys()) if (!memory.has(id)) await this.#options.gone(id);
+  }
+
+  #hasToClear(): boolean {
+    const { clock, engine } = this.#options;
+    const isDue = clock.monotonicMs() - this.#lookedAtMs >= CLEAR_EVERY_MS;
+    return isDue && engine.clearsByLooks === true && this.#seen.size > 0;
   }
 
   #wanted(): Promise<WantedJob[]> {

@@ -1,0 +1,75 @@
+/** When an engine is asked at all, on a clock that the test moves. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import pino from "pino";
+import type { JobEngine, JobObservation } from "../../engines/job-engine.ts";
+import type { DecisionLoop } from "./decision-loop.ts";
+import { JobLoop } from "./job-loop.ts";
+import { ManualClock } from "./manual-clock.ts";
+
+class MovedClock extends ManualClock {
+  #nowMs = 0;
+
+  override monotonicMs(): number {
+    return this.#nowMs;
+  }
+
+  async pass(ms: number): Promise<void> {
+    this.#nowMs += ms;
+    await this.ring();
+  }
+}
+
+const ended: JobObservation = {
+  state: "ended",
+  end: { cause: "exited", code: 0, signal: null, text: "exited with 0" },
+};
+
+/** A pool in which nothing is wanted, of an engine that remembers one job. */
+function idlePool(clearsByLooks: boolean) {
+  const clock = new MovedClock();
+  const jobs = new Map([["1.1.1", ended]]);
+  let looks = 0;
+  const engine: Partial<JobEngine> = {
+    ...{ name: "engine", clearsByLooks },
+    list: async () => {
+      looks += 1;
+      return new Map(jobs);
+    },
+  };
+  const world = { experiments: new Map() };
+  const loop = new JobLoop({
+    loop: { world, read: async (read: (of: unknown) => unknown) => read(world) } as DecisionLoop,
+    engine: engine as JobEngine,
+    ...{ clock, log: pino({ level: "silent" }), pool: "jobs", owner: "own" },
+    request: () => assert.fail("nothing is launched"),
+    gone: async () => {},
+  });
+  return { clock, jobs, loop, looks: () => looks };
+}
+
+test("an engine that clears by looks is looked at now and then until nothing is left", async () => {
+  const { clock, jobs, loop, looks } = idlePool(true);
+  loop.start();
+  await clock.pass(0);
+  assert.equal(looks(), 1);
+  await clock.pass(1_000);
+  await clock.pass(1_000);
+  assert.equal(looks(), 1, "not every second");
+  await clock.pass(60_000);
+  assert.equal(looks(), 2);
+  jobs.clear();
+  await clock.pass(60_000);
+  assert.equal(looks(), 3);
+  for (const _ of [1, 2, 3]) await clock.pass(60_000);
+  assert.equal(looks(), 3, "nothing is left");
+  await loop.stop();
+});
+
+test("one that only remembers ends is not asked while nothing is wanted", async () => {
+  const { clock, loop, looks } = idlePool(false);
+  loop.start();
+  for (const _ of [1, 2, 3]) await clock.pass(60_000);
+  assert.equal(looks(), 1);
+  await loop.stop();
+});
