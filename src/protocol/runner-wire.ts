@@ -333,6 +333,8 @@ export const launchSpec = z.object({
   /** Ids of the slots granted, e.g. "gpu:0" or "cpu:1"; their number is the number of ranks unless `ranks`. */
   slots: z.array(z.string()),
   ranks: z.int().min(1),
+  /** Of each slot that is a share of CPUs, as its pool says. Absent = 1. */
+  coresPerSlot: z.number().positive().optional(),
   /** argv; a string in the configuration has become ["/bin/sh", "-c", text]. */
   entrypoint: z.array(z.string()).min(1),
   /** Hash of the code snapshot's tree blob; null = run in an empty folder. */

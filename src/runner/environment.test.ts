@@ -95,7 +95,15 @@ test("what is tried out in a shell or notebook runs alone, and is found all the 
 
 test("threads follow the shares of each rank; GPUs leave them alone", () => {
   assert.equal(env({ slots: ["cpu:0", "cpu:1", "cpu:2", "cpu:3"], ranks: 2 }).OMP_NUM_THREADS, "2");
-  assert.equal(env({ slots: ["gpu:0"] }).OMP_NUM_THREADS, undefined);
+  assert.equal(env({ slots: ["gpu:0"], coresPerSlot: 8 }).OMP_NUM_THREADS, undefined);
+  const threads = (slots: number, coresPerSlot: number, ranks: number) =>
+    env({ slots: Array.from({ length: slots }, (_, at) => `cpu:${at}`), coresPerSlot, ranks })
+      .OMP_NUM_THREADS;
+  assert.deepEqual(
+    [threads(1, 16, 1), threads(4, 2, 2), threads(3, 1.5, 1), threads(2, 0.25, 1)],
+    ["16", "4", "4", "1"],
+    "as many cores as the pool says a slot has",
+  );
 });
 
 test("several ranks are told where to meet, in the names that torch.distributed reads", () => {

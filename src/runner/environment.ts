@@ -41,9 +41,10 @@ export function rankEnvironment(place: RankPlace): Record<string, string> {
   const gpus = launch.slots
     .filter((slot) => slot.startsWith("gpu:"))
     .map((slot) => slot.slice("gpu:".length));
-  // One thread for each share of a CPU: sixteen trials that each take all cores are slower than one after the other.
+  // One thread for each core of its shares: sixteen trials that each take all cores are slower than one after the other.
+  const cores = launch.slots.length * (launch.coresPerSlot ?? 1);
   if (gpus.length === 0)
-    env.OMP_NUM_THREADS = String(Math.max(1, Math.floor(launch.slots.length / launch.ranks)));
+    env.OMP_NUM_THREADS = String(Math.max(1, Math.floor(cores / launch.ranks)));
   for (const [name, value] of Object.entries(place.inherited))
     if (value !== undefined) env[name] = value;
   Object.assign(env, launch.environment);

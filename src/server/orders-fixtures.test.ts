@@ -4,10 +4,10 @@ import type { JsonObject } from "../base/json.ts";
 import { checkConfigValue } from "../protocol/config/config.ts";
 import { ordersFor } from "./orders.ts";
 import { toLaunchSettings, toSearch, toSettings } from "./translate.ts";
-import { LOCAL_RUNNER, type Turn, World } from "./world.ts";
+import { LOCAL_RUNNER, type PoolInfo, type Turn, World } from "./world.ts";
 
 /** A world of two slots; the caller says when a turn is durable. */
-export function worldWith(more: object = {}) {
+export function worldWith(more: object = {}, ofPool: Partial<PoolInfo> = {}) {
   const slots = ["cpu:0", "cpu:1"].map((id) => ({
     ...{
       id,
@@ -18,7 +18,8 @@ export function worldWith(more: object = {}) {
       description: "a core",
     },
   }));
-  const world = new World(slots);
+  const pool = { name: "default", engine: "local", jobs: false, perJob: null, defaults: {} };
+  const world = new World(slots, 0, [{ ...pool, ...ofPool }]);
   const create = (turn: Turn) => {
     const reading = checkConfigValue({
       ...{ entrypoint: "train", hyperparameters: { x: { type: "int", minval: 1, maxval: 9 } } },

@@ -96,3 +96,19 @@ test("a program is told that nobody will say how far to train only where that is
     assert.deepEqual([order?.target, order?.launch?.openEnded], [target, openEnded]);
   }
 });
+
+test("a launch says how many cores a slot has, where its pool does", () => {
+  for (const [ofPool, cores] of [
+    [{ coresPerSlot: 16 }, 16],
+    [{}, undefined],
+  ] as const) {
+    const { world, create, heard } = worldWith({}, ofPool);
+    const turn = new Turn(1000);
+    create(turn);
+    world.schedule(turn);
+    world.durable(turn.ordersVersion);
+    const { orders } = heard(0);
+    assert.ok(orders.length > 0);
+    for (const { launch } of orders) assert.equal(launch?.coresPerSlot, cores);
+  }
+});

@@ -109,6 +109,7 @@ function launchSpec(
   const isGpu = context.world.slots.some(
     ({ id, kind }) => kind === "gpu" && allocation.slots.includes(id),
   );
+  const coresPerSlot = context.world.pools.get(live.pool)?.coresPerSlot;
   const container = settings.container(isGpu ? "cuda" : "cpu");
   return {
     experiment: live.id,
@@ -117,6 +118,7 @@ function launchSpec(
     slots: allocation.slots.map(onNode),
     // A task is one program, which has all its slots.
     ranks: settings.task === null ? live.x.spec.slotsPerTrial : 1,
+    ...(coresPerSlot === undefined ? {} : { coresPerSlot }),
     entrypoint: [...settings.entrypoint],
     code: live.row.code,
     data: dataOf(live.row.data),

@@ -69,6 +69,8 @@ export interface PoolInfo {
   readonly jobs: boolean;
   /** Of a pool of jobs: the most slots of one node, where a trial that needs more spans several, and how many nodes there are. */
   readonly perJob: Omit<JobRoom, "slots"> | null;
+  /** Of a slot that is a share of CPUs; absent = nobody has said. */
+  readonly coresPerSlot?: number;
   /** Of configurations, where they say nothing themselves. */
   readonly defaults: JsonObject;
 }

@@ -35,16 +35,19 @@ export async function openEngine(pool: NamedPool, means: EngineMeans): Promise<S
         name,
         description,
         defaults,
+        coresPerSlot: settings.cpus_per_slot,
         engine: dockerEngine({ ...means, pool: { ...settings, slots } }),
       };
     }
     case "kubernetes": {
       const { kubernetesEngine } = await import("../../engines/kubernetes/kubernetes-engine.ts");
-      return { name, description, settings, jobs: kubernetesEngine(settings, means) };
+      const jobs = kubernetesEngine(settings, means);
+      return { name, description, coresPerSlot: settings.cpus_per_slot, settings, jobs };
     }
     case "slurm": {
       const { slurmEngine } = await import("../../engines/slurm/slurm-engine.ts");
-      return { name, description, settings, jobs: slurmEngine(settings, means) };
+      const jobs = slurmEngine(settings, means);
+      return { name, description, coresPerSlot: settings.cpus_per_slot, settings, jobs };
     }
     default:
       return unreachable(settings, "engine");

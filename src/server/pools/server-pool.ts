@@ -9,18 +9,21 @@ import type { JobSettings } from "../../protocol/pools/fields.ts";
 import { DEFAULT_POOL } from "../../protocol/pools/pools.ts";
 import { LOCAL_RUNNER, type PoolInfo, type SlotInfo } from "../world.ts";
 
-/** An engine with runners that stand ready on its nodes. */
-export interface NodePool {
+interface AnyPool {
   readonly name: string;
   readonly description?: string | null;
+  /** As its settings say it. */
+  readonly coresPerSlot?: number | null;
+}
+
+/** An engine with runners that stand ready on its nodes. */
+export interface NodePool extends AnyPool {
   readonly defaults?: JsonObject;
   readonly engine: Engine;
 }
 
 /** An engine that is asked for a job, and with it a runner, for each allocation. */
-export interface JobPool {
-  readonly name: string;
-  readonly description?: string | null;
+export interface JobPool extends AnyPool {
   readonly jobs: JobEngine;
   readonly settings: JobSettings;
 }
@@ -62,7 +65,10 @@ function nodePool(pool: NodePool, capacity: Capacity): OpenedPool {
     ...{ node: capacity.node, description: device },
   }));
   const { defaults = {} } = pool;
-  const info = { name, engine: pool.engine.name, jobs: false, perJob: null, defaults };
+  const info = {
+    ...{ name, engine: pool.engine.name, jobs: false, perJob: null, defaults },
+    ...coresOf(pool),
+  };
   return { pool, info, slots, reason: capacity.reason };
 }
 
@@ -79,7 +85,7 @@ function jobPool(pool: JobPool, capacity: JobCapacity | undefined): OpenedPool {
     ...{ runner: name, node: pool.jobs.name, description: capacity?.device ?? settings.slot_type },
   }));
   const { defaults } = settings;
-  const info = { name, engine: pool.jobs.name, jobs: true, perJob, defaults };
+  const info = { name, engine: pool.jobs.name, jobs: true, perJob, defaults, ...coresOf(pool) };
   const bound = asked !== null && asked < there ? `; pools.yaml allows ${asked}` : "";
   return {
     pool,
@@ -88,6 +94,9 @@ function jobPool(pool: JobPool, capacity: JobCapacity | undefined): OpenedPool {
     reason: `${capacity?.reason ?? "the engine did not answer"}${bound}`,
   };
 }
+
+const coresOf = ({ coresPerSlot }: AnyPool): Pick<PoolInfo, "coresPerSlot"> =>
+  coresPerSlot == null ? {} : { coresPerSlot };
 
 /** An engine that does not answer when the server starts has what it had the last time. */
 async function jobCapacity(
