@@ -95,7 +95,9 @@ function drawBudget(random: Random): Record<string, unknown> {
 function drawSearcher(random: Random, size: Size): Record<string, unknown> {
   const name = pick(random, METHODS) ?? null;
   const byTime = chance(random, 0.15) && name !== "single";
-  const length = 1 + random.below(chance(random, 0.1) ? 3 * size.steps : size.steps);
+  const steps = 1 + random.below(chance(random, 0.1) ? 3 * size.steps : size.steps);
+  // However small a run is, a grid has all of its six points.
+  const length = name === "grid" ? Math.ceil(steps / 2) : steps;
   const common = {
     ...(name === null ? {} : { name }),
     metric: "loss",

@@ -77,7 +77,7 @@ export interface Scenario {
   readonly strange: readonly Behaviour[];
 }
 
-/** Of runs without a budget: who has set one wants to see it reached. */
+/** Of runs without a budget that time and work use up: who has set one wants to see it reached. */
 const SEES_IT_THROUGH = 0.25;
 
 /** @param size for those who compare sizes */
@@ -106,7 +106,7 @@ export function drawScenario(seed: number, size = drawSize(keyed(seed, "size")))
     faults: drawFaults(random, keyed(seed, "more faults"), size),
     healAtMs,
     seesItThrough:
-      submissions.some(({ config }) => config.budget !== null) ||
+      submissions.some(({ config: { budget } }) => budget !== null && budget.trials == null) ||
       chance(keyed(seed, "patience"), SEES_IT_THROUGH),
     stepMs: 50 + random.below(400),
     checkpointEverySteps: random.below(4),
@@ -115,7 +115,10 @@ export function drawScenario(seed: number, size = drawSize(keyed(seed, "size")))
   };
 }
 
-/** Leases are short where they are to run out: a minute is longer than most runs. */
+/**
+ * Leases are short where they are to run out. The others are as much longer than the troubles as in earnest, and not the minute
+ * itself, which at the end would be waited for with nothing going on.
+ */
 function drawRunners(
   random: Random,
   slots: number,
@@ -131,8 +134,14 @@ function drawRunners(
   const short = { silentMs, leaseMs, lostMs: leaseMs + random.below(2_000) };
   return {
     runners: [{ id: LOCAL_RUNNER, slots }, ...others],
-    lease: chance(random, 0.6) ? short : DEFAULT_LEASE,
+    lease: chance(random, 0.6) ? short : longLease(size.pace),
   };
+}
+
+function longLease(pace: number): LeaseLimits {
+  const { silentMs, leaseMs, lostMs } = DEFAULT_LEASE;
+  const scaled = (ms: number): number => Math.round(ms * pace);
+  return { silentMs: scaled(silentMs), leaseMs: scaled(leaseMs), lostMs: scaled(lostMs) };
 }
 
 /** Whoever starts a server anew wants nothing but to find everything as it was. */
