@@ -1,13 +1,14 @@
 /** The program as a process: closed pipes, signals, streams. */
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+import { createHash } from "node:crypto";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { type FakeServer, fakeServer } from "./test-host.ts";
-import { aLog } from "./test-things.ts";
+import { type Answer, type FakeServer, fakeServer } from "./test-host.ts";
+import { aCheckpoint, aLog } from "./test-things.ts";
 
 const MAIN = fileURLToPath(new URL("./main.ts", import.meta.url));
 let server: FakeServer;
@@ -63,6 +64,47 @@ test("Ctrl-C ends a command that does not follow anything at once", async () => 
   await asked;
   child.kill("SIGINT");
   assert.equal((await ended).code, 130);
+});
+
+test("a download that is interrupted leaves nothing under the names of its files, and the next one is whole", async () => {
+  const hashed = (text: string): string => createHash("sha256").update(text).digest("hex");
+  const tree = ["first", "second"].map((text) => ({
+    ...{ path: `model/${text}`, size: text.length, hash: hashed(text), executable: false },
+  }));
+  const HASH = "a".repeat(64);
+  server.answer(`GET /checkpoints/${HASH}`, { ...aCheckpoint({ id: HASH }), tree });
+  server.answer(
+    `GET /blobs/${hashed("first")}`,
+    (_, response) => void response.setHeader("content-length", "5").end("first"),
+  );
+  const whole: Answer = (_, response) =>
+    void response.setHeader("content-length", "6").end("second");
+  for (const [name, isThere] of [
+    ["new", false],
+    ["there", true],
+  ] as const) {
+    const to = join(folder, name);
+    if (isThere) mkdirSync(to);
+    const half = new Promise<void>((resolve) => {
+      server.answer(`GET /blobs/${hashed("second")}`, (_, response) => {
+        response.setHeader("content-length", "6").write("sec", () => resolve());
+      });
+    });
+    const { child, ended } = start("checkpoint", "download", HASH, "--to", to);
+    await half;
+    child.kill("SIGINT");
+    assert.equal((await ended).code, 130);
+    assert.deepEqual([existsSync(to), existsSync(join(to, "model"))], [isThere, false]);
+    server.answer(`GET /blobs/${hashed("second")}`, whole);
+    const again = await start("checkpoint", "download", HASH, "--to", to).ended;
+    assert.equal(again.code, 0, again.err);
+    assert.deepEqual(readdirSync(to), ["model"]);
+    assert.equal(readFileSync(join(to, "model", "second"), "utf8"), "second");
+  }
+  assert.deepEqual(
+    readdirSync(folder).filter((name) => name.includes("part")),
+    [],
+  );
 });
 
 test("Ctrl-C while following leaves in good order", async () => {

@@ -1,11 +1,10 @@
 /** `contrail checkpoint list|download|pin|unpin`. */
-import { existsSync, readdirSync } from "node:fs";
 import { resolve } from "node:path";
 import { isBlobHash, parseId } from "../../base/ids.ts";
 import type { Checkpoint } from "../../protocol/api.ts";
 import { type Client, eachItem } from "../../sdk/client.ts";
 import type { Cli } from "../cli.ts";
-import { download } from "../download.ts";
+import { download, requireEmpty } from "../download.ts";
 import { actOnEach } from "../each-id.ts";
 import { CliError, EXIT, usageError } from "../exit-code.ts";
 import { checkpointRows, shortHash } from "../experiment-view.ts";
@@ -46,11 +45,8 @@ export async function get(cli: Cli, name: string, options: { to?: string }): Pro
   if (options.to === undefined)
     throw usageError("The folder to write to is missing.", "Add --to DIR; DIR is made.");
   const folder = resolve(cli.host.cwd, options.to);
-  // Said before anything is fetched; the checkout itself refuses too.
-  if (existsSync(folder) && readdirSync(folder).length > 0)
-    throw new CliError("not_empty", `${folder} exists and is not empty.`, {
-      hint: "Name a folder that does not exist yet: --to DIR",
-    });
+  // Said before anything is fetched.
+  requireEmpty(folder);
   const client = cli.client();
   const { id, note } = await findCheckpoint(client, name);
   if (note !== undefined && !cli.json) cli.err(`note: ${note}`);

@@ -1,9 +1,8 @@
 /** `contrail data checkout` and `data verify`. */
-import { existsSync, readdirSync } from "node:fs";
 import { resolve } from "node:path";
 import type { DatasetDifference } from "../../../protocol/api.ts";
 import type { Cli } from "../../cli.ts";
-import { download } from "../../download.ts";
+import { download, requireEmpty } from "../../download.ts";
 import { CliError, EXIT } from "../../exit-code.ts";
 import { bytes, count, plural } from "../../figures.ts";
 import { inert } from "../../inert.ts";
@@ -11,11 +10,8 @@ import { datasetName, referenceOf, treeOf } from "./names.ts";
 
 export async function checkout(cli: Cli, text: string, dir: string): Promise<number> {
   const folder = resolve(cli.host.cwd, dir);
-  // Said before anything is fetched; the checkout itself refuses too.
-  if (existsSync(folder) && readdirSync(folder).length > 0)
-    throw new CliError("not_empty", `${folder} exists and is not empty.`, {
-      hint: "Name a folder that does not exist yet.",
-    });
+  // Said before anything is fetched.
+  requireEmpty(folder);
   const client = cli.client();
   const dataset = await client.dataset(datasetName(text));
   const name = referenceOf(dataset);
