@@ -79,22 +79,28 @@ export function choiceOf<T extends string>(name: string, text: string, choices: 
   throw usageError(`${name} is "${text}".`, `Use one of: ${choices.join(", ")}.`);
 }
 
-/** A time (RFC 3339, or a day), or how long ago: 90s, 15m, 2h, 7d. */
+/** A time (RFC 3339, without a zone it is UTC), a day, or how long ago: 90s, 15m, 2h, 7d. */
 export function timeOf(name: string, text: string | undefined, clock: Clock): string | undefined {
   if (text === undefined) return undefined;
   const [, number, unit = ""] = /^(\d{1,9})([smhd])$/.exec(text) ?? [];
   const ms =
-    number === undefined
-      ? Date.parse(text)
-      : clock.nowMs() - Number(number) * (UNITS_MS[unit] ?? 0);
-  if (
-    Number.isFinite(ms) &&
-    Math.abs(ms) < 8.64e15 &&
-    (number !== undefined || /^\d{4}-/.test(text))
-  )
-    return new Date(ms).toISOString();
+    number === undefined ? momentMs(text) : clock.nowMs() - Number(number) * (UNITS_MS[unit] ?? 0);
+  if (Number.isFinite(ms) && Math.abs(ms) < 8.64e15) return new Date(ms).toISOString();
   throw usageError(
     `${name} is "${text}", which is no time.`,
     `Write a time in UTC, such as 2026-01-31T08:00:00Z, a day, or how long ago: 90s, 15m, 2h, 7d.`,
   );
+}
+
+const MOMENT =
+  /^(\d{4}-\d\d-\d\d)(?:[Tt ](\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?)([Zz]|[+-]\d\d:\d\d)?)?$/;
+
+/** All times that are shown are UTC, so one that is typed without a zone is as well: Date.parse takes it for local. */
+function momentMs(text: string): number {
+  const [, day, time = "00:00", zone = "Z"] = MOMENT.exec(text) ?? [];
+  const utcMs = Date.parse(`${day}T${time}Z`);
+  // 30 February is no day, though it would be read as one in March.
+  if (!Number.isFinite(utcMs) || !new Date(utcMs).toISOString().startsWith(`${day}`))
+    return Number.NaN;
+  return Date.parse(`${day}T${time}${zone.toUpperCase()}`);
 }

@@ -16,7 +16,10 @@ export const logOptions = (command: Command): Command =>
     .option("--rank <rank>", "only this process of the trial")
     .option("--stream <stream>", "only stdout or stderr")
     .option("--contains <text>", "only lines that contain this text")
-    .option("--since <time>", "only what was written at this time (RFC 3339) or later")
+    .option(
+      "--since <time>",
+      "only what was written at this time (RFC 3339, UTC where no zone is named) or later",
+    )
     .option("--until <time>", "only what was written before this time")
     .option("--from <run.line>", "of a trial: begin with this line, such as 2.1041")
     .option("--times", "begin each line with its time (UTC)")
