@@ -23,7 +23,8 @@ type Hyperband = Extract<MethodSpec, { name: "hyperband" }>;
 /** `concurrentMax` 0 = as many as the largest bracket starts. */
 export function planHyperband({ space }: SearchSpec, method: Hyperband): Plan {
   const brackets = hyperbandBrackets(method);
-  const largest = Math.max(...brackets.map(({ trials }) => trials));
+  // Not by the arguments of Math.max, of which there may be too many.
+  const largest = brackets.reduce((most, { trials }) => Math.max(most, trials), 0);
   return {
     timing: "synchronous",
     brackets: brackets.map((bracket) => ({ ...bracket, share: bracket.trials })),

@@ -127,6 +127,19 @@ test("hyperband's brackets for R = 81 and divisor 3 are those of the paper's tab
   assert.deepEqual(more, [81, 34, 15, 8, 5, 7]);
 });
 
+test("hyperband can be planned whatever the number of its brackets", () => {
+  const method: MethodSpec = {
+    name: "hyperband",
+    divisor: 3,
+    stepsMax: 3,
+    trialsMax: 400_000,
+    stragglerFactor: 0,
+    concurrentMax: 0,
+  };
+  const plan = planSearch(specOf(method));
+  assert.deepEqual([plan.brackets.length, plan.concurrentMax], [160_000, 3]);
+});
+
 test("asha takes divisor^(rungs-1) places by itself, within max_trials", () => {
   const asha: MethodSpec = {
     name: "asha",

@@ -71,6 +71,8 @@ const concurrent = z
 
 /** Rungs beyond this would repeat the same step for any divisor of use. */
 export const RUNGS_MAX = 64;
+/** Of hyperband: each is looked at whenever a place gets free, and is part of the plan that is shown. */
+export const BRACKETS_MAX = 1_000;
 const rungs = z.int().min(1).max(RUNGS_MAX);
 
 const divisor = (fallback: number) =>

@@ -196,6 +196,23 @@ table("searcher", [
     [["2:92", "asks for 3 brackets; max_trials is 2"]],
   ],
   [
+    "brackets without end",
+    run("searcher: {name: hyperband, metric: loss, max_length: 3, max_trials: 400000}\n"),
+    [["2:70", "makes more than 1,000 brackets of so many", "Lower it to 2500,"]],
+  ],
+  [
+    "as many brackets as are served",
+    run("searcher: {name: hyperband, metric: loss, max_length: 3, max_trials: 2500}\n"),
+    [],
+    [["1:1", "leaves nothing to choose"]],
+  ],
+  [
+    "one bracket of any size",
+    run("searcher: {name: hyperband, metric: loss, max_length: 2, max_trials: 400000}\n"),
+    [],
+    [["1:1", "leaves nothing to choose"]],
+  ],
+  [
     "rungs without end",
     search("  max_trials: 4\n  divisor: 1.001\n"),
     [["8:12", "at most 64 are served. Try 3."]],

@@ -10,6 +10,7 @@ import { type Fault, renderPath, show } from "./issue.ts";
 import { nearest } from "./nearest.ts";
 import { REMOVED_SEARCHERS, SEARCHERS_NOT_SERVED } from "./not-served.ts";
 import {
+  BRACKETS_MAX,
   LENGTH_UNITS,
   RUNGS_MAX,
   SEARCHERS,
@@ -287,6 +288,20 @@ function betweenFields(searcher: InFile): Fault[] {
       });
     }
   }
+  const most =
+    searcher.name === "hyperband" ? trialsInBrackets(length, searcher.divisor) : undefined;
+  if (searcher.name === "hyperband" && most !== undefined && searcher.max_trials > most) {
+    const path = [...PATH, "max_trials"];
+    const served = BRACKETS_MAX.toLocaleString("en-US");
+    faults.push({
+      code: "out_of_range",
+      path,
+      value: searcher.max_trials,
+      limit: `at most ${served} brackets`,
+      suggestion: String(most),
+      message: `${renderPath(path)} is ${searcher.max_trials}; with a length of ${length} and divisor ${searcher.divisor} hyperband makes more than ${served} brackets of so many, and at most ${served} are served. Lower it to ${most}, raise the length, or use asha.`,
+    });
+  }
   if (searcher.name === "adaptive_asha" && searcher.bracket_rungs.length > searcher.max_trials) {
     const path = [...PATH, "bracket_rungs"];
     faults.push({
@@ -298,6 +313,19 @@ function betweenFields(searcher: InFile): Fault[] {
     });
   }
   return faults;
+}
+
+/** How many trials as many brackets of hyperband as are served take; Infinity where all are in one. */
+function trialsInBrackets(length: number, divisor: number): number {
+  let levels = 1;
+  for (let power = divisor; power <= length && levels < RUNGS_MAX; power *= divisor) levels++;
+  if (levels === 1) return Number.POSITIVE_INFINITY;
+  let trials = 0;
+  for (let bracket = 0; bracket < BRACKETS_MAX; bracket++) {
+    const s = levels - 1 - (bracket % levels);
+    trials += Math.ceil((levels * divisor ** s) / (s + 1));
+  }
+  return trials;
 }
 
 function lengthWarnings(searcher: InFile): Fault[] {
