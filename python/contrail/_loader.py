@@ -207,19 +207,31 @@ def _moved(torch: Any, batch: Any, device: Any) -> Any:
 
 def loader_of(torch: Any, given: Any, seed: int) -> Loader:
     """A loader that does what a plain DataLoader does, with a place that can be saved."""
-    data = torch.utils.data
-    known = (data.RandomSampler, data.SequentialSampler)
-    if given.batch_size is None or type(given.sampler) not in known:
+    shuffle = _shuffles(torch.utils.data, given)
+    if shuffle is None:
         raise TypeError(
-            "prepare() was given a DataLoader with a sampler of its own, whose order it cannot share among "
-            "processes. Give it a DataLoader with shuffle=True or False, or contrail.torch.loader(...)."
+            "prepare() was given a DataLoader with a sampler of its own (%s), whose choice and order of samples it "
+            "cannot share among processes. Give it a DataLoader with shuffle=True or False, or "
+            "contrail.torch.loader(...)." % type(given.sampler).__name__
         )
     names = ["num_workers", "collate_fn", "pin_memory", "timeout", "worker_init_fn", "prefetch_factor"]
+    names += ["multiprocessing_context"]
     return Loader(
         given.dataset,
         given.batch_size,
         seed=seed,
-        shuffle=isinstance(given.sampler, data.RandomSampler),
+        shuffle=shuffle,
         drop_last=given.drop_last,
         options={name: getattr(given, name) for name in names},
     )
+
+
+def _shuffles(data: Any, given: Any) -> Optional[bool]:
+    """What the DataLoader was given as ``shuffle``; None where it reads each sample of its data set not once an epoch."""
+    sampler = given.sampler
+    if given.batch_size is None or getattr(sampler, "data_source", None) is not given.dataset:
+        return None
+    if type(sampler) is data.SequentialSampler:
+        return False
+    whole = type(sampler) is data.RandomSampler and sampler.num_samples == len(given.dataset)
+    return True if whole and not sampler.replacement else None

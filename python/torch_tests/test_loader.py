@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import random
 import unittest
 from typing import Any, List
@@ -13,6 +14,13 @@ import contrail.torch
 
 def load_all(loader: Any) -> List[Any]:
     return [images for images, _ in loader]
+
+
+class Started(Numbers):
+    """Each sample is how the process that reads it was started."""
+
+    def __getitem__(self, index: int) -> str:  # type: ignore[override]
+        return type(multiprocessing.current_process()).__name__
 
 
 class Order(unittest.TestCase):
@@ -123,10 +131,35 @@ class Ranks(unittest.TestCase):
         same, _, loader = contrail.torch.prepare(model, None, plain)
         self.assertIs(same, model)
         self.assertEqual(sorted(sum(numbers(loader), [])), list(range(10)))
-        sampler = torch.utils.data.WeightedRandomSampler([1.0] * 10, 10)
-        odd = torch.utils.data.DataLoader(Numbers(10), batch_size=5, sampler=sampler)
-        with self.assertRaisesRegex(TypeError, "sampler of its own"):
-            contrail.torch.prepare(model, None, odd)
+        data, torch_data = Numbers(10), torch.utils.data
+        for sampler in (
+            torch_data.WeightedRandomSampler([1.0] * 10, 10),
+            # Of those that DataLoader makes itself, but for other samples than all of the data set.
+            torch_data.RandomSampler(data, num_samples=4),
+            torch_data.RandomSampler(data, num_samples=30),
+            torch_data.RandomSampler(data, replacement=True),
+            torch_data.RandomSampler(Numbers(6)),
+            torch_data.SequentialSampler(Numbers(6)),
+        ):
+            odd = torch_data.DataLoader(data, batch_size=5, sampler=sampler)
+            name = type(sampler).__name__
+            with self.subTest(name), self.assertRaisesRegex(TypeError, "sampler of its own .%s." % name):
+                contrail.torch.prepare(model, None, odd)
+        for sampler, shuffled in (
+            (torch_data.RandomSampler(data), True),
+            (torch_data.SequentialSampler(data), False),
+        ):
+            plain = torch_data.DataLoader(data, batch_size=5, sampler=sampler)
+            _, _, loader = contrail.torch.prepare(model, None, plain)
+            self.assertEqual(loader.state_dict()["shuffle"], shuffled)
+
+    def test_prepare_starts_workers_as_the_plain_loader_would(self) -> None:
+        for context in ("fork", "spawn"):
+            plain = torch.utils.data.DataLoader(
+                Started(2), batch_size=2, num_workers=1, multiprocessing_context=context
+            )
+            _, _, loader = contrail.torch.prepare(network(), None, plain)
+            self.assertEqual(next(iter(loader)), ["%sProcess" % context.capitalize()] * 2)
 
 
 if __name__ == "__main__":
