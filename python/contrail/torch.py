@@ -13,11 +13,14 @@ torch is imported when a function is called, and numpy only if the program has i
 
 from __future__ import annotations
 
+import io
 import os
+import pickle
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Dict, Optional, Tuple, Union
+from typing import TYPE_CHECKING, Any, Dict, Mapping, Optional, Set, Tuple, Union
 
 from . import _ranks
+from ._errors import shown
 from ._generators import derived, seed_all, set_states, states
 from ._loader import Loader
 
@@ -28,6 +31,9 @@ __all__ = ["Loader", "load", "loader", "prepare", "save", "seed_everything", "to
 
 _MODEL = "model.pt"
 _TRAINING = "training.pt"
+_READ: Dict[str, Any] = {"map_location": "cpu", "weights_only": True}
+_READABLE: Set[str] = set()
+"""Names of what this process has saved and could read again."""
 
 
 def seed_everything(trial: "Trial", *, deterministic: bool = True) -> None:
@@ -108,21 +114,29 @@ def save(
     path: Union[str, Path],
     model: Any,
     optimizer: Any = None,
-    extra: Optional[Dict[str, Any]] = None,
+    extra: Optional[Mapping[str, Any]] = None,
     **others: Any,
 ) -> None:
     """Writes the model, the optimizer, ``others`` by name (anything with a ``state_dict``: scheduler,
-    scaler, loader), ``extra`` (numbers, strings, lists, tensors) and all generators into the folder."""
+    scaler, loader), ``extra`` (numbers, strings, lists, dicts, tensors) and all generators into the folder.
+
+    What is saved under a name for the first time is read again at once: a checkpoint that ``load`` refuses is an
+    error here, TypeError, and not when the trial is to go on."""
     import torch
 
     stateful = {"optimizer": optimizer, **others} if optimizer is not None else others
     training = {
         "states": {name: one.state_dict() for name, one in stateful.items()},
-        "extra": extra or {},
+        "extra": _plain(torch, extra or {}),
         "generators": states(torch),
     }
-    torch.save(_ranks.bare(torch, model).state_dict(), os.path.join(path, _MODEL))
+    weights = _ranks.bare(torch, model).state_dict()
+    torch.save(weights, os.path.join(path, _MODEL))
     torch.save(training, os.path.join(path, _TRAINING))
+    parts = {"extra[%r]" % name: value for name, value in training["extra"].items()}
+    parts.update(training["states"])
+    _check_readable(torch, os.path.join(path, _MODEL), {"model": weights})
+    _check_readable(torch, os.path.join(path, _TRAINING), parts)
 
 
 def load(path: Union[str, Path], model: Any, optimizer: Any = None, **others: Any) -> Dict[str, Any]:
@@ -130,9 +144,8 @@ def load(path: Union[str, Path], model: Any, optimizer: Any = None, **others: An
     import torch
 
     stateful = {"optimizer": optimizer, **others} if optimizer is not None else others
-    read: Dict[str, Any] = {"map_location": "cpu", "weights_only": True}
-    _ranks.bare(torch, model).load_state_dict(torch.load(os.path.join(path, _MODEL), **read))
-    training = torch.load(os.path.join(path, _TRAINING), **read)
+    _ranks.bare(torch, model).load_state_dict(torch.load(os.path.join(path, _MODEL), **_READ))
+    training = torch.load(os.path.join(path, _TRAINING), **_READ)
     saved = training["states"]
     if saved.keys() != stateful.keys():
         raise ValueError(
@@ -144,3 +157,48 @@ def load(path: Union[str, Path], model: Any, optimizer: Any = None, **others: An
     set_states(torch, training["generators"])
     extra: Dict[str, Any] = training["extra"]
     return extra
+
+
+def _plain(torch: Any, value: Any) -> Any:
+    """Containers as Python's own, such as a trial's ``params``, and numbers of numpy and the like as numbers."""
+    if isinstance(value, Mapping):
+        return {name: _plain(torch, inner) for name, inner in value.items()}
+    if type(value) in (list, tuple):
+        return type(value)(_plain(torch, inner) for inner in value)
+    is_scalar = getattr(value, "shape", None) == () and not isinstance(value, torch.Tensor)
+    return value.item() if is_scalar else value
+
+
+def _check_readable(torch: Any, path: str, parts: Mapping[str, Any]) -> None:
+    if parts.keys() <= _READABLE:
+        return
+    try:
+        # Mapped: large tensors are not what can be wrong, and are not read.
+        torch.load(path, mmap=True, **_READ)
+    except pickle.UnpicklingError:
+        found = _unreadable(torch, parts)
+        if found is None:
+            raise
+        name, value = found
+        raise TypeError(
+            "save() was given %s = %s, a %s.%s, which load() would refuse: it takes tensors, numbers, text, lists and "
+            "dicts, and nothing that runs code when it is read. Give it as these."
+            % (name, shown(value), type(value).__module__, type(value).__qualname__)
+        ) from None
+    _READABLE.update(parts)
+
+
+def _unreadable(torch: Any, parts: Mapping[str, Any]) -> Optional[Tuple[str, Any]]:
+    """The smallest of these that cannot be read again."""
+    for name, value in parts.items():
+        written = io.BytesIO()
+        torch.save(value, written)
+        written.seek(0)
+        try:
+            torch.load(written, **_READ)
+        except pickle.UnpicklingError:
+            inner = value.items() if isinstance(value, dict) else ()
+            if isinstance(value, (list, tuple)):
+                inner = enumerate(value)
+            return _unreadable(torch, {"%s[%r]" % (name, key): one for key, one in inner}) or (name, value)
+    return None

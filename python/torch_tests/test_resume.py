@@ -17,6 +17,7 @@ from typing import Any, Dict, Optional, Set
 from support import SEED, Noisy, network, numpy, torch
 
 import contrail.torch
+from contrail import Params
 
 STEPS = 4
 
@@ -78,6 +79,28 @@ class Resume(unittest.TestCase):
             for pause_at in range(1, STEPS):
                 with self.subTest(optimizer=optimizer, pause_at=pause_at):
                     self.assertEqual(self.train(optimizer, pause_at), straight)
+
+    def test_what_is_saved_beside_is_read_again_as_plain_values(self) -> None:
+        training = Training("adam")
+        params = Params({"lr": 0.1, "net": {"width": 8}})
+        best = {"loss": numpy.float64(0.5), "at": (numpy.int64(3), [numpy.bool_(True)]), "name": numpy.str_("a")}
+        training.save(self.folder, params=params, best=best, weights=torch.ones(2), scalar=torch.tensor(2.0))
+        extra = training.load(self.folder)
+        self.assertEqual(extra["params"], {"lr": 0.1, "net": {"width": 8}})
+        self.assertEqual(extra["best"], {"loss": 0.5, "at": (3, [True]), "name": "a"})
+        self.assertIs(type(extra["best"]["loss"]), float)
+        self.assertTrue(torch.equal(extra["weights"], torch.ones(2)))
+        self.assertEqual(extra["scalar"], torch.tensor(2.0))
+
+    def test_what_could_not_be_read_again_is_an_error_of_the_first_save(self) -> None:
+        training = Training("adam")
+        training.save(self.folder, step=1)
+        place = r"extra\['config'\]\['files'\]\[1\] = .*Path\('x'\), a pathlib\..*which load\(\) would refuse"
+        with self.assertRaisesRegex(TypeError, place):
+            training.save(self.folder, step=2, config={"files": ["a", Path("x")]})
+        foreign = SimpleNamespace(state_dict=lambda: {"rate": numpy.float64(0.1)})
+        with self.assertRaisesRegex(TypeError, r"scaler\['rate'\] = .*0\.1.*, a numpy\.float64"):
+            contrail.torch.save(self.folder, training.model, scaler=foreign)
 
     def test_other_objects_than_were_saved_are_refused(self) -> None:
         training = Training("adam")
