@@ -84,6 +84,35 @@ describe("the web page", () => {
     await closeView(view);
   });
 
+  test("what ended and what was put away while the tab was hidden is shown when it is seen again", async () => {
+    const it = stand();
+    const before = await exampleSearch(it, { name: "over before" });
+    await it.ended(before.id);
+    const meanwhile = await exampleSearch(it, { name: "over meanwhile", activate: false });
+    const list = await signedIn(browser(), it, "/experiments");
+    const row = list.page.getByRole("row").filter({ hasText: "over meanwhile" });
+    await row.getByText("paused").waitFor();
+    const view = await signedIn(browser(), it, `/experiments/${before.id}`);
+    await view.page.locator(".page-title .badge").getByText("completed").waitFor();
+    for (const { page } of [list, view]) {
+      await page.locator(".connection-live").waitFor();
+      await setSeen(page, false);
+    }
+    // Its streams are closed once it has been hidden for a while.
+    for (const { page } of [list, view]) await page.locator(".connection-connecting").waitFor();
+    await it.client.changeExperiment(meanwhile.id, "kill");
+    await it.ended(meanwhile.id);
+    await it.client.actOnExperiments("archive", [before.id]);
+    for (const { page } of [list, view]) {
+      await setSeen(page, true);
+      await page.locator(".connection-live").waitFor();
+    }
+    await row.getByText("canceled").waitFor();
+    await view.page.locator(".page-title").getByText("archived").waitFor();
+    await closeView(list);
+    await closeView(view);
+  });
+
   test("pause, go on and kill are done from the page, and the command stands beside each", async () => {
     const it = stand();
     const { id } = await exampleSearch(it, { name: "steered", delayMs: 500 });
@@ -236,6 +265,16 @@ async function figure(page: Page, label: string): Promise<string | null> {
     .filter({ has: page.getByText(label, { exact: true }) });
   return await box.locator("b").textContent();
 }
+
+/** Says to the page what a browser says when another tab is chosen, or this one again. */
+const setSeen = (page: Page, isSeen: boolean): Promise<void> =>
+  page.evaluate(
+    (state) => {
+      Object.defineProperty(document, "visibilityState", { configurable: true, value: state });
+      document.dispatchEvent(new Event("visibilitychange", { bubbles: true }));
+    },
+    isSeen ? "visible" : "hidden",
+  );
 
 /** Whether anything was drawn on the chart's canvas. */
 const inked = (page: Page): Promise<boolean> =>

@@ -3,7 +3,7 @@ import { localStorageColorSchemeManager, MantineProvider } from "@mantine/core";
 import { QueryClientProvider } from "@tanstack/react-query";
 import { RouterProvider } from "@tanstack/react-router";
 import { isSignedOut } from "../live/client.ts";
-import { onBackAgain } from "../live/connection.ts";
+import { onBackAgain } from "../live/experiments.ts";
 import { queries } from "../live/queries.ts";
 import { SESSION_KEY, signedOut } from "../live/session.ts";
 import { styleNonce } from "./nonce.ts";
@@ -13,7 +13,7 @@ import { theme } from "./theme.ts";
 // The same key is read before the first paint, in index.html.
 const colorScheme = localStorageColorSchemeManager({ key: "contrail-color-scheme" });
 
-// What was fetched before the server went away may be old now.
+// What was fetched before the server went away, or the tab was hidden, may be old now.
 onBackAgain(() => void queries.invalidateQueries());
 queries.getQueryCache().subscribe(({ type, query }) => {
   if (type !== "updated" || query.queryKey[0] === SESSION_KEY[0]) return;

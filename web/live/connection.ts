@@ -24,6 +24,8 @@ export interface FeedOptions<T> {
   readonly onItem: (item: T) => boolean | undefined;
   /** It will not come back: refused, or there is no such thing. */
   readonly onFailure: (error: unknown) => void;
+  /** Told at the first item after it was closed or cut: what happened meanwhile was not heard. */
+  readonly onBackAgain?: () => void;
 }
 
 const NOTIFY_MS = 200;
@@ -34,14 +36,11 @@ const RETRY_MS = 2_000;
 const feeds = new Set<Feed<unknown>>();
 let state: ConnectionState = "connecting";
 const watchers = new Set<() => void>();
-const backAgain = new Set<() => void>();
 
 function setState(next: ConnectionState): void {
   if (next === state) return;
-  const wasAway = state === "away";
   state = next;
   for (const watcher of watchers) watcher();
-  if (wasAway && next === "live") for (const heard of backAgain) heard();
 }
 
 export function useConnection(): ConnectionState {
@@ -54,12 +53,6 @@ export function useConnection(): ConnectionState {
   );
 }
 
-/** Calls `heard` whenever the server is there again after it was away. */
-export function onBackAgain(heard: () => void): () => void {
-  backAgain.add(heard);
-  return () => backAgain.delete(heard);
-}
-
 /** One stream of the server, open while it has watchers and the tab is seen. */
 export class Feed<T> {
   readonly #options: FeedOptions<T>;
@@ -68,6 +61,7 @@ export class Feed<T> {
   #cancelClose: (() => void) | undefined;
   #cancelNotify: (() => void) | undefined;
   #over = false;
+  #hasGap = false;
 
   constructor(options: FeedOptions<T>) {
     this.#options = options;
@@ -107,8 +101,10 @@ export class Feed<T> {
   }
 
   stop(): void {
-    this.#connection?.abort();
+    if (this.#connection === undefined) return;
+    this.#connection.abort();
     this.#connection = undefined;
+    this.#hasGap = true;
   }
 
   /** Tells those who look, at most every NOTIFY_MS. */
@@ -123,7 +119,10 @@ export class Feed<T> {
   }
 
   async #follow(signal: AbortSignal): Promise<void> {
-    const onCut = (): void => setState("away");
+    const onCut = (): void => {
+      this.#hasGap = true;
+      setState("away");
+    };
     while (!signal.aborted) {
       try {
         for await (const item of this.#options.open({ signal, onCut })) {
@@ -131,6 +130,10 @@ export class Feed<T> {
           setState("live");
           if (this.#options.onItem(item) === true) this.#tell();
           else this.notify();
+          if (this.#hasGap) {
+            this.#hasGap = false;
+            this.#options.onBackAgain?.();
+          }
         }
         this.#over = !signal.aborted;
         return;
@@ -143,7 +146,7 @@ export class Feed<T> {
           this.notify();
           return;
         }
-        setState("away");
+        onCut();
         await pause(clock, RETRY_MS, signal);
       }
     }
@@ -158,5 +161,6 @@ document.addEventListener("visibilitychange", () => {
   else
     cancelHide = clock.after(HIDDEN_MS, () => {
       for (const feed of feeds) feed.stop();
+      setState("connecting");
     });
 });

@@ -7,7 +7,7 @@ import type { Experiment, ExperimentAct, Rung, Trial } from "../../src/protocol/
 import { RemoteError } from "../../src/sdk/remote-error.ts";
 import { client } from "./client.ts";
 import { Feed } from "./connection.ts";
-import { onExperiments } from "./experiments.ts";
+import { onBackAgain, onExperiments } from "./experiments.ts";
 
 export interface ExperimentLive {
   readonly id: number;
@@ -45,6 +45,13 @@ onExperiments((changed) => {
     const shown = source?.look();
     if (source === undefined || shown?.status !== "ready") continue;
     if (JSON.stringify(shown.live.experiment) !== JSON.stringify(experiment)) source.feed.again();
+  }
+});
+
+onBackAgain(() => {
+  for (const { feed, look } of sources.values()) {
+    const shown = look();
+    if (shown.status === "ready" && shown.live.experiment.ended_at !== null) feed.again();
   }
 });
 
