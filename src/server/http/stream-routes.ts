@@ -10,7 +10,8 @@ import { experimentView, rungView, trialView } from "../views.ts";
 import type { App } from "./app.ts";
 import { experimentHead, type RouteContext } from "./context.ts";
 import { EventStream } from "./event-stream.ts";
-import { waitReason } from "./wait-reasons.ts";
+import { SentWaits } from "./sent-waits.ts";
+import { mayWait, waitReason } from "./wait-reasons.ts";
 
 /** Changes within this time go out together. */
 const GATHER_MS = 100;
@@ -94,6 +95,7 @@ async function followExperiment(
   const { world, clock } = context;
   let sent: LiveRungs | undefined;
   let rungsDueMs = clock.monotonicMs();
+  const waits = new SentWaits(clock.monotonicMs());
   const changed = new Set<number>();
   const stop = context.subscribers.watch(id, {
     changed: (trials) => {
@@ -108,7 +110,7 @@ async function followExperiment(
       changed.clear();
       const seen = await context.loop.read(() => {
         const isDue = clock.monotonicMs() >= rungsDueMs;
-        return look(context, { id, numbers, sent, isDue });
+        return look(context, { id, numbers, sent, isDue, waits });
       });
       if (!seen) break;
       for (let i = 0; i < seen.trials.length; i += TRIALS_PER_EVENT)
@@ -120,8 +122,12 @@ async function followExperiment(
       }
       await stream.send("experiment", seen.experiment);
       await stream.pause(GATHER_MS);
-      const untilDueMs = seen.rungsLater ? rungsDueMs - clock.monotonicMs() : undefined;
-      if (world.experiments.has(id)) await stream.idle(untilDueMs);
+      const dueMs = Math.min(
+        seen.rungsLater ? rungsDueMs : Number.POSITIVE_INFINITY,
+        waits.dueMs ?? Number.POSITIVE_INFINITY,
+      );
+      if (world.experiments.has(id))
+        await stream.idle(Number.isFinite(dueMs) ? dueMs - clock.monotonicMs() : undefined);
     }
     if (!stream.closed) await sendFinal(context, id, stream);
   } finally {
@@ -138,26 +144,30 @@ interface Look {
   readonly sent: LiveRungs | undefined;
   /** Whether others may be sent by now. */
   readonly isDue: boolean;
+  /** The reasons that its reader has, kept up to date with what is returned. */
+  readonly waits: SentWaits;
 }
 
 /**
  * What there is to show of a live experiment, all of one moment but the rungs, which its reader has or gets later.
  * @returns undefined once it is over
  */
-function look(context: RouteContext, { id, numbers, sent, isDue }: Look) {
+function look(context: RouteContext, { id, numbers, sent, isDue, waits }: Look) {
   const live = context.world.experiments.get(id);
   if (!live) return undefined;
   const nowMs = context.clock.nowMs();
   const { verdicts } = context;
   const isNews = !isCurrent(sent, live);
+  const reasonOf = (number: number) => waitReason(context, id, number);
+  const waited = waits.changed(context.clock.monotonicMs(), reasonOf);
   return {
-    trials: numbers
-      .map((number) =>
-        liveTrialView(live, number, {
-          ...{ nowMs, verdicts, reason: waitReason(context, id, number) },
-          silence: silenceOf(context.world, live, number),
-        }),
-      )
+    trials: [...new Set([...numbers, ...waited])]
+      .map((number) => {
+        const reason = reasonOf(number);
+        waits.sent(number, mayWait(context, live, number), reason);
+        const silence = silenceOf(context.world, live, number);
+        return liveTrialView(live, number, { nowMs, verdicts, reason, silence });
+      })
       .filter((trial) => trial !== undefined),
     rungs: isNews && isDue ? liveRungs(live) : undefined,
     rungsLater: isNews && !isDue,

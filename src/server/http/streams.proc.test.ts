@@ -144,6 +144,35 @@ describe("the stream of an experiment", () => {
       assert.ok(i === 0 || atMs - (told[i - 1]?.atMs ?? 0) > 500, "one right after the other");
   });
 
+  test("tells of a trial that waits why, also when that changes by what others do", async () => {
+    await using server = await testServer({ slots: 1 });
+    const config = RANDOM_CONFIG.replace("max_trials: 2", "max_trials: 4");
+    await server.client.createExperiment({ config, code: null });
+    const reasons = new Map<string, string>();
+    let isFirstSeen = (): void => undefined;
+    const firstSeen = new Promise<void>((resolve) => {
+      isFirstSeen = resolve;
+    });
+    const listening = listen(server, "/experiments/1/stream", {
+      enough: ({ event, data }) => {
+        if (event === "trials")
+          for (const { id, reason } of JSON.parse(data) as Trial[]) reasons.set(id, reason);
+        if (event === "experiment") isFirstSeen();
+        return (
+          reasons.get("1.3") === "needs 1 slot; 0 of 1 are free" &&
+          reasons.get("1.4") === "behind 1.3, which needs 1 slot"
+        );
+      },
+    });
+    await firstSeen;
+    assert.equal(reasons.get("1.4"), "behind 1.2, which needs 1 slot");
+    await server.runner.started("1.1.1");
+    await server.runner.report("1.1.1", 4, { loss: 1 });
+    await server.runner.tell("1.1.1", { type: "waiting", step: 4 });
+    await server.runner.exited("1.1.1", 0, { yielded: true });
+    await listening;
+  });
+
   test("of one that is over gives the last state and ends at once; of none it is refused", async () => {
     await using server = await testServer();
     await submit(server);

@@ -9,22 +9,32 @@ type Context = Pick<RouteContext, "clock"> & {
 };
 
 /**
- * Why a trial waits; undefined where it does not. Who has slots and has not started may wait still, in the queue of the
- * engine that its job was given to, which says so in its own words. The plan is asked for nobody else.
+ * Whether a trial may wait, and so have a reason that changes though nothing becomes of it: it wants slots, or has them and
+ * has not started, because the engine that its job was given to has a queue of its own.
  */
+export function mayWait(
+  { world }: Pick<Context, "world">,
+  live: LiveExperiment,
+  number: number,
+): boolean {
+  const trial = live.x.trials.get(number);
+  if (!trial) return false;
+  if (wantsSlots(trial)) return true;
+  const isJob = world.pools.get(live.pool)?.jobs === true;
+  return isJob && live.allocations.get(number)?.startedAtMs === null;
+}
+
+/** Why a trial waits; undefined where it does not. An engine says so in its own words. The plan is asked for nobody else. */
 export function waitOf(
-  { world, clock, nodes }: Context,
+  context: Context,
   live: LiveExperiment,
   number: number,
 ): WaitReason | string | undefined {
-  const trial = live.x.trials.get(number);
-  if (!trial) return undefined;
-  if (wantsSlots(trial))
-    return world.waits.in(live.pool, clock.nowMs()).get(`${live.id}.${number}`)?.reason;
+  if (!mayWait(context, live, number)) return undefined;
+  const { world, clock, nodes } = context;
   const allocation = live.allocations.get(number);
-  const isJob = world.pools.get(live.pool)?.jobs === true;
-  if (!isJob || allocation?.startedAtMs !== null) return undefined;
-  return nodes.why(allocation.runner) ?? undefined;
+  if (allocation) return nodes.why(allocation.runner) ?? undefined;
+  return world.waits.in(live.pool, clock.nowMs()).get(`${live.id}.${number}`)?.reason;
 }
 
 /** What was found by `waitOf`, in one sentence. */
