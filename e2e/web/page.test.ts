@@ -113,6 +113,26 @@ describe("the web page", () => {
     await closeView(view);
   });
 
+  test("a number that no experiment has is asked for again, and shows the one that gets it", async () => {
+    const it = stand();
+    const { id } = await exampleSearch(it, { name: "the last one", activate: false });
+    const view = await signedIn(browser(), it, `/experiments/${id + 1}`);
+    const { page } = view;
+    const missing = page.getByRole("alert").getByText(`There is no experiment ${id + 1}`);
+    await missing.waitFor();
+    await page.getByRole("button", { name: "Try again" }).click();
+    await missing.waitFor();
+    await page.locator(".connection-live").waitFor();
+    await exampleSearch(it, { name: "the next one", activate: false });
+    await page.getByRole("heading", { name: `${id + 1} the next one` }).waitFor();
+    for (const number of [id, id + 1]) await it.client.changeExperiment(number, "kill");
+    // The browser itself writes down what was refused.
+    const rest = view.troubles.filter((text) => !/status of 404/.test(text));
+    assert.deepEqual(rest, []);
+    view.troubles.length = 0;
+    await closeView(view);
+  });
+
   test("pause, go on and kill are done from the page, and the command stands beside each", async () => {
     const it = stand();
     const { id } = await exampleSearch(it, { name: "steered", delayMs: 500 });

@@ -21,12 +21,14 @@ export interface ExperimentLive {
 
 export type ExperimentState =
   | { readonly status: "loading" }
-  | { readonly status: "failed"; readonly error: unknown }
+  | { readonly status: "failed"; readonly error: unknown; readonly again: () => void }
   | { readonly status: "ready"; readonly live: ExperimentLive };
 
 interface Source {
   readonly feed: Feed<unknown>;
   readonly look: () => ExperimentState;
+  /** Asked for once more, as if it had not been refused. */
+  readonly again: () => void;
 }
 
 const KEPT_MAX = 8;
@@ -38,20 +40,23 @@ export function useExperiment(id: number): ExperimentState {
   return useSyncExternalStore(source.feed.subscribe, source.look);
 }
 
-// The stream of one that is over has ended. What becomes of it all the same (a verdict, a new name) all experiments' stream tells.
+// The stream of one that is over, or that there was not, has ended. What becomes of it all the same (a verdict, a new
+// name, an experiment of this number) all experiments' stream tells.
 onExperiments((changed) => {
   for (const experiment of changed) {
-    const source = experiment.ended_at === null ? undefined : sources.get(experiment.id);
+    const source = sources.get(experiment.id);
     const shown = source?.look();
-    if (source === undefined || shown?.status !== "ready") continue;
-    if (JSON.stringify(shown.live.experiment) !== JSON.stringify(experiment)) source.feed.again();
+    if (shown?.status === "failed") source?.again();
+    if (shown?.status !== "ready" || experiment.ended_at === null) continue;
+    if (JSON.stringify(shown.live.experiment) !== JSON.stringify(experiment)) source?.again();
   }
 });
 
 onBackAgain(() => {
-  for (const { feed, look } of sources.values()) {
+  for (const { look, again } of sources.values()) {
     const shown = look();
-    if (shown.status === "ready" && shown.live.experiment.ended_at !== null) feed.again();
+    const isOver = shown.status === "ready" && shown.live.experiment.ended_at !== null;
+    if (isOver || shown.status === "failed") again();
   }
 });
 
@@ -60,12 +65,13 @@ export async function actOn(id: number, act: ExperimentAct): Promise<void> {
   const { items } = await client.actOnExperiments(act, [id]);
   const problem = items[0]?.problem;
   if (problem) throw new RemoteError(problem);
-  sources.get(id)?.feed.again();
+  sources.get(id)?.again();
 }
 
 function sourceOf(id: number): Source {
   const found = sources.get(id);
-  if (found) return found;
+  // A refusal is not kept: by now there may be what there was not.
+  if (found && found.look().status !== "failed") return found;
   const made = makeSource(id);
   sources.set(id, made);
   // The oldest is forgotten; who still looks at it holds it.
@@ -100,18 +106,25 @@ function makeSource(id: number): Source {
       failure = { error };
     },
   });
+  const again = (): void => {
+    if (failure) changes++;
+    failure = undefined;
+    feed.again();
+    feed.notify();
+  };
   return {
+    again,
     feed: feed as Feed<unknown>,
     // The same object until something changed, as React demands.
     look: () => {
       if (changes === shownAt) return shown;
       shownAt = changes;
-      if (failure) shown = { status: "failed", ...failure };
+      if (failure) shown = { status: "failed", again, ...failure };
       else if (experiment) {
         const inOrder = [...trials].toSorted(([, a], [, b]) => a.number - b.number);
         const live = { id, experiment, trials: new Map(inOrder), rungs, version: changes };
         shown = { status: "ready", live };
-      }
+      } else shown = { status: "loading" };
       return shown;
     },
   };

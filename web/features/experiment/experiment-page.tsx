@@ -46,7 +46,7 @@ function OneExperiment({ id }: { readonly id: number }) {
     if (name !== undefined) document.title = `${id} ${inert(name)} · Contrail`;
   }, [id, name]);
   if (state.status === "loading") return <Loading what={`Asking for experiment ${id}`} />;
-  if (state.status === "failed") return <Failed error={state.error} />;
+  if (state.status === "failed") return <Failed error={state.error} again={state.again} />;
   return <Shown live={state.live} />;
 }
 

@@ -59,7 +59,7 @@ function OneTrial({ id }: { readonly id: string }) {
     document.title = `Trial ${id} · Contrail`;
   }, [id]);
   if (state.status === "loading") return <Loading what={`Asking for trial ${id}`} />;
-  if (state.status === "failed") return <Failed error={state.error} />;
+  if (state.status === "failed") return <Failed error={state.error} again={state.again} />;
   if (state.status === "missing")
     return (
       <Empty title={`There is no trial ${id}`}>

@@ -21,7 +21,7 @@ export interface TrialPanelProps {
 export type TrialState =
   | { readonly status: "loading" }
   | { readonly status: "missing" }
-  | { readonly status: "failed"; readonly error: unknown }
+  | { readonly status: "failed"; readonly error: unknown; readonly again: () => void }
   | { readonly status: "ready"; readonly live: TrialLive };
 
 export function useTrial(id: string): TrialState {
