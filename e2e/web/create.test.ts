@@ -1,6 +1,7 @@
 /** A new experiment from the page: written with mistakes, corrected, with code from a folder, and begun from another one. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import type { Locator } from "playwright-core";
 import { curveSearch, sharedStand, until } from "../support.ts";
 import { assertUsable, isForEverybody } from "./accessibility.ts";
 import { closeView, sharedBrowser, signedIn } from "./browser.ts";
@@ -133,6 +134,32 @@ describe("creating an experiment", () => {
     await text.fill((await text.inputValue()).replace("entrypoint", "entrypaint"));
     await page.getByText("This cannot be submitted yet").waitFor();
     await assertUsable(page, "a fork");
+    await closeView(view);
+  });
+
+  test("what was made of an experiment, and what becomes of that, is seen by who looks at it", async () => {
+    const it = stand();
+    const { id } = await exampleSearch(it, { name: "the origin", activate: false });
+    const view = await signedIn(browser(), it, `/experiments/${id}`);
+    const { page } = view;
+    await page.getByRole("heading", { name: `${id} the origin` }).waitFor();
+    await page.locator(".connection-live").waitFor();
+    const rows: Locator[] = [];
+    const forks: number[] = [];
+    for (let i = 0; i < 2; i++) {
+      const { experiment } = await it.client.fork({ of: String(id), activate: false });
+      forks.push(experiment?.id ?? assert.fail());
+      const link = page.getByRole("link", { name: `experiment ${forks[i]} ` });
+      const row = page.locator("dd").filter({ has: link });
+      await row.getByText("paused").waitFor();
+      rows.push(row);
+    }
+    for (const [i, fork] of forks.entries()) {
+      await it.client.changeExperiment(fork, "kill");
+      await rows[i]?.getByText("canceled").waitFor();
+    }
+    for (const row of rows) assert.equal(await row.count(), 1);
+    await it.client.changeExperiment(id, "kill");
     await closeView(view);
   });
 

@@ -7,8 +7,9 @@ export function Facts({ rows }: { readonly rows: readonly (readonly [string, Rea
     <dl className="facts">
       {rows
         .filter(([, value]) => value !== undefined)
-        .map(([name, value]) => (
-          <div key={name}>
+        .map(([name, value], i) => (
+          // biome-ignore lint/suspicious/noArrayIndexKey: several may have one name, such as two forks
+          <div key={`${name} ${i}`}>
             <dt>{name}</dt>
             <dd>{value}</dd>
           </div>

@@ -4,7 +4,7 @@ import type { ReactNode } from "react";
 import { count } from "../../../src/cli/figures.ts";
 import { inert } from "../../../src/cli/inert.ts";
 import type { Override } from "../../../src/protocol/api.ts";
-import { useExperimentDetail } from "../../live/experiment-detail.ts";
+import { useAncestry } from "../../live/experiment-detail.ts";
 import { Facts } from "../../parts/facts.tsx";
 import { word } from "../../parts/paths.ts";
 import { StateBadge } from "../../parts/state-badge.tsx";
@@ -15,7 +15,7 @@ const SHOWN_MAX = 10;
 
 /** Nothing for one that was written from nothing and that nothing was made of. */
 export function Ancestry({ id }: { readonly id: number }) {
-  const { ancestry, descendants } = useExperimentDetail(id).data ?? {};
+  const { ancestry, descendants } = useAncestry(id);
   if (!ancestry && !descendants?.total) return null;
   return (
     <section>
