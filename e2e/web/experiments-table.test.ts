@@ -167,6 +167,28 @@ describe("the table of experiments", () => {
     await closeView(view);
   });
 
+  test("what others say of an experiment while one writes stays, and what they say afterwards is shown", async () => {
+    const it = stand();
+    const { id } = await exampleSearch(it, { name: "said by two", activate: false });
+    const view = await signedIn(browser(), it, `/experiments/${id}?tab=about`);
+    const { page } = view;
+    const said = page.getByRole("region", { name: "Notes" });
+    await said.getByLabel("Labels").fill("mine");
+    await page.keyboard.press("Enter");
+    await page.getByText(`contrail experiment update ${id} --add-label mine`).waitFor();
+    await it.client.updateExperiment(id, { add_labels: ["theirs"] });
+    await said.getByText("theirs").waitFor();
+    await page.getByRole("button", { name: "Save" }).click();
+    await page.getByText("Saved.").waitFor();
+    const { labels } = await it.client.experiment(id);
+    assert.deepEqual(labels, ["example", "theirs", "mine"]);
+    await it.client.updateExperiment(id, { notes: "theirs, too" });
+    const notes = said.getByRole("textbox", { name: "Notes" });
+    await until("their notes are shown", async () => (await notes.inputValue()) === "theirs, too");
+    await it.client.changeExperiment(id, "kill");
+    await closeView(view);
+  });
+
   test("nobody is kept out by how it looks", async () => {
     await isForEverybody(
       browser(),

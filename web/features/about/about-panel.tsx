@@ -7,6 +7,7 @@ import type { PanelProps } from "../../app/page.ts";
 import { client } from "../../live/client.ts";
 import { queries } from "../../live/queries.ts";
 import { CommandLine, quoted } from "../../parts/command-line.tsx";
+import { type LabelChange, labelFields, labelOptions } from "../../parts/label-change.ts";
 import { failureText, type Outcome, Told } from "../../parts/told.tsx";
 
 interface Words {
@@ -21,20 +22,36 @@ const wordsOf = ({ name, labels, description, notes }: Experiment): Words => ({
   description: description ?? "",
 });
 
+type TextName = Exclude<keyof Words, "labels">;
+const TEXTS: readonly TextName[] = ["name", "description", "notes"];
+
+/** Of labels only what is put on and taken off: others may put on theirs while one writes. */
+type Draft = Partial<Pick<Words, TextName>> & { readonly labels?: LabelChange };
+
 const isSame = (a: unknown, b: unknown): boolean => JSON.stringify(a) === JSON.stringify(b);
 
 export default function AboutPanel({ live: { experiment } }: PanelProps) {
   const { id } = experiment;
-  // An experiment that is over sends no news: what was saved last is what it says now.
-  const [saved, setSaved] = useState<Words>();
-  const there = saved ?? wordsOf(experiment);
-  const [draft, setDraft] = useState<Partial<Words>>({});
+  const live = wordsOf(experiment);
+  // What was saved, until the news of it comes; what it says from then on may be somebody else's already.
+  const [saved, setSaved] = useState<{ readonly now: Words; readonly before: Words }>();
+  if (saved && !isSame(live, saved.before)) setSaved(undefined);
+  const there = saved?.now ?? live;
+  const [draft, setDraft] = useState<Draft>({});
   const [busy, setBusy] = useState(false);
   const [told, setTold] = useState<Outcome>();
-  const words: Words = { ...there, ...draft };
-  const changed = (Object.keys(draft) as (keyof Words)[]).filter(
-    (name) => !isSame(draft[name], there[name]),
-  );
+  const { labels: relabelled, ...texts } = draft;
+  const labels: LabelChange = {
+    added: (relabelled?.added ?? []).filter((one) => !there.labels.includes(one)),
+    removed: (relabelled?.removed ?? []).filter((one) => there.labels.includes(one)),
+  };
+  const words: Words = {
+    ...there,
+    ...texts,
+    labels: [...there.labels.filter((one) => !labels.removed.includes(one)), ...labels.added],
+  };
+  const changed = TEXTS.filter((name) => words[name] !== there[name]);
+  const isChanged = changed.length > 0 || !isSame(words.labels, there.labels);
   const save = async (event: FormEvent): Promise<void> => {
     event.preventDefault();
     setBusy(true);
@@ -42,11 +59,11 @@ export default function AboutPanel({ live: { experiment } }: PanelProps) {
     try {
       const now = await client.updateExperiment(id, {
         ...(changed.includes("name") ? { name: words.name } : {}),
-        ...(changed.includes("labels") ? { labels: [...words.labels] } : {}),
+        ...labelFields(labels),
         ...(changed.includes("description") ? { description: words.description || null } : {}),
         ...(changed.includes("notes") ? { notes: words.notes } : {}),
       });
-      setSaved(wordsOf(now));
+      setSaved({ now: wordsOf(now), before: live });
       setDraft({});
       setTold({ text: "Saved.", failed: false });
       await queries.invalidateQueries({ queryKey: ["experiments"] });
@@ -71,7 +88,15 @@ export default function AboutPanel({ live: { experiment } }: PanelProps) {
           label="Labels"
           description="Enter or a comma ends one"
           value={[...words.labels]}
-          onChange={(labels) => setDraft({ ...draft, labels })}
+          onChange={(chosen) =>
+            setDraft({
+              ...draft,
+              labels: {
+                added: chosen.filter((one) => !there.labels.includes(one)),
+                removed: there.labels.filter((one) => !chosen.includes(one)),
+              },
+            })
+          }
         />
         <Textarea
           size="xs"
@@ -94,18 +119,18 @@ export default function AboutPanel({ live: { experiment } }: PanelProps) {
           onChange={(event) => setDraft({ ...draft, notes: event.currentTarget.value })}
         />
         <Group gap="xs">
-          <Button size="xs" type="submit" loading={busy} disabled={changed.length === 0}>
+          <Button size="xs" type="submit" loading={busy} disabled={!isChanged}>
             Save
           </Button>
-          {changed.length === 0 ? null : (
+          {isChanged ? (
             <Button size="xs" variant="subtle" color="gray" onClick={() => setDraft({})}>
               As it was
             </Button>
-          )}
+          ) : null}
         </Group>
         <Told outcome={told} />
       </form>
-      <CommandLine command={commandOf(id, words, changed)} />
+      <CommandLine command={commandOf(id, words, changed, labels)} />
       <p>
         <Link
           to={"/create" as string}
@@ -120,12 +145,15 @@ export default function AboutPanel({ live: { experiment } }: PanelProps) {
   );
 }
 
-function commandOf(id: number, words: Words, changed: readonly (keyof Words)[]): string {
-  const parts = [`contrail experiment update ${id}`];
-  if (changed.length === 0) return `${parts[0]} --notes TEXT`;
-  for (const name of changed)
-    if (name !== "labels") parts.push(`--${name} ${quoted(words[name])}`);
-    else if (words.labels.length === 0) parts.push("--no-labels");
-    else parts.push(`--label ${words.labels.map(quoted).join(" ")}`);
-  return parts.join(" ");
+function commandOf(
+  id: number,
+  words: Words,
+  changed: readonly TextName[],
+  labels: LabelChange,
+): string {
+  const options = [
+    ...changed.map((name) => `--${name} ${quoted(words[name])}`),
+    ...labelOptions(labels),
+  ];
+  return `contrail experiment update ${id} ${options.length === 0 ? "--notes TEXT" : options.join(" ")}`;
 }

@@ -2,7 +2,8 @@
 import { Button, Checkbox, Modal, Stack, TagsInput } from "@mantine/core";
 import { useState } from "react";
 import { client } from "../../live/client.ts";
-import { CommandLine, quoted } from "../../parts/command-line.tsx";
+import { CommandLine } from "../../parts/command-line.tsx";
+import { labelFields, labelOptions } from "../../parts/label-change.ts";
 import { Inert } from "../../parts/text.tsx";
 
 export interface BulkLabelsProps {
@@ -19,15 +20,9 @@ export interface BulkLabelsProps {
 export function BulkLabels({ ids, there, onClose, done, run }: BulkLabelsProps) {
   const [added, setAdded] = useState<string[]>([]);
   const [removed, setRemoved] = useState<string[]>([]);
-  const change = {
-    ...(added.length === 0 ? {} : { add_labels: added }),
-    ...(removed.length === 0 ? {} : { remove_labels: removed }),
-  };
+  const change = labelFields({ added, removed });
   const nothing = added.length + removed.length === 0;
-  const options = [
-    ...(added.length === 0 ? [] : ["--add-label", ...added.map(quoted)]),
-    ...(removed.length === 0 ? [] : ["--remove-label", ...removed.map(quoted)]),
-  ];
+  const options = labelOptions({ added, removed });
   return (
     <Modal
       opened
