@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type pg from "pg";
-import { IN_ORDER, type LogFilter, linesQuery, readLines } from "./log-store.ts";
+import { IN_ORDER, type LogFilter, lastPlace, linesQuery, readLines } from "./log-store.ts";
 import type { Database } from "./schema.ts";
 import { withTestDatabase } from "./test-database.ts";
 import { ALLOCATION, EXPERIMENT, TRIAL } from "./test-rows.ts";
@@ -124,4 +124,26 @@ test("pages follow one another through an experiment, and through a trial run by
     ...{ experiment: 1, limit: 100, fromEnd: false, bytesMax: 20 },
   });
   assert.deepEqual(short.map(text), ["line 0", "line 1", "line 2", "line 3"]);
+});
+
+test("the last place is of the last line that is read, and not of a run whose lines must wait", async () => {
+  await using log = await openLog();
+  const of = (experiment: number, trial?: number, run?: number) =>
+    lastPlace(log.pool, { experiment, trial, run });
+  const linesOf = (allocation: number) => Math.ceil((LINES - allocation + 1) / 3);
+  assert.deepEqual(await of(1), { position: LINES });
+  assert.deepEqual(await of(1, 1), { allocation: 3, seq: linesOf(3) });
+  assert.deepEqual(await of(1, 2), { allocation: 2, seq: linesOf(2) });
+  assert.deepEqual(await of(1, 1, 1), { allocation: 1, seq: linesOf(1) });
+  assert.equal(await of(1, 9), undefined);
+  await log.pool.query(
+    "update allocations set state = 'ended', ended_at = now(), log_lines = $1 where id = 1",
+    [linesOf(1) + 1],
+  );
+  assert.deepEqual(await of(1, 1), { allocation: 1, seq: linesOf(1) });
+  assert.deepEqual(
+    await of(1, 1, 2),
+    { allocation: 3, seq: linesOf(3) },
+    "one run alone waits for none",
+  );
 });

@@ -137,6 +137,10 @@ const RUNS_TO_READ = `
       or (b.ended_at > now() - ${LATE_LINES} and coalesce(b.log_lines, 0) > coalesce(
         (select k.seq from logs k where k.allocation_id = b.id order by k.seq desc limit 1), 0)))), 2147483647)`;
 
+/** One run alone has nothing to wait for: no earlier one stands before it. */
+const runsAsked = (run: string): string =>
+  `(a.run = ${run}::int or (${run}::int is null and ${RUNS_TO_READ}))`;
+
 /**
  * A page costs what it shows, however much there is. The planner is kept from the other way, to gather all lines behind
  * the place and sort them: it takes that one on a table that is younger than its first statistics, which with 20,000
@@ -164,10 +168,8 @@ export function linesQuery(filter: LogFilter): pg.QueryConfig {
   const matches = `($3::smallint is null or l.rank = $3) and ($4::smallint is null or l.stream = $4)
     and ($5::bytea is null or position($5::bytea in l.bytes) > 0)
     and ($10::timestamptz is null or l.at >= $10) and ($11::timestamptz is null or l.at < $11)`;
-  // One run alone has nothing to wait for: no earlier one stands before it.
-  const runs = `(a.run = $12::int or ($12::int is null and ${RUNS_TO_READ}))`;
   const ofTrial = `(select a.id, a.trial_number, a.run from allocations a
-      where a.experiment_id = $1 and a.trial_number = $2 and a.id >= $6::int and ${runs}) a
+      where a.experiment_id = $1 and a.trial_number = $2 and a.id >= $6::int and ${runsAsked("$12")}) a
     cross join lateral (select * from logs l where l.allocation_id = a.id and (l.allocation_id, l.seq) > ($6::int, $7::bigint)
       and ${matches} order by l.seq ${order} limit $8) l`;
   const ofExperiment = `(select * from logs l where l.experiment_id = $1 and $2::int is null and $6::int = 0 and $12::int is null
@@ -205,6 +207,21 @@ export function linesQuery(filter: LogFilter): pg.QueryConfig {
       filter.run ?? null,
     ],
   };
+}
+
+/** The place of the last line, as far as lines are read now, whatever they say; undefined = there is none. */
+export async function lastPlace(
+  pool: pg.Pool,
+  { experiment, trial, run }: Pick<LogFilter, "experiment" | "trial" | "run">,
+): Promise<LogPlace | undefined> {
+  if (trial === undefined) return { position: await lastPosition(pool, experiment) };
+  const { rows } = await pool.query<{ allocation: number; seq: number }>(
+    `select a.id as allocation, last.seq::float8 as seq from allocations a cross join lateral
+       (select l.seq from logs l where l.allocation_id = a.id order by l.seq desc limit 1) last
+     where a.experiment_id = $1 and a.trial_number = $2 and ${runsAsked("$3")} order by a.id desc limit 1`,
+    [experiment, trial, run ?? null],
+  );
+  return rows[0];
 }
 
 export interface RunExtent {

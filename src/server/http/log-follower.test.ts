@@ -16,12 +16,15 @@ class Stand {
   lines: LogRow[] = [];
   /** In order: reads of lines, looks at the trial, events sent, pauses and waits. */
   readonly seen: string[] = [];
+  /** The lines behind which was read. */
+  readonly readBehind: number[] = [];
   closed = false;
+  lastEventId: string | undefined;
   #awake = false;
   #wake = (): void => undefined;
   #unpause = (): void => undefined;
 
-  follow(more: { readonly run?: number } = {}): Promise<void> {
+  follow(more: { readonly run?: number; readonly contains?: string } = {}): Promise<void> {
     const { experiments, subscribers } = this;
     const clock = { nowMs: () => 0, monotonicMs: () => 0, after: () => () => undefined };
     const client = {
@@ -35,6 +38,9 @@ class Stand {
     const readPool = {
       connect: async () => client,
       query: async (text: string) => {
+        const last = this.lines.at(-1);
+        if (text.includes("as allocation"))
+          return { rows: last ? [{ allocation: last.allocation_id, seq: last.seq }] : [] };
         this.seen.push("look");
         return { rows: text.includes("log_lines") ? [] : [{ ended_at: new Date(0) }] };
       },
@@ -48,14 +54,18 @@ class Stand {
   #read(values: readonly unknown[]): LogRow[] {
     this.seen.push("read");
     const [seq, limit] = [Number(values[6]), Number(values[7])];
-    return this.lines.filter((line) => line.seq > seq).slice(0, limit);
+    this.readBehind.push(seq);
+    const sought = (values[4] ?? "") as Buffer;
+    return this.lines
+      .filter((line) => line.seq > seq && line.bytes.includes(sought))
+      .slice(0, limit);
   }
 
-  print(count: number): void {
+  print(count: number, text = "x"): void {
     for (let i = 0; i < count; i++)
       this.lines.push({
         ...{ allocation_id: 7, trial_number: 2, run: 1, seq: this.lines.length + 1, position: 0 },
-        ...{ at: new Date(0), rank: 0, stream: 1, complete: true, bytes: Buffer.from("x") },
+        ...{ at: new Date(0), rank: 0, stream: 1, complete: true, bytes: Buffer.from(text) },
       });
     this.subscribers.logsStored(new Set([1]));
   }
@@ -64,7 +74,8 @@ class Stand {
     this.subscribers.committed(new Set([1]), new Map([[1, new Set(trials)]]));
   }
 
-  async send(event: string, data: unknown): Promise<void> {
+  async send(event: string, data: unknown, id?: string): Promise<void> {
+    if (id !== undefined) this.lastEventId = id;
     this.seen.push(event === "log" ? `log ${(data as unknown[]).length}` : event);
   }
 
@@ -144,6 +155,38 @@ test("what is there already is sent without a pause, and one that is over ends a
     await stand.news(),
     "read, log 1000, read, log 1000, read, log 500, look, look, read, end",
   );
+});
+
+test("lines that a filter passed over are looked through once, and who comes back is told from the last that was sent", async () => {
+  const stand = new Stand();
+  stand.print(1, "y");
+  stand.print(99);
+  void stand.follow({ contains: "y" });
+  assert.equal(await stand.news(), "read, log 1, pause 50");
+  await stand.unpause();
+  stand.print(50);
+  assert.equal(await stand.news(), "read, pause 50");
+  await stand.unpause();
+  stand.print(1, "y");
+  assert.equal(await stand.news(), "read, log 1, pause 50");
+  assert.equal(stand.lastEventId, "7-151");
+  await stand.unpause();
+  stand.print(50);
+  await stand.news();
+  assert.equal(stand.lastEventId, "7-151");
+  assert.deepEqual(stand.readBehind, [0, 100, 150, 151]);
+});
+
+test("a full page of matches is gone on from its last line", async () => {
+  const stand = new Stand();
+  for (let i = 0; i < 1_000; i++) {
+    stand.print(1, "y");
+    stand.print(1);
+  }
+  stand.print(1, "y");
+  void stand.follow({ contains: "y" });
+  assert.equal(await stand.news(), "read, log 1000, read, log 1, pause 50");
+  assert.deepEqual(stand.readBehind, [0, 1999]);
 });
 
 test("an experiment that is gone from memory wakes its followers", async () => {

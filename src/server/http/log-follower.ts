@@ -7,11 +7,11 @@
  * they can be the end of the following, and whether they are is asked of memory first.
  */
 import { readAllocation, readExperimentHead, readTrial } from "../../store/experiment-reads.ts";
-import { type LogFilter, linesToCome, readLines } from "../../store/log-store.ts";
+import { type LogFilter, lastPlace, linesToCome, readLines } from "../../store/log-store.ts";
 import { logView } from "../views.ts";
 import type { RouteContext } from "./context.ts";
 import type { EventStream } from "./event-stream.ts";
-import { cursorOf, isFull, type LogSubject, placeOf } from "./log-place.ts";
+import { cursorOf, further, isFull, type LogSubject, placeOf } from "./log-place.ts";
 
 const STREAM_LINES = 1000;
 /** Of one event, so that a reader that does not read holds no more than this. */
@@ -60,6 +60,8 @@ export async function followLogs(context: Context, following: Following): Promis
         bytesMax: tail === undefined ? STREAM_BYTES : undefined,
       };
       const fromEnd = tail !== undefined;
+      // Asked before the lines: all up to there are among those that are looked through.
+      const end = isFiltered(filter) ? await lastPlace(context.readPool, whose) : undefined;
       const rows = await readLines(context.readPool, { ...filter, after, fromEnd, ...bounds });
       tail = undefined;
       const last = rows.at(-1);
@@ -70,6 +72,8 @@ export async function followLogs(context: Context, following: Following): Promis
         // What did not fit into this event is in the next one.
         if (isFull(rows, bounds)) continue;
       }
+      // What the filter passed over is not looked through again.
+      after = further(after, end);
       if (over && !stored) {
         await stream.send("end", {});
         break;
@@ -87,6 +91,10 @@ export async function followLogs(context: Context, following: Following): Promis
 }
 
 type Whose = Pick<LogFilter, "experiment" | "trial" | "run">;
+
+/** Whether there may be lines that it passes over; of others the last that was sent is as far as was looked. */
+const isFiltered = ({ experiment, trial, run, after, ...asked }: Following["filter"]): boolean =>
+  Object.values(asked).some((value) => value !== undefined);
 
 /** As memory has it; of what is not in memory the database has to be asked. @param changed whether the trial did */
 function mayBeOver({ world }: Context, { experiment, trial, run }: Whose, changed = true): boolean {

@@ -25,6 +25,15 @@ export function placeOf(subject: LogSubject, cursor: string): LogPlace {
   };
 }
 
+/** @returns the one that is further on; both are of one subject */
+export function further(a: LogPlace | undefined, b: LogPlace | undefined): LogPlace | undefined {
+  if (a === undefined || b === undefined) return a ?? b;
+  const key = (at: LogPlace): readonly [number, number] =>
+    "position" in at ? [0, at.position] : [at.allocation, at.seq];
+  const [[runA, lineA], [runB, lineB]] = [key(a), key(b)];
+  return runA === runB ? (lineA > lineB ? a : b) : runA > runB ? a : b;
+}
+
 /** @returns whether a page of lines was ended by its bounds, so that there may be more behind it */
 export function isFull(
   rows: readonly LogRow[],
