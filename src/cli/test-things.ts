@@ -305,6 +305,7 @@ export const aProgress = (over: Partial<ProgressReply> = {}): ProgressReply => (
   metric: "accuracy",
   unit: "epochs",
   smaller_is_better: false,
+  total: 1,
   items: [{ at: AT, trial: "3.2", step: 3, objective: 0.8125, steps: 9, slot_seconds: 12 }],
   ...over,
 });

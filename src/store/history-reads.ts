@@ -48,6 +48,8 @@ export interface ProgressRow {
   value: number;
   steps: number;
   slot_seconds: number;
+  /** How many there are, before they were thinned. */
+  total: number;
 }
 
 /**
@@ -84,7 +86,7 @@ export async function readProgress(
      kept as (
        select distinct on (((total - place) * $4::bigint) / greatest(total, $4::bigint)) *
        from better order by ((total - place) * $4::bigint) / greatest(total, $4::bigint), place desc)
-     select k.at, k.number, k.step, k.value, k.steps::float8 as steps, (
+     select k.at, k.number, k.step, k.value, k.steps::float8 as steps, k.total::int as total, (
        select coalesce(sum(greatest(0, extract(epoch from least(coalesce(a.ended_at, k.at), k.at) - a.created_at))
          * cardinality(a.slots)), 0)
        from allocations a where a.experiment_id = $1 and a.created_at < k.at)::float8 as slot_seconds

@@ -53,6 +53,11 @@ test("progress says what a search without early stopping would have spent", asyn
     text,
     /without early stopping: 81 epochs \(5\.8 times as many\); at the measured pace 1 min 56 s, 3 min 40 s of slots/,
   );
+  assert.doesNotMatch(text, /thinned/);
+  const thinned = await told(["experiment", "progress", "3"], {
+    "GET /experiments/3/progress": aProgress({ total: 1_234 }),
+  });
+  assert.match(thinned, /^thinned: 1 of 1,234 improvements; --points shows up to 2,000$/m);
   const none = await told(["experiment", "progress", "3"], {
     "GET /experiments/3/progress": aProgress({ items: [] }),
   });

@@ -122,6 +122,10 @@ function progressLines(
     ]),
     { width: cli.width, headPaint: cli.paint.dim },
   );
+  if (reply.items.length < reply.total)
+    lines.push(
+      `thinned: ${count(reply.items.length)} of ${count(reply.total)} improvements; --points shows up to 2,000`,
+    );
   lines.push(
     `spent: ${count(spent.steps)} ${unit}, ${duration(spent.seconds)}, ${duration(spent.slot_seconds)} of slots`,
   );

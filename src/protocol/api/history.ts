@@ -44,6 +44,8 @@ export const progressReply = z.object({
   metric: z.string(),
   unit: z.string(),
   smaller_is_better: z.boolean(),
+  /** How many there are; `items` may be fewer. */
+  total: count,
   items: z.array(
     z.object({
       at: time,

@@ -111,6 +111,7 @@ export function historyRoutes(app: App, { readPool }: RouteContext): void {
         metric,
         unit: unitOf(row.config as unknown as ExperimentConfig),
         smaller_is_better: smallerIsBetter,
+        total: rows[0]?.total ?? 0,
         items: rows.map((item) => ({
           at: item.at.toISOString(),
           trial: `${id}.${item.number}`,

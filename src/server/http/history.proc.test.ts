@@ -11,7 +11,8 @@ describe("an experiment's history", () => {
     const { experiment } = await client.createExperiment({ config: RANDOM_CONFIG, code: null });
     assert.ok(experiment);
     const { id } = experiment;
-    assert.deepEqual((await client.experimentProgress(id)).items, []);
+    const none = await client.experimentProgress(id);
+    assert.deepEqual([none.total, none.items], [0, []]);
     const [one, two] = [`${id}.1.1`, `${id}.2.1`];
     await runner.started(one);
     await runner.started(two);
@@ -41,6 +42,7 @@ describe("an experiment's history", () => {
     assert.ok(Math.abs(second.slot_seconds - first.slot_seconds - 2 * passed) < 0.01);
     const thinned = await client.experimentProgress(id, { points: 1 });
     assert.deepEqual(thinned.items, reply.items.slice(-1));
+    assert.deepEqual([reply.total, thinned.total], [3, 3], "all, however few are shown");
     const two_of_them = await client.experimentProgress(id, { points: 2 });
     assert.deepEqual(two_of_them.items.at(-1), reply.items.at(-1));
     assert.equal(two_of_them.items.length, 2);

@@ -35,6 +35,7 @@ test("the best so far, and what it would have cost without early stopping", () =
   const experiment = { unit: "epochs", spent } as Experiment;
   const reply = {
     metric: "loss",
+    total: 1,
     items: [{ at: at(10), trial: "1.2", step: 3, objective: 0.25, steps: 20, slot_seconds: 15 }],
   } as ProgressReply;
   assert.equal(
@@ -43,5 +44,7 @@ test("the best so far, and what it would have cost without early stopping", () =
       "Without early stopping the search would have trained 200 epochs instead of 50, 4 times as many; " +
       "at the measured pace in 6 min 40 s and 12 min of slots.",
   );
+  const thinned = { ...reply, total: 2_000 };
+  assert.match(bestSentence(experiment, thinned, undefined, 0), /; 2,000 improvements in all\.$/);
   assert.doesNotMatch(bestSentence(experiment, reply, undefined, 0), /Without/);
 });

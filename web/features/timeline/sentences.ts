@@ -10,7 +10,7 @@ export type Against = (typeof AGAINST)[number];
 
 export function bestSentence(
   { unit, spent }: Experiment,
-  { metric, items }: ProgressReply,
+  { metric, items, total }: ProgressReply,
   full: ReturnType<typeof withoutStopping>,
   beganMs: number,
 ): string {
@@ -23,7 +23,7 @@ export function bestSentence(
     : "";
   return (
     `The best ${inert(metric)} so far, ${measured(best.objective)}, came from trial ${best.trial} after ${after}, ` +
-    `${count(best.steps)} ${inert(unit)} and ${duration(best.slot_seconds)} of slots; ${plural(items.length, "improvement")} in all.${saved}`
+    `${count(best.steps)} ${inert(unit)} and ${duration(best.slot_seconds)} of slots; ${plural(total, "improvement")} in all.${saved}`
   );
 }
 
