@@ -90,18 +90,20 @@ function bucketsByHand(series: Series, filter: Omit<SeriesFilter, "trialId">, bu
       step: Math.max(...group.map((point) => point.step)),
       run: Math.max(...group.map((point) => point.run)),
       value: group.at(-1)?.value,
-      // NaN stands above everything, as it does in the database.
-      min: group.reduce(
-        (least, { value }) => (Number.isNaN(least) || value < least ? value : least),
-        Number.NaN,
-      ),
-      max: group.some(({ value }) => Number.isNaN(value))
-        ? Number.NaN
-        : Math.max(...group.map((p) => p.value)),
+      ...extremes(group.map((point) => point.value)),
       points: group.length,
       values: group.map((point) => point.value),
     }));
   });
+}
+
+function extremes(values: readonly number[]) {
+  const finite = values.filter(Number.isFinite);
+  return {
+    min: finite.length === 0 ? null : Math.min(...finite),
+    max: finite.length === 0 ? null : Math.max(...finite),
+    not_finite: values.length - finite.length,
+  };
 }
 
 // ---- in the database ---------------------------------------------------------------------------

@@ -5,7 +5,8 @@
  * reported there is superseded: kept, left out unless asked for. Which run counts for a step is decided
  * by the steps at which the runs started, so nothing has to be rewritten when a trial is resumed.
  * Thinning buckets by steps of equal width and gives each bucket's last, min, max and mean over all of its
- * points: a chart never moves more points than it can draw, and no extreme is lost.
+ * points: a chart never moves more points than it can draw, and no extreme is lost. Least and greatest are of what is
+ * finite, because to the database NaN is greater than every number and would stand for all of its bucket.
  */
 import type pg from "pg";
 
@@ -30,9 +31,12 @@ export interface BucketRow {
   step: number;
   run: number;
   value: number;
-  min: number;
-  max: number;
+  /** Of its finite values; null = it has none. */
+  min: number | null;
+  max: number | null;
   mean: number;
+  /** How many of its points are NaN or infinite. */
+  not_finite: number;
   /** How many points it stands for. */
   points: number;
 }
@@ -61,6 +65,9 @@ const MEAN_SHARE = `(sum(case when abs(p.value) < 1e-290 then 0 else p.value / $
 const LARGEST = "1.7976931348623157e308::float8";
 const MEAN = `case when abs(b.share) > ${LARGEST} / ${SHARE} and abs(b.share) < 'Infinity'
   then sign(b.share) * ${LARGEST} else b.share * ${SHARE} end`;
+
+/** NaN is greater than Infinity. */
+const IS_FINITE = "abs(p.value) < 'Infinity'";
 
 /** First, last step of the filter; text, because the largest is beyond what a number holds. */
 const STEP_MAX = "9223372036854775807";
@@ -153,10 +160,12 @@ export async function readBuckets(
        from metric_names n where n.id = any($2::int[])),
      spans as (select *, greatest(1, ceil((high - low + 1)::float8 / $6))::bigint as width
        from edges where low is not null)
-     select s.name, b.step, b.run, last.value, b.min, b.max, ${MEAN} as mean, b.points
+     select s.name, b.step, b.run, last.value, b.min, b.max, ${MEAN} as mean, b.not_finite, b.points
      from spans s
      cross join lateral (
-       select max(p.step) as step, max(p.run) as run, min(p.value) as min, max(p.value) as max,
+       select max(p.step) as step, max(p.run) as run, min(p.value) filter (where ${IS_FINITE}) as min,
+         max(p.value) filter (where ${IS_FINITE}) as max,
+         (count(*) filter (where not ${IS_FINITE}))::int as not_finite,
          ${MEAN_SHARE} as share, count(*)::int as points
        from (${kept("s.id")}) p group by (p.step - s.low) / s.width) b
      cross join lateral (

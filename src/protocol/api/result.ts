@@ -25,10 +25,13 @@ export const series = z.object({
       step: count,
       value: wireNumber,
       run: count,
-      /** Of the bucket, when thinned. */
-      min: wireNumber.optional(),
-      max: wireNumber.optional(),
+      /** Of the bucket's finite values, when thinned; absent where it has none. */
+      min: z.number().optional(),
+      max: z.number().optional(),
+      /** Of all its values. */
       mean: wireNumber.optional(),
+      /** How many values of the bucket are NaN or infinite, when thinned. */
+      not_finite: count.optional(),
       superseded: z.boolean().optional(),
     }),
   ),

@@ -187,9 +187,10 @@ async function readSeries(
         step: bucket.step,
         value: toWire(bucket.value),
         run: bucket.run,
-        min: toWire(bucket.min),
-        max: toWire(bucket.max),
+        ...(bucket.min === null ? {} : { min: bucket.min }),
+        ...(bucket.max === null ? {} : { max: bucket.max }),
         mean: toWire(bucket.mean),
+        not_finite: bucket.not_finite,
       });
     if (isLonger(thinned, pointsMax)) return { thinned: true, series: thinned };
   }

@@ -56,6 +56,40 @@ test("the sentence: the way, the ends, what cannot be drawn", () => {
   );
 });
 
+test("what is not finite hides nothing else of its bucket, and is counted value by value", () => {
+  const buckets: Series["points"] = [
+    { step: 10, value: 1, run: 1, min: 0.5, max: 7, mean: "NaN", not_finite: 2 },
+    { step: 20, value: "NaN", run: 1, min: 0.25, max: 0.5, mean: "NaN", not_finite: 1 },
+    { step: 30, value: "Infinity", run: 1, mean: "Infinity", not_finite: 10 },
+  ];
+  assert.equal(
+    metricSentence(series(buckets, true), "epochs"),
+    "It was 1 after 10 epochs; lowest 0.25 around 20 epochs, highest 7 around 10 epochs. " +
+      "13 values (NaN or infinite) cannot be drawn.",
+  );
+  assert.equal(
+    metricSentence(series(buckets.slice(1), true), "epochs"),
+    "Lowest 0.25 around 20 epochs, highest 0.5 around 20 epochs. 11 values (NaN or infinite) cannot be drawn.",
+  );
+  const one = {
+    step: 20,
+    value: "NaN",
+    run: 1,
+    min: 2,
+    max: 2,
+    mean: "NaN",
+    not_finite: 1,
+  } as const;
+  assert.match(
+    metricSentence(series([one], true), "epochs"),
+    /^Lowest 2 around 20 epochs, highest 2/,
+  );
+  assert.equal(
+    metricSentence(series(buckets.slice(2), true), "epochs"),
+    "No finite value was reported.",
+  );
+});
+
 test("the nearest checkpoint holds what the point had, where there is one", () => {
   const all = [{ step: 9 }, { step: 3 }, { step: 6 }];
   assert.deepEqual(

@@ -29,29 +29,54 @@ export function metricLines({ name, points }: Series): Line[] {
 }
 
 export function metricSentence(series: Series, unit: string): string {
-  const counting = series.points.filter(({ superseded }) => superseded !== true);
-  const finite = counting
-    .map(({ step, value, min, max }) => ({
-      step,
-      value: fromWire(value),
-      low: fromWire(min ?? value),
-      high: fromWire(max ?? value),
-    }))
-    .filter(({ value }) => Number.isFinite(value));
-  const [first, last] = [finite[0], finite.at(-1)];
-  if (!first || !last) return "No finite value was reported.";
-  const low = finite.reduce((a, b) => (b.low < a.low ? b : a));
-  const high = finite.reduce((a, b) => (b.high > a.high ? b : a));
-  const strange = counting.length - finite.length;
+  const counting = series.points
+    .filter(({ superseded }) => superseded !== true)
+    .map((point) => {
+      const value = fromWire(point.value);
+      const isDrawn = Number.isFinite(value);
+      // A bucket whose last value is not finite may hold others that are.
+      const [low, high] = isDrawn
+        ? [point.min ?? value, point.max ?? value]
+        : [point.min, point.max];
+      const strange = point.not_finite ?? (isDrawn ? 0 : 1);
+      return { step: point.step, value, isDrawn, low, high, strange };
+    });
+  const strange = counting.reduce((sum, one) => sum + one.strange, 0);
   const odd =
     strange === 0 ? "" : ` ${plural(strange, "value")} (NaN or infinite) cannot be drawn.`;
+  const low = extreme(counting, ({ low: own }) => own, -1);
+  const high = extreme(counting, ({ high: own }) => own, 1);
+  if (!low || !high) return "No finite value was reported.";
+  const finite = counting.filter((point) => point.isDrawn);
+  const [first, last] = [finite[0], finite.at(-1)];
   const way =
-    first === last
-      ? `It was ${measured(first.value, 5)} after ${steps(first.step, unit)}.`
-      : `From ${measured(first.value, 5)} to ${measured(last.value, 5)} over ${steps(last.step, unit)}; ` +
-        `lowest ${measured(low.low, 5)} ${where(low.step, unit, series.thinned)}, ` +
-        `highest ${measured(high.high, 5)} ${where(high.step, unit, series.thinned)}.`;
-  return way + odd;
+    !first || !last
+      ? ""
+      : first === last
+        ? `It was ${measured(first.value, 5)} after ${steps(first.step, unit)}`
+        : `From ${measured(first.value, 5)} to ${measured(last.value, 5)} over ${steps(last.step, unit)}`;
+  const ends =
+    first && first === last && low.value === high.value
+      ? ""
+      : `lowest ${measured(low.value, 5)} ${where(low.step, unit, series.thinned)}, ` +
+        `highest ${measured(high.value, 5)} ${where(high.step, unit, series.thinned)}`;
+  const text = [way, ends].filter((part) => part !== "").join("; ");
+  return `${text.charAt(0).toUpperCase()}${text.slice(1)}.${odd}`;
+}
+
+/** The first of the least (sign -1) or greatest (1) values; undefined = there is none. */
+function extreme<P extends { readonly step: number }>(
+  points: readonly P[],
+  valueIn: (point: P) => number | undefined,
+  sign: 1 | -1,
+): { readonly step: number; readonly value: number } | undefined {
+  let found: { step: number; value: number } | undefined;
+  for (const point of points) {
+    const value = valueIn(point);
+    if (value !== undefined && (!found || (value - found.value) * sign > 0))
+      found = { step: point.step, value };
+  }
+  return found;
 }
 
 const where = (step: number, unit: string, thinned: boolean): string =>
