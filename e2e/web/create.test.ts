@@ -1,8 +1,8 @@
 /** A new experiment from the page: written with mistakes, corrected, with code from a folder, and begun from another one. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import type { Locator } from "playwright-core";
-import { curveSearch, sharedStand, until } from "../support.ts";
+import type { Locator, Page } from "playwright-core";
+import { curveSearch, type Stand, sharedStand, until } from "../support.ts";
 import { assertUsable, isForEverybody } from "./accessibility.ts";
 import { closeView, sharedBrowser, signedIn } from "./browser.ts";
 import { exampleSearch } from "./searches.ts";
@@ -19,6 +19,24 @@ searcher:
   max_trials: 2
   max_length: {epochs: 2}
 `;
+
+/** The server hears what is posted there, and nothing of what it answers arrives. */
+async function withoutAnswers(
+  page: Page,
+  it: Stand,
+  path: string,
+  act: () => Promise<void>,
+): Promise<void> {
+  await page.route(path, async (route) => {
+    const headers = { ...(await route.request().allHeaders()), origin: it.server.url };
+    if (route.request().method() !== "POST") return await route.continue();
+    const answer = await route.fetch({ headers });
+    assert.equal(answer.status(), 200);
+    await route.abort();
+  });
+  await act();
+  await page.unroute(path);
+}
 
 describe("creating an experiment", () => {
   const browser = sharedBrowser();
@@ -160,6 +178,46 @@ describe("creating an experiment", () => {
     }
     for (const row of rows) assert.equal(await row.count(), 1);
     await it.client.changeExperiment(id, "kill");
+    await closeView(view);
+  });
+
+  test("who presses again after no answer came is given what was made then", async () => {
+    const it = stand();
+    const view = await signedIn(browser(), it, "/create");
+    const { page } = view;
+    await page
+      .getByLabel("Configuration (YAML)")
+      .fill(FINE.replace("written here", "asked for twice"));
+    await page.getByRole("checkbox", { name: "Make it, but start nothing yet" }).check();
+    const create = page.getByRole("button", { name: "Create the experiment" });
+    const idsOf = async (filter: string): Promise<number[]> =>
+      (await it.client.experiments({ filter })).items.map(({ id }) => id);
+    await until("it may be submitted", () => create.isEnabled());
+    await withoutAnswers(page, it, "**/api/v1/experiments", async () => {
+      await create.click();
+      await page.getByRole("alert").waitFor();
+    });
+    const [id, ...others] = await idsOf("name~asked");
+    assert.ok(id);
+    assert.deepEqual(others, [], "it was made, and the page does not know");
+    await create.click();
+    await page.getByRole("heading", { name: `${id} asked for twice` }).waitFor();
+
+    await page.locator(".page-head").getByRole("button", { name: "Fork", exact: true }).click();
+    const fork = page.getByRole("dialog").getByRole("button", { name: "Fork", exact: true });
+    await withoutAnswers(page, it, "**/api/v1/forks", async () => {
+      await fork.click();
+      await page.getByRole("alert").waitFor();
+    });
+    await fork.click();
+    await page.waitForURL((url) => !url.pathname.endsWith(`/${id}`));
+    const made = await idsOf("name~asked");
+    assert.deepEqual(made.length, 2, `the one and its fork, not ${made}`);
+    for (const one of made) await it.client.changeExperiment(one, "kill");
+    // The browser itself writes down what got no answer.
+    const rest = view.troubles.filter((text) => !/ERR_FAILED/.test(text));
+    assert.deepEqual(rest, []);
+    view.troubles.length = 0;
     await closeView(view);
   });
 

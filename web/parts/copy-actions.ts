@@ -2,6 +2,7 @@
 import { useNavigate } from "@tanstack/react-router";
 import { client } from "../live/client.ts";
 import type { Action } from "./actions.tsx";
+import { useIntent } from "./intent.ts";
 
 export interface CopyActions {
   readonly fork: (of: number | string) => Action;
@@ -10,6 +11,7 @@ export interface CopyActions {
 
 export function useCopyActions(): CopyActions {
   const navigate = useNavigate();
+  const intent = useIntent();
   const go = (experiment: number): Promise<void> =>
     navigate({ to: "/experiments/$id" as string, params: { id: String(experiment) } as never });
   const edit = (of: number | string): Promise<void> =>
@@ -22,7 +24,9 @@ export function useCopyActions(): CopyActions {
       command: `contrail fork ${of}`,
       other: { label: "Change it first", run: () => edit(of) },
       run: async () => {
-        const { experiment } = await client.fork({ of: String(of) });
+        const { experiment } = await intent.once(["fork", of], (key) =>
+          client.fork({ of: String(of) }, key),
+        );
         if (experiment) await go(experiment.id);
       },
     }),
@@ -32,7 +36,9 @@ export function useCopyActions(): CopyActions {
         "It is run again from its record, and its checkpoints are compared with the new ones, parameter by parameter.",
       command: `contrail replay ${trial}`,
       run: async () => {
-        const { experiment, reasons } = await client.replay(trial);
+        const { experiment, reasons } = await intent.once(["replay", trial], (key) =>
+          client.replay(trial, {}, key),
+        );
         if (experiment === null) throw new Error(`It is not comparable: ${reasons.join("; ")}`);
         await go(experiment.id);
       },

@@ -10,6 +10,7 @@ import type { Tree } from "../../../src/protocol/runner-wire.ts";
 import { client } from "../../live/client.ts";
 import { queries } from "../../live/queries.ts";
 import { CommandLine } from "../../parts/command-line.tsx";
+import { useIntent } from "../../parts/intent.ts";
 import { Failed, Loading } from "../../parts/states.tsx";
 import { Inert } from "../../parts/text.tsx";
 import { failureText } from "../../parts/told.tsx";
@@ -58,6 +59,7 @@ export default function CreatePage() {
 
 function Writing({ draft, of }: { readonly draft: Draft; readonly of: string }) {
   const navigate = useNavigate();
+  const intent = useIntent();
   const [text, setText] = useState(draft.text);
   const [settled] = useDebouncedValue(text, CHECK_AFTER_MS);
   const [code, setCode] = useState<CodeChosen>(
@@ -84,7 +86,8 @@ function Writing({ draft, of }: { readonly draft: Draft; readonly of: string }) 
     setBusy(true);
     setFailure(undefined);
     try {
-      const experiment = await draft.make({ text, tree, activate: !paused });
+      const made = { text, tree, activate: !paused };
+      const experiment = await intent.once(made, (key) => draft.make(made, key));
       await queries.invalidateQueries({ queryKey: ["experiments"] });
       if (experiment)
         await navigate({

@@ -40,7 +40,8 @@ export interface Draft {
   /** The code goes with it and is not chosen. */
   readonly isFork: boolean;
   readonly check: (text: string) => Promise<Verdict>;
-  readonly make: (made: Made) => Promise<Experiment | null>;
+  /** @param key of the intent: under one key one is made, however often it is asked for */
+  readonly make: (made: Made, key: string) => Promise<Experiment | null>;
   readonly command: (made: Pick<Made, "tree" | "activate">, verdict: Verdict | undefined) => string;
 }
 
@@ -59,12 +60,12 @@ export async function draftOf(view: {
 const written = (from: number | undefined): Draft => ({
   ...{ title: "", text: "", about: undefined, reusable: undefined, isFork: false },
   check: (text) => client.checkExperiment(text),
-  make: async ({ text, tree, activate }) => {
+  make: async ({ text, tree, activate }, key) => {
     const code = tree === null ? null : [...tree];
     const parent =
       from === undefined ? {} : { parent: { kind: "copy" as const, experiment: from } };
-    return (await client.createExperiment({ config: text, code, activate, provenance, ...parent }))
-      .experiment;
+    const request = { config: text, code, activate, provenance, ...parent };
+    return (await client.createExperiment(request, key)).experiment;
   },
   command: ({ tree, activate }) =>
     `contrail experiment create config.yaml${tree === null ? "" : " ."}${activate ? "" : " --paused"}`,
@@ -96,8 +97,8 @@ async function forkDraft(of: string): Promise<Draft> {
     reusable: undefined,
     isFork: true,
     check: (text) => checkFork(of, text),
-    make: async ({ text, activate }) =>
-      (await client.fork({ of, config: text, activate, provenance })).experiment,
+    make: async ({ text, activate }, key) =>
+      (await client.fork({ of, config: text, activate, provenance }, key)).experiment,
     command: ({ activate }, verdict) => forkCommand(of, activate, verdict?.overrides),
   };
 }
