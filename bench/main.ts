@@ -9,7 +9,7 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { availableParallelism, loadavg, tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
-import { parseArgs } from "node:util";
+import { readArguments, refuseArguments } from "../scripts/arguments.ts";
 import { realClock } from "../src/base/real-clock.ts";
 import type { Measure } from "./bench.ts";
 import { curves } from "./curves.ts";
@@ -49,8 +49,10 @@ const MEASURES: readonly Measure[] = [...SPEED, exported, engines, ...LOAD, ...R
 const GROUPS: Readonly<Record<string, readonly Measure[]>> = { load: LOAD, record: RECORD };
 const ALL_RESULTS = join(import.meta.dirname, "results", "all.json");
 
-function readArguments() {
-  const { values, positionals } = parseArgs({
+function readMeasures() {
+  const names = [...MEASURES.map((measure) => measure.name), ...Object.keys(GROUPS)].join(", ");
+  const usage = `npm run bench -- [NAME …] [--quick] [--soak] [--json FILE] [--dir DIR] [--profile DIR]\nnames: ${names}`;
+  const { values, positionals } = readArguments(usage, {
     allowPositionals: true,
     options: {
       quick: { type: "boolean", default: false },
@@ -64,17 +66,13 @@ function readArguments() {
   const named = (name: string): readonly Measure[] =>
     GROUPS[name] ?? MEASURES.filter((measure) => measure.name.toLowerCase() === name);
   const unknown = wanted.filter((name) => named(name).length === 0);
-  if (unknown.length > 0) {
-    const names = [...MEASURES.map((measure) => measure.name), ...Object.keys(GROUPS)].join(", ");
-    process.stderr.write(`There is no measure ${unknown.join(", ")}. There are: ${names}\n`);
-    process.exit(2);
-  }
+  if (unknown.length > 0) refuseArguments(`There is no measure ${unknown.join(", ")}.`, usage);
   const asked = new Set(wanted.flatMap(named));
   const chosen = wanted.length === 0 ? SPEED : MEASURES.filter((measure) => asked.has(measure));
   return { ...values, chosen };
 }
 
-const args = readArguments();
+const args = readMeasures();
 const results = args.json === undefined ? ALL_RESULTS : resolve(args.json);
 const say = (text: string): void => void process.stderr.write(`${text}\n`);
 const profileDir = args.profile === undefined ? undefined : resolve(args.profile);

@@ -9,10 +9,10 @@
  */
 import { execFileSync } from "node:child_process";
 import { tmpdir } from "node:os";
-import { parseArgs } from "node:util";
 import { firstLine, isMeasured } from "../bench/engines.ts";
 import type { Figure } from "../bench/figure.ts";
 import { ownBench } from "../bench/own-bench.ts";
+import { readArguments, refuseArguments } from "./arguments.ts";
 import { repositoryFiles } from "./repository-files.ts";
 import { killMarked, runMark } from "./suite/child.ts";
 import { databaseEnvironment, stopDatabase } from "./suite/database.ts";
@@ -43,17 +43,13 @@ const VERSIONS: Readonly<Record<Engine, () => string | null>> = {
   kubernetes: () => "HTTP API, as a stand-in serves it",
 };
 
-const { values, positionals } = parseArgs({
+const usage = `npm run engines -- [--json] [ENGINE …]\nengines: ${ENGINES.join(", ")}`;
+const { values, positionals } = readArguments(usage, {
   allowPositionals: true,
   options: { json: { type: "boolean", default: false } },
 });
 const unknown = positionals.filter((name) => !(ENGINES as readonly string[]).includes(name));
-if (unknown.length > 0) {
-  process.stderr.write(
-    `There is no engine ${unknown.join(", ")}. There are: ${ENGINES.join(", ")}\n`,
-  );
-  process.exit(2);
-}
+if (unknown.length > 0) refuseArguments(`There is no engine ${unknown.join(", ")}.`, usage);
 const chosen = ENGINES.filter((name) => positionals.length === 0 || positionals.includes(name));
 const say = (text: string): void => void process.stderr.write(`${text}\n`);
 

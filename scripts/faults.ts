@@ -12,44 +12,39 @@
  * What is being done goes to stderr. Exit code 1 when a row does not pass, 2 when the command line was not understood.
  */
 import { mkdirSync, rmSync } from "node:fs";
-import { parseArgs } from "node:util";
 import type { Faults } from "../e2e/faults/row.ts";
 import { ROWS } from "../e2e/faults/rows.ts";
 import { type Outcome, outcomeTable, passes } from "../e2e/faults/table.ts";
 import { tryRow } from "../e2e/faults/try-row.ts";
+import { readArguments, refuseArguments } from "./arguments.ts";
 import { killMarked, makeOpenFolder, runFolder, runMark } from "./suite/child.ts";
 import { databaseEnvironment, stopDatabase } from "./suite/database.ts";
 
 const say = (text: string): void => void process.stderr.write(`${text}\n`);
 
-function readArguments() {
+function readRows() {
   const names = ROWS.map(({ name }) => name);
-  const usage = `usage: npm run faults -- [--only ROW[,ROW]] [--quick] [--long] [--points FROM-TO] [--json]\nrows: ${names.join(", ")}`;
-  try {
-    const { values } = parseArgs({
-      options: {
-        only: { type: "string", multiple: true },
-        quick: { type: "boolean", default: false },
-        long: { type: "boolean", default: false },
-        points: { type: "string" },
-        json: { type: "boolean", default: false },
-      },
-    });
-    const only = values.only?.flatMap((list) => list.toUpperCase().split(",")) ?? names;
-    const unknown = only.find((name) => !names.includes(name));
-    if (unknown !== undefined) throw new Error(`There is no row ${unknown}.`);
-    const [, from, to] = /^(\d+)-(\d+)$/.exec(values.points ?? "") ?? [];
-    if (values.points !== undefined && from === undefined)
-      throw new Error(`--points is ${values.points}; it must be two numbers, such as 1-200.`);
-    const points = from === undefined ? undefined : { from: Number(from), to: Number(to) };
-    return { ...values, points, rows: ROWS.filter(({ name }) => only.includes(name)) };
-  } catch (error) {
-    say(`${(error as Error).message}\n${usage}`);
-    process.exit(2);
-  }
+  const usage = `npm run faults -- [--only ROW[,ROW]] [--quick] [--long] [--points FROM-TO] [--json]\nrows: ${names.join(", ")}`;
+  const { values } = readArguments(usage, {
+    options: {
+      only: { type: "string", multiple: true },
+      quick: { type: "boolean", default: false },
+      long: { type: "boolean", default: false },
+      points: { type: "string" },
+      json: { type: "boolean", default: false },
+    },
+  });
+  const only = values.only?.flatMap((list) => list.toUpperCase().split(",")) ?? names;
+  const unknown = only.find((name) => !names.includes(name));
+  if (unknown !== undefined) refuseArguments(`There is no row ${unknown}.`, usage);
+  const [, from, to] = /^(\d+)-(\d+)$/.exec(values.points ?? "") ?? [];
+  if (values.points !== undefined && from === undefined)
+    refuseArguments(`--points is ${values.points}; it must be two numbers, such as 1-200.`, usage);
+  const points = from === undefined ? undefined : { from: Number(from), to: Number(to) };
+  return { ...values, points, rows: ROWS.filter(({ name }) => only.includes(name)) };
 }
 
-const args = readArguments();
+const args = readRows();
 // Whatever is started, however indirectly, carries the mark or works in the folder: so all of it is found.
 makeOpenFolder(runFolder);
 process.env.FAULTS_RUN = runMark;

@@ -7,7 +7,7 @@
  * command line was not understood.
  */
 import { join } from "node:path";
-import { parseArgs } from "node:util";
+import { readArguments, refuseArguments } from "./arguments.ts";
 import { repositoryRoot } from "./repository-files.ts";
 import { runProgram } from "./suite/child.ts";
 import { databaseEnvironment, stopDatabase } from "./suite/database.ts";
@@ -87,17 +87,13 @@ async function run(file: string, full: boolean): Promise<Ran> {
   return { passed: ended.status === 0, figures, output: ended.output };
 }
 
-const { values, positionals } = parseArgs({
+const usage = `npm run inputs -- [--full] [ROW …]\nrows: ${Object.keys(ROWS).join(", ")}`;
+const { values, positionals } = readArguments(usage, {
   allowPositionals: true,
   options: { full: { type: "boolean", default: false } },
 });
 const unknown = positionals.filter((name) => !Object.hasOwn(ROWS, name));
-if (unknown.length > 0) {
-  console.error(
-    `There is no row ${unknown.join(", ")}. There are: ${Object.keys(ROWS).join(", ")}`,
-  );
-  process.exit(2);
-}
+if (unknown.length > 0) refuseArguments(`There is no row ${unknown.join(", ")}.`, usage);
 const wanted = Object.entries(ROWS).filter(
   ([name]) => positionals.length === 0 || positionals.includes(name),
 );

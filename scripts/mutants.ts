@@ -9,7 +9,7 @@ import { spawnSync } from "node:child_process";
 import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { parseArgs } from "node:util";
+import { readArguments, refuseArguments } from "./arguments.ts";
 import { repositoryRoot } from "./repository-files.ts";
 
 const PATCHES = join(repositoryRoot, "src/sim/mutants");
@@ -22,7 +22,9 @@ interface Found {
   readonly problem: string | undefined;
 }
 
-const { values } = parseArgs({
+const USAGE =
+  "npm run mutants -- [--seeds N] [--only NAME[,NAME]] [--threads N] [--sizes SIZE[,SIZE] [--finds N]]";
+const { values } = readArguments(USAGE, {
   options: {
     seeds: { type: "string", default: "10000" },
     only: { type: "string" },
@@ -95,11 +97,17 @@ function measure(name: string, sizes: readonly string[]): string {
   });
 }
 
-const names = readdirSync(PATCHES)
+const all = readdirSync(PATCHES)
   .filter((file) => file.endsWith(".patch"))
   .map((file) => file.slice(0, -".patch".length))
-  .filter((name) => values.only === undefined || values.only.split(",").includes(name))
   .sort();
+const names = values.only?.split(",") ?? all;
+const unknown = names.filter((name) => !all.includes(name));
+if (unknown.length > 0)
+  refuseArguments(
+    `There is no mutant ${unknown.join(", ")}.`,
+    `${USAGE}\nmutants: ${all.join(", ")}`,
+  );
 
 function findAll(): boolean {
   let missed = 0;

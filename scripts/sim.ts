@@ -4,25 +4,27 @@
  *   npm run sim -- --seeds 1000 [--first 1] [--threads 2]   many runs; the last line counts them
  *   npm run sim -- --seed 123                               one run, with its trace and the hash of it
  *   npm run sim -- --until-broken --seeds 10000             stops at the first that breaks a rule (--broken-max N: at the Nth)
- *   --size small|middle|large                               of all runs, instead of what each seed draws
+ *   --size tiny|small|middle|large                          of all runs, instead of what each seed draws
  *   --json                                                  of many runs only the figures
  *
  * Exit code 1 when a rule was broken, 2 when the command line was not understood.
  */
-import { parseArgs } from "node:util";
 import { runSeeds } from "../src/sim/seed-runs.ts";
 import { simulate } from "../src/sim/simulation.ts";
 import { SIZES } from "../src/sim/sizes.ts";
 import { Trace } from "../src/sim/trace.ts";
+import { readArguments, refuseArguments } from "./arguments.ts";
 
+const USAGE = `npm run sim -- [--seeds N] [--first N] [--threads N] [--until-broken | --broken-max N] [--size SIZE] [--json]
+       npm run sim -- --seed N [--size SIZE]
+sizes: ${Object.keys(SIZES).join(", ")}`;
 const SHOWN_MAX = 20;
 type SizeName = keyof typeof SIZES;
 
 function count(name: string, text: string | undefined, fallback: number): number {
   const value = text === undefined ? fallback : Number(text);
   if (Number.isSafeInteger(value) && value >= 0) return value;
-  console.error(`--${name} must be a whole number from 0, not ${text}`);
-  process.exit(2);
+  return refuseArguments(`--${name} must be a whole number from 0, not ${text}`, USAGE);
 }
 
 async function one(seed: number, size: SizeName | undefined): Promise<boolean> {
@@ -73,7 +75,7 @@ async function many(options: {
   return broken === 0;
 }
 
-const { values } = parseArgs({
+const { values } = readArguments(USAGE, {
   options: {
     seed: { type: "string" },
     seeds: { type: "string" },
@@ -88,8 +90,7 @@ const { values } = parseArgs({
 
 function sizeOf(name: string | undefined): SizeName | undefined {
   if (name === undefined || Object.hasOwn(SIZES, name)) return name as SizeName | undefined;
-  console.error(`--size must be one of ${Object.keys(SIZES).join(", ")}, not ${name}`);
-  process.exit(2);
+  return refuseArguments(`There is no size ${name}.`, USAGE);
 }
 
 const size = sizeOf(values.size);
