@@ -200,7 +200,7 @@ export const rooms: readonly Room[] = [
   { folder: "examples/", mayImport: [], packages: ["contrail"], ...SHELL },
   {
     folder: "bench/",
-    mayImport: ["src/", "examples/", "e2e/engines/", "scripts/engines/"],
+    mayImport: ["src/", "examples/", "e2e/engines/", "scripts/engines/", "scripts/arguments"],
     packages: ["contrail", "pg", "pino", "playwright-core in bench/web/"],
     ...SHELL,
   },
