@@ -4,9 +4,9 @@
  * (engines/job-engine.ts): it leaves when that allocation has ended, and SIGTERM means that its node is taken away. Of
  * several nodes of one job the first has the runner, as its head, and the others an agent of it (nodes/).
  */
-import { createHash, randomUUID } from "node:crypto";
+import { randomUUID } from "node:crypto";
 import { ftruncateSync, mkdirSync, readFileSync } from "node:fs";
-import { hostname, tmpdir } from "node:os";
+import { hostname } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { realClock as clock } from "../base/real-clock.ts";
@@ -16,6 +16,7 @@ import { TRIAL_ENV } from "../protocol/trial-socket.ts";
 import { lockFile } from "../store/file-lock.ts";
 import { removeCheckout } from "../store/snapshot.ts";
 import { startGuardian } from "./guardian.ts";
+import { clearJobStates, jobState, lockOf } from "./job-state.ts";
 import { NodeMachine } from "./machine.ts";
 import { Agent } from "./nodes/agent.ts";
 import { Head } from "./nodes/head.ts";
@@ -31,17 +32,6 @@ const EXIT_LOCKED = 3;
 const EXIT_WITHOUT_HEAD = 4;
 /** Of an engine's grace: for the server to hear of the end. */
 const FLUSH_MS = 3_000;
-
-/**
- * On the node's own disk: fast, and nothing there is needed when the job is over. Its name is of this server's allocation
- * alone, by the token: what another server's allocation of the same number left here is not ours to take up.
- */
-function jobState(runnerId: string, tokenFile: string, node: number): string {
-  const mark = createHash("sha256").update(readFileSync(tokenFile)).digest("hex").slice(0, 12);
-  // Nodes that are none of their own, as in a trial of Slurm on one machine, have one folder for all.
-  const which = node === 0 ? "" : `-${node}`;
-  return join(tmpdir(), `contrail-${process.getuid?.() ?? 0}-${runnerId}-${mark}${which}`);
-}
 
 /** As the engine says it (engines/job-engine.ts). */
 function placeInJob(environment: NodeJS.ProcessEnv) {
@@ -95,11 +85,13 @@ async function main(): Promise<void> {
   const path =
     only === undefined ? need("state") : (values.state ?? jobState(runnerId, tokenFile, node));
   mkdirSync(path, { recursive: true, mode: 0o700 });
-  const lock = lockFile(join(path, "lock"));
+  const lock = lockFile(lockOf(path));
   if (lock === undefined) {
     say(`another runner works in ${path}`);
     process.exit(EXIT_LOCKED);
   }
+  // Beside everything else: what others left may be large.
+  if (only !== undefined) void clearJobStates(clock.nowMs(), say);
   const boot = randomUUID();
   const repoRoot = need("repo-root");
   const state = openStateFolder(path, repoRoot);
