@@ -15,6 +15,7 @@ import {
   plural,
   silentText,
   steps,
+  trialsCounted,
 } from "./figures.ts";
 import { inert } from "./inert.ts";
 import { layerFacts } from "./layer-view.ts";
@@ -74,7 +75,7 @@ export function experimentRows(items: readonly Experiment[], look: Look): string
       item.name,
       stateCell(look.paint, item.state),
       `${Math.floor(item.progress * 100)} %`,
-      `${item.trials.total}/${item.plan.trials_max}`,
+      `${trialsCounted(item.trials)}/${item.plan.trials_max}`,
       measured(item.best?.objective),
       item.searcher.metric,
       verdictCell(look.paint, item.verdict),

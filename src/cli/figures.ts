@@ -26,6 +26,18 @@ export function aligned(value: WireNumber | null | undefined, digits = 4): strin
 
 export const count = (value: number): string => value.toLocaleString("en-US");
 
+interface TrialsMade {
+  readonly total: number;
+  readonly replacements: number;
+}
+
+/** Those that the most that may be made is about. */
+export const trialsCounted = ({ total, replacements }: TrialsMade): number => total - replacements;
+
+/** The rest of them in words; undefined where there is none. */
+export const replacementWords = ({ replacements }: TrialsMade): string | undefined =>
+  replacements === 0 ? undefined : `${count(replacements)} more in place of impossible ones`;
+
 export function bytes(value: number): string {
   if (value < 1000) return `${value} B`;
   const units = ["kB", "MB", "GB", "TB", "PB"];

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { savedByStopping, savedLine } from "./plan-view.ts";
 import { anExperiment } from "./test-things.ts";
 
-const none = { queued: 0, running: 0, paused: 0, canceled: 0, error: 0 };
+const none = { queued: 0, running: 0, paused: 0, canceled: 0, error: 0, replacements: 0 };
 const whole = { ...none, total: 9, completed: 9 };
 
 test("only a search that came to its own end has saved something", () => {

@@ -1,6 +1,6 @@
 /** The plan of a search: before it starts, and beside what came of it. */
 import type { Experiment, Plan, Rung } from "../protocol/api.ts";
-import { count, duration, plural, steps } from "./figures.ts";
+import { count, duration, plural, replacementWords, steps, trialsCounted } from "./figures.ts";
 import type { Paint } from "./paint.ts";
 import { type Cell, type Column, table } from "./table.ts";
 
@@ -116,7 +116,11 @@ export function planAgainstActual(
 ): string[] {
   const { plan, spent, trials, unit } = experiment;
   const rows: Cell[][] = [
-    ["trials", count(plan.trials_max), count(trials.total)],
+    [
+      "trials",
+      count(plan.trials_max),
+      [count(trialsCounted(trials)), replacementWords(trials)].filter(Boolean).join(", "),
+    ],
     [`${unit} in all`, range(plan.steps_min, plan.steps_max), count(spent.steps)],
   ];
   const several = new Set(plan.rungs.map((rung) => rung.bracket)).size > 1;

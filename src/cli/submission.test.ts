@@ -160,6 +160,7 @@ test("failed trials are told with their commonest reason and its last lines", as
     completed: 1,
     canceled: 0,
     error: 3,
+    replacements: 0,
   };
   const experiment = aDetail({ state: "error", reason: "3 errored", best: null, trials: counts });
   const finished = aTrial({ id: "3.4", number: 4, state: "completed", end_reason: "finished" });

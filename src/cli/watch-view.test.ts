@@ -54,6 +54,13 @@ const events: StreamEvent[] = [
 ];
 const state = events.reduce(watchStep, NOTHING_YET);
 
+test("trials in place of impossible ones stand apart from those that the limit counts", () => {
+  const trials = { ...anExperiment().trials, total: 11, replacements: 2 };
+  const experiment = anExperiment({ trials });
+  const shown = watchLines({ ...state, experiment }, look).join("\n");
+  assert.match(shown, /trials 9 of at most 9, 2 more in place of impossible ones: /);
+});
+
 test("the whole view of a search at work", () => {
   assert.deepEqual(watchLines(state, look), [
     "experiment 3  digits  active",

@@ -11,7 +11,9 @@ import {
   hyperparametersLine,
   measured,
   plural,
+  replacementWords,
   steps,
+  trialsCounted,
 } from "./figures.ts";
 import { columnsOf, cut, cutPainted, inert } from "./inert.ts";
 import { type Paint, paintState } from "./paint.ts";
@@ -102,7 +104,7 @@ function headLines(experiment: Experiment, state: WatchState, look: WatchLook): 
   );
   const most = lengthOf(plan.steps_max);
   const figures = [
-    `trials ${trials.total} of at most ${plan.trials_max}: ${trialCounts(trials)}`,
+    `trials ${[`${trialsCounted(trials)} of at most ${plan.trials_max}`, replacementWords(trials)].filter(Boolean).join(", ")}: ${trialCounts(trials)}`,
     [
       `${unit} ${count(spent.steps)}${most === null ? "" : ` of at most ${count(most)}`}`,
       look.slots === null ? `slots ${slots}` : `slots ${slots} of ${look.slots}`,

@@ -4,6 +4,7 @@
  * that each of them had begun.
  */
 export interface Budget {
+  /** Those that the search makes in place of trials with impossible hyperparameters are not counted. */
   readonly trials?: number;
   /** Steps trained over all trials, repeats after a restart included. */
   readonly steps?: number;
@@ -34,7 +35,8 @@ export const energyKwh = (slotMs: number, wattsPerSlot: number): number =>
 
 /**
  * The limit that is reached, in one sentence, or undefined while there is something left.
- * `trials` is not looked at: the search never makes more than the budget's number (see `trialsAllowed`).
+ * `trials` is not looked at: the search never makes more than the budget's number (see `trialsAllowed`), but for
+ * replacements, which it makes whatever the budget says.
  */
 export function budgetReached(budget: Budget, spent: Spent): string | undefined {
   if (budget.steps !== undefined && spent.steps >= budget.steps)

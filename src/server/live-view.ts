@@ -6,6 +6,7 @@
 import { fromWire, type WireNumber } from "../base/json.ts";
 import { runningGrants } from "../core/lifecycle/experiment.ts";
 import { trialStateName } from "../core/lifecycle/trial.ts";
+import { replacementsMade } from "../core/search/methods.ts";
 import type { Experiment, Silence, Trial } from "../protocol/api.ts";
 import type { ExperimentSummaryRow } from "../store/experiment-reads.ts";
 import { experimentUpdate, trialFacts } from "../store/live-rows.ts";
@@ -75,6 +76,7 @@ export function liveExperimentView(
     completed: 0,
     canceled: 0,
     error: 0,
+    replacements: replacementsMade(live.x.search),
   };
   for (const trial of live.x.trials.values()) {
     const group = GROUPS[trialStateName(trial, live.x.core.run === "paused")];

@@ -57,6 +57,7 @@ export function experimentView(
       completed: row.completed,
       canceled: row.canceled,
       error: row.error,
+      replacements: row.replacements,
     },
     best:
       row.best_trial === null || row.best_objective === null

@@ -15,6 +15,8 @@ export interface ExperimentSummaryRow extends ExperimentRow, Purged {
   completed: number;
   canceled: number;
   error: number;
+  /** Of `total`, those made in place of others. */
+  replacements: number;
   /** Those that still run; how long they have is for the server's clock to say, which gave them their beginning. */
   grants: readonly Grant[];
   /** Of a task that serves, ms since 1970: nobody has used it since then. */
@@ -45,7 +47,10 @@ const SUMMARY = `
       count(*) filter (where state in ('paused', 'waiting'))::int as paused,
       count(*) filter (where state = 'completed')::int as completed,
       count(*) filter (where state = 'canceled')::int as canceled,
-      count(*) filter (where state = 'error')::int as error
+      count(*) filter (where state = 'error')::int as error,
+      -- Only where something was replaced are the decisions looked at.
+      case when bool_or(end_reason = 'invalid_hyperparameters') then (select count(*)::int from decisions
+        where experiment_id = e.id and what = 'create' and code = 'replacement') else 0 end as replacements
     from trials where experiment_id = e.id) t
   left join lateral (
     select json_agg(json_build_object('sinceMs', extract(epoch from created_at) * 1000, 'slots', cardinality(slots))) as grants

@@ -25,7 +25,7 @@ import {
 } from "./state.ts";
 import { inVirtualOrder, newVirtualOrder } from "./virtual-order.ts";
 
-export type { SearchState } from "./state.ts";
+export { replacementsMade, type SearchState } from "./state.ts";
 
 /**
  * How a search will be laid out: its brackets with their rungs and trials.

@@ -48,6 +48,10 @@ export interface SearchState {
   virtual?: VirtualOrder;
 }
 
+/** Trials made in place of others: what was granted, but for those that have no place yet. */
+export const replacementsMade = ({ replaced, brackets }: SearchState): number =>
+  brackets.reduce((made, { owed }) => made - owed, replaced);
+
 /** See `virtual-order.ts`. */
 export interface VirtualOrder {
   /** Virtual time in steps: that of the last result which counted. */

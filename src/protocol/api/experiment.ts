@@ -57,6 +57,8 @@ export const experiment = z.object({
     completed: count,
     canceled: count,
     error: count,
+    /** Of `total`, those made in place of one whose hyperparameters were impossible: `plan.trials_max` leaves them out. */
+    replacements: count,
   }),
   best: z.object({ trial: z.string(), step: count, objective: wireNumber }).nullable(),
   plan,

@@ -173,7 +173,9 @@ const energy = z.strictObject({
 });
 
 const budget = z.strictObject({
-  trials: orNull(z.int().min(1)).describe("Most trials that are ever started."),
+  trials: orNull(z.int().min(1)).describe(
+    "Most trials that are started. Those in place of trials with impossible hyperparameters are not counted.",
+  ),
   steps: orNull(z.int().min(1)).describe("Most steps trained, over all trials together."),
   time: orNull(duration).describe(
     "Most wall time from the first start; seconds, or 90s, 15m, 2h, 1d.",

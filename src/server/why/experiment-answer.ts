@@ -128,13 +128,18 @@ const since = (change: ChangeFact | undefined, reason: string): string =>
   change ? `${change.cause} (${change.actor}, ${moment(change.at)}).` : sentence(reason);
 
 function countsReason(f: ExperimentFacts): WhyReason {
-  const { total, ...counts } = f.trials;
+  const { total, replacements, ...counts } = f.trials;
+  const counted = total - replacements;
+  const more =
+    replacements === 0
+      ? ""
+      : `, and ${replacements} in place of ones with impossible hyperparameters`;
   const words = Object.entries(counts)
     .filter(([, count]) => count > 0)
     .map(([name, count]) => `${count} ${name === "error" ? "failed" : name}`);
   return reasonOf(
     "trials",
-    `Of at most ${plural(f.plan.trialsMax, "trial")}, ${total} ${total === 1 ? "was" : "were"} made${words.length > 0 ? `: ${words.join(", ")}` : ""}.`,
+    `Of at most ${plural(f.plan.trialsMax, "trial")}, ${counted} ${counted === 1 ? "was" : "were"} made${more}${words.length > 0 ? `: ${words.join(", ")}` : ""}.`,
     { figures: { ...f.trials, trials_max: f.plan.trialsMax } },
   );
 }

@@ -147,6 +147,8 @@ export interface ExperimentFacts extends SearchFacts {
     readonly completed: number;
     readonly canceled: number;
     readonly error: number;
+    /** Of the total, those made in place of impossible ones. */
+    readonly replacements: number;
   };
   readonly best: {
     readonly trial: string;

@@ -18,7 +18,16 @@ const experiment = (more: Partial<ExperimentFacts>): ExperimentFacts => ({
   ...{ searcherReason: "No searcher was named: asha", unit: "epochs", metric: "accuracy" },
   ...{ smallerIsBetter: false, best: null, failed: [], waits: [], holders: [], draining: false },
   plan: { trialsMax: 9, rungs: [{ bracket: 0, rung: 0, step: 1, trials: 9 }] },
-  trials: { total: 5, queued: 1, running: 2, paused: 2, completed: 0, canceled: 0, error: 0 },
+  trials: {
+    total: 5,
+    queued: 1,
+    running: 2,
+    paused: 2,
+    completed: 0,
+    canceled: 0,
+    error: 0,
+    replacements: 0,
+  },
   ...{ changes: begun, nowMs: NOW },
   ...more,
 });
@@ -46,6 +55,15 @@ describe("an experiment", () => {
       "Of at most 9 trials, 5 were made: 1 queued, 2 running, 2 paused.",
     );
     assert.match(reasons[2]?.text ?? "", /^Trial 3\.5 waits for slots/);
+  });
+
+  test("trials in place of impossible ones are told apart from those that the limit counts", () => {
+    const ended = { queued: 0, running: 0, paused: 0, canceled: 0 };
+    const trials = { ...ended, total: 11, completed: 9, error: 2, replacements: 2 };
+    assert.equal(
+      answerExperiment(experiment({ trials })).reasons[1]?.text,
+      "Of at most 9 trials, 9 were made, and 2 in place of ones with impossible hyperparameters: 9 completed, 2 failed.",
+    );
   });
 
   test("a replay says of what, and a fork what was changed", () => {

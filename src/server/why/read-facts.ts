@@ -117,7 +117,7 @@ export async function readExperimentFacts(
   ]);
   const plan = row.plan as unknown as Plan;
   const live = world.experiments.get(id);
-  const { total, queued, running, paused, completed, canceled, error } = row;
+  const { total, queued, running, paused, completed, canceled, error, replacements } = row;
   return {
     ...searchFacts(row),
     id,
@@ -127,7 +127,7 @@ export async function readExperimentFacts(
     searcherReason: row.searcher_reason,
     searcherNamed: configOf(row).searcher.name !== null,
     plan: { trialsMax: plan.trials_max, rungs: plan.rungs },
-    trials: { total, queued, running, paused, completed, canceled, error },
+    trials: { total, queued, running, paused, completed, canceled, error, replacements },
     best:
       row.best_trial === null || row.best_objective === null
         ? null

@@ -8,7 +8,9 @@ import {
   measured,
   moment,
   plural,
+  replacementWords,
   steps,
+  trialsCounted,
 } from "../../../src/cli/figures.ts";
 import type { Trial } from "../../../src/protocol/api.ts";
 import type { PanelProps } from "../../app/page.ts";
@@ -47,7 +49,7 @@ export function Overview({ live, children }: PanelProps & { readonly children: R
           },
           {
             label: "trials",
-            value: `${count(experiment.trials.total)} of ${count(plan.trials_max)}`,
+            value: `${count(trialsCounted(experiment.trials))} of ${count(plan.trials_max)}`,
             note: tally(experiment.trials),
           },
           {
@@ -154,5 +156,7 @@ function tally(trials: PanelProps["live"]["experiment"]["trials"]): string {
   const words = (["running", "queued", "paused", "completed", "canceled", "error"] as const)
     .filter((state) => trials[state] > 0)
     .map((state) => `${trials[state]} ${state === "error" ? "failed" : state}`);
+  const replaced = replacementWords(trials);
+  if (replaced !== undefined) words.push(replaced);
   return words.join(", ") || "none yet";
 }

@@ -1,6 +1,6 @@
 /** The columns that the table of experiments can show; which of them it does is in the address. */
 import { Link } from "@tanstack/react-router";
-import { duration, measured } from "../../../src/cli/figures.ts";
+import { duration, measured, trialsCounted } from "../../../src/cli/figures.ts";
 import { inert } from "../../../src/cli/inert.ts";
 import type { Experiment } from "../../../src/protocol/api.ts";
 import type { Column } from "../../parts/data-table.tsx";
@@ -50,7 +50,7 @@ export const COLUMNS: readonly Column<Experiment>[] = [
   },
   {
     ...{ id: "trials", head: "trials", width: "68px", align: "right" },
-    cell: ({ trials, plan }) => `${trials.total}/${plan.trials_max}`,
+    cell: ({ trials, plan }) => `${trialsCounted(trials)}/${plan.trials_max}`,
   },
   {
     ...{ id: "best", head: "best", width: "minmax(106px, 1fr)", sortedByServer: true },
