@@ -21,6 +21,8 @@ interface Search {
   /** Trials that it asked for, and those whose end it was told. */
   created: number;
   readonly exits: Set<number>;
+  /** It has said that it is over, or was told that somebody else has ended it. */
+  closed: boolean;
   /** Rows of trials, and those of them that are over. */
   readonly trials: Set<number>;
   readonly over: Set<number>;
@@ -65,7 +67,7 @@ export class SearchRules {
     const known = this.#searches.get(id);
     if (known) return known;
     const replay = new Replay(this.#row(id).search_spec);
-    const counts = { created: 0, exits: new Set<number>() };
+    const counts = { created: 0, exits: new Set<number>(), closed: false };
     const search = { replay, ...counts, trials: new Set<number>(), over: new Set<number>() };
     this.#searches.set(id, search);
     return search;
@@ -90,14 +92,25 @@ export class SearchRules {
           : "a search decides the same from its log",
         `experiment ${id}, event ${seq}: ${parting.kind} ${said(parting.difference, "then", "now")}`,
       );
+    const acts = actions.filter(({ type }) => type !== "finish");
+    if (search.closed && acts.length > 0)
+      this.#context.broken(
+        "nothing is decided once the end is",
+        `experiment ${id}, event ${seq}: ${acts.map(({ type }) => type).join(", ")}`,
+      );
+    search.closed ||= event.type === "end" || acts.length < actions.length;
     for (const { type } of actions) if (type === "create") search.created += 1;
     if (event.type === "exit") search.exits.add(event.trial);
   }
 
-  /** @param ending what it asks for once its experiment ends is not done any more */
   #counts(id: number, ending: boolean): void {
-    const { created, exits, trials, over } = this.#of(id);
-    if (exits.size !== over.size || (!ending && created !== trials.size))
+    const { created, exits, trials, over, closed } = this.#of(id);
+    if (ending !== closed)
+      this.#context.broken(
+        "a search knows whether its experiment ends",
+        `experiment ${id}: ${ending ? "ends, and nobody told it" : "goes on, and it was told of an end"}`,
+      );
+    if (exits.size !== over.size || created !== trials.size)
       this.#context.broken(
         "the search's counts equal the log's",
         `experiment ${id}: ${trials.size} trials, ${created} asked for; ${over.size} over, ${exits.size} exits heard`,

@@ -342,6 +342,8 @@ function eventText(event: SearchEvent): string {
       return `trial ${event.trial} has no slots`;
     case "start":
       return "the search began";
+    case "end":
+      return "the experiment was ended, not by the search";
     case "tick":
       return "time passed";
   }

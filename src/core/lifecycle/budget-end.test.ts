@@ -57,7 +57,11 @@ test("each kind of budget ends the search cleanly when it is reached, and not be
       assert.equal(play.x.core.run, "active", String(says));
       play.nowMs += 1;
       const { searchLog, decisions } = play.do({ type: "tick" });
-      assert.equal(searchLog.length, made - 1, "the search hears of each that ends");
+      assert.deepEqual(
+        searchLog.map(({ event }) => event.type),
+        ["end", ...Array.from({ length: made - 1 }, () => "exit")],
+        "the search hears of the end, and of each that ends",
+      );
       assert.deepEqual(decisions, [], "and decides nothing any more");
     }
     assert.equal(play.x.core.run, "stopping");

@@ -355,12 +355,3 @@ test("drain: everyone saves and goes, nobody is charged, all want slots again", 
     true,
   );
 });
-
-test("canceling: the search hears of the ends, and what it answers is not taken for a decision", () => {
-  const play = new Play(specWith(ashaSearch(9)));
-  assert.ok(play.x.trials.size < 9, "there would be others to make");
-  const { searchLog, decisions } = play.user("cancel");
-  assert.equal(searchLog.length, play.x.trials.size);
-  assert.deepEqual(decisions, []);
-  assert.equal(play.x.core.run, "canceled");
-});

@@ -227,6 +227,8 @@ class Step {
   #endExperiment(outcome: "completed" | "canceled" | "error", text: string, actor: string): void {
     if (this.#x.core.ending !== null) return;
     this.#x.core.ending = { outcome, text };
+    // Before anything else it may still be told: what it would do about that does not happen any more.
+    if (actor !== "search") this.#toSearch.unshift({ type: "end" });
     this.#setRun("stopping", actor, text);
   }
 

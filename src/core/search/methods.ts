@@ -101,7 +101,9 @@ export function stepSearch(
   );
   const choose = chooseFor(spec);
   const { virtual } = state;
-  if (virtual === undefined) return { state, actions: race(spec, state, { event, nowMs, choose }) };
+  // Once it is ended no order is left to keep.
+  if (virtual === undefined || event.type === "end" || state.ended)
+    return { state, actions: race(spec, state, { event, nowMs, choose }) };
   const tell = (told: SearchEvent): SearchAction[] =>
     race(spec, state, { event: told, nowMs: virtual.now, choose });
   return { state, actions: inVirtualOrder(state, virtual, { event, nowMs, tell }) };

@@ -78,8 +78,11 @@ export function race(
   switch (event.type) {
     case "start":
       break;
+    case "end":
+      state.ended = true;
+      break;
     case "report":
-      if (trial !== undefined) hear(turn, event);
+      if (trial !== undefined && !state.ended) hear(turn, event);
       break;
     case "exit":
       if (trial !== undefined && trial.phase !== "over") leave(turn, event.trial, event.reason);
@@ -90,7 +93,7 @@ export function race(
         slotsChanged(state, trial, event.type === "granted");
       break;
     case "tick":
-      dropStragglers(turn);
+      if (!state.ended) dropStragglers(turn);
       break;
     default:
       unreachable(event, "search event");
@@ -301,10 +304,10 @@ function dropStragglers(turn: Turn): void {
   }
 }
 
-/** Stops whoever can never go on, fills free places, and ends the search when everyone is over. */
+/** Stops whoever can never go on and fills free places, unless it was ended; and ends the search when everyone is over. */
 function settle(turn: Turn): void {
   const { state, divisor } = turn;
-  for (;;) {
+  while (!state.ended) {
     for (const bracket of state.brackets) closeRungs(turn, bracket);
     const job = nextJob(state, divisor);
     if (job === undefined) break;

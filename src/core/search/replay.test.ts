@@ -55,6 +55,27 @@ test("a log decides the same again, also where time and NaN play a part", () => 
   }
 });
 
+test("so does the log of one that somebody else ended: from there on it says nothing but that all are over", () => {
+  const log = logOf(spec).slice(0, 9);
+  const { replay } = replayed(spec, log);
+  const made = replay.state.trials.length;
+  const seqs = () => ({ seq: replay.events + 1, atMs: 1_000_000 });
+  assert.equal(replay.take({ ...seqs(), event: { type: "end" }, actions: [] }), undefined);
+  const live = replay.state.trials.flatMap(({ phase }, i) => (phase === "over" ? [] : [i + 1]));
+  const last = live.pop();
+  for (const trial of live) {
+    const event = { type: "exit", trial, reason: "canceled" } as const;
+    assert.equal(replay.take({ ...seqs(), event, actions: [] }), undefined);
+  }
+  const event = { type: "exit", trial: last as number, reason: "canceled" } as const;
+  const { now = [] } = replay.take({ ...seqs(), event, actions: [] }) ?? {};
+  assert.deepEqual(
+    now.map(({ type }) => type),
+    ["finish"],
+  );
+  assert.equal(replay.state.trials.length, made);
+});
+
 test("any event or answer that was changed is found, at the first decision that it touches", () => {
   const log = logOf(spec);
   const reports = log.filter(({ event }) => event.type === "report");

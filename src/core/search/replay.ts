@@ -76,6 +76,7 @@ export function isSearchEvent(value: unknown): value is SearchEvent {
   const { type, trial, step, objective, reason } = value as Record<string, unknown>;
   switch (type) {
     case "start":
+    case "end":
     case "tick":
       return true;
     case "report":

@@ -92,6 +92,8 @@ export type SearchEvent =
    * measures durations (the straggler rule) leaves the time in a queue out of them where it hears these.
    */
   | { readonly type: "granted" | "yielded"; readonly trial: number }
+  /** Somebody else ends the experiment, with all its trials. Their ends are noted from here on, and nothing is decided any more. */
+  | { readonly type: "end" }
   /** Time has passed; sent about once a second to methods that `wantsTicks`. */
   | { readonly type: "tick" };
 

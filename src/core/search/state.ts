@@ -21,6 +21,8 @@ export interface SearchState {
   method: MethodSpec["name"];
   timing: Timing;
   phase: "new" | "running" | "finished";
+  /** Somebody else has ended it: nobody goes on, nobody is stopped by it, nothing is made. */
+  ended?: true;
   /** trials[n-1] is trial n. */
   trials: SearchTrial[];
   brackets: Bracket[];
