@@ -1,6 +1,7 @@
 /** Trials whose last step is measured and not saved: a search has what it asked for, a person has no model. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { searchRungs } from "../search/methods.ts";
 import {
   CRASH,
   exitOf,
@@ -63,6 +64,8 @@ test("without restarts left it ends with what happened, and so does its search",
     assert.equal(play.trial().over, "user_error");
     assert.match(play.trial().reason, /exit code 1, before a checkpoint of step 9, .*used up/);
     assert.equal(play.x.core.run, "error", `deterministic: ${deterministic}`);
+    const [rung] = searchRungs(play.x.spec.search, play.x.search);
+    assert.deepEqual(rung?.entries, [{ trial: 1, objective: 0.5, outcome: "failed" }]);
   }
 });
 

@@ -145,7 +145,9 @@ function outcomeAt(
   if (trial.phase === "waiting") return "waiting";
   if (trial.last && (trial.exit === "errored" || trial.exit === "canceled")) return "failed";
   if (trial.exit === "invalid_hyperparameters") return "failed";
-  if (top && trial.measured[rung] !== undefined) return "finished";
+  // At the top an error can only mean that what it measured was never saved.
+  if (top && trial.measured[rung] !== undefined)
+    return trial.exit === "errored" ? "failed" : "finished";
   return trial.exit === "finished" ? "finished" : "stopped";
 }
 
