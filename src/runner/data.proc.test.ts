@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import {
   chmodSync,
+  existsSync,
   lstatSync,
   mkdirSync,
   readFileSync,
@@ -72,6 +73,30 @@ test("versions share what they have in common, and what a program wrote into is 
   // Touched, and nothing else: it stays.
   utimesSync(first, 1, 1);
   assert.equal(await run(show, { snapshot: one }), "1,2\na\n");
+});
+
+test("a version that nobody has used for long goes when a runner starts, and is laid out anew where it is wanted again", async () => {
+  const one = server.tree({ "rows.csv": "1,2\n" });
+  const two = server.tree({ "rows.csv": "3,4\n" });
+  await bench.startRunner();
+  const show = 'cat "$DATA/rows.csv"';
+  assert.equal(await run(show, { snapshot: one }), "1,2\n");
+  assert.equal(await run(show, { snapshot: two }), "3,4\n");
+  await bench.stopRunner();
+  const [first, second] = [one, two].map((hash) => join(bench.state, "datasets", hash)) as [
+    string,
+    string,
+  ];
+  const longAgoS = Date.now() / 1000 - 31 * 86_400;
+  utimesSync(first, longAgoS, longAgoS);
+  await bench.startRunner();
+  while (existsSync(first)) await new Promise((done) => setTimeout(done, 20));
+  assert.ok(existsSync(second));
+  assert.equal(await run(show, { snapshot: one }), "1,2\n");
+  // A version that is used is noted to be.
+  utimesSync(second, longAgoS, longAgoS);
+  assert.equal(await run(show, { snapshot: two }), "3,4\n");
+  assert.ok(statSync(second).mtimeMs / 1000 > longAgoS + 86_400);
 });
 
 test("a file in parts is put together once, and a version that has it too takes it from here", async () => {

@@ -43,6 +43,7 @@ import { dropTaskSocket, makeTaskSocketFolder, serves, taskSocketOf } from "./ta
 import { TrialSocket, type TrialSocketOptions } from "./trial-socket.ts";
 import { FileTrust } from "./trusted-file.ts";
 import { TaskTunnel } from "./tunnel/task-tunnel.ts";
+import { VersionRoom } from "./version-room.ts";
 import { type PreparedWorkspace, Workspace } from "./workspace.ts";
 
 /** What a runner asks of the server. */
@@ -139,6 +140,7 @@ export class NodeMachine implements Machine {
   readonly oom = new OomWatch();
   readonly #capture: Capture;
   readonly #rebuilder: Rebuilder;
+  readonly #versions: VersionRoom;
 
   constructor(options: NodeMachineOptions) {
     this.#options = options;
@@ -164,6 +166,7 @@ export class NodeMachine implements Machine {
     const setpriv = findSetpriv(environment.PATH ?? "/usr/bin:/bin");
     this.#capture = new Capture({ environment, setpriv, nowMs: () => clock.nowMs() });
     this.#rebuilder = new Rebuilder({ folder: state.environments, setpriv });
+    this.#versions = new VersionRoom({ folder: state.datasets, clock, say });
   }
 
   get ended() {
@@ -202,10 +205,13 @@ export class NodeMachine implements Machine {
     // Checkouts may be read-only.
     await removeCheckout(folder);
     await rm(folder, { recursive: true, force: true });
+    this.#versions.release(folder);
   }
 
   async tidy(): Promise<void> {
     await this.starter.tidy();
+    // What goes with a version costs the cache something again.
+    await this.#versions.tidy();
     await this.#cache.trim();
     await this.#rebuilder.tidy(this.#options.clock.nowMs());
   }
@@ -215,6 +221,7 @@ export class NodeMachine implements Machine {
     { folder, socketPath }: Pick<HostPlace, "folder" | "socketPath">,
     { signal, tell }: PrepareOptions,
   ): Promise<PreparedWorkspace> {
+    this.#versions.hold(folder, launch);
     const elsewhere = this.#options.head?.prepare(launch, { signal, tell });
     // Heard of below, however long the work here takes.
     elsewhere?.catch(() => {});

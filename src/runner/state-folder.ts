@@ -32,6 +32,8 @@ import { writePrivate } from "../engines/runner-record.ts";
 const SOCKET_PATH_MAX_BYTES = 100;
 const LONGEST_SOCKET_NAME = 40;
 const ENDED_MAX = 20_000;
+/** Environments and versions of data that nobody has used for so long go. */
+export const UNUSED_KEPT_MS = 30 * 86_400_000;
 
 export interface StateFolder {
   readonly path: string;

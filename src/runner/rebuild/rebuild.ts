@@ -16,6 +16,7 @@ import { nodeFacts } from "../capture/node-facts.ts";
 import { askPython } from "../capture/python-facts.ts";
 import { SharedAnswer } from "../capture/shared-answer.ts";
 import { LaunchError } from "../rank-process.ts";
+import { UNUSED_KEPT_MS } from "../state-folder.ts";
 import { buildNode } from "./node-build.ts";
 import { differences, type NodePlan, type PythonPlan, packagesHere, planOf } from "./plan.ts";
 import { buildPython, findBase, type Run, type Shared } from "./python-build.ts";
@@ -40,8 +41,6 @@ interface Building {
 }
 
 const ASK_LIMIT_MS = 30_000;
-/** Environments that nobody has used for so long go. */
-const KEPT_MS = 30 * 86_400_000;
 
 export class Rebuilder {
   readonly #folder: string;
@@ -77,7 +76,7 @@ export class Rebuilder {
       const { mtimeMs } = await stat(path);
       // One may have been asked for meanwhile, and one that was given up may still be ending.
       if (this.#building.has(name)) continue;
-      if (nowMs - mtimeMs > KEPT_MS) await removeCheckout(path);
+      if (nowMs - mtimeMs > UNUSED_KEPT_MS) await removeCheckout(path);
     }
   }
 
