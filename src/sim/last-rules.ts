@@ -161,6 +161,7 @@ export class LastRules {
           "only failures are charged",
           `${name}: ${trial.restarts} of ${failures}`,
         );
+      this.#savedIn(trial, own);
       if (own.some((row) => row.state !== "ended"))
         this.#context.broken("what is over holds nothing", `${name} has a live allocation`);
       if (own.length !== trial.core.run)
@@ -177,6 +178,22 @@ export class LastRules {
       this.#context.broken(
         "work is counted once",
         `experiment ${experiment.id}: ${experiment.steps} steps counted, ${least} to ${most} reported`,
+      );
+  }
+
+  /** Whose program failed or was lost on its way out; what a full disk does not take is no failure of the program's. */
+  #savedIn(trial: TrialRow, own: readonly AllocationRow[]): void {
+    const { target, checkpoint } = trial.core;
+    const last = own.toSorted((a, b) => a.run - b.run).at(-1);
+    if (trial.end_reason !== "finished" || target === null) return;
+    if (!COUNTED.has(last?.end_kind ?? "") && last?.end_kind !== "node_lost") return;
+    const name = `${trial.experiment_id}.${trial.number}`;
+    if (this.#context.behaviour(name) === "saves nothing") return;
+    if (this.#context.notKept.has(`${name}.${last?.run}`)) return;
+    if ((checkpoint?.step ?? 0) < target)
+      this.#context.broken(
+        "what finished has saved its last step",
+        `${name}: ${last?.end_kind} at ${target}, saved at ${checkpoint?.step ?? "no step"}`,
       );
   }
 

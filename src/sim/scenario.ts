@@ -172,16 +172,22 @@ function drawAct(random: Random, healAtMs: number): Act {
   };
 }
 
-/** How a trial's program behaves, and at which step it begins to. */
+/** How a trial's program behaves, and at which step it begins to; those that crash do so while they train or while they save. */
 export function behaviourOf(
   scenario: Scenario,
   trial: string,
-): { readonly behaviour: Behaviour; readonly step: number; readonly code: number } {
+): {
+  readonly behaviour: Behaviour;
+  readonly step: number;
+  readonly code: number;
+  readonly inSave: boolean;
+} {
   const random = keyed(scenario.seed, "behaviour", trial);
   const strange = chance(random, scenario.strangeness) ? pick(random, scenario.strange) : undefined;
   return {
     behaviour: strange ?? "normal",
     step: 1 + random.below(4),
     code: 1 + random.below(255),
+    inSave: chance(keyed(scenario.seed, "crash in save", trial), 0.5),
   };
 }

@@ -30,6 +30,8 @@ export class SimContext {
   readonly givenUp = new Set<string>();
   /** Allocation → steps of the checkpoints that its runner has taken over. */
   readonly takenOver = new Map<string, Set<number>>();
+  /** Allocations whose program offered a checkpoint and was told that it could not be kept. */
+  readonly notKept = new Set<string>();
   readonly #trace: Trace;
   readonly #behaviours = new Map<string, Behaviour>();
   /** Told of every spool that is opened. */

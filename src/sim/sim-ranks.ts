@@ -109,8 +109,12 @@ export class SimRanks {
         checkpoint: (step) =>
           new Promise((resolve) => {
             const open = socket();
+            const answer = (kept: boolean): void => {
+              if (!kept) context.notKept.add(this.#id);
+              resolve(kept);
+            };
             if (disk.full || !open?.open) {
-              context.timeline.after(1, () => resolve(false));
+              context.timeline.after(1, () => answer(false));
               return;
             }
             const path = `${launch.trial} at ${step}`;
@@ -119,7 +123,7 @@ export class SimRanks {
                 .checkpoint({ type: "checkpoint", step, path, metadata: {} })
                 .then((fault) => {
                   if (fault === null) this.#noteTakenOver(step);
-                  resolve(fault === null);
+                  answer(fault === null);
                 }),
             );
           }),

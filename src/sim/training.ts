@@ -115,6 +115,10 @@ export class Training {
   }
 
   async #save(): Promise<void> {
+    const { behaviour, code, inSave } = this.#plan;
+    const crashes =
+      behaviour === "crashes always" || (behaviour === "crashes once" && this.#run === 1);
+    if (crashes && inSave) return this.#node.exit(code);
     if (await this.#node.checkpoint(this.#step)) this.#savedStep = this.#step;
   }
 
@@ -132,7 +136,7 @@ export class Training {
 
   async #train(): Promise<void> {
     const { scenario, timeline } = this.#node;
-    const { behaviour, step, code } = this.#plan;
+    const { behaviour, step, code, inSave } = this.#plan;
     const random = keyed(scenario.seed, "step", this.#launch.allocation, this.#step);
     const slow = behaviour === "slow" ? 6 : 1;
     await timeline.delay(scenario.stepMs * slow * (0.5 + random.unit()));
@@ -140,10 +144,10 @@ export class Training {
     const now = this.#step >= step;
     switch (behaviour) {
       case "crashes once":
-        if (now && this.#run === 1) return this.#node.exit(code);
+        if (now && this.#run === 1 && !inSave) return this.#node.exit(code);
         break;
       case "crashes always":
-        if (now) return this.#node.exit(code);
+        if (now && !inSave) return this.#node.exit(code);
         break;
       case "killed by a signal":
         if (now && this.#run <= 2) return this.#node.exit(null, "SIGSEGV");
