@@ -14,7 +14,7 @@ import shutil
 import tempfile
 import time
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterator, Mapping, NoReturn, Optional
+from typing import Any, Callable, Dict, Iterator, Mapping, NoReturn, Optional, Tuple
 
 from ._errors import InvalidHyperparameters, TrialError, shown
 from ._platform import Orders, Platform, Restored, warn
@@ -43,6 +43,8 @@ class Trial:
         # What was offered last, and what was said of it: the note is that of one step, the function may save any.
         self._save: Optional[Save] = None
         self._metadata: Mapping[str, Any] = {}
+        # What was saved at once last (step, function, note): where nothing is on offer, a pause is better saved by this.
+        self._at_once: Optional[Tuple[int, Save, Mapping[str, Any]]] = None
         # Called with the number of each step before its body, for helpers.
         self._before_step: Optional[Callable[[int], None]] = None
         restore = platform.session.restore
@@ -129,8 +131,8 @@ class Trial:
             raise TrialError("checkpoint_step_mismatch", fields)
         note = wire_metadata({} if metadata is None else metadata)
         if always:
-            # No offer, so that it takes nobody's place; where there is no other, a pause is better saved by this one.
-            self._save = self._save or save
+            # No offer, so that it takes nobody's place.
+            self._at_once = (number, save, note)
             self._take(number, save, note)
             return
         self._save = save
@@ -194,7 +196,7 @@ class Trial:
             at_target = orders.target is not None and step >= orders.target
             # Also before a stop: the order may overtake the last step's checkpoint, the trial's result.
             if self._due(step, orders):
-                self._take(step, self._save, self._metadata)
+                self._take(step, *self._offer(step))
             if orders.yield_ is not None:
                 if orders.yield_ == "pause":
                     self._warn_unless_saved(step)
@@ -203,6 +205,12 @@ class Trial:
                 return True
             if not self._platform.wait(step):
                 return False
+
+    def _offer(self, step: int) -> Tuple[Optional[Save], Mapping[str, Any]]:
+        if self._save is not None or self._at_once is None:
+            return self._save, self._metadata
+        of, save, metadata = self._at_once
+        return save, metadata if of == step else {}
 
     def _due(self, step: int, orders: Orders) -> bool:
         if self.rank != 0 or step <= self._saved_step:

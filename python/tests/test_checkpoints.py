@@ -7,6 +7,7 @@ import io
 import os
 import tempfile
 import unittest
+from pathlib import Path
 from typing import Any, List, Optional
 
 import support  # noqa: F401  (puts the package on the path)
@@ -61,6 +62,20 @@ class Checkpoints(unittest.TestCase):
                         trial.checkpoint(step, other, always=True, metadata={"of": step})
                 self.assertEqual([os.listdir(path)[0] for _, path, _ in runner.kept], names)
                 self.assertEqual([metadata for *_, metadata in runner.kept], [{"of": 1}, {}])
+
+    def test_one_that_is_saved_at_once_and_not_kept_is_tried_again_as_it_was(self) -> None:
+        refusals = ["the disk is full"]
+        refuses = lambda step: refusals.pop() if step == 2 and refusals else None  # noqa: E731
+        stop = lambda m: yield_now("stop", 2)  # noqa: E731
+        with FakeRunner(go_to(2), on_wait=stop, refuses=refuses) as runner, connected(runner) as (trial, _):
+            for step in trial.steps():
+
+                def of_step(path: Path, step: int = step) -> None:
+                    (path / ("model-%d" % step)).write_text("weights")
+
+                trial.checkpoint(step, of_step, always=True, metadata={"of": step})
+            kept = [(step, os.listdir(path), metadata) for step, path, metadata in runner.kept]
+            self.assertEqual(kept, [(1, ["model-1"], {"of": 1}), (2, ["model-2"], {"of": 2})])
 
     def test_a_checkpoint_that_is_not_kept_is_a_warning_and_tried_again(self) -> None:
         answers: List[Optional[str]] = ["the disk is full", None]

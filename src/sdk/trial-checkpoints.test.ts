@@ -84,6 +84,27 @@ test("a checkpoint that is saved at once leaves what the loop saves by as it is"
   assert.deepEqual(await names({}), ["best", "best"]);
 });
 
+test("a checkpoint that is saved at once and not kept is tried again as it was", async () => {
+  let refusals = 1;
+  const { runner, trial } = await begin({
+    orders: goTo(2),
+    onWait: () => yieldNow("stop", 2),
+    refuses: (step) => (step === 2 && refusals-- > 0 ? "the disk is full" : null),
+  });
+  await using _ = runner;
+  for await (const step of trial.steps()) {
+    const ofStep = (folder: string) => writeFileSync(join(folder, `model-${step}`), "weights");
+    await trial.checkpoint(step, ofStep, { always: true, metadata: { of: step } });
+  }
+  assert.deepEqual(
+    runner.kept.map(({ step, path, metadata }) => [step, readdirSync(path), metadata]),
+    [
+      [1, ["model-1"], { of: 1 }],
+      [2, ["model-2"], { of: 2 }],
+    ],
+  );
+});
+
 test("a checkpoint's note travels as what it is, and what is none is refused before anything is saved", async () => {
   const { runner, trial } = await begin({ orders: goTo(1), onWait: () => yieldNow("stop", 1) });
   await using _ = runner;

@@ -51,6 +51,8 @@ export class Trial<Params = JsonObject> {
   /** What was offered last, and what was said of it: the note is that of one step, the function may save any. */
   #save: Save | null = null;
   #metadata: JsonObject = {};
+  /** What was saved at once last: where nothing is on offer, a pause is better saved by this. */
+  #atOnce: { readonly step: number; readonly save: Save; readonly note: JsonObject } | null = null;
   readonly #wanted: ReadonlySet<number>;
   /** The last step that is safe in a checkpoint. */
   #savedStep: number;
@@ -118,8 +120,8 @@ export class Trial<Params = JsonObject> {
       throw new TrialError("checkpoint_step_mismatch", { step, current: this.#current });
     const note = wireMetadata(options.metadata ?? {});
     if (options.always) {
-      // No offer, so that it takes nobody's place; where there is no other, a pause is better saved by this one.
-      this.#save ??= save;
+      // No offer, so that it takes nobody's place.
+      this.#atOnce = { step, save, note };
     } else {
       this.#save = save;
       this.#metadata = note;
@@ -179,7 +181,7 @@ export class Trial<Params = JsonObject> {
       const orders = this.size === 1 ? this.#platform.orders : await this.#platform.agree();
       const atTarget = orders.target !== null && step >= orders.target;
       // Also before a stop: the order may overtake the last step's checkpoint, which is the trial's result.
-      if (this.#due(step, orders)) await this.#take(step, this.#save, this.#metadata);
+      if (this.#due(step, orders)) await this.#take(step, ...this.#offer(step));
       if (orders.yield !== null) {
         if (orders.yield === "pause") this.#warnUnlessSaved(step);
         return false;
@@ -187,6 +189,12 @@ export class Trial<Params = JsonObject> {
       if (!atTarget) return true;
       if (!(await this.#platform.wait(step))) return false;
     }
+  }
+
+  #offer(step: number): [Save | null, JsonObject] {
+    const { save, note, step: of } = this.#atOnce ?? {};
+    if (this.#save !== null || !save) return [this.#save, this.#metadata];
+    return [save, of === step && note ? note : {}];
   }
 
   #due(step: number, { target, yield: yielding }: Orders): boolean {
