@@ -129,6 +129,8 @@ class Trial:
         if self._current is not None and number != self._current:
             fields = {"step": number, "current": self._current}
             raise TrialError("checkpoint_step_mismatch", fields)
+        if self.rank != 0:
+            return  # It never saves, and to read a note may mean to wait for a GPU.
         note = wire_metadata({} if metadata is None else metadata)
         if always:
             # No offer, so that it takes nobody's place.

@@ -9,6 +9,7 @@ import tempfile
 import unittest
 from pathlib import Path
 from typing import Any, List, Optional
+from unittest import mock
 
 import support  # noqa: F401  (puts the package on the path)
 from fake_runner import FakeRunner, Number, connected, go_to, save, yield_now
@@ -134,6 +135,15 @@ class Metadata(unittest.TestCase):
         with FakeRunner(go_to(1)) as runner, connected(runner) as (trial, _):
             self.refuses(trial, next(trial.steps()))
             self.assertEqual(runner.story, [])
+
+    def test_is_read_by_the_rank_that_saves_alone(self) -> None:
+        loss = mock.Mock()
+        loss.item.return_value = 0.5
+        with FakeRunner(go_to(1), welcome={"size": 2}) as runner, connected(runner, rank=1) as (trial, _):
+            step = next(trial.steps())
+            for always in (False, True):
+                trial.checkpoint(step, save, always=always, metadata={"loss": loss})
+            loss.item.assert_not_called()
 
     def test_is_the_same_alone(self) -> None:
         with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stderr(io.StringIO()):

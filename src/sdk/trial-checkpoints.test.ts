@@ -4,7 +4,8 @@ import { readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import type { JsonObject } from "../base/json.ts";
-import { begin, goTo, save, yieldNow } from "./fake-runner.ts";
+import { begin, FakeRunner, goTo, save, surroundings, yieldNow } from "./fake-runner.ts";
+import { init } from "./init.ts";
 import type { Save } from "./trial.ts";
 
 test("a checkpoint is saved at each step that the experiment wants, whatever else asks for one", async () => {
@@ -133,6 +134,16 @@ test("a checkpoint's note travels as what it is, and what is none is refused bef
     ...{ nan: "NaN", best: { up: "Infinity", at: [1, 2] } },
     ...{ inexact: "9007199254740993", text: "x".repeat(1000), day: "1970-01-01T00:00:00.000Z" },
   });
+});
+
+test("a note is read by the rank that saves alone", async () => {
+  await using runner = await FakeRunner.start({ orders: goTo(1), welcome: { size: 2 } });
+  const trial = await init(
+    {},
+    surroundings({ CONTRAIL_SOCKET: runner.socketPath, CONTRAIL_RANK: "1" }),
+  );
+  const metadata = { loss: { toJSON: () => assert.fail("was read") } } as unknown as JsonObject;
+  for (const always of [false, true]) await trial.checkpoint(1, save, { always, metadata });
 });
 
 test("a checkpoint that is not kept is a warning; the next pause tries again", async () => {

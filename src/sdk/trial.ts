@@ -118,6 +118,8 @@ export class Trial<Params = JsonObject> {
     checkStep("checkpoint()", step);
     if (this.#current !== null && step !== this.#current)
       throw new TrialError("checkpoint_step_mismatch", { step, current: this.#current });
+    // It never saves, so nothing has to be made of its note.
+    if (this.rank !== 0) return;
     const note = wireMetadata(options.metadata ?? {});
     if (options.always) {
       // No offer, so that it takes nobody's place.
