@@ -17,15 +17,22 @@ const wanted = (more: Partial<WantedJob> = {}): WantedJob => ({
   ...more,
 });
 
+interface Look {
+  readonly job?: WantedJob;
+  readonly seen?: JobSighting;
+  readonly atMs?: number;
+  /** Whatever is launched before it is not taken, or nobody knows. */
+  readonly fails?: true;
+}
+
 /** Looks one after the other, with the memory of the one before; each tells its actions in words. */
-function looks(
-  ...them: readonly { job?: WantedJob; seen?: JobSighting; atMs?: number }[]
-): string[] {
+function looks(...them: readonly Look[]): string[] {
   let memory: ReadonlyMap<string, JobMemory> = new Map();
-  return them.map(({ job, seen, atMs = 0 }) => {
+  return them.map(({ job, seen, atMs = 0, fails }) => {
     const wanted = job ? [job] : [];
     const launches = jobsToLaunch({ wanted, memory });
-    const known = new Map([...memory, ...launches.map((id) => [id, JOB_LAUNCHED] as const)]);
+    const taken = fails ? [] : launches;
+    const known = new Map([...memory, ...taken.map((id) => [id, JOB_LAUNCHED] as const)]);
     const look = reconcileJobs({
       ...{ memory: known, nowMs: atMs, wanted },
       seen: new Map(seen ? [["1.1.1", seen] as const] : []),
@@ -62,6 +69,26 @@ test("one that is never shown is given up after a while", () => {
     "",
     "end forgotten",
   ]);
+});
+
+test("what is shown of a job whose launch did not come to its end is not believed: it is launched again", () => {
+  const job = wanted();
+  assert.deepEqual(
+    looks(
+      { job, fails: true, seen: queued },
+      { job, fails: true, atMs: GONE_MS },
+      { job, fails: true, seen: lost, atMs: 2 * GONE_MS },
+      { job, seen: queued, atMs: 4 * GONE_MS },
+      { job, atMs: 5 * GONE_MS },
+    ),
+    ["launch", "launch", "launch", "launch", ""],
+  );
+  const going = wanted({ leaves: true });
+  assert.deepEqual(
+    looks({ job, fails: true, seen: queued }, { job: going, seen: queued }),
+    ["launch", "cancel"],
+    "it may be there all the same",
+  );
 });
 
 test("after a restart of the server a job that is there is not launched", () => {

@@ -3,7 +3,8 @@
  * cancelled, or counted as ended. From one look at both, and a memory of the looks before.
  *
  * What was never asked for is launched before a look, and does not wait for one: a launch under an id that was there
- * starts nothing.
+ * starts nothing. Nor does a look at it count before a launch of it has returned: what is shown may be half made, or what
+ * is left of a launch that the engine took back.
  *
  * A job's end is believed when looks have shown it for a while: what its runner said last may be under way, and tells more.
  * One that was launched and was never shown is waited for longer, since an engine may be slow to show what it took.
@@ -123,14 +124,15 @@ function ofWanted(
   { before, nowMs }: { readonly before: JobMemory; readonly nowMs: number },
 ): { action?: JobAction; after: JobMemory } {
   const { id } = job;
+  // Its launch failed, or it became wanted since: its turn comes before the next look.
+  if (!before.launched && !job.started && !job.leaves) return { after: before };
   const here = { ...before, launched: true, shown: true, goneSinceMs: null };
   if (seen !== undefined && seen.state !== "ended") {
     const idle = seen.state === "queued" && job.leaves && !job.started;
     return { after: here, ...(idle ? { action: { type: "cancel", id } as const } : {}) };
   }
-  // Its launch failed, or it became wanted since: its turn comes before the next look.
   if (seen === undefined && !before.launched && !job.started)
-    return { after: before, ...(job.leaves ? { action: notNeeded(id) } : {}) };
+    return { after: before, action: notNeeded(id) };
   const goneSinceMs = before.goneSinceMs ?? nowMs;
   const shown = before.shown || seen !== undefined || job.started;
   const after = { ...before, launched: true, shown, goneSinceMs };

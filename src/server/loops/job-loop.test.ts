@@ -2,7 +2,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import pino from "pino";
-import type { JobEngine, JobObservation } from "../../engines/job-engine.ts";
+import {
+  EngineUnreachable,
+  JobDeferred,
+  type JobEngine,
+  type JobObservation,
+  type JobRequest,
+} from "../../engines/job-engine.ts";
 import type { DecisionLoop } from "./decision-loop.ts";
 import { JobLoop } from "./job-loop.ts";
 import { ManualClock } from "./manual-clock.ts";
@@ -24,6 +30,55 @@ const ended: JobObservation = {
   state: "ended",
   end: { cause: "exited", code: 0, signal: null, text: "exited with 0" },
 };
+
+const queued: JobObservation = { state: "queued", why: "its pods are being made" };
+
+for (const [what, fault] of [
+  ["the engine put off", new JobDeferred("exceeded quota")],
+  ["nobody knows whether the engine took", new EngineUnreachable("no answer")],
+] as const)
+  test(`a job that ${what} is launched again, though a look has shown it`, async () => {
+    const clock = new MovedClock();
+    let launches = 0;
+    const ends: string[] = [];
+    // Shown once, as of the launch that failed, and again when it has been launched.
+    const shown = [true, false, false];
+    const engine: Partial<JobEngine> = {
+      name: "engine",
+      launch: async () => {
+        launches += 1;
+        if (launches === 1) throw fault;
+        return { adopted: false };
+      },
+      output: async () => "",
+      list: async () => new Map((shown.shift() ?? launches > 1) ? [["1.1.1", queued]] : []),
+    };
+    const allocations = new Map([[1, { run: 1, startedAtMs: null }]]);
+    const live = {
+      ...{ id: 1, pool: "jobs", allocations },
+      trials: new Map(),
+      x: { trials: new Map() },
+    };
+    const world = { experiments: new Map([[1, live]]) };
+    const decisions = {
+      world,
+      read: async (read: (of: unknown) => unknown) => read(world),
+      submit: async ({ name }: { name: string }) => void ends.push(name),
+    };
+    const loop = new JobLoop({
+      ...{ loop: decisions as unknown as DecisionLoop, engine: engine as JobEngine },
+      ...{ clock, log: pino({ level: "silent" }), pool: "jobs", owner: "own" },
+      request: async (id) => ({ id }) as JobRequest,
+      gone: async () => {},
+    });
+    loop.start();
+    await clock.pass(0);
+    for (let second = 0; second < 20; second += 1) await clock.pass(1_000);
+    await loop.stop();
+    assert.deepEqual(ends, []);
+    assert.equal(launches, 2);
+    assert.equal(loop.why("1.1.1"), "its job waits in engine: its pods are being made");
+  });
 
 /** A pool in which nothing is wanted, of an engine that remembers one job. */
 function idlePool(clearsByLooks: boolean) {
