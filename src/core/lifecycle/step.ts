@@ -606,7 +606,7 @@ class Step {
       exits: end,
     });
     this.#say(actor, trial.number, `allocation ended: ${verdict.end}`, verdict.text);
-    if (leftUnsaved(trial, allocation, verdict.end)) trial.unsaved = true;
+    if (leftUnsaved(trial, allocation, end, verdict.end)) trial.unsaved = true;
     const { ending } = trial;
     if (ending === null) this.#afterAllocation(trial, verdict);
     else if (ending.reason !== "finished" || ending.kill || !trial.unsaved)

@@ -1,6 +1,12 @@
 /** What a trial's end is to the search, and what a search's stop is to the trial; the sentences for ends that we decide. */
 import type { ExitReason, SearchCause } from "../search/search.ts";
-import type { AllocationEnd, EndReason, LiveAllocation, TrialState } from "./trial.ts";
+import type {
+  AllocationEnd,
+  EndReason,
+  LiveAllocation,
+  ProcessesEnd,
+  TrialState,
+} from "./trial.ts";
 
 /** A trial that trained as far as the search goes has finished; any other stop was a judgement. */
 export const stopReason = (cause: SearchCause): EndReason =>
@@ -11,13 +17,16 @@ export const goalOf = ({ target, step }: TrialState): number => target ?? step;
 
 /**
  * Was what it trained lost with its program? A checkpoint of the step says no, and so does a program that was heard to
- * wait there: it saves before it waits. One that ends with exit code 0 has saved all that it wants to keep.
+ * wait there, or to have left its loop as told: it saves before both, where it saves at all. One that ends with exit
+ * code 0 has saved all that it wants to keep.
  */
 export function leftUnsaved(
   trial: TrialState,
   { waitsAt = -1 }: LiveAllocation,
+  exits: ProcessesEnd,
   end: AllocationEnd,
 ): boolean {
+  if (exits.yielded) return false;
   switch (end) {
     case "user_error":
     case "out_of_memory":

@@ -76,11 +76,14 @@ test("what is saved, or was never to be saved, has finished, however its program
   const waited = atTheEnd();
   waited.waiting(9);
   waited.exit(CRASH);
+  // Without anything to save by, and told to stop before it waited.
+  const leftItsLoop = atTheEnd();
+  leftItsLoop.exit({ ...CRASH, yielded: true });
   const inGoodOrder = atTheEnd();
   inGoodOrder.exit(exitOf());
   const asTold = atTheEnd();
   asTold.exit(TERMINATED);
-  for (const play of [saved, waited, inGoodOrder, asTold])
+  for (const play of [saved, waited, leftItsLoop, inGoodOrder, asTold])
     assert.deepEqual([play.trial().over, play.trial().restarts], ["finished", 0]);
 });
 
