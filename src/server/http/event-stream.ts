@@ -13,12 +13,14 @@ export class EventStream {
   readonly #reply: FastifyReply;
   readonly #clock: Clock;
   #closed = false;
+  #writtenMs: number;
   #awake = false;
   #wake: (() => void) | undefined;
 
   private constructor(reply: FastifyReply, clock: Clock) {
     this.#reply = reply;
     this.#clock = clock;
+    this.#writtenMs = clock.monotonicMs();
   }
 
   /** What a reader that comes back has seen last. */
@@ -54,7 +56,7 @@ export class EventStream {
   async send(event: string, data: unknown, id?: string): Promise<void> {
     if (this.#closed) return;
     const text = `${id === undefined ? "" : `id: ${id}\n`}event: ${event}\ndata: ${JSON.stringify(data)}\n\n`;
-    if (this.#reply.raw.write(text)) return;
+    if (this.#write(text)) return;
     await new Promise<void>((resolve) => {
       const cancel = this.#clock.after(STUCK_MS_MAX, () => this.close());
       const done = (): void => {
@@ -78,13 +80,11 @@ export class EventStream {
    * Waits for news, with a comment now and then so that both sides notice a dead connection.
    * @param msMax for no longer than this; absent = until the next comment is due
    */
-  async idle(msMax = COMMENT_EVERY_MS): Promise<void> {
-    if (!this.#awake && !this.#closed && msMax > 0)
+  async idle(msMax = Number.POSITIVE_INFINITY): Promise<void> {
+    const waitMs = Math.min(msMax, this.#commentInMs);
+    if (!this.#awake && !this.#closed && waitMs > 0)
       await new Promise<void>((resolve) => {
-        const cancel = this.#clock.after(msMax, () => {
-          if (msMax >= COMMENT_EVERY_MS) this.#reply.raw.write(": still here\n\n");
-          resolve();
-        });
+        const cancel = this.#clock.after(waitMs, resolve);
         this.#wake = () => {
           cancel();
           resolve();
@@ -92,11 +92,23 @@ export class EventStream {
       });
     this.#awake = false;
     this.#wake = undefined;
+    // Counted from what was written last: who is woken again and again and has nothing to say is silent, too.
+    if (!this.#closed && this.#commentInMs <= 0) this.#write(": still here\n\n");
   }
 
   /** Waits at least this long, so that changes in quick succession go out together. */
   pause(delayMs: number): Promise<void> {
     return sleep(this.#clock, delayMs);
+  }
+
+  get #commentInMs(): number {
+    return this.#writtenMs + COMMENT_EVERY_MS - this.#clock.monotonicMs();
+  }
+
+  /** @returns whether the reader can take more */
+  #write(text: string): boolean {
+    this.#writtenMs = this.#clock.monotonicMs();
+    return this.#reply.raw.write(text);
   }
 
   close(): void {

@@ -11,7 +11,7 @@ import type { App } from "./app.ts";
 import { experimentHead, type RouteContext } from "./context.ts";
 import { EventStream } from "./event-stream.ts";
 import { SentWaits } from "./sent-waits.ts";
-import { mayWait, waitReason } from "./wait-reasons.ts";
+import { mayWait, sameWaitWords, waitOf, waitWords } from "./wait-reasons.ts";
 
 /** Changes within this time go out together. */
 const GATHER_MS = 100;
@@ -97,8 +97,11 @@ async function followExperiment(
   let rungsDueMs = clock.monotonicMs();
   const waits = new SentWaits(clock.monotonicMs());
   const changed = new Set<number>();
+  let news = true;
   const stop = context.subscribers.watch(id, {
     changed: (trials) => {
+      // It may be the experiment's own, and name no trial.
+      news = true;
       for (const number of trials) changed.add(number);
       stream.wake();
     },
@@ -108,9 +111,11 @@ async function followExperiment(
     while (!stream.closed) {
       const numbers = [...changed];
       changed.clear();
+      const told = news;
+      news = false;
       const seen = await context.loop.read(() => {
         const isDue = clock.monotonicMs() >= rungsDueMs;
-        return look(context, { id, numbers, sent, isDue, waits });
+        return look(context, { id, numbers, told, sent, isDue, waits });
       });
       if (!seen) break;
       for (let i = 0; i < seen.trials.length; i += TRIALS_PER_EVENT)
@@ -120,7 +125,7 @@ async function followExperiment(
         sent = seen.rungs;
         rungsDueMs = clock.monotonicMs() + RUNGS_GATHER_MS;
       }
-      await stream.send("experiment", seen.experiment);
+      if (seen.experiment) await stream.send("experiment", seen.experiment);
       await stream.pause(GATHER_MS);
       const dueMs = Math.min(
         seen.rungsLater ? rungsDueMs : Number.POSITIVE_INFINITY,
@@ -140,6 +145,8 @@ interface Look {
   readonly id: number;
   /** The trials that changed. */
   readonly numbers: readonly number[];
+  /** Whether anything changed: else it is only looked whether a reason is another, or rungs are due. */
+  readonly told: boolean;
   /** The rungs that its reader has. */
   readonly sent: LiveRungs | undefined;
   /** Whether others may be sent by now. */
@@ -152,26 +159,31 @@ interface Look {
  * What there is to show of a live experiment, all of one moment but the rungs, which its reader has or gets later.
  * @returns undefined once it is over
  */
-function look(context: RouteContext, { id, numbers, sent, isDue, waits }: Look) {
+function look(context: RouteContext, { id, numbers, told, sent, isDue, waits }: Look) {
   const live = context.world.experiments.get(id);
   if (!live) return undefined;
   const nowMs = context.clock.nowMs();
   const { verdicts } = context;
   const isNews = !isCurrent(sent, live);
-  const reasonOf = (number: number) => waitReason(context, id, number);
-  const waited = waits.changed(context.clock.monotonicMs(), reasonOf);
+  const wordsOf = (number: number) => sameWaitWords(waitOf(context, live, number));
+  const waited = waits.changed(context.clock.monotonicMs(), wordsOf);
+  const trials = [...new Set([...numbers, ...waited])]
+    .map((number) => {
+      const wait = waitOf(context, live, number);
+      waits.sent(number, mayWait(context, live, number), sameWaitWords(wait));
+      const reason = wait === undefined ? undefined : waitWords(wait, nowMs);
+      const silence = silenceOf(context.world, live, number);
+      return liveTrialView(live, number, { nowMs, verdicts, reason, silence });
+    })
+    .filter((trial) => trial !== undefined);
+  const rungs = isNews && isDue ? liveRungs(live) : undefined;
   return {
-    trials: [...new Set([...numbers, ...waited])]
-      .map((number) => {
-        const reason = reasonOf(number);
-        waits.sent(number, mayWait(context, live, number), reason);
-        const silence = silenceOf(context.world, live, number);
-        return liveTrialView(live, number, { nowMs, verdicts, reason, silence });
-      })
-      .filter((trial) => trial !== undefined),
-    rungs: isNews && isDue ? liveRungs(live) : undefined,
+    trials,
+    rungs,
     rungsLater: isNews && !isDue,
-    experiment: liveExperimentView(live, nowMs, verdicts),
+    // Counted over all of its trials, so not for who is told nothing.
+    experiment:
+      told || trials.length > 0 || rungs ? liveExperimentView(live, nowMs, verdicts) : undefined,
   };
 }
 

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { connect, type Socket } from "node:net";
 import { describe, test } from "node:test";
+import { setTimeout } from "node:timers/promises";
 import type { Experiment, LogEntry, Rung, StreamEvent, Trial } from "../../protocol/api.ts";
 import { parseEvents, type ServerSentEvent } from "../../sdk/sse.ts";
 import { RANDOM_CONFIG, type TestServer, testServer } from "./test-server.ts";
@@ -171,6 +172,36 @@ describe("the stream of an experiment", () => {
     await server.runner.tell("1.1.1", { type: "waiting", step: 4 });
     await server.runner.exited("1.1.1", 0, { yielded: true });
     await listening;
+  });
+
+  test("tells nothing while trials wait and only time passes", async () => {
+    await using server = await testServer({ slots: 1, clockStands: true });
+    const config = RANDOM_CONFIG.replace("max_restarts: 0", "max_restarts: 1");
+    await server.client.createExperiment({ config, code: null });
+    await server.runner.started("1.1.1");
+    await server.runner.exited("1.1.1", 1);
+    const waits = async (): Promise<string> => (await server.client.trial("1.1")).reason;
+    assert.match(await waits(), /^waits 0\.3 s before the next attempt/);
+    const begun = Promise.withResolvers<void>();
+    const events: string[] = [];
+    const listening = listen(server, "/experiments/1/stream", {
+      enough: ({ event, data }) => {
+        const name = event === "experiment" ? (JSON.parse(data) as Experiment).name : "";
+        events.push(`${event} ${name}`.trim());
+        if (name === "before") begun.resolve();
+        return name === "after";
+      },
+    });
+    await server.client.updateExperiment(1, { name: "before" });
+    await begun.promise;
+    server.clock.advance(200);
+    assert.match(await waits(), /^waits 0\.1 s before the next attempt/);
+    // Two looks at those that wait.
+    await setTimeout(2500);
+    await server.client.updateExperiment(1, { name: "after" });
+    await listening;
+    const since = events.slice(events.indexOf("experiment before") + 1);
+    assert.deepEqual(since, ["experiment after"]);
   });
 
   test("of one that is over gives the last state and ends at once; of none it is refused", async () => {

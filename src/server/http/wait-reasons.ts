@@ -41,6 +41,13 @@ export function waitOf(
 export const waitWords = (wait: WaitReason | string, nowMs: number): string =>
   typeof wait === "string" ? wait : describeWait(wait, nowMs);
 
+/**
+ * To tell one reason from another: words that stay the same while only time passes. In those for people the seconds
+ * until the next attempt run down.
+ */
+export const sameWaitWords = (wait: WaitReason | string | undefined): string | undefined =>
+  wait === undefined ? undefined : waitWords(wait, 0);
+
 /** Why a trial waits, in one sentence; undefined where it does not. */
 export function waitReason(
   context: Context,
