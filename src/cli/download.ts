@@ -2,22 +2,28 @@
  * Brings the files of a checkpoint or a dataset here; names and contents are checked while they are written.
  *
  * They get their names when all are whole: a download that was interrupted, or killed, would otherwise leave half a
- * model where somebody looks for a whole one. What it leaves goes with the next attempt.
+ * model where somebody looks for a whole one. One that is interrupted takes what it wrote with it; what a killed one
+ * leaves goes with the next attempt. Until then each has a folder of its own: in one that several shared, a second
+ * download took the first one's files away, and the first gave the rest their names as if they were all.
  */
-import { existsSync, readdirSync, renameSync, rmdirSync } from "node:fs";
+import { randomBytes } from "node:crypto";
+import { existsSync, readdirSync, renameSync, rmdirSync, rmSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import type { Tree } from "../protocol/runner-wire.ts";
 import type { Client } from "../sdk/client.ts";
 import { CliError, EXIT } from "./exit-code.ts";
 import { bytes, plural } from "./figures.ts";
 import type { Progress } from "./progress.ts";
+import { kill } from "./server-process.ts";
 
-/** Ends the name of what is not whole. */
+/** Ends the name of what is not whole, before the process that writes it. */
 const PART = ".contrail-part";
+/** Tells what this process writes from what another with the same id did: an earlier one, or one in another container. */
+const run = randomBytes(4).toString("hex");
 
-/** @throws CliError where anything is in the folder but an earlier attempt */
+/** @throws CliError where anything is in the folder but other attempts */
 export function requireEmpty(folder: string): void {
-  if (!existsSync(folder) || readdirSync(folder).every((name) => name === PART)) return;
+  if (!existsSync(folder) || readdirSync(folder).every((name) => writerOf(name, PART))) return;
   throw new CliError("not_empty", `${folder} exists and is not empty.`, {
     hint: "Name a folder that does not exist yet.",
   });
@@ -33,8 +39,12 @@ export async function download(
   const { checkoutTree, CheckoutError, removeCheckout } = await import("../store/snapshot.ts");
   // Within a folder that is there already: it may be a mount of its own, or where somebody stands.
   const within = existsSync(folder);
-  const part = within ? join(folder, PART) : join(dirname(folder), `.${basename(folder)}${PART}`);
-  await removeCheckout(part);
+  const beside = within ? folder : dirname(folder);
+  const prefix = within ? PART : `.${basename(folder)}${PART}`;
+  for (const name of leftovers(beside, prefix)) await removeCheckout(join(beside, name));
+  const part = join(beside, `${prefix}-${process.pid}-${run}`);
+  const interrupted = (): void => removeAtExit(part);
+  process.once("exit", interrupted);
   let begun = 0;
   try {
     await checkoutTree(tree, part, async (hash, size) => {
@@ -58,7 +68,41 @@ export async function download(
       exitCode: EXIT.failed,
       cause: error,
     });
+  } finally {
+    process.off("exit", interrupted);
   }
+}
+
+/** @returns undefined where it is no name of what is not whole */
+function writerOf(name: string, prefix: string): { pid: number; run: string } | undefined {
+  if (!name.startsWith(`${prefix}-`)) return undefined;
+  const [, pid, run] = /^([0-9]+)-([0-9a-f]{8})$/.exec(name.slice(prefix.length + 1)) ?? [];
+  return pid === undefined || run === undefined ? undefined : { pid: Number(pid), run };
+}
+
+/** What writers that are gone left. */
+function leftovers(folder: string, prefix: string): string[] {
+  return namesIn(folder).filter((name) => {
+    const writer = writerOf(name, prefix);
+    if (writer === undefined) return false;
+    return writer.pid === process.pid ? writer.run !== run : !kill(writer.pid, 0);
+  });
+}
+
+/** None where it cannot be read: whether it can be written to shows when it is. */
+function namesIn(folder: string): string[] {
+  try {
+    return readdirSync(folder);
+  } catch {
+    return [];
+  }
+}
+
+/** With nothing left to do it but what blocks. What cannot be removed now goes with the next attempt. */
+function removeAtExit(part: string): void {
+  try {
+    rmSync(part, { recursive: true, force: true, maxRetries: 3 });
+  } catch {}
 }
 
 /** At once as far as this process goes: no signal is heard in between. */

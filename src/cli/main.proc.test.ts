@@ -66,19 +66,27 @@ test("Ctrl-C ends a command that does not follow anything at once", async () => 
   assert.equal((await ended).code, 130);
 });
 
-test("a download that is interrupted leaves nothing under the names of its files, and the next one is whole", async () => {
-  const hashed = (text: string): string => createHash("sha256").update(text).digest("hex");
+const HASH = "a".repeat(64);
+const hashed = (text: string): string => createHash("sha256").update(text).digest("hex");
+const blob =
+  (text: string): Answer =>
+  (_, response) =>
+    void response.setHeader("content-length", text.length).end(text);
+/** What is not whole in a folder. */
+const parts = (within: string): string[] =>
+  readdirSync(within).filter((name) => name.includes("contrail-part"));
+
+/** A checkpoint of two files; the content of the second is the test's. */
+function answerCheckpoint(): void {
   const tree = ["first", "second"].map((text) => ({
     ...{ path: `model/${text}`, size: text.length, hash: hashed(text), executable: false },
   }));
-  const HASH = "a".repeat(64);
   server.answer(`GET /checkpoints/${HASH}`, { ...aCheckpoint({ id: HASH }), tree });
-  server.answer(
-    `GET /blobs/${hashed("first")}`,
-    (_, response) => void response.setHeader("content-length", "5").end("first"),
-  );
-  const whole: Answer = (_, response) =>
-    void response.setHeader("content-length", "6").end("second");
+  server.answer(`GET /blobs/${hashed("first")}`, blob("first"));
+}
+
+test("a download that is interrupted leaves nothing under the names of its files, and the next one is whole", async () => {
+  answerCheckpoint();
   for (const [name, isThere] of [
     ["new", false],
     ["there", true],
@@ -95,16 +103,58 @@ test("a download that is interrupted leaves nothing under the names of its files
     child.kill("SIGINT");
     assert.equal((await ended).code, 130);
     assert.deepEqual([existsSync(to), existsSync(join(to, "model"))], [isThere, false]);
-    server.answer(`GET /blobs/${hashed("second")}`, whole);
+    assert.deepEqual(parts(isThere ? to : folder), []);
+    server.answer(`GET /blobs/${hashed("second")}`, blob("second"));
     const again = await start("checkpoint", "download", HASH, "--to", to).ended;
     assert.equal(again.code, 0, again.err);
     assert.deepEqual(readdirSync(to), ["model"]);
     assert.equal(readFileSync(join(to, "model", "second"), "utf8"), "second");
   }
-  assert.deepEqual(
-    readdirSync(folder).filter((name) => name.includes("part")),
-    [],
-  );
+  assert.deepEqual(parts(folder), []);
+});
+
+test("of two downloads into one folder the first to be whole wins, the other says so, and what a killed one left goes", async () => {
+  answerCheckpoint();
+  for (const [name, isThere] of [
+    ["both-new", false],
+    ["both-there", true],
+  ] as const) {
+    const to = join(folder, name);
+    if (isThere) mkdirSync(to);
+    const place = isThere ? to : folder;
+    // A download that reached the second file, and then waits for its content until it is let go on.
+    const halfWay = async () => {
+      let goOn = (): void => {};
+      let started: ReturnType<typeof start> | undefined;
+      await new Promise<void>((resolve) => {
+        server.answer(`GET /blobs/${hashed("second")}`, (_, response) => {
+          goOn = () => response.end("ond");
+          response.setHeader("content-length", "6").write("sec", () => resolve());
+        });
+        started = start("checkpoint", "download", HASH, "--to", to);
+      });
+      return { ...(started as ReturnType<typeof start>), goOn: () => goOn() };
+    };
+    const killed = await halfWay();
+    killed.child.kill("SIGKILL");
+    await killed.ended;
+    const left = parts(place);
+    assert.equal(left.length, 1);
+    const first = await halfWay();
+    const second = await halfWay();
+    assert.equal(parts(place).length, 2);
+    assert.ok(!parts(place).includes(left[0] ?? ""));
+    first.goOn();
+    const early = await first.ended;
+    assert.equal(early.code, 0, early.err);
+    assert.deepEqual(readdirSync(join(to, "model")).toSorted(), ["first", "second"]);
+    second.goOn();
+    const late = await second.ended;
+    assert.equal(late.code, 1);
+    assert.match(late.err, /exists and is not empty/);
+    assert.deepEqual([readdirSync(to), parts(place)], [["model"], []]);
+    assert.equal(readFileSync(join(to, "model", "second"), "utf8"), "second");
+  }
 });
 
 test("Ctrl-C while following leaves in good order", async () => {
