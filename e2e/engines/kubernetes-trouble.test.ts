@@ -255,6 +255,42 @@ describe("the API of a cluster", { skip: missingForContainers() ?? false }, () =
     await assert.rejects(bench.engine.launch(wide), JobRefused);
   });
 
+  test("what is not yet collected of a try that was put off is not built upon by the next", async () => {
+    await using bench = await KubernetesBench.open();
+    const { api, store } = bench.mock;
+    const other = await bench.ready(LISTENS);
+    const { orphaned } = store;
+    const late = { secrets: [] as (() => void)[], services: [] as (() => void)[] };
+    store.orphaned = (plural, object) => {
+      if (plural === "secrets" || plural === "services")
+        late[plural].push(() => orphaned(plural, object));
+      else orphaned(plural, object);
+    };
+    const collect = (kind: keyof typeof late) => {
+      for (const one of late[kind].splice(0)) one();
+    };
+    api.faults.podsMax = 2;
+    const asked = await bench.request("", { nodes: 2 }, { token: "a secret\n" });
+    const job = { ...asked, command: ["cat", join(asked.folder, "token")] };
+    await assert.rejects(bench.engine.launch(job), JobDeferred);
+    await bench.engine.cancel("bench", other.id);
+    await bench.ended(other);
+    await until("pods of that try are gone", () => bench.pods(job).length === 0);
+    await assert.rejects(bench.engine.launch(job), (error) => {
+      assert.ok(error instanceof JobDeferred, String(error));
+      return /the service .* of an earlier try to launch it is not gone yet/.test(error.message);
+    });
+    collect("services");
+    const nodes = store.list("nodes").map(({ metadata }) => metadata.name);
+    for (const node of nodes) bench.mock.cordon(node);
+    await bench.engine.launch(job);
+    collect("secrets");
+    for (const node of nodes) bench.mock.cordon(node, false);
+    const end = await bench.ended(job);
+    assert.deepEqual([end.cause, end.code], ["exited", 0], end.text);
+    assert.match(await bench.engine.output(job), /a secret/);
+  });
+
   test("an API that takes requests and never answers is out of reach", async () => {
     await using bench = await KubernetesBench.open();
     const job = await bench.ready(LISTENS);

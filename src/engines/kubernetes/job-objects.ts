@@ -46,6 +46,9 @@ export function jobName(owner: string, id: string): string {
 
 export const podName = (job: string, rank: number): string => `${job}-${rank}`;
 
+/** Of one record alone: what an earlier try to launch the job left goes with a record of its own, at any time. */
+const secretName = ({ metadata }: ConfigMap): string => `${metadata.name}-${metadata.uid}`;
+
 export const rankOf = (pod: Pod): number => Number(pod.metadata.labels?.[LABELS.rank] ?? 0);
 
 const labelsOf = (owner: string, id: string) => ({
@@ -107,7 +110,7 @@ export const secretManifest = (
   apiVersion: "v1",
   kind: "Secret",
   type: "Opaque",
-  metadata: { ...shared(request, record), name: record.metadata.name },
+  metadata: { ...shared(request, record), name: secretName(record) },
   immutable: true,
   data: Object.fromEntries([...files].map(([name, bytes]) => [name, bytes.toString("base64")])),
 });
@@ -172,7 +175,11 @@ export function podManifest(
       hostname: name,
       ...(request.nodes > 1 ? { subdomain: job, affinity: apart(request) } : {}),
       ...(request.files.length > 0
-        ? { volumes: [{ name: FILES, secret: { secretName: job, defaultMode: 0o444 } }] }
+        ? {
+            volumes: [
+              { name: FILES, secret: { secretName: secretName(record), defaultMode: 0o444 } },
+            ],
+          }
         : {}),
       containers: [
         {

@@ -43,7 +43,7 @@ import {
 import { readClusterAccess } from "./kubeconfig.ts";
 import { LastWords } from "./last-words.ts";
 import { Namespace } from "./namespace.ts";
-import type { ConfigMap, Pod } from "./objects.ts";
+import type { ConfigMap, KubernetesObject, Pod } from "./objects.ts";
 import { endOfGonePod, endOfLostPod, viewPod } from "./pod-state.ts";
 import { translated } from "./refusals.ts";
 import { WatchedList } from "./watched-list.ts";
@@ -136,18 +136,17 @@ class KubernetesEngine implements JobEngine {
       const files = new Map(await Promise.all(request.files.map(read)));
       await this.#namespace.create("secrets", secretManifest(request, record, files));
     }
-    if (request.nodes > 1)
-      await this.#namespace.create("services", serviceManifest(request, record));
+    if (request.nodes > 1) {
+      const service = serviceManifest(request, record);
+      deferWhereLeft("service", [await this.#namespace.create("services", service)], record);
+    }
     const ranks = Array.from({ length: request.nodes }, (_, rank) => rank);
     const made = await Promise.all(
       ranks.map((rank) =>
         this.#namespace.create<Pod>("pods", podManifest(request, rank, settings, record)),
       ),
     );
-    // Of a try that a quota ended; they are going with its record.
-    const left = made.find(({ object }) => !isOwnedBy(object, record))?.object.metadata.name;
-    if (left !== undefined)
-      throw new JobDeferred(`the pod ${left} of an earlier try to launch it is not gone yet`);
+    deferWhereLeft("pod", made, record);
     for (const { object } of made) jobs.pods.note(object);
   }
 
@@ -490,8 +489,19 @@ function isBegun(record: ConfigMap): boolean {
   return started || cancelled || end !== undefined;
 }
 
-const isOwnedBy = ({ metadata }: Pod, record: ConfigMap): boolean =>
+const isOwnedBy = ({ metadata }: KubernetesObject, record: ConfigMap): boolean =>
   metadata.ownerReferences?.some(({ uid }) => uid === record.metadata.uid) === true;
+
+/** What a try made that a quota ended is going with that one's record. @throws JobDeferred */
+function deferWhereLeft(
+  kind: string,
+  found: readonly { readonly object: KubernetesObject }[],
+  record: ConfigMap,
+): void {
+  const left = found.find(({ object }) => !isOwnedBy(object, record))?.object.metadata.name;
+  if (left !== undefined)
+    throw new JobDeferred(`the ${kind} ${left} of an earlier try to launch it is not gone yet`);
+}
 
 /** The pod itself is over, its sidecars too. */
 const isOver = (pod: Pod): boolean =>

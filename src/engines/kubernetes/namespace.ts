@@ -40,7 +40,7 @@ export class Namespace {
       return { object, wasThere: false };
     } catch (error) {
       if (!(error instanceof ApiFault && error.reason === "AlreadyExists")) throw error;
-      // Nobody needs the right to read secrets, and their name is the record's.
+      // Nobody needs the right to read secrets, and their name has the record's own id.
       if (kind === "secrets") return { object: manifest, wasThere: true };
       const object = await this.#api.json<T>({ method: "GET", path: this.path(kind, name) });
       for (const label of [LABELS.owner, LABELS.allocation])
