@@ -181,6 +181,18 @@ test("the time metric is the resource: no target in steps, and it must be there 
   }
 });
 
+test("one that was canceled may still save, whatever its reports lack", () => {
+  const lacking: Record<string, number>[] = [{ time: ashaSearch().stepsMax }, { loss: 1 }];
+  for (const metrics of lacking) {
+    const play = new Play(specWith(ashaSearch(), { timeMetric: "time" })).run();
+    play.user("cancel", 1);
+    play.reportMetrics(7, metrics);
+    const { allocation, ending } = play.trial();
+    assert.deepEqual([allocation?.yield, allocation?.kill], ["stop", false]);
+    assert.equal(ending?.reason, "canceled_by_user");
+  }
+});
+
 test("without an objective its time metric alone says when a trial is done, and it must say it", () => {
   const make = () => {
     const single = { name: "single", stepsMax: 100, concurrentMax: 1 } as const;

@@ -521,6 +521,8 @@ class Step {
   #endIfMute(trial: TrialState, step: number, metrics: Readonly<Record<string, number>>): void {
     const { objective, timeMetric, search } = this.#x.spec;
     if (objective === null || timeMetric === null || trial.objective !== null) return;
+    // On its way out it may still save.
+    if (trial.ending !== null) return;
     const time = Object.hasOwn(metrics, timeMetric) ? (metrics[timeMetric] as number) : 0;
     if (!(time >= search.method.stepsMax)) return;
     const text = missingText(objective, "searcher.metric", step, trial.metricNames);
