@@ -137,7 +137,6 @@ describe("ranks of a program in Python that read records", () => {
     const { id } = await it.submit(
       {
         ...{ name: "records", entrypoint: "python3 records.py", max_restarts: 0 },
-        hyperparameters: { delay_ms: 150 },
         searcher: { name: "single", metric: "read", max_length: { epochs: steps } },
         resources: { slots_per_trial: 2 },
       },
