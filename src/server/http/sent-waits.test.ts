@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { SentWaits, WAITS_EVERY_MS, WAITS_PER_LOOK } from "./sent-waits.ts";
 
 test("those whose reason is another are found once a second, and only who may wait is looked at", () => {
@@ -40,4 +42,20 @@ test("of a long queue every look is at so many, and each comes to be looked at",
     }
   }
   assert.equal(seen.size, count);
+});
+
+test("a reader's memory does not grow with the words of those that wait", () => {
+  setFlagsFromString("--expose-gc");
+  const collect = runInNewContext("gc") as () => void;
+  const used = (): number => {
+    collect();
+    return process.memoryUsage().heapUsed;
+  };
+  const waits = new SentWaits(0);
+  const before = used();
+  for (let trial = 1; trial <= 1000; trial++)
+    waits.sent(trial, true, Buffer.alloc(20_000, `behind ${trial}.1, `).toString("latin1"));
+  const grown = used() - before;
+  assert.ok(grown < 5_000_000, `${grown} bytes for words of 20,000,000`);
+  assert.equal(waits.dueMs, WAITS_EVERY_MS);
 });

@@ -7,13 +7,15 @@
  * same however long the queue is, and is told everything a little later.
  */
 
+import { crc32 } from "node:zlib";
+
 /** Between two looks. */
 export const WAITS_EVERY_MS = 1000;
 export const WAITS_PER_LOOK = 100;
 
 export class SentWaits {
-  /** By trial; undefined = it has none yet. Who was looked at longest ago is first. */
-  readonly #reasons = new Map<number, string | undefined>();
+  /** By trial, the checksum of its reason; undefined = it has none yet. Who was looked at longest ago is first. */
+  readonly #reasons = new Map<number, number | undefined>();
   #dueMs: number;
 
   constructor(nowMs: number) {
@@ -22,8 +24,8 @@ export class SentWaits {
 
   /** To be told of each trial that is sent. @param mayWait whether a reason may come or change by itself */
   sent(trial: number, mayWait: boolean, reason: string | undefined): void {
-    this.#reasons.delete(trial);
-    if (mayWait) this.#reasons.set(trial, reason);
+    if (mayWait) this.#keep(trial, sumOf(reason));
+    else this.#reasons.delete(trial);
   }
 
   /** When there is something to look at; undefined = nothing waits. */
@@ -36,7 +38,17 @@ export class SentWaits {
     if (this.#reasons.size === 0 || nowMs < this.#dueMs) return [];
     this.#dueMs = nowMs + WAITS_EVERY_MS;
     const looked = [...this.#reasons.entries().take(WAITS_PER_LOOK)];
-    for (const [trial, reason] of looked) this.sent(trial, true, reason);
-    return looked.filter(([trial, reason]) => reasonOf(trial) !== reason).map(([trial]) => trial);
+    for (const [trial, sum] of looked) this.#keep(trial, sum);
+    return looked.filter(([trial, sum]) => sumOf(reasonOf(trial)) !== sum).map(([trial]) => trial);
+  }
+
+  /** As the one looked at last. */
+  #keep(trial: number, sum: number | undefined): void {
+    this.#reasons.delete(trial);
+    this.#reasons.set(trial, sum);
   }
 }
+
+/** Each reader keeps one of every trial that waits: the words themselves would be a megabyte for 10,000 of them. */
+const sumOf = (reason: string | undefined): number | undefined =>
+  reason === undefined ? undefined : crc32(reason);
