@@ -120,7 +120,11 @@ describe("the web page", () => {
     const { page } = view;
     const missing = page.getByRole("alert").getByText(`There is no experiment ${id + 1}`);
     await missing.waitFor();
-    await page.getByRole("button", { name: "Try again" }).click();
+    // The same words stand there before and after: only the answer tells that it was asked for.
+    await Promise.all([
+      page.waitForResponse((answer) => answer.url().endsWith(`/experiments/${id + 1}/stream`)),
+      page.getByRole("button", { name: "Try again" }).click(),
+    ]);
     await missing.waitFor();
     await page.locator(".connection-live").waitFor();
     await exampleSearch(it, { name: "the next one", activate: false });
