@@ -29,10 +29,12 @@ export interface StopOptions {
 }
 
 const POLL_MS = 40;
+/** What a server may take to end that has stopped answering for it. */
+const ENDING_MS_MAX = 10_000;
 
 /**
  * Stops the server of `dataDir` and waits until its process is gone.
- * @returns what it does with training; undefined when none ran
+ * @returns what it does with training; undefined when none ran, or somebody else was ending it already
  * @throws CliError when it was not told to end training and runs on, or when it does not end
  */
 export async function stopServer(
@@ -43,7 +45,10 @@ export async function stopServer(
   const note = readNote(dataDir);
   if (note === undefined || !isServerProcess(note.pid)) return undefined;
   const refused = await ask(note, options, world);
-  if (refused !== undefined && trials === "stop" && !force) throw runsOn(dataDir, note, refused);
+  if (refused !== undefined && trials === "stop" && !force) {
+    if (await endsByItself(note, refused, options, world)) return undefined;
+    throw runsOn(dataDir, note, refused);
+  }
   const waits: readonly (readonly [NodeJS.Signals | null, number])[] = [
     ...(refused === undefined ? ([[null, 60_000]] as const) : []),
     ["SIGTERM", 30_000],
@@ -88,6 +93,19 @@ async function ask(
     const { problem, exitCode } = failureOf(error);
     return { code: problem.code, why: problem.detail, exitCode };
   }
+}
+
+/** A server stops answering before it ends: of one that was told to by somebody else nothing is left to ask. */
+async function endsByItself(
+  { pid, url }: Note,
+  { exitCode }: Refused,
+  { onStep }: StopOptions,
+  { clock }: World,
+): Promise<boolean> {
+  // Without an address it is still starting.
+  if (exitCode !== EXIT.unreachable || url === undefined) return false;
+  onStep?.("it does not answer: waiting for it to end");
+  return await gone(pid, ENDING_MS_MAX, clock);
 }
 
 function runsOn(dataDir: string, { pid, url }: Note, { code, why, exitCode }: Refused): CliError {
