@@ -4,11 +4,15 @@
  */
 import { useQuery } from "@tanstack/react-query";
 import { useEffect } from "react";
+import { sleep } from "../../src/base/clock.ts";
 import type { ExperimentDetail } from "../../src/protocol/api.ts";
-import { client } from "./client.ts";
+import { client, clock } from "./client.ts";
 import { onExperiments } from "./experiments.ts";
 import { queries } from "./queries.ts";
 import { renewal } from "./renewal.ts";
+
+/** Between two questions for the same: any experiment that is new is a reason to ask, and a sweep submits many. */
+const REST_MS = 5_000;
 
 const keyOf = (id: number) => ["experiment", id, "detail"];
 
@@ -25,7 +29,7 @@ export function useAncestry(
 ): Partial<Pick<ExperimentDetail, "ancestry" | "descendants">> {
   useEffect(() => {
     const heard = new Set<number>();
-    const renew = renewal(queries, keyOf(id));
+    const renew = renewal(queries, keyOf(id), () => sleep(clock, REST_MS));
     return onExperiments((changed) => {
       const { descendants } = queries.getQueryData<ExperimentDetail>(keyOf(id)) ?? {};
       const known = new Map(descendants?.items.map((one) => [one.experiment, one]));

@@ -60,3 +60,32 @@ test("news that come faster than answers cancel none, and the last of them is as
   stop();
   queries.clear();
 });
+
+test("news that come in the rest after an answer are asked for once, when it is over", async () => {
+  const queries = new QueryClient();
+  let asked = 0;
+  const observer = new QueryObserver(queries, { queryKey: ["detail"], queryFn: () => ++asked });
+  const stop = observer.subscribe(() => undefined);
+  await turn();
+  const rests: (() => void)[] = [];
+  const news = renewal(queries, ["detail"], () => new Promise((over) => rests.push(over)));
+  for (let round = 1; round <= 3; round++) {
+    news();
+    await turn();
+    await turn();
+  }
+  assert.equal(asked, 2, "the first is asked for at once, the others wait");
+  rests[0]?.();
+  await turn();
+  await turn();
+  assert.equal(asked, 3, "one question for both");
+  rests[1]?.();
+  await turn();
+  assert.equal(asked, 3, "no news in the second rest");
+  news();
+  await turn();
+  await turn();
+  assert.equal(asked, 4);
+  stop();
+  queries.clear();
+});

@@ -7,9 +7,15 @@ import type { QueryClient, QueryKey } from "@tanstack/react-query";
 
 /**
  * @param key of the answers, or the beginning of theirs
- * @returns to be called at each piece of news; those that come while an answer is awaited are made good by one question after it
+ * @param rest what passes after an answer before the next question; absent = nothing
+ * @returns to be called at each piece of news; those that come while an answer is awaited, or in
+ *   the rest after it, are made good by one question after that
  */
-export function renewal(queries: QueryClient, key: QueryKey): () => void {
+export function renewal(
+  queries: QueryClient,
+  key: QueryKey,
+  rest?: () => Promise<void>,
+): () => void {
   let isAsking = false;
   let again = false;
   const ask = async (): Promise<void> => {
@@ -18,6 +24,7 @@ export function renewal(queries: QueryClient, key: QueryKey): () => void {
       // What is under way for another reason is waited for, and may have been answered before the news.
       again = queries.isFetching({ queryKey: key }) > 0;
       await queries.invalidateQueries({ queryKey: key }, { cancelRefetch: false });
+      await rest?.();
     } while (again);
     isAsking = false;
   };
