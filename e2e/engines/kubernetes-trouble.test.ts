@@ -291,6 +291,42 @@ describe("the API of a cluster", { skip: missingForContainers() ?? false }, () =
     assert.match(await bench.engine.output(job), /a secret/);
   });
 
+  test("a pod of a try that was put off says nothing of the next", async () => {
+    await using bench = await KubernetesBench.open();
+    const { api, store } = bench.mock;
+    const other = await bench.ready(LISTENS);
+    const { orphaned } = store;
+    const late: (() => void)[] = [];
+    store.orphaned = (plural, object) =>
+      plural === "pods" ? late.push(() => orphaned(plural, object)) : orphaned(plural, object);
+    api.faults.podsMax = 2;
+    const job = await bench.request("exit 3", { nodes: 2 });
+    await assert.rejects(bench.engine.launch(job), JobDeferred);
+    await until(
+      "the pod that was made is over",
+      () => bench.pods(job)[0]?.status?.phase === "Failed",
+    );
+    await bench.engine.cancel("bench", other.id);
+    await bench.ended(other);
+    const create = store.create.bind(store);
+    store.create = (plural, ...more) => {
+      const made = create(plural, ...more);
+      // Silent after the record.
+      if (plural === "configmaps") api.faults.refuse = { count: 1000, status: 503 };
+      return made;
+    };
+    await assert.rejects(bench.engine.launch(job), EngineUnreachable);
+    store.create = create;
+    api.faults.refuse = undefined;
+    const seen = await bench.look(job);
+    assert.deepEqual(seen, { state: "queued", why: "its pods are being made" });
+    for (const collect of late) collect();
+    await until("the pod of that try is gone", () => bench.pods(job).length === 0);
+    assert.deepEqual(await bench.engine.launch(job), { adopted: true });
+    const end = await bench.ended(job);
+    assert.deepEqual([end.cause, end.code], ["exited", 3], end.text);
+  });
+
   test("an API that takes requests and never answers is out of reach", async () => {
     await using bench = await KubernetesBench.open();
     const job = await bench.ready(LISTENS);

@@ -200,8 +200,11 @@ class KubernetesEngine implements JobEngine {
       const id = record.metadata.labels?.[LABELS.allocation];
       if (id !== undefined) found.set(id, { record, pods: new Map() });
     }
-    for (const pod of pods.values())
-      found.get(pod.metadata.labels?.[LABELS.allocation] ?? "")?.pods.set(rankOf(pod), pod);
+    for (const pod of pods.values()) {
+      const job = found.get(pod.metadata.labels?.[LABELS.allocation] ?? "");
+      // Of an earlier try to launch it, which ended with its own record: it says nothing of this one.
+      if (job !== undefined && isOwnedBy(pod, job.record)) job.pods.set(rankOf(pod), pod);
+    }
     // Of jobs whose record was deleted, pods and all.
     for (const [name, pod] of jobs.gone)
       if (!found.has(pod.metadata.labels?.[LABELS.allocation] ?? "")) jobs.gone.delete(name);
@@ -246,7 +249,8 @@ class KubernetesEngine implements JobEngine {
     const { started, cancelled } = readRecord(job.record);
     const last = jobs.gone.get(name);
     const known = job.pods.get(rank);
-    if (known === undefined && last !== undefined) return { end: endOfGonePod(last) };
+    if (known === undefined && last !== undefined && isOwnedBy(last, job.record))
+      return { end: endOfGonePod(last) };
     if (known === undefined && !started && !cancelled) return {};
     // Another server may have made it a moment ago: it is gone when Kubernetes itself says so.
     const pod = known ?? (await this.#namespace.pod(name));
