@@ -47,7 +47,10 @@ test("one measure, quickly: the table on stdout and the same figures in files", 
 test("a name that does not exist is answered with those that do", async () => {
   await assert.rejects(run("M99"), (error: { code?: number; stderr?: string }) => {
     assert.equal(error.code, 2);
-    assert.match(error.stderr ?? "", /no measure m99\. There are: M3, M4,.* L1, L2,.* load\b/im);
+    assert.match(
+      error.stderr ?? "",
+      /no measure m99\.\nusage: .*\nnames: M3, M4,.* L1, L2,.* load\b/im,
+    );
     return true;
   });
 });

@@ -40,14 +40,17 @@ const isOverQuota = ({ code, message }: ApiFault): boolean =>
  */
 function isTooLargeAlone(message: string, pods: number): boolean {
   const times = message.startsWith("pods ") ? pods : 1;
-  const limited = amounts(message, "limited");
-  return [...amounts(message, "requested")].some(
+  const limited = amounts(message, LIMITED);
+  return [...amounts(message, REQUESTED)].some(
     ([resource, amount]) => amount * times > (limited.get(resource) ?? Number.POSITIVE_INFINITY),
   );
 }
 
-function amounts(message: string, word: "requested" | "limited"): Map<string, number> {
-  const list = new RegExp(`\\b${word}: ([^ ]*)`).exec(message)?.[1] ?? "";
+const REQUESTED = /\brequested: ([^ ]*)/;
+const LIMITED = /\blimited: ([^ ]*)/;
+
+function amounts(message: string, listed: RegExp): Map<string, number> {
+  const list = listed.exec(message)?.[1] ?? "";
   const found = new Map<string, number>();
   for (const entry of list.split(",")) {
     const [resource = "", text = ""] = entry.split("=");
