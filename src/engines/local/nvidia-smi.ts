@@ -16,12 +16,13 @@ export type GpuAnswer =
 const ARGS = ["--query-gpu=index,uuid,name,memory.total", "--format=csv,noheader"];
 /** Without its persistence daemon the driver is loaded for each question, which takes some seconds a GPU. */
 const LIMIT_MS = 60_000;
-const DRIVER = "/proc/driver/nvidia/version";
+/** What every program opens that uses a GPU. A container without GPUs has none, though /proc there tells of its host's driver. */
+const DEVICE = "/dev/nvidiactl";
 
 /** @param failure why it could not be asked, or what it said @returns why there is no GPU; undefined where that is not known */
-export function whyNoGpu(failure: string, hasDriver = existsSync(DRIVER)): string | undefined {
-  if (!hasDriver && /could not be started|ENOENT/.test(failure))
-    return "there is neither nvidia-smi nor an NVIDIA driver on this machine";
+export function whyNoGpu(failure: string, hasDevice = existsSync(DEVICE)): string | undefined {
+  if (!hasDevice && /could not be started|ENOENT/.test(failure))
+    return "there is neither nvidia-smi nor an NVIDIA device on this machine";
   return /No devices were found/i.test(failure) ? "nvidia-smi finds none" : undefined;
 }
 

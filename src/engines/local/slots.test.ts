@@ -112,6 +112,6 @@ const failures: readonly (readonly [string, boolean, boolean])[] = [
   ["Failed to initialize NVML: Driver/library version mismatch", true, false],
   ["Unable to determine the device handle for GPU0000:81:00.0: Unknown Error", true, false],
 ];
-for (const [said, hasDriver, isNone] of failures)
-  test(`${said.slice(0, 60)} ${hasDriver ? "with" : "without"} a driver: ${isNone ? "no GPU" : "nobody knows"}`, () =>
-    assert.equal(whyNoGpu(said, hasDriver) !== undefined, isNone));
+for (const [said, hasDevice, isNone] of failures)
+  test(`${said.slice(0, 60)} ${hasDevice ? "with" : "without"} a device: ${isNone ? "no GPU" : "nobody knows"}`, () =>
+    assert.equal(whyNoGpu(said, hasDevice) !== undefined, isNone));
