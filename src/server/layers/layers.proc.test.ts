@@ -127,6 +127,16 @@ describe("layers", () => {
       assert.equal((await refused(client.setLayer("template", name, "{}"))).status, 400, name);
   });
 
+  test("a workspace with a name that cannot be stored is refused where it stands", async () => {
+    const { issues } = await refused(
+      submit("entrypoint: 'true'\nworkspace: \"\\0\"\n", { dry_run: true }),
+    );
+    assert.deepEqual(
+      issues.map(({ code, path, line }) => ({ code, path, line })),
+      [{ code: "unstorable", path: ".workspace", line: 2 }],
+    );
+  });
+
   test("a template that is not there is named with what is near; one that makes a whole wrong too", async () => {
     const { client } = server;
     await client.setLayer(

@@ -7,6 +7,7 @@ import { nearest } from "../../protocol/config/nearest.ts";
 import { ContrailError } from "../../protocol/errors.ts";
 import { DEFAULT_POOL } from "../../protocol/pools/pools.ts";
 import { findLayer, type LayerRow, layerNames, listLayers } from "../../store/layer-store.ts";
+import { storable } from "../../store/storable.ts";
 import type { RouteContext } from "../http/context.ts";
 import { findPool } from "../pools/fit.ts";
 
@@ -44,7 +45,10 @@ export async function overLayers(
     over = layUnder(over, layerOf(found));
   }
   const workspace = over.value.workspace ?? DEFAULT_WORKSPACE;
-  const row = await findLayer(readPool, { kind: "workspace", name: textAt(workspace) });
+  const named = textAt(workspace);
+  // PostgreSQL refuses even to look for what it could not hold.
+  const row =
+    named === storable(named) && (await findLayer(readPool, { kind: "workspace", name: named }));
   if (row) over = layUnder(over, layerOf(row));
   const resources = over.value.resources as JsonObject | null | undefined;
   const pool = findPool(textAt(resources?.resource_pool) || DEFAULT_POOL, world.pools);
