@@ -6,24 +6,22 @@
  * leaves goes with the next attempt. Until then each has a folder of its own: in one that several shared, a second
  * download took the first one's files away, and the first gave the rest their names as if they were all.
  */
-import { randomBytes } from "node:crypto";
 import { existsSync, readdirSync, renameSync, rmdirSync, rmSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import type { Tree } from "../protocol/runner-wire.ts";
 import type { Client } from "../sdk/client.ts";
+import { isAbandoned, thisWriter } from "../store/writer.ts";
 import { CliError, EXIT } from "./exit-code.ts";
 import { bytes, plural } from "./figures.ts";
 import type { Progress } from "./progress.ts";
-import { kill } from "./server-process.ts";
 
 /** Ends the name of what is not whole, before the process that writes it. */
 const PART = ".contrail-part";
-/** Tells what this process writes from what another with the same id did: an earlier one, or one in another container. */
-const run = randomBytes(4).toString("hex");
 
 /** @throws CliError where anything is in the folder but other attempts */
 export function requireEmpty(folder: string): void {
-  if (!existsSync(folder) || readdirSync(folder).every((name) => writerOf(name, PART))) return;
+  if (!existsSync(folder) || readdirSync(folder).every((name) => isLeft(name, PART) !== undefined))
+    return;
   throw new CliError("not_empty", `${folder} exists and is not empty.`, {
     hint: "Name a folder that does not exist yet.",
   });
@@ -41,8 +39,9 @@ export async function download(
   const within = existsSync(folder);
   const beside = within ? folder : dirname(folder);
   const prefix = within ? PART : `.${basename(folder)}${PART}`;
-  for (const name of leftovers(beside, prefix)) await removeCheckout(join(beside, name));
-  const part = join(beside, `${prefix}-${process.pid}-${run}`);
+  for (const name of namesIn(beside).filter((name) => isLeft(name, prefix)))
+    await removeCheckout(join(beside, name));
+  const part = join(beside, `${prefix}-${thisWriter}`);
   const interrupted = (): void => removeAtExit(part);
   process.once("exit", interrupted);
   let begun = 0;
@@ -73,21 +72,9 @@ export async function download(
   }
 }
 
-/** @returns undefined where it is no name of what is not whole */
-function writerOf(name: string, prefix: string): { pid: number; run: string } | undefined {
-  if (!name.startsWith(`${prefix}-`)) return undefined;
-  const [, pid, run] = /^([0-9]+)-([0-9a-f]{8})$/.exec(name.slice(prefix.length + 1)) ?? [];
-  return pid === undefined || run === undefined ? undefined : { pid: Number(pid), run };
-}
-
-/** What writers that are gone left. */
-function leftovers(folder: string, prefix: string): string[] {
-  return namesIn(folder).filter((name) => {
-    const writer = writerOf(name, prefix);
-    if (writer === undefined) return false;
-    return writer.pid === process.pid ? writer.run !== run : !kill(writer.pid, 0);
-  });
-}
+/** @returns whether nobody writes it any more; undefined where it is no name of what is not whole */
+const isLeft = (name: string, prefix: string): boolean | undefined =>
+  name.startsWith(`${prefix}-`) ? isAbandoned(name.slice(prefix.length + 1)) : undefined;
 
 /** None where it cannot be read: whether it can be written to shows when it is. */
 function namesIn(folder: string): string[] {

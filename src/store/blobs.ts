@@ -12,13 +12,14 @@
  * are not followed. One interface, so that S3 can stand in its place. Nothing here knows the database:
  * runner and cli use this file too.
  */
-import { createHash, randomBytes } from "node:crypto";
+import { createHash } from "node:crypto";
 import { constants } from "node:fs";
 import { type FileHandle, lstat, mkdir, open, readdir, rename, rm, unlink } from "node:fs/promises";
 import { join } from "node:path";
 import type { Readable } from "node:stream";
 import { isBlobHash } from "../base/ids.ts";
 import { FolderFlushes, syncFolder } from "./folder-flush.ts";
+import { isAbandoned, thisWriter } from "./writer.ts";
 
 export type BlobSource = Uint8Array | AsyncIterable<Uint8Array>;
 
@@ -83,8 +84,6 @@ export interface FolderBlobStoreOptions {
 
 const READ_BYTES = 256 * 1024;
 const READ_ONLY_NO_LINKS = constants.O_RDONLY | constants.O_NOFOLLOW;
-/** Tells this process's temporary files from those of an earlier process with the same id. */
-const boot = randomBytes(6).toString("hex");
 
 /** Opens (and makes) a blob folder and removes what killed writers left in it. @throws BlobError `unusable` */
 export async function openBlobFolder(
@@ -125,7 +124,7 @@ export class FolderBlobStore implements BlobStore {
     if (expected !== undefined && size !== undefined && (await this.size(expected)) === size) {
       return { ...(await this.#hashOnly(source, expected)), existed: true };
     }
-    const temporary = join(this.#folder, "tmp", `${process.pid}-${boot}-${this.#nextTemporary++}`);
+    const temporary = join(this.#folder, "tmp", `${thisWriter}-${this.#nextTemporary++}`);
     try {
       const { hash, size } = await this.#write(source, temporary, expected);
       const existed = (await this.size(hash)) === size;
@@ -353,27 +352,11 @@ async function makeSubfolders(folder: string): Promise<void> {
   if (absent.length > 0) await syncFolder(folder);
 }
 
-/** Removes temporary files whose writers are gone. Other live processes may share the folder. */
+/** Removes temporary files whose writers are gone. */
 async function removeLeftovers(folder: string): Promise<number> {
-  let count = 0;
-  for (const name of await readdir(folder)) {
-    const [, pid, token] = /^([0-9]+)-([0-9a-f]{12})-[0-9]+$/.exec(name) ?? [];
-    if (pid === undefined) continue;
-    const ours = Number(pid) === process.pid;
-    if (ours ? token === boot : isAlive(Number(pid))) continue;
-    await unlink(join(folder, name)).catch(undefinedWhenAbsent);
-    count += 1;
-  }
-  return count;
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === "EPERM";
-  }
+  const left = (await readdir(folder)).filter(isAbandoned);
+  for (const name of left) await unlink(join(folder, name)).catch(undefinedWhenAbsent);
+  return left.length;
 }
 
 function checkName(hash: string): void {
