@@ -133,6 +133,8 @@ export const rooms: readonly Room[] = [
       "src/server/translate",
       "src/store/snapshot",
       "src/store/file-part",
+      // What a killed download left is known as what a killed writer of blobs left.
+      "src/store/writer",
       // `data add` looks into tables while it reads them.
       "src/store/statistics/",
       // `data add --reference s3://…` lists what is there.
