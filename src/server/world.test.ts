@@ -95,6 +95,23 @@ test("slots that lie free on a lost runner are no reason to plan; those of one t
   assert.deepEqual([plansOfTurn("held"), plansOfTurn("lost")], [1, 0]);
 });
 
+test("slots held that are not there any more keep nobody from those that lie free", () => {
+  const play = new Play(specWith(randomSearch(1))).run();
+  play.exit(CRASH);
+  const world = worldOf(play);
+  // Of a pool that was taken out of the file, or a machine that came back with fewer.
+  for (const gone of ["cluster:0", "cluster:1"])
+    world.holders.set(gone, { experiment: 7, trial: 1, run: 1, sinceMs: 0 });
+  play.nowMs = play.trial().retryAtMs;
+  const started: number[] = [];
+  world.apply = (_turn, _live, event) => {
+    if (event.type === "granted") started.push(event.trial);
+    return play.do(event);
+  };
+  world.schedule(new Turn(play.nowMs));
+  assert.deepEqual(started, [1]);
+});
+
 test("what was heard of ended allocations is remembered for the latest of them", () => {
   const world = new World([]);
   for (let id = 1; id <= 10_001; id++) world.noteAcked(id, 5);

@@ -457,8 +457,7 @@ export class World {
   /** Plans and grants until nothing more can start. Cheap when nothing is free. */
   schedule(turn: Turn): void {
     if (this.draining) return;
-    if (this.holders.size < this.slots.length)
-      for (const pool of this.pools.keys()) this.#scheduleIn(turn, pool);
+    for (const pool of this.pools.keys()) this.#scheduleIn(turn, pool);
     for (const pool of this.pools.keys())
       for (const { group, trial, reason } of whoMakesRoom(this, pool, turn.nowMs)) {
         const live = this.experiments.get(group);
@@ -475,7 +474,10 @@ export class World {
     }
   }
 
-  /** Whether a plan is worth its cost: what lies free on a runner that is silent or lost may do so for hours. */
+  /**
+   * Whether a plan is worth its cost: what lies free on a runner that is silent or lost may do so for hours. Asked of
+   * the pool's own slots, as allocations may hold others: of a pool that is not there any more, or was larger.
+   */
   #mayGrant(pool: string): boolean {
     const slots = this.#slotsOf.get(pool) ?? [];
     return slots.some(({ id, runner }) => !this.holders.has(id) && this.runners.grants(runner));
