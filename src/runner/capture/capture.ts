@@ -259,7 +259,7 @@ export class Capture {
     const run = (command: readonly string[]) =>
       inside === undefined ? ask({ ...asked, command }) : inside.ask({ ...asked, command });
     const found = await (program.kind === "node"
-      ? nodeFacts(program, run)
+      ? nodeFacts(program, run, signal)
       : askPython(program.command, run));
     // What the image holds does not change, and its paths are none of this machine.
     return { part: found.part, times: await timesOf(inside === undefined ? found.places : []) };

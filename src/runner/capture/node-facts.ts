@@ -17,9 +17,10 @@ interface Answer {
 export async function nodeFacts(
   program: Program,
   ask: (command: readonly string[]) => Promise<string>,
+  signal: AbortSignal,
 ): Promise<{ part: RecordPart; places: readonly string[] }> {
   const answer = JSON.parse(await ask([...program.command, "-p", QUESTION])) as Answer;
-  const { observed, hashes, origins, places, faults } = nodePackages(program.folder);
+  const { observed, hashes, origins, places, faults } = await nodePackages(program.folder, signal);
   const interpreter: Record<string, RecordValue> = {
     language: "node",
     implementation: "Node.js",

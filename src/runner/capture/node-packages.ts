@@ -1,5 +1,12 @@
-/** The packages that a Node program would import: every node_modules folder from its own up to the root. */
-import { lstatSync, readdirSync, readFileSync, realpathSync } from "node:fs";
+/**
+ * The packages that a Node program would import: every node_modules folder from its own up to the root.
+ *
+ * They lie where a person's program may have put anything, and the runner, which reads them, has other trials to hear: so
+ * only regular files of a bounded size are read (a pipe would never end, a device never stop), links are followed as an
+ * import follows them, and between one file and the next the runner does other things.
+ */
+import { constants } from "node:fs";
+import { lstat, open, opendir, realpath } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { RecordValue } from "../../protocol/record-part.ts";
 
@@ -12,61 +19,99 @@ export interface NodePackages {
 }
 
 const PACKAGES_MAX = 20_000;
+/** Names that are looked at, whether they are packages or not. */
+const NAMES_MAX = 100_000;
+const PACKAGE_BYTES_MAX = 1024 * 1024;
+/** What npm writes of one package has some 500. */
+const LOCK_BYTES_MAX = 16 * 1024 * 1024;
 
-export function nodePackages(folder: string): NodePackages {
-  const found = {
-    observed: {} as Record<string, RecordValue>,
-    hashes: {} as Record<string, RecordValue>,
-    origins: {} as Record<string, RecordValue>,
-    places: [] as string[],
-    faults: [] as string[],
-  };
+/** @throws the signal's reason */
+export async function nodePackages(folder: string, signal: AbortSignal): Promise<NodePackages> {
+  const walk = new Walk(signal);
   for (let at = folder; ; at = dirname(at)) {
     const modules = join(at, "node_modules");
-    if (lstatSync(modules, { throwIfNoEntry: false })) {
-      found.places.push(modules);
+    if (await kindOf(modules)) {
+      walk.places.push(modules);
       try {
-        list(modules, found);
+        await walk.list(modules);
       } catch (error) {
-        found.faults.push(`${modules} cannot be read: ${(error as Error).message}`);
+        signal.throwIfAborted();
+        walk.faults.push(`${modules} cannot be read: ${(error as Error).message}`);
       }
     }
-    if (dirname(at) === at) return found;
+    if (dirname(at) === at) return walk;
   }
 }
 
-/** One folder of packages. Those inside a package are named by their way: `a/node_modules/b`. */
-function list(modules: string, found: NodePackages & { faults: string[] }, way = ""): void {
-  const hashes = way === "" ? lockedHashes(modules) : new Map<string, string>();
-  for (const [name, path] of namesIn(modules)) {
-    if (Object.keys(found.observed).length >= PACKAGES_MAX) return;
-    const key = `npm:${way}${name}`;
-    // The nearest is the one that is imported.
-    if (Object.hasOwn(found.observed, key)) continue;
-    const version = versionOf(path);
-    if (version === undefined) continue;
-    found.observed[key] = version;
-    const hash = hashes.get(`node_modules/${name}`);
-    if (hash !== undefined) found.hashes[key] = hash;
-    if (lstatSync(path).isSymbolicLink()) found.origins[key] = `link to ${realpathSync(path)}`;
-    else if (lstatSync(join(path, "node_modules"), { throwIfNoEntry: false })?.isDirectory())
-      list(join(path, "node_modules"), found, `${way}${name}/node_modules/`);
+class Walk implements NodePackages {
+  readonly observed: Record<string, RecordValue> = {};
+  readonly hashes: Record<string, RecordValue> = {};
+  readonly origins: Record<string, RecordValue> = {};
+  readonly places: string[] = [];
+  readonly faults: string[] = [];
+  readonly #signal: AbortSignal;
+  #packages = 0;
+  #names = 0;
+
+  constructor(signal: AbortSignal) {
+    this.#signal = signal;
+  }
+
+  /** One folder of packages. Those inside a package are named by their way: `a/node_modules/b`. */
+  async list(modules: string, way = ""): Promise<void> {
+    const hashes = way === "" ? await lockedHashes(modules) : new Map<string, string>();
+    for (const [name, path] of await this.#packagesIn(modules)) {
+      this.#signal.throwIfAborted();
+      const key = `npm:${way}${name}`;
+      // The nearest is the one that is imported.
+      if (Object.hasOwn(this.observed, key)) continue;
+      const version = await versionOf(path);
+      if (version === undefined) continue;
+      if (this.#packages >= PACKAGES_MAX)
+        throw new Error(`it has more than ${PACKAGES_MAX} packages, and only those are listed`);
+      this.#packages += 1;
+      this.observed[key] = version;
+      const hash = hashes.get(`node_modules/${name}`);
+      if (hash !== undefined) this.hashes[key] = hash;
+      if ((await kindOf(path)) === "link") this.origins[key] = `link to ${await realpath(path)}`;
+      else if ((await kindOf(join(path, "node_modules"))) === "folder")
+        await this.list(join(path, "node_modules"), `${way}${name}/node_modules/`);
+    }
+  }
+
+  async #packagesIn(modules: string): Promise<[name: string, path: string][]> {
+    const found: [string, string][] = [];
+    for (const name of await this.#namesIn(modules)) {
+      if (name.startsWith(".")) continue;
+      if (!name.startsWith("@")) found.push([name, join(modules, name)]);
+      else
+        for (const inner of await this.#namesIn(join(modules, name)))
+          found.push([`${name}/${inner}`, join(modules, name, inner)]);
+    }
+    return found;
+  }
+
+  async #namesIn(folder: string): Promise<string[]> {
+    const names: string[] = [];
+    for await (const { name } of await opendir(folder)) {
+      if (this.#names >= NAMES_MAX)
+        throw new Error(`more than ${NAMES_MAX} names lie there, too many to look at`);
+      this.#names += 1;
+      names.push(name);
+    }
+    return names.toSorted();
   }
 }
 
-function* namesIn(modules: string): Generator<[name: string, path: string]> {
-  for (const name of readdirSync(modules).toSorted()) {
-    if (name.startsWith(".")) continue;
-    if (!name.startsWith("@")) yield [name, join(modules, name)];
-    else
-      for (const inner of readdirSync(join(modules, name)).toSorted())
-        yield [`${name}/${inner}`, join(modules, name, inner)];
-  }
+async function kindOf(path: string): Promise<"link" | "folder" | "other" | undefined> {
+  const found = await lstat(path).catch(() => undefined);
+  if (found === undefined) return undefined;
+  return found.isSymbolicLink() ? "link" : found.isDirectory() ? "folder" : "other";
 }
 
-function versionOf(path: string): string | undefined {
+async function versionOf(path: string): Promise<string | undefined> {
   try {
-    const { version } = JSON.parse(readFileSync(join(path, "package.json"), "utf8"));
+    const { version } = JSON.parse(await textOf(join(path, "package.json"), PACKAGE_BYTES_MAX));
     return typeof version === "string" ? version : undefined;
   } catch {
     return undefined;
@@ -74,14 +119,29 @@ function versionOf(path: string): string | undefined {
 }
 
 /** npm writes down what it installed: where each package lies, and the hash of its archive. */
-function lockedHashes(modules: string): Map<string, string> {
+async function lockedHashes(modules: string): Promise<Map<string, string>> {
   const hashes = new Map<string, string>();
   try {
-    const { packages } = JSON.parse(readFileSync(join(modules, ".package-lock.json"), "utf8"));
+    const text = await textOf(join(modules, ".package-lock.json"), LOCK_BYTES_MAX);
+    const { packages } = JSON.parse(text);
     for (const [path, { integrity }] of Object.entries(
       packages as Record<string, { integrity?: unknown }>,
     ))
       if (typeof integrity === "string") hashes.set(path, integrity);
   } catch {}
   return hashes;
+}
+
+async function textOf(path: string, bytesMax: number): Promise<string> {
+  // Without waiting: a pipe opens only when somebody writes.
+  const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  try {
+    const found = await file.stat();
+    if (!found.isFile() || found.size > bytesMax) throw new Error("it is nothing to be read");
+    const bytes = Buffer.alloc(found.size);
+    const { bytesRead } = await file.read(bytes, 0, bytes.length, 0);
+    return bytes.toString("utf8", 0, bytesRead);
+  } finally {
+    await file.close();
+  }
 }

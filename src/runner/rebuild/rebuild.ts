@@ -144,7 +144,7 @@ export class Rebuilder {
     const run = (command: readonly string[]) => ask({ ...asked, command, setpriv: this.#setpriv });
     try {
       const found = await (program.kind === "node"
-        ? nodeFacts(program, run)
+        ? nodeFacts(program, run, signal)
         : askPython(program.command, run));
       return found.part;
     } catch {

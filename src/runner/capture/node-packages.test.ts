@@ -1,0 +1,63 @@
+/** Packages of Node as they lie on a disk, among them what a program may have put there to hold its runner up. */
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, truncateSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import { nodePackages } from "./node-packages.ts";
+
+const root = mkdtempSync(join(tmpdir(), "contrail-node-packages-"));
+after(() => rmSync(root, { recursive: true, force: true }));
+const { signal } = new AbortController();
+
+function folderOf(packages: Readonly<Record<string, string>>): string {
+  const folder = mkdtempSync(join(root, "f-"));
+  for (const [path, version] of Object.entries(packages)) {
+    mkdirSync(join(folder, "node_modules", path), { recursive: true });
+    writeFileSync(
+      join(folder, "node_modules", path, "package.json"),
+      JSON.stringify({ name: path, version }),
+    );
+  }
+  return folder;
+}
+
+test("packages, those of a scope, those inside others, and links, with the hashes that npm wrote", async () => {
+  const folder = folderOf({ a: "1.0.0", "@s/b": "2.0.0", "a/node_modules/c": "3.0.0" });
+  const elsewhere = folderOf({ linked: "4.0.0" });
+  symlinkSync(join(elsewhere, "node_modules", "linked"), join(folder, "node_modules", "linked"));
+  writeFileSync(
+    join(folder, "node_modules", ".package-lock.json"),
+    JSON.stringify({ packages: { "node_modules/a": { integrity: "sha512-a" } } }),
+  );
+  const found = await nodePackages(folder, signal);
+  assert.deepEqual(found.observed, {
+    "npm:@s/b": "2.0.0",
+    "npm:a": "1.0.0",
+    "npm:a/node_modules/c": "3.0.0",
+    "npm:linked": "4.0.0",
+  });
+  assert.deepEqual(found.hashes, { "npm:a": "sha512-a" });
+  assert.match(String(found.origins["npm:linked"]), /^link to .*node_modules\/linked$/);
+  assert.deepEqual(found.faults, []);
+});
+
+test("a pipe, a device and what is huge in place of their files are left out and hold nobody up", async () => {
+  const folder = folderOf({ good: "1.0.0", huge: "1", piped: "1", zero: "1" });
+  const file = (name: string): string => join(folder, "node_modules", name, "package.json");
+  for (const name of ["piped", "zero"]) rmSync(file(name));
+  // Opened the usual way it would wait until somebody writes, and nobody could end that.
+  execFileSync("mkfifo", [file("piped"), join(folder, "node_modules", ".package-lock.json")]);
+  symlinkSync("/dev/zero", file("zero"));
+  truncateSync(file("huge"), 2 ** 31);
+  const found = await nodePackages(folder, signal);
+  assert.deepEqual(found.observed, { "npm:good": "1.0.0" });
+});
+
+test("whoever does not need it any more ends the walk", async () => {
+  const stopped = new AbortController();
+  const walk = nodePackages(folderOf({ a: "1.0.0" }), stopped.signal);
+  stopped.abort(new Error("the run was over"));
+  await assert.rejects(walk, /the run was over/);
+});
