@@ -1,11 +1,20 @@
-/** Before the server stops together with its runners: everything that runs saves and goes, to come back later. */
+/**
+ * Before the server stops together with its runners: everything that runs under them saves and goes, to come back later.
+ * Jobs of an engine with a scheduler of its own stay: their runners do not go with the server, and one that waits there
+ * would lose its place.
+ */
 import type { Clock } from "../base/clock.ts";
 import type { DecisionLoop } from "./loops/decision-loop.ts";
+import type { World } from "./world.ts";
 
 /** Time that running trials get to save when the server stops together with them. */
 const DRAIN_MS_MAX = 8_000;
 
-/** Asks every running trial to save and go, and waits for that within a bound. */
+/** Whether what runs of an experiment goes on without the server, in whatever way that stops. */
+export const outlivesServer = (world: World, experiment: number): boolean =>
+  world.pools.get(world.experiments.get(experiment)?.pool ?? "")?.jobs !== false;
+
+/** Asks every trial on a runner that is to stop to save and go, and waits for that within a bound. */
 export async function drain(loop: DecisionLoop, clock: Clock): Promise<void> {
   const { world } = loop;
   world.draining = true;
@@ -15,6 +24,7 @@ export async function drain(loop: DecisionLoop, clock: Clock): Promise<void> {
       run: (w, turn) => {
         const reason = "the server stops; it goes on when the server is back";
         for (const live of w.experiments.values()) {
+          if (outlivesServer(w, live.id)) continue;
           for (const number of w.apply(turn, live, { type: "drain", reason }).ordersChanged.keys())
             turn.batch.change({
               ...{ at: new Date(turn.nowMs), actor: "contrail", experimentId: live.id },
@@ -24,7 +34,9 @@ export async function drain(loop: DecisionLoop, clock: Clock): Promise<void> {
       },
     })
     .catch(() => undefined);
+  const isHeld = () =>
+    [...world.holders.values()].some(({ experiment }) => !outlivesServer(world, experiment));
   const endMs = clock.monotonicMs() + DRAIN_MS_MAX;
-  while (world.holders.size > 0 && clock.monotonicMs() < endMs)
+  while (isHeld() && clock.monotonicMs() < endMs)
     await new Promise<void>((done) => clock.after(50, done));
 }

@@ -3,6 +3,7 @@
  * that it was asked to stop and did. A start that does not follow a stop says so: then it had crashed.
  */
 import type pg from "pg";
+import { outlivesServer } from "./drain.ts";
 import type { OtherChange } from "./recorded.ts";
 import type { World } from "./world.ts";
 
@@ -76,10 +77,13 @@ export const stopAsked = (actor: string, trials: "stop" | "keep"): OtherChange =
 });
 
 export function stopped(world: World, trials: "stop" | "keep", why: string): OtherChange {
-  const left = new Set([...world.holders.values()].map((h) => `${h.experiment}.${h.trial}`)).size;
+  const left = [...world.holders.values()].filter(
+    ({ experiment }) => trials === "keep" || outlivesServer(world, experiment),
+  );
+  const count = new Set(left.map((h) => `${h.experiment}.${h.trial}`)).size;
   const running =
     trials === "keep"
-      ? `${left} trials go on under the runner`
-      : "trials were told to save and go, and the runner was ended";
+      ? `${count} trials go on under the runner`
+      : `trials were told to save and go, and the runner was ended${count === 0 ? "" : `; ${count} in jobs of their engines go on`}`;
   return { actor: "contrail", subject: "server", what: "stopped", cause: `${why}; ${running}` };
 }

@@ -1,5 +1,6 @@
 /** `contrail up` and `contrail down`: the server on this machine. */
 import { resolve } from "node:path";
+import type { Client } from "../../sdk/client.ts";
 import type { Cli } from "../cli.ts";
 import { shellWord } from "../cli.ts";
 import { readCredentials, tokenFor } from "../credentials.ts";
@@ -180,7 +181,7 @@ export async function down(cli: Cli, options: DownOptions): Promise<number> {
   if (active !== undefined && active > 0 && !cli.json)
     cli.err(
       trials === "stop"
-        ? `${plural(active, "trial")} running: they are stopped with it.`
+        ? `${plural(active, "trial")} running: they are stopped with it${await butInJobs(client)}.`
         : `${plural(active, "trial")} running: training goes on, and the next server takes it over.`,
     );
   const interrupt = cli.host.catchInterrupt();
@@ -204,6 +205,15 @@ export async function down(cli: Cli, options: DownOptions): Promise<number> {
   ]);
   if (stopped) cli.next(`up${dataDirOption(cli, dataDir)}`);
   return EXIT.ok;
+}
+
+/** What an engine's own scheduler runs does not hang on the server. */
+async function butInJobs(client: Client | undefined): Promise<string> {
+  const pools = (await client?.pools().catch(() => undefined)) ?? [];
+  const names = pools.flatMap((pool) =>
+    pool.slots_per_node !== null && pool.held > 0 ? [pool.name] : [],
+  );
+  return names.length === 0 ? "" : `, but for those in jobs of ${names.join(", ")}, which go on`;
 }
 
 /** Where `up` last started a server that is still the current one, else the default folder. */

@@ -50,7 +50,9 @@ export function addServer(program: Command, run: Run): void {
     .action(() => run(async (cli) => (await load()).web(cli)));
   program
     .command("down")
-    .description("stop the server on this machine, and the training under it")
+    .description(
+      "stop the server on this machine, and the training under it (jobs of Slurm and Kubernetes go on)",
+    )
     .option(
       "--data-dir <dir>",
       "the data folder of the server to stop (default: the current one's)",
