@@ -1,4 +1,5 @@
 /** Two runs side by side, in sections; what is the same is said in a word. Pure. */
+import { fairShare } from "../analysis/fair-share.ts";
 import type { Json } from "../base/json.ts";
 import type { DiffReply, FileDiff, MetricDiff, ValueDifference } from "../protocol/api.ts";
 import type { Look } from "./experiment-view.ts";
@@ -12,13 +13,15 @@ const LINES_SHOWN_MAX = 400;
 
 export function diffLines(diff: DiffReply, look: Look): string[] {
   const { paint } = look;
-  const { a, b, code, config, data, environment, trials } = diff;
+  const { a, b, code, trials, not_listed: more } = diff;
+  const lines = (name: "config" | "data" | "environment") =>
+    valueLines(diff[name], look, more[name]);
   return [
     `${paint.bold(a.id)}  ${inert(a.name)}  ${paint.dim("against")}  ${paint.bold(b.id)}  ${inert(b.name)}`,
     ...section("code", codeLines(code, paint), paint),
-    ...section("configuration", valueLines(config, look), paint),
-    ...section("data", valueLines(data, look), paint),
-    ...section("environment", valueLines(environment, look), paint),
+    ...section("configuration", lines("config"), paint),
+    ...section("data", lines("data"), paint),
+    ...section("environment", lines("environment"), paint),
     ...(trials === null
       ? [
           "",
@@ -27,8 +30,12 @@ export function diffLines(diff: DiffReply, look: Look): string[] {
           ),
         ]
       : [
-          ...section("hyperparameters", valueLines(trials.hyperparameters, look), paint),
-          ...section("seeds", valueLines(trials.seeds, look), paint),
+          ...section(
+            "hyperparameters",
+            valueLines(trials.hyperparameters, look, more.hyperparameters),
+            paint,
+          ),
+          ...section("seeds", valueLines(trials.seeds, look, 0), paint),
           ...section("metrics", metricLines(trials.metrics, look), paint),
           ...section("decisions", decisionLines(trials.decisions), paint),
         ]),
@@ -43,15 +50,22 @@ const section = (name: string, lines: readonly string[], paint: Paint): string[]
 const word = (value: Json | undefined): string =>
   value === undefined ? "–" : typeof value === "string" ? value : JSON.stringify(value);
 
-function valueLines(values: readonly ValueDifference[], look: Look): string[] {
+/** @param notListed so many more there are, of which the server tells nothing */
+function valueLines(values: readonly ValueDifference[], look: Look, notListed: number): string[] {
   if (values.length === 0) return [];
+  // Hundreds of packages leave the GPU its lines.
+  const bySection = Map.groupBy(values, ({ path }) => path.replace(/[.[].*$/s, ""));
+  const shown = fairShare([...bySection.values()], VALUES_SHOWN_MAX);
   const rows = table(
     [{ head: "where" }, { head: "a", flexible: true }, { head: "b", flexible: true }],
-    values.slice(0, VALUES_SHOWN_MAX).map(({ path, a, b }) => [path, word(a), word(b)]),
+    shown.map(({ path, a, b }) => [path, word(a), word(b)]),
     { width: look.width, headPaint: look.paint.dim },
   );
-  const more = values.length - VALUES_SHOWN_MAX;
-  return more > 0 ? [...rows, look.paint.dim(`… and ${count(more)} more (--json has all)`)] : rows;
+  const more = values.length - shown.length + notListed;
+  const told = notListed === 0 ? "all" : `${count(values.length)} of them`;
+  return more > 0
+    ? [...rows, look.paint.dim(`… and ${count(more)} more (--json has ${told})`)]
+    : rows;
 }
 
 function codeLines(code: DiffReply["code"], paint: Paint): string[] {

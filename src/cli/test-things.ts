@@ -149,6 +149,7 @@ export const aDiff = (): DiffReply => ({
   config: [{ path: "searcher.max_trials", a: 2, b: 3 }],
   data: [{ path: "names.dataset", b: "names@1" }],
   environment: [],
+  not_listed: { config: 0, data: 0, environment: 0, hyperparameters: 0 },
   trials: {
     ...{ hyperparameters: [{ path: "lr", a: 0.1, b: 0.2 }], seeds: [] },
     metrics: [

@@ -81,6 +81,8 @@ export const diffReply = z.object({
   data: z.array(valueDifference),
   /** By `section.field` of the records; see docs/record.md. */
   environment: z.array(valueDifference),
+  /** How many values differ besides those in the list of this name: it has 2,000 at most, and no section of a record crowds out another. */
+  not_listed: z.object({ config: count, data: count, environment: count, hyperparameters: count }),
   /** Null where one of them is an experiment of several trials: name one of them. */
   trials: z
     .object({

@@ -3,15 +3,14 @@ import { isOfEnvironment } from "../../analysis/record-words.ts";
 import type { TrialRecord, ValueDifference } from "../../protocol/api.ts";
 import { RECORD_SECTIONS, type RecordFields } from "../../protocol/record-part.ts";
 
-const DIFFERENCES_MAX = 500;
-
+/** All of them, in a list a section: whoever shows some chooses which. */
 export function diffEnvironment(
   a: Pick<TrialRecord, "captured" | "environment">,
   b: Pick<TrialRecord, "captured" | "environment">,
-): ValueDifference[] {
-  const found: ValueDifference[] = [];
-  for (const section of RECORD_SECTIONS) {
+): ValueDifference[][] {
+  return RECORD_SECTIONS.map((section) => {
     const [left, right] = [a.captured[section] ?? {}, b.captured[section] ?? {}] as RecordFields[];
+    const found: ValueDifference[] = [];
     for (const name of [
       ...new Set([...Object.keys(left ?? {}), ...Object.keys(right ?? {})]),
     ].toSorted()) {
@@ -22,8 +21,7 @@ export function diffEnvironment(
         ...(one === undefined ? {} : { a: one }),
         ...(two === undefined ? {} : { b: two }),
       });
-      if (found.length >= DIFFERENCES_MAX) return found;
     }
-  }
-  return found;
+    return found;
+  });
 }

@@ -2,6 +2,7 @@
  * Two runs laid side by side, whether experiments or trials: code, resolved configuration, data, environment, choice and
  * seeds, metrics, decisions. Two equal runs differ in nothing; what is answered is what somebody would have to explain.
  */
+import { fairShare } from "../../analysis/fair-share.ts";
 import { allDifferences } from "../../base/difference.ts";
 import { toWire } from "../../base/json.ts";
 import type { DiffReply, MetricDiff, ValueDifference } from "../../protocol/api.ts";
@@ -18,6 +19,7 @@ import { diffEnvironment } from "./diff-environment.ts";
 
 type Context = Pick<RouteContext, "readPool" | "blobs">;
 
+/** In each list. */
 const VALUES_MAX = 2_000;
 const DECISIONS_SHOWN_MAX = 50;
 
@@ -25,24 +27,31 @@ const DECISIONS_SHOWN_MAX = 50;
 export async function diffRuns(context: Context, a: string, b: string): Promise<DiffReply> {
   const [left, right] = [await sideOf(context, a), await sideOf(context, b)];
   const [one, two] = [left.source.experiment, right.source.experiment];
+  const config = values(one.config, two.config);
+  const data = values(one.data, two.data);
+  const environment = await environmentOf(context, left, right);
+  const trials = left.trial && right.trial && ([left.trial, right.trial] as const);
+  const choices = values(trials?.[0].hyperparameters, trials?.[1].hyperparameters);
   return {
     a: sideView(a, left),
     b: sideView(b, right),
     code: await diffCode(context.blobs, one.code, two.code),
-    config: values(one.config, two.config),
-    data: values(one.data, two.data),
-    environment: await environmentOf(context, left, right),
-    trials:
-      left.trial && right.trial
-        ? await diffTrials(context, [left, left.trial], [right, right.trial])
-        : null,
+    ...{ config: config.listed, data: data.listed, environment: environment.listed },
+    not_listed: {
+      ...{ config: config.more, data: data.more, environment: environment.more },
+      hyperparameters: choices.more,
+    },
+    trials: trials && {
+      hyperparameters: choices.listed,
+      ...(await diffTrials(context, [left, trials[0]], [right, trials[1]])),
+    },
   };
 }
 
-async function environmentOf(context: Context, a: Side, b: Side): Promise<ValueDifference[]> {
-  if (!a.trial || !b.trial) return [];
+async function environmentOf(context: Context, a: Side, b: Side): Promise<Listed> {
+  if (!a.trial || !b.trial) return { listed: [], more: 0 };
   const record = (trial: TrialRow) => readRecord(context, `${trial.experiment_id}.${trial.number}`);
-  return diffEnvironment(await record(a.trial), await record(b.trial));
+  return listed(diffEnvironment(await record(a.trial), await record(b.trial)));
 }
 
 interface Side {
@@ -64,21 +73,32 @@ const sideView = (id: string, { source: { experiment }, trial }: Side): DiffRepl
   created_at: experiment.created_at.toISOString(),
 });
 
-export function values(a: unknown, b: unknown): ValueDifference[] {
-  return allDifferences(a, b)
-    .slice(0, VALUES_MAX)
-    .map(({ parts, left, right }) => ({
+interface Listed {
+  readonly listed: ValueDifference[];
+  /** So many more there are. */
+  readonly more: number;
+}
+
+/** Of each group as many as the others leave room for. */
+export function listed(groups: readonly (readonly ValueDifference[])[]): Listed {
+  const shown = fairShare(groups, VALUES_MAX);
+  return { listed: shown, more: groups.flat().length - shown.length };
+}
+
+const values = (a: unknown, b: unknown): Listed =>
+  listed([
+    allDifferences(a, b).map(({ parts, left, right }) => ({
       path: renderPath(parts).replace(/^\./, ""),
       ...(left === undefined ? {} : { a: left as ValueDifference["a"] }),
       ...(right === undefined ? {} : { b: right as ValueDifference["b"] }),
-    }));
-}
+    })),
+  ]);
 
 async function diffTrials(
   { readPool }: Context,
   [left, a]: readonly [Side, TrialRow],
   [right, b]: readonly [Side, TrialRow],
-): Promise<NonNullable<DiffReply["trials"]>> {
+): Promise<Omit<NonNullable<DiffReply["trials"]>, "hyperparameters">> {
   const [metrics, ofA, ofB] = await Promise.all([
     diffMetrics(readPool, [a.id, b.id]),
     readTrialExtras(readPool, a),
@@ -90,8 +110,7 @@ async function diffTrials(
     trial: Number(trial.seed),
   });
   return {
-    hyperparameters: values(a.hyperparameters, b.hyperparameters),
-    seeds: values(seedsOf(left, a), seedsOf(right, b)),
+    seeds: values(seedsOf(left, a), seedsOf(right, b)).listed,
     metrics: metrics.map((metric) => metricDiff(metric, searcher)),
     decisions: diffDecisions(ofA.decisions, ofB.decisions),
   };

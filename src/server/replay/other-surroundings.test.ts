@@ -17,8 +17,8 @@ test("what results may depend on is named, and a generator that stood elsewhere"
     memory: { bytes: 2 },
   });
   assert.deepEqual(otherSurroundings(before, after), [
-    "packages_observed.pip:numpy was 2.0, now 2.1",
     "determinism.torch_tf32 was true, now false",
+    "packages_observed.pip:numpy was 2.0, now 2.1",
     "the generator of random stood elsewhere at the first report: it was not seeded, or as much was not drawn from it",
   ]);
   // One that went on from a checkpoint tells nothing of its generators.
@@ -26,4 +26,15 @@ test("what results may depend on is named, and a generator that stood elsewhere"
     otherSurroundings(before, run({ ...before.captured, determinism: { torch_tf32: true } })),
     [],
   );
+});
+
+test("another GPU is named first, however many packages are others", () => {
+  const packages = (version: string) =>
+    Object.fromEntries(Array.from({ length: 600 }, (_, i) => [`pip:p${i}`, version]));
+  const described = otherSurroundings(
+    run({ packages_observed: packages("1"), gpu: { "0.model": "A100" } }),
+    run({ packages_observed: packages("2"), gpu: { "0.model": "H100" } }),
+  );
+  assert.equal(described[0], "gpu.0.model was A100, now H100");
+  assert.equal(described.length, 601);
 });

@@ -4,16 +4,28 @@ import { diffEnvironment } from "../diff/diff-environment.ts";
 
 type Compared = Pick<TrialRecord, "captured" | "environment">;
 
-/** What results may depend on; memory, paths and variables are shown by `diff`. */
-const MATTERS =
-  /^(?:interpreter\.version|packages_observed|frameworks|determinism|cpu\.model|gpu\.)/;
-
-export const otherSurroundings = (before: Compared, after: Compared): string[] => [
-  ...diffEnvironment(before, after)
-    .filter(({ path }) => MATTERS.test(path))
-    .map(({ path, a, b }) => `${path} was ${a ?? "not there"}, now ${b ?? "not there"}`),
-  ...generators(before, after),
+/**
+ * What results may depend on; memory, paths and variables are shown by `diff`. Of the list only the first are read, and
+ * packages are many: they come last.
+ */
+const MATTERS = [
+  /^gpu\./,
+  /^cpu\.model/,
+  /^interpreter\.version/,
+  /^frameworks\./,
+  /^determinism\./,
+  /^packages_observed\./,
 ];
+
+export function otherSurroundings(before: Compared, after: Compared): string[] {
+  const all = diffEnvironment(before, after).flat();
+  const weightOf = (path: string): number => MATTERS.findIndex((matters) => matters.test(path));
+  const differing = all
+    .filter(({ path }) => weightOf(path) >= 0)
+    .toSorted((one, two) => weightOf(one.path) - weightOf(two.path))
+    .map(({ path, a, b }) => `${path} was ${a ?? "not there"}, now ${b ?? "not there"}`);
+  return [...differing, ...generators(before, after)];
+}
 
 /** Of runs that went on from a checkpoint nobody tells how their generators stood. */
 function generators({ captured: was }: Compared, { captured: is }: Compared): string[] {
