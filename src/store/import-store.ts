@@ -58,6 +58,14 @@ export async function forgetImport(db: Queryable, experiment: number): Promise<v
   await db.query("delete from imports where experiment_id = $1", [experiment]);
 }
 
+/** @param data those of its names that are other versions now */
+export async function setData(db: Queryable, experiment: number, data: JsonObject): Promise<void> {
+  await db.query("update experiments set data = data || $2::jsonb where id = $1", [
+    experiment,
+    JSON.stringify(data),
+  ]);
+}
+
 /** Rows of one table, all with the same columns. */
 export async function insertRows(
   db: Queryable,

@@ -1,5 +1,6 @@
 /** Registers a version: of files whose content was uploaded, or of files that stay where they are. */
 
+import type pg from "pg";
 import type { z } from "zod";
 import type { createDatasetRequest } from "../../protocol/api.ts";
 import { ContrailError } from "../../protocol/errors.ts";
@@ -9,15 +10,16 @@ import {
   checkReference,
   referenceContent,
 } from "../../store/data-reference.ts";
-import { addDataset, type DatasetRow } from "../../store/dataset-store.ts";
+import { addDataset, type DatasetRow, type NewDataset } from "../../store/dataset-store.ts";
 import { checkTree, contentHash, type SnapshotIssue } from "../../store/snapshot.ts";
 import { storableJson } from "../../store/storable.ts";
 import { requireSnapshot } from "../create-experiment.ts";
 import type { RouteContext } from "../http/context.ts";
-import { recordIn } from "../recorded.ts";
+import { type Outcome, recordIn } from "../recorded.ts";
 import { type KeptSnapshot, keepBytes } from "../retention/uploads.ts";
 
-interface Kept {
+/** What a version will be of, held until it is one. */
+export interface Kept {
   readonly kind: DatasetRow["kind"];
   readonly place: string | null;
   readonly content: string;
@@ -36,22 +38,31 @@ export async function registerDataset(
     reference === undefined
       ? await keepFiles(context, name, tree ?? [])
       : await keepReference(context, reference);
-  using snapshot = kept.snapshot;
-  const { kind, place, content, files } = kept;
-  const bytes = files.reduce((sum, file) => sum + file.size, 0);
+  using _snapshot = kept.snapshot;
   const statistics = storableJson(request.statistics ?? null);
-  return await recordIn(context.loop)("add a dataset", async (client, now) => {
-    const entry = { name, kind, place, content, bytes, statistics, userId, now };
-    const hash = snapshot.hash;
-    const value = await addDataset(client, { ...entry, snapshot: hash, files: files.length });
-    const subject = `dataset ${name}@${value.row.version}`;
-    const where = place === null ? "" : `, by reference to ${place}`;
-    const cause = `${files.length} files, ${bytes} bytes, snapshot ${hash}${where}`;
-    return { value, changes: value.created ? [{ actor, subject, what: "created", cause }] : [] };
-  });
+  return await recordIn(context.loop)("add a dataset", (client, now) =>
+    writeVersion(client, kept, { name, statistics, userId, actor, now }),
+  );
 }
 
-async function keepFiles(
+/** The version, and its entry in the log of changes; nothing of either where it is here already. */
+export async function writeVersion(
+  client: pg.ClientBase,
+  { kind, place, content, files, snapshot: { hash } }: Kept,
+  about: Pick<NewDataset, "name" | "statistics" | "userId" | "now"> & { readonly actor: string },
+): Promise<Outcome<{ row: DatasetRow; created: boolean }>> {
+  const { actor, ...given } = about;
+  const bytes = files.reduce((sum, file) => sum + file.size, 0);
+  const entry = { ...given, kind, place, content, bytes, snapshot: hash, files: files.length };
+  const value = await addDataset(client, entry);
+  const subject = `dataset ${entry.name}@${value.row.version}`;
+  const where = place === null ? "" : `, by reference to ${place}`;
+  const cause = `${files.length} files, ${bytes} bytes, snapshot ${hash}${where}`;
+  return { value, changes: value.created ? [{ actor, subject, what: "created", cause }] : [] };
+}
+
+/** @throws ContrailError */
+export async function keepFiles(
   context: RouteContext,
   name: string,
   tree: readonly TreeEntry[],

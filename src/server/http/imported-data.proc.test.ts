@@ -178,6 +178,29 @@ describe("data of an imported experiment", () => {
     assert.ok(linked.nodes.some((one) => one.id === "dataset:letters@2"));
   });
 
+  test("leaves no version behind where the import fails, and is new with the one that does not", async () => {
+    const bundle = await bundleFrom(here.client, id, undefined, { withData: true });
+    await using fresh = await testServer();
+    const manifest = await sent(fresh.client, bundle);
+    await fresh.pool.query(
+      `create function fail() returns trigger language plpgsql as $$ begin raise 'no room'; end $$;
+       create trigger fail before insert on checkpoints for each statement execute function fail()`,
+    );
+    await assert.rejects(fresh.client.importBundle(manifest), { code: "internal" });
+    await fresh.pool.query("drop trigger fail on checkpoints; drop function fail");
+    assert.deepEqual((await fresh.client.datasets({ removed: true })).items, []);
+    const { data, experiment } = await fresh.client.importBundle(manifest);
+    assert.deepEqual([data[0]?.dataset, data[0]?.created], ["digits.imported@1", true]);
+    const { dataset } = await trainOf(fresh, experiment.id);
+    assert.equal(dataset, "digits.imported@1");
+    const { items } = await fresh.client.audit({ what: "created" });
+    const made = items.filter(({ subject }) => subject === "dataset digits.imported@1");
+    assert.deepEqual(
+      made.map(({ actor }) => actor),
+      ["ada"],
+    );
+  });
+
   test("is refused where the manifest speaks of other data than the experiment", async () => {
     const bundle = await bundleFrom(here.client, id, undefined, { withData: true });
     const [about] = bundle.about.data;

@@ -24,13 +24,14 @@ import { requireSnapshot } from "../create-experiment.ts";
 import { ancestryRow } from "../fork/origin.ts";
 import type { RouteContext } from "../http/context.ts";
 import type { DecisionLoop } from "../loops/decision-loop.ts";
+import { otherChange } from "../recorded.ts";
 import { dropImport, hideImport, showImport } from "../retention/commands.ts";
 import type { Turn, World } from "../world.ts";
 import { BundleSource } from "./bundle-source.ts";
 import { type CheckedBundle, checkBundle } from "./check-bundle.ts";
 import { checkOrigin } from "./check-origin.ts";
 import { checkTrees, type IncludedTrees } from "./check-trees.ts";
-import { dataHere } from "./import-data.ts";
+import { type DataItem, dataHere, registerData, resolvedData } from "./import-data.ts";
 import {
   allocationRowOf,
   experimentCore,
@@ -91,7 +92,8 @@ async function bringIn(
   await keepTrees(context, trees, held);
   const record = await keepRecord(context, source, { ...request, trees, held });
   const { data } = bundle.experiment;
-  const { resolved, told } = await dataHere(context, { data, trees, by: request.by });
+  const items = await dataHere(context, { data, trees }, held);
+  const resolved = resolvedData(items);
   const places = await context.loop.submit({
     name: "begin an import",
     run: (world, turn) =>
@@ -99,12 +101,13 @@ async function bringIn(
   });
   try {
     await loadRows(context.pool, source, places);
-    await finish(context, { source, bundle, id: places.experiment, actor: request.by.name });
+    const about = { source, bundle, id: places.experiment, by: request.by, items };
+    const data = await finish(context, about);
+    return { experiment: places.experiment, created: true, data };
   } catch (error) {
     await abandonImport(context.loop, places.experiment, (error as Error).message);
     throw error;
   }
-  return { experiment: places.experiment, created: true, data: told };
 }
 
 async function earlierImport(
@@ -259,11 +262,16 @@ export function labelOf({ manifest: { origin } }: Pick<BundleSource, "manifest">
 
 async function finish(
   { loop, verdicts }: Pick<RouteContext, "loop" | "verdicts">,
-  about: Pick<Beginning, "source" | "bundle"> & { readonly id: number; readonly actor: string },
-): Promise<void> {
-  const { source, bundle, id, actor } = about;
+  about: Pick<Beginning, "source" | "bundle"> & {
+    readonly id: number;
+    readonly by: ImportRequest["by"];
+    readonly items: readonly DataItem[];
+  },
+): Promise<ImportedData[]> {
+  const { source, bundle, id, by, items } = about;
   const { counts, content } = source.manifest;
   const rows = verdictRows(id, bundle);
+  let told: ImportedData[] = [];
   await loop.submit({
     name: "finish an import",
     run: (world, turn) => {
@@ -277,16 +285,19 @@ async function finish(
           rows.map((row) => ({ ...row })),
         );
         await finishImport(client, id, at);
-        return [];
+        const data = await registerData(client, items, { experiment: id, at, by });
+        told = data.told;
+        return data.changes.map((change) => otherChange(change, at));
       });
       turn.batch.change({
-        ...{ at, actor: storable(actor), experimentId: id, subject: `experiment ${id}` },
+        ...{ at, actor: storable(by.name), experimentId: id, subject: `experiment ${id}` },
         what: "imported",
         cause: `${labelOf(source)} with ${counts.trial} trials and ${counts.points} points, content ${content}; its own log of changes came along`,
       });
     },
   });
   for (const row of rows) verdicts.note(row);
+  return told;
 }
 
 /** What was begun goes as a deleted experiment does; its number stays used. */
