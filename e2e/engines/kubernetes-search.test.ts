@@ -112,6 +112,11 @@ describe("a search on Kubernetes", { skip: missingForContainers() ?? false }, ()
         .list("pods")
         .every(({ status }) => ["Succeeded", "Failed"].includes(status?.phase));
     await until("all its pods have ended", allEnded);
+    const gone = `runner cluster.${id}.1.1`;
+    await until("the runner of its first job is gone, and the log has it", async () => {
+      const { items } = await it.client.audit({ limit: 200 });
+      return items.some(({ subject, what }) => subject === gone && what === "removed");
+    });
     await spread(it, mock);
     await until("the pods of both nodes have ended", allEnded);
   });

@@ -6,6 +6,7 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { describe, test } from "node:test";
+import type { RunnerObservation } from "../engines/engine.ts";
 import { RANDOM_CONFIG, type TestServer, testServer } from "./http/test-server.ts";
 
 interface Watched {
@@ -13,6 +14,8 @@ interface Watched {
   readonly state: readonly string[];
   /** Its rows go with those of an experiment that is purged, which was said before; here is whose they are. */
   readonly experiment?: string;
+  /** A change that was said otherwise. */
+  readonly said?: string;
 }
 
 /** Table → what its events are about, and the columns that are its state: a change of any of them is one. */
@@ -47,6 +50,42 @@ const WATCHED: Readonly<Record<string, Watched>> = {
     subject: "'dataset ' || r.name || '@' || r.version",
     state: ["snapshot", "removed_at"],
   },
+  layers: { subject: "r.kind || ' ' || r.name || '@' || r.version", state: ["removed_at"] },
+  threads: { subject: "'thread ' || r.id", state: ["name", "note"] },
+  verdicts: {
+    subject: "'trial ' || r.experiment_id || '.' || r.trial_number",
+    state: ["replay_id", "state"],
+    experiment: "r.experiment_id",
+  },
+  runners: {
+    subject: "'runner ' || r.id",
+    state: ["standing", "lease"],
+    // That it speaks for the first time: who started it has said so.
+    said: "tg_op = 'INSERT' and r.standing = 'held'",
+  },
+};
+
+/** Every other table, and why no change of it is a change of a state: a new one has to be in one of the two. */
+const STATELESS: Readonly<Record<string, string>> = {
+  ancestry: "whence an experiment came, written with it and never changed",
+  blob_leases: "what is being uploaded",
+  changes: "the log",
+  decisions: "of a search; what they change is said of its trials",
+  environments: "content under its hash",
+  idempotency: "answers that were given",
+  imports: "what an import has done so far; its experiment is said",
+  logs: "output",
+  metric_names: "names that were reported",
+  metrics: "what was measured",
+  past_tree_blobs: "content under its hash",
+  records: "what was recorded of a run, written once",
+  reports: "what was measured",
+  retained: "up to where retention has looked",
+  schema_migrations: "said by their own events, of a database that has no log yet",
+  search_events: "a log of its own",
+  settings: "what the server keeps for itself",
+  tree_blobs: "content under its hash",
+  trees: "content under its hash",
 };
 
 /** What a change of each may be called in the log, by table and the state that came out. */
@@ -64,6 +103,13 @@ const CALLED: Readonly<Record<string, RegExp>> = {
   "users UPDATE": /^password set$/,
   "datasets INSERT": /^created$/,
   "datasets UPDATE": /^removed$/,
+  "layers INSERT": /^set$/,
+  "layers UPDATE": /^removed$/,
+  "threads INSERT": /^marked$/,
+  "threads DELETE": /^unmarked$/,
+  "verdicts INSERT": /^verdict: /,
+  "runners UPDATE": /^(silent|heard again|lost|back)$/,
+  "runners DELETE": /^removed$/,
   "checkpoints INSERT": /^checkpoint at step \d+$/,
   "checkpoints UPDATE": /^checkpoint at step \d+ deleted$/,
   "pins INSERT": /^pinned$/,
@@ -80,10 +126,10 @@ async function watch(server: TestServer): Promise<void> {
     create function see_event() returns trigger language plpgsql as $f$ begin
       insert into seen_events (tx, seq) values (pg_current_xact_id(), new.seq); return null; end $f$;
     create trigger see_event after insert on changes for each row execute function see_event();`);
-  for (const [table, { subject, state, experiment }] of Object.entries(WATCHED)) {
+  for (const [table, { subject, state, experiment, said: otherwise }] of Object.entries(WATCHED)) {
     const said =
       experiment === undefined
-        ? "false"
+        ? (otherwise ?? "false")
         : `tg_op = 'DELETE' and exists (select 1 from experiment_marks m
              where m.experiment_id = ${experiment} and m.purged_at is not null)`;
     const columns = (row: string): string =>
@@ -132,7 +178,9 @@ function unsaid(seen: Seen): string | undefined {
   const { tbl, op, subject, became } = seen;
   const experiment = subject.replace(/^trial (\d+)\..*/, "experiment $1");
   // A trial's state can follow from what happened to its experiment alone (a pause of all).
-  const own = seen.events.filter((e) => e.subject === subject || e.subject === experiment);
+  // What is counted by versions can go whole, under its name.
+  const names = [subject, experiment, subject.replace(/@\d+$/, "")];
+  const own = seen.events.filter((e) => names.includes(e.subject));
   const state = /(?:^| )state=(\w+)/.exec(became ?? "")?.[1];
   // The end of a trial is an event by the very name of its reason.
   const end = /(?:^| )end_reason=(\w+)/.exec(became ?? "")?.[1];
@@ -153,12 +201,14 @@ describe("every change of a state", () => {
     await ends(server);
     await restarts(server);
     await tidying(server);
+    await notes(server);
     const seen = await witnessed(server);
     assert.deepEqual(
       seen.flatMap((each) => unsaid(each) ?? []),
       [],
     );
-    for (const table of Object.keys(WATCHED))
+    // Runners are held here for an hour: another test has them.
+    for (const table of Object.keys(WATCHED).filter((name) => name !== "runners"))
       assert.ok(
         seen.some(({ tbl }) => tbl === table),
         `the day changes no ${table}`,
@@ -188,6 +238,46 @@ describe("every change of a state", () => {
     t.diagnostic(
       `log: ${seen.length} changes of state in ${rows[0]?.n} transactions, seen by triggers; without their event: 0`,
     );
+  });
+
+  test("of any table: each is watched here, or has no state", async () => {
+    await using server = await testServer();
+    const { rows } = await server.pool.query<{ name: string }>(
+      "select table_name as name from information_schema.tables where table_schema = 'public' order by 1",
+    );
+    assert.deepEqual(
+      rows.map(({ name }) => name),
+      [...Object.keys(WATCHED), ...Object.keys(STATELESS)].sort(),
+    );
+  });
+
+  test("of a runner that falls silent, is lost and comes back", async () => {
+    let seen: RunnerObservation = { state: "alive", pid: 1, boot: "test" };
+    const lease = { silentMs: 300, leaseMs: 400, lostMs: 500 };
+    await using server = await testServer({ lease, observe: () => seen });
+    await watch(server);
+    // Somebody has to have spoken for it.
+    await server.runner.orders();
+    seen = { state: "unknown", why: "no answer" };
+    const local = async () => (await server.client.runners())[0];
+    while ((await local())?.state !== "lost") await new Promise((done) => setTimeout(done, 20));
+    const said = { boot: "test", lease: (await local())?.lease, holds: [] };
+    const back = await server.call("POST", "/api/v1/runners/local/sync", {
+      token: server.runner.token,
+      body: { ...said, ordersAfter: 0, allocations: [] },
+    });
+    assert.equal(back.status, 200, back.text);
+    const changes = await witnessed(server);
+    assert.deepEqual(
+      changes.flatMap((each) => unsaid(each) ?? []),
+      [],
+    );
+    const became = changes.filter(({ tbl }) => tbl === "runners").map((change) => change.became);
+    for (const state of ["silent", "lost", "held"])
+      assert.ok(
+        became.some((text) => text?.startsWith(`standing=${state}`)),
+        `${state}: ${became}`,
+      );
   });
 
   test("that is made behind the log's back is noticed by this very check", async () => {
@@ -360,6 +450,21 @@ async function restarts(server: TestServer): Promise<void> {
   assert.equal((await client.experiment(id)).state, "completed");
   server.clock.advance(3_600_000);
   await server.restart("keep");
+}
+
+/** Templates, threads, and a verdict: on a trial that nothing was saved of. */
+async function notes(server: TestServer): Promise<void> {
+  const { client, runner } = server;
+  await client.setLayer("template", "base", "max_restarts: 1\n");
+  await client.setLayer("template", "base", "max_restarts: 2\n");
+  await client.removeLayer("template", "base");
+  const id = await submit(server, config("name: single", "max_restarts: 0\n"));
+  await runner.started(`${id}.1.1`);
+  await runner.exited(`${id}.1.1`, 0);
+  const thread = await client.markThread({ experiment: id, name: "ours", note: "begun" });
+  await client.unmarkThread(thread.id);
+  const { verdict } = await client.replay(`${id}.1`);
+  assert.equal(verdict?.state, "not_comparable");
 }
 
 /** Pins, the archive, the bin; and what retention gives up by itself and at the end of the seven days. */

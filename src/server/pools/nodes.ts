@@ -81,7 +81,7 @@ export class Nodes {
         request: async (allocation) => jobRequest(world, place, allocation),
         gone: async (allocation) => {
           forgetJob(dataDir, allocation);
-          await this.#forgetRunner(`${name}.${allocation}`);
+          await this.#forgetRunner(`${name}.${allocation}`, allocation);
         },
       }),
     );
@@ -178,8 +178,14 @@ export class Nodes {
   }
 
   /** It was there for one allocation, which is over. */
-  async #forgetRunner(runner: string): Promise<void> {
-    this.#options.world.runners.forget(runner);
-    await this.#options.pool.query("delete from runners where id = $1", [runner]);
+  async #forgetRunner(runner: string, allocation: string): Promise<void> {
+    const { world, record } = this.#options;
+    world.runners.forget(runner);
+    const about = { actor: "contrail", subject: `runner ${runner}`, what: "removed" };
+    const change = { ...about, cause: `it was there for ${allocation} alone, whose job is gone` };
+    await record("forget a runner", async (client) => {
+      const { rowCount } = await client.query("delete from runners where id = $1", [runner]);
+      return { value: null, changes: rowCount === 0 ? [] : [change] };
+    });
   }
 }
