@@ -16,6 +16,7 @@ import type { Faults } from "../e2e/faults/row.ts";
 import { ROWS } from "../e2e/faults/rows.ts";
 import { type Outcome, outcomeTable, passes } from "../e2e/faults/table.ts";
 import { tryRow } from "../e2e/faults/try-row.ts";
+import { plural } from "../src/base/plural.ts";
 import { readArguments, refuseArguments } from "./arguments.ts";
 import { killMarked, makeOpenFolder, runFolder, runMark } from "./suite/child.ts";
 import { databaseEnvironment, stopDatabase } from "./suite/database.ts";
@@ -92,6 +93,11 @@ if (args.json)
   process.stdout.write(`${JSON.stringify({ quick: args.quick, rows: outcomes }, null, 2)}\n`);
 else process.stdout.write(`${outcomeTable(outcomes)}\n`);
 const skipped = outcomes.filter((outcome) => outcome.skipped !== null).length;
-const note = skipped === 0 ? "" : ` (${skipped} cannot be tried on this machine)`;
+const untold = outcomes.flatMap(({ findings }) => findings.filter(({ ok }) => ok === null)).length;
+const notes = [
+  ...(skipped === 0 ? [] : [`${skipped} cannot be tried on this machine`]),
+  ...(untold === 0 ? [] : [`${plural(untold, "figure")} too noisy to tell`]),
+];
+const note = notes.length === 0 ? "" : ` (${notes.join(", ")})`;
 (args.json ? say : console.log)(`${outcomes.length} rows, ${passed} pass${note}`);
 process.exit(passed + skipped === outcomes.length ? 0 : 1);

@@ -99,7 +99,9 @@ export const serverKilled: Row = {
         what: `moments at which it died, of ${moments.length} there are (${count} points)`,
         figure: `${crashed} of ${points.length}${beyond === 0 ? "" : `; ${beyond} lay beyond the end of their run`}`,
         passes: "all",
-        ok: points.length > 0 && crashed >= points.length - Math.ceil(count * BEYOND_SHARE_MAX),
+        ok:
+          points.length > 0 &&
+          crashed >= points.length - Math.ceil(points.length * BEYOND_SHARE_MAX),
       },
       none("acknowledged writes lost, or trials live twice", broken, ` in ${points.length} runs`),
       none("searches that went on differently, row by row", different, ` of ${points.length}`),

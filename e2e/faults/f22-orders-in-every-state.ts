@@ -187,6 +187,8 @@ const STATES: readonly State[] = [
 ];
 
 const LIMIT_S = 30;
+/** Nine orders to a state: at every eighth each of them has its turn in some state. */
+const EVERY_QUICK = 8;
 
 export const ordersInEveryState: Row = {
   name: "F22",
@@ -199,7 +201,7 @@ export const ordersInEveryState: Row = {
         ORDERS[level].map((verb) => ({ state, level, verb })),
       ),
     );
-    const chosen = everyNth(pairs, faults.quick ? 9 : 1);
+    const chosen = everyNth(pairs, faults.quick ? EVERY_QUICK : 1);
     const wrong: string[] = [];
     const settledMs: number[] = [];
     const endedMs: number[] = [];

@@ -1,6 +1,5 @@
 /** What goes wrong by itself, again and again, until it stops: of servers, runners, nodes, lines, clocks and disks. */
 import type { Random } from "../base/random.ts";
-import { DEFAULT_LEASE } from "../server/leases.ts";
 import { chance, pick } from "./draws.ts";
 import { PEACE } from "./faults.ts";
 import type { MemoryBlobs } from "./memory-retention.ts";
@@ -130,9 +129,8 @@ export class Trouble {
     const cuts = nodes.filter(() => nodes.length === 1 || chance(random, 0.6));
     for (const { id } of cuts) network.cuts.set(id, cut);
     this.#context.trace("network", `is cut: ${cut} of ${cuts.map(({ id }) => id).join(" ")}`);
-    // Where leases are short they are to run out.
-    const long = this.#context.scenario.lease === DEFAULT_LEASE ? 0.3 : 0.6;
-    const forMs = chance(random, long) ? 5_000 + random.below(40_000) : 200 + random.below(3_000);
+    // Most are longer than a lease, which is to run out.
+    const forMs = chance(random, 0.6) ? 5_000 + random.below(40_000) : 200 + random.below(3_000);
     this.#context.timeline.after(forMs, () => {
       for (const { id } of cuts) network.cuts.delete(id);
     });
