@@ -23,7 +23,7 @@ import { serves } from "../tasks/task-socket.ts";
 import { type Asked, ask } from "./ask.ts";
 import { bounded, joined } from "./bounded-part.ts";
 import { containerFacts } from "./container-facts.ts";
-import { declaredPackages } from "./declared-packages.ts";
+import { declaredIn } from "./declared-apart.ts";
 import { type Program, readEntrypoint } from "./entrypoint.ts";
 import { gpuFacts } from "./gpu-facts.ts";
 import { machineFacts } from "./machine-facts.ts";
@@ -94,10 +94,16 @@ interface Remembered {
   readonly times: ReadonlyMap<string, number>;
 }
 
+interface Declaring {
+  readonly answer: SharedAnswer<RecordPart>;
+  /** Of who reads it for all. */
+  readonly signal: AbortSignal;
+}
+
 export class Capture {
   readonly #options: CaptureOptions;
   readonly #programs = new RecentMap<string, SharedAnswer<Remembered>>(REMEMBERED_MAX);
-  readonly #declared = new RecentMap<string, RecordPart>(REMEMBERED_MAX);
+  readonly #declared = new RecentMap<string, Declaring>(REMEMBERED_MAX);
   #machine: Promise<RecordPart> | null = null;
   #gpu: { readonly atMs: number; readonly part: Promise<RecordPart> } | null = null;
 
@@ -109,9 +115,10 @@ export class Capture {
   async take(request: CaptureRequest): Promise<Captured> {
     const { launch, folder, environment, inside } = request;
     // Before anything is waited for: the program is at work already, and may change what it lies in.
-    const declared = this.#declaredPackages(launch, folder);
+    const declaring = this.#declaredPackages(request);
     const { programs, unclear, installs } = readEntrypoint(launch.entrypoint, environment, folder);
-    const [machine, gpu, ...asked] = await Promise.all([
+    const [declared, machine, gpu, ...asked] = await Promise.all([
+      declaring,
       inside === undefined ? this.#machineFacts() : this.#machineAround(inside, request),
       this.#gpuFacts(),
       ...mainOf(programs).map((program) => this.#programFacts(program, request)),
@@ -179,8 +186,8 @@ export class Capture {
     return this.#gpu.part;
   }
 
-  #declaredPackages(launch: LaunchSpec, folder: string): RecordPart {
-    const { code } = launch;
+  async #declaredPackages(request: CaptureRequest): Promise<RecordPart> {
+    const { code } = request.launch;
     if (code === null)
       return {
         ...EMPTY_PART,
@@ -189,19 +196,34 @@ export class Capture {
           why: "it was submitted without a folder of code",
         })),
       };
-    // A task that goes on has its folder as it was left, which is no longer the code.
-    const isCode = launch.restore === null || !serves(launch);
-    const known = isCode ? this.#declared.get(code) : undefined;
-    if (known !== undefined) return known;
-    let part: RecordPart;
     try {
-      part = declaredPackages(folder);
+      return await this.#declaredIn(request, code);
     } catch (error) {
       const why = `the folder of code could not be read: ${(error as Error).message}`;
       return { ...EMPTY_PART, missing: [{ what: "packages_requested", why }] };
     }
-    if (isCode) this.#declared.set(code, part);
-    return part;
+  }
+
+  async #declaredIn({ launch, folder, signal }: CaptureRequest, code: string): Promise<RecordPart> {
+    const { setpriv } = this.#options;
+    // Only as long as the folder is certainly there, whoever else waits: of one that goes away half may be read.
+    const read = () => declaredIn(folder, { signal, setpriv });
+    // A task that goes on has its folder as it was left, which is no longer the code.
+    if (launch.restore !== null && serves(launch)) return await read();
+    for (;;) {
+      const known = this.#declared.get(code);
+      const declaring = known ?? { answer: new SharedAnswer(read), signal };
+      if (known === undefined) this.#declared.set(code, declaring);
+      try {
+        return await declaring.answer.wait(signal);
+      } catch (error) {
+        // Others may still wait for it.
+        if (signal.aborted && declaring.signal !== signal) throw error;
+        if (this.#declared.get(code) === declaring) this.#declared.delete(code);
+        // Who read for others may have left.
+        if (signal.aborted || !declaring.signal.aborted) throw error;
+      }
+    }
   }
 
   /**

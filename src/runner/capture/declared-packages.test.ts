@@ -196,3 +196,30 @@ test("files that name each other are read once each", () => {
   });
   assert.deepEqual(found.requested, { "pip:six": "any version", "pip:numpy": "any version" });
 });
+
+test("lines that are made to be tried again and again are read as fast as others", () => {
+  const many = (text: string): string => text.repeat(300_000);
+  const found = declared({
+    "requirements.txt": [
+      `a:${many(":")} x`,
+      `-r ${many("=")} x`,
+      `b${many(" ")}c`,
+      `d # ${many("# ")}\re\u2028f`,
+      "-e ./folder",
+      "./other",
+    ].join("\n"),
+    "environment.yml": `dependencies: ["${many("a")}\\n b"]\n`,
+  });
+  const names = Object.keys(found.requested).filter((name) => name.length < 20);
+  assert.deepEqual(names.toSorted(), [
+    ...["pip:-/folder", "pip:-/other", "pip:a", "pip:b", "pip:d", "pip:e", "pip:f"],
+  ]);
+});
+
+test("what is too long to be read at once is not looked into, in whichever file it stands", () => {
+  const folder = mkdtempSync(join(root, "long-"));
+  writeFileSync(join(folder, "requirements.txt"), "-r more.txt\n");
+  writeFileSync(join(folder, "more.txt"), "six\n");
+  assert.throws(() => declaredPackages(folder, 15), /more.txt is too long to be read here/);
+  assert.ok("pip:six" in (declaredPackages(folder, 16).captured.packages_requested ?? {}));
+});

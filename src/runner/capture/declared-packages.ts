@@ -16,17 +16,25 @@ import { pathFault } from "../../store/snapshot.ts";
 import { readCodeFile } from "./code-file.ts";
 import { readRequirements } from "./requirements.ts";
 
-/** @param folder the code as checked out */
-export function declaredPackages(folder: string): RecordPart {
-  const found = new Declared(folder);
+/** The files have more characters than were to be read. */
+export class TooLongError extends Error {}
+
+/**
+ * @param folder the code as checked out
+ * @param charsMax of all files together
+ * @throws TooLongError, before what is too long was looked into
+ */
+export function declaredPackages(folder: string, charsMax = Number.POSITIVE_INFINITY): RecordPart {
+  const found = new Declared(folder, charsMax);
   const names = readdirSync(folder).toSorted();
   for (const name of names) {
     const reader = readerOf(name);
     if (reader === undefined) continue;
     try {
-      const text = readCodeFile(folder, name);
+      const text = found.read(name);
       if (text !== undefined) reader(found, text, name);
     } catch (error) {
+      if (error instanceof TooLongError) throw error;
       found.fault(name, (error as Error).message.split("\n")[0] ?? "");
     }
   }
@@ -65,13 +73,23 @@ const READERS: Readonly<Record<string, Reader>> = {
 };
 
 class Declared {
-  readonly folder: string;
+  readonly #folder: string;
+  #charsLeft: number;
   readonly #requested: Record<string, RecordValue> = {};
   readonly #resolved: Record<string, RecordValue> = {};
   readonly #missing: RecordGap[] = [];
 
-  constructor(folder: string) {
-    this.folder = folder;
+  constructor(folder: string, charsMax: number) {
+    this.#folder = folder;
+    this.#charsLeft = charsMax;
+  }
+
+  /** As `readCodeFile`. */
+  read(path: string): string | undefined {
+    const text = readCodeFile(this.#folder, path);
+    this.#charsLeft -= text?.length ?? 0;
+    if (this.#charsLeft < 0) throw new TooLongError(`${path} is too long to be read here`);
+    return text;
   }
 
   get requestedCount(): number {
@@ -142,8 +160,9 @@ function requirements(found: Declared, text: string, name: string): void {
     if (pathFault(other) !== undefined || seen.has(other)) return undefined;
     seen.add(other);
     try {
-      return readCodeFile(found.folder, other);
+      return found.read(other);
     } catch (error) {
+      if (error instanceof TooLongError) throw error;
       found.fault(other, (error as Error).message, `packages_requested.${other}`);
       return undefined;
     }
@@ -192,7 +211,7 @@ function condaEnvironment(found: Declared, text: string, name: string): void {
   found.file("packages_requested", name, text);
   for (const item of listOf(objectOf(parseYaml(text)).dependencies)) {
     if (typeof item === "string") {
-      const match = /^\s*(?:[\w./-]+::)?([\w.-]+)\s*(.*)$/.exec(item);
+      const match = /^\s*(?:[\w./-]+::)?([\w.-]+)\s*(.*)$/s.exec(item);
       if (match) found.request(`conda:${match[1]}`, match[2] ?? "");
     } else
       for (const line of readRequirements(listOf(objectOf(item).pip).join("\n"), () => undefined))

@@ -1,4 +1,7 @@
-/** Lines of a requirements.txt, as far as a record needs them: name, what is wanted of it, hashes. */
+/**
+ * Lines of a requirements.txt, as far as a record needs them: name, what is wanted of it, hashes. A line may have millions of
+ * characters that nobody meant well: no expression here tries the same ones twice.
+ */
 
 export interface Requirement {
   readonly name: string;
@@ -19,10 +22,10 @@ export function readRequirements(
   depth = 0,
 ): Requirement[] {
   const found: Requirement[] = [];
-  for (const raw of text.replace(/\\\r?\n/g, " ").split(/\r?\n/)) {
+  for (const raw of text.replace(/\\\r?\n/g, " ").split(/\r\n?|[\n\u2028\u2029]/)) {
     const line = raw.replace(/(^|\s)#.*$/, "").trim();
     if (line === "") continue;
-    const other = /^(?:-r|--requirement)[ =]*(\S+)$/.exec(line)?.[1];
+    const other = /^(?:-r|--requirement)[ =]*([^\s=]\S*)$/.exec(line)?.[1];
     if (other !== undefined) {
       const inner = depth < DEPTH_MAX ? read(other) : undefined;
       if (inner !== undefined) found.push(...readRequirements(inner, read, depth + 1));
@@ -40,12 +43,13 @@ function requirement(line: string): Requirement {
   );
   const bare = line.replace(/\s--[\w-]+[= ]\S+/g, "").trim();
   const match = /^([A-Za-z0-9][A-Za-z0-9._-]*)\s*(\[[^\]]*\])?\s*(.*)$/.exec(bare);
-  const address = /^(?:-e|--editable)?\s*(\S*[:/]\S*)$/.exec(bare)?.[1];
+  const target = bare.replace(/^(?:-e|--editable)\s*/, "");
+  const isAddress = /[:/]/.test(target) && !/\s/.test(target);
   // `-e git+https://…#egg=name`, `./folder`: the address is all that is known of it.
-  if (match === null || (address !== undefined && !/^[^:/]+\s*@/.test(bare))) {
+  if (match === null || (isAddress && !/^[^:/]+@/.test(bare))) {
     const egg = /[#&]egg=([\w.-]+)/.exec(bare)?.[1];
     return {
-      name: egg ?? bare.replace(/^(?:-e|--editable)\s*/, ""),
+      name: egg ?? target,
       wanted: bare,
       version: undefined,
       hashes,
