@@ -69,8 +69,9 @@ export const job = z.object({
   priority: z.int(),
   submitted_at: time,
   running: count,
+  /** Trials that want slots, and those that have them while their job waits in its engine's queue. */
   queued: count,
-  /** Of those that run: how many have a runner that is silent. */
+  /** Of those that have slots: how many have a runner that is silent. */
   silent: count,
   slots_held: count,
   /** For each trial that waits, what it waits for, in queue order (at most 20). */

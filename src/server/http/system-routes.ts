@@ -5,12 +5,11 @@ import { listTokens } from "../../store/access-store.ts";
 import { stopAsked } from "../own-changes.ts";
 import { poolViews } from "../pools/pool-view.ts";
 import { recordIn } from "../recorded.ts";
-import { runnerView, silenceOf } from "../runner-view.ts";
+import { runnerView } from "../runner-view.ts";
 import { type App, person } from "./app.ts";
 import type { RouteContext } from "./context.ts";
-import { waitOf, waitWords } from "./wait-reasons.ts";
+import { jobViews } from "./job-view.ts";
 
-const JOB_WAITS_SHOWN = 20;
 const LOGIN_BYTES_MAX = 16 * 1024;
 const tags = ["server"];
 
@@ -190,7 +189,7 @@ export function systemRoutes(app: App, context: RouteContext): void {
       config: { access: ["read"] },
       schema: { response: { 200: z.object({ items: z.array(api.job) }) }, tags },
     },
-    async () => ({ items: await loop.read(() => jobs(context)) }),
+    async () => ({ items: await loop.read(() => jobViews(context)) }),
   );
 
   app.post(
@@ -224,41 +223,6 @@ export function systemRoutes(app: App, context: RouteContext): void {
     },
     async () => ({ ...app.swagger() }),
   );
-}
-
-/** In the order in which the scheduler looks at them. */
-function jobs(context: RouteContext): api.Job[] {
-  const nowMs = context.clock.nowMs();
-  const live = [...context.world.experiments.values()].sort(
-    (a, b) =>
-      a.priority - b.priority ||
-      a.row.created_at.getTime() - b.row.created_at.getTime() ||
-      a.id - b.id,
-  );
-  return live.map((experiment) => {
-    const waiting = [...experiment.x.live].flatMap((number) => {
-      const wait = waitOf(context, experiment, number);
-      return wait === undefined ? [] : [{ trial: `${experiment.id}.${number}`, wait }];
-    });
-    const held = [...experiment.allocations.values()];
-    const silent = [...experiment.allocations.keys()].filter(
-      (trial) => silenceOf(context.world, experiment, trial) !== undefined,
-    );
-    return {
-      experiment: experiment.id,
-      name: experiment.row.name,
-      owner: experiment.row.owner,
-      priority: experiment.priority,
-      submitted_at: experiment.row.created_at.toISOString(),
-      running: held.length,
-      queued: waiting.length,
-      silent: silent.length,
-      slots_held: held.reduce((sum, allocation) => sum + allocation.slots.length, 0),
-      waiting: waiting
-        .slice(0, JOB_WAITS_SHOWN)
-        .map(({ trial, wait }) => ({ trial, reason: waitWords(wait, nowMs) })),
-    };
-  });
 }
 
 /** Answers before anything is loaded, so that whoever starts the server can see how far it is. */

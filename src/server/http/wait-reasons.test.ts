@@ -3,6 +3,7 @@ import { test } from "node:test";
 import { Play, randomSearch, specWith } from "../../core/lifecycle/lifecycle-fixtures.test.ts";
 import type { LiveExperiment } from "../live-experiment.ts";
 import { World } from "../world.ts";
+import { jobViews } from "./job-view.ts";
 import { waitReason } from "./wait-reasons.ts";
 
 const SLOT = { kind: "cpu", runner: "local", node: "here", description: "" } as const;
@@ -28,7 +29,8 @@ function stand(isJob: boolean) {
   const nodes = { why: (runner: string) => `${runner} is pending` };
   const reasonOf = (trial: number, experiment = 1) =>
     waitReason({ world, clock, nodes }, experiment, trial);
-  return { play, world, allocation, planned, reasonOf };
+  const counts = () => jobViews({ world, clock, nodes }).map((job) => [job.running, job.queued]);
+  return { play, world, allocation, planned, reasonOf, counts };
 }
 
 test("the pool is planned for a trial that wants slots, once a turn, and for no other", () => {
@@ -53,4 +55,12 @@ test("of who has slots and has not started the engine says why, where it takes j
   assert.equal(job.reasonOf(1), undefined);
   assert.equal(stand(false).reasonOf(1), undefined);
   assert.equal(job.planned.times, 0);
+});
+
+test("a trial whose job waits in its engine's queue counts as queued, and not as running besides", () => {
+  const job = stand(true);
+  assert.deepEqual(job.counts(), [[0, 3]]);
+  job.allocation.startedAtMs = 1;
+  assert.deepEqual(job.counts(), [[1, 2]]);
+  assert.deepEqual(stand(false).counts(), [[1, 2]]);
 });

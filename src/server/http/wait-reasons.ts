@@ -3,7 +3,7 @@ import { describeWait, type WaitReason } from "../../core/schedule/plan.ts";
 import type { LiveExperiment } from "../live-experiment.ts";
 import type { RouteContext } from "./context.ts";
 
-type Context = Pick<RouteContext, "clock"> & {
+export type WaitContext = Pick<RouteContext, "clock"> & {
   readonly world: Pick<RouteContext["world"], "experiments" | "pools" | "waits">;
   readonly nodes: Pick<RouteContext["nodes"], "why">;
 };
@@ -13,7 +13,7 @@ type Context = Pick<RouteContext, "clock"> & {
  * has not started, because the engine that its job was given to has a queue of its own.
  */
 export function mayWait(
-  { world }: Pick<Context, "world">,
+  { world }: Pick<WaitContext, "world">,
   live: LiveExperiment,
   number: number,
 ): boolean {
@@ -26,7 +26,7 @@ export function mayWait(
 
 /** Why a trial waits; undefined where it does not. An engine says so in its own words. The plan is asked for nobody else. */
 export function waitOf(
-  context: Context,
+  context: WaitContext,
   live: LiveExperiment,
   number: number,
 ): WaitReason | string | undefined {
@@ -50,7 +50,7 @@ export const sameWaitWords = (wait: WaitReason | string | undefined): string | u
 
 /** Why a trial waits, in one sentence; undefined where it does not. */
 export function waitReason(
-  context: Context,
+  context: WaitContext,
   experiment: number,
   number: number,
 ): string | undefined {
