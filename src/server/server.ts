@@ -34,6 +34,7 @@ import { loadWorld, reloadExperiments } from "./load.ts";
 import { DecisionLoop } from "./loops/decision-loop.ts";
 import { LeaseLoop } from "./loops/lease-loop.ts";
 import { startTickLoop } from "./loops/tick-loop.ts";
+import { warnOfMissingPools } from "./missing-pools.ts";
 import { OrderWaiters } from "./orders.ts";
 import { changesOfStart, stopped } from "./own-changes.ts";
 import { PageFiles } from "./page-files.ts";
@@ -136,6 +137,7 @@ async function start(
   // Before anything is loaded: a commit of the server before may still be under way.
   const tip = await ledger.takeOver();
   await loadWorld(world, ledger);
+  warnOfMissingPools(world, log);
 
   let listening = "";
   let state: "starting" | "ready" | "stopping" = "starting";

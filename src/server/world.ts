@@ -20,6 +20,7 @@ import { stepExperiment } from "../core/lifecycle/step.ts";
 import { RETRY_DELAY_MS_MAX, wantsSlots } from "../core/lifecycle/trial.ts";
 import {
   type Plan,
+  planNowhere,
   planStarts,
   type RunnerSlots,
   type SchedulableTask,
@@ -43,6 +44,7 @@ import {
 } from "./live-experiment.ts";
 import { LiveRunners } from "./live-runners.ts";
 import { LiveWaits } from "./live-waits.ts";
+import { endsWithoutPool } from "./missing-pools.ts";
 import { RetentionState } from "./retention/state.ts";
 import { whoMakesRoom } from "./standstill.ts";
 
@@ -451,11 +453,14 @@ export class World {
   }
 
   plan(pool: string, nowMs: number): Plan {
-    return planStarts(this.snapshot(pool, nowMs));
+    const snapshot = this.snapshot(pool, nowMs);
+    if (this.pools.has(pool)) return planStarts(snapshot);
+    return planNowhere(snapshot.queue, { pool, pools: [...this.pools.keys()] });
   }
 
   /** Plans and grants until nothing more can start. Cheap when nothing is free. */
   schedule(turn: Turn): void {
+    for (const { live, event } of endsWithoutPool(this)) this.apply(turn, live, event);
     if (this.draining) return;
     for (const pool of this.pools.keys()) this.#scheduleIn(turn, pool);
     for (const pool of this.pools.keys())
@@ -474,10 +479,8 @@ export class World {
     }
   }
 
-  /**
-   * Whether a plan is worth its cost: what lies free on a runner that is silent or lost may do so for hours. Asked of
-   * the pool's own slots, as allocations may hold others: of a pool that is not there any more, or was larger.
-   */
+  /** Whether a plan is worth its cost: what lies free on a runner that is silent or lost may do so for hours. By the pool's
+   *  own slots: allocations may hold others, of a pool that is not there any more or was larger. */
   #mayGrant(pool: string): boolean {
     const slots = this.#slotsOf.get(pool) ?? [];
     return slots.some(({ id, runner }) => !this.holders.has(id) && this.runners.grants(runner));

@@ -69,6 +69,8 @@ export type WaitReason =
     }
   /** It needs more than any runner has at all, so it keeps nothing from those behind it. */
   | { readonly code: "too_few_slots"; readonly needed: number; readonly total: number }
+  /** Its pool is not there, so nothing of it is granted to anybody. */
+  | { readonly code: "no_pool"; readonly pool: string; readonly pools: readonly string[] }
   /** Something ahead of it does not fit yet and keeps the free slots. */
   | { readonly code: "behind"; readonly ahead: string; readonly aheadNeeds: number };
 
@@ -138,6 +140,15 @@ export function planStarts(snapshot: Snapshot): Plan {
   return { starts, waits };
 }
 
+/** Of a queue before a pool that is not there: all of it waits, in its order. */
+export function planNowhere(
+  queue: readonly SchedulableTask[],
+  { pool, pools }: { readonly pool: string; readonly pools: readonly string[] },
+): Plan {
+  const reason = { code: "no_pool" as const, pool, pools };
+  return { starts: [], waits: queue.toSorted(compareTasks).map((task) => ({ task, reason })) };
+}
+
 /** What the runners of a pool have, whoever holds it. */
 interface PoolSize {
   /** Of the runner that has the most. */
@@ -201,6 +212,8 @@ export function describeWait(reason: WaitReason, nowMs: number): string {
       return `its experiment holds ${reason.held} slots and resources.max_slots is ${reason.max}`;
     case "too_few_slots":
       return `needs ${plural(reason.needed)}; there ${reason.total === 1 ? "is" : "are"} ${reason.total} in all, so it cannot start here`;
+    case "no_pool":
+      return `its pool ${reason.pool} is not one of this server's: ${reason.pools.join(", ")}`;
     case "no_free_slot":
       return `needs ${plural(reason.needed)}; ${reason.free} of ${reason.total} are free${withheldWords(reason.withheld)}`;
     case "behind":

@@ -54,6 +54,10 @@ test("of who has slots and has not started the engine says why, where it takes j
   job.allocation.startedAtMs = 1;
   assert.equal(job.reasonOf(1), undefined);
   assert.equal(stand(false).reasonOf(1), undefined);
+  const gone = stand(true);
+  (gone.world.pools as Map<string, unknown>).delete("a");
+  (gone.world.pools as Map<string, unknown>).set("b", {});
+  assert.match(gone.reasonOf(1) ?? "", /^there is no pool a on this server any more; .*: b$/);
   assert.equal(job.planned.times, 0);
 });
 

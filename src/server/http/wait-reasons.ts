@@ -1,6 +1,7 @@
 import { wantsSlots } from "../../core/lifecycle/trial.ts";
 import { describeWait, type WaitReason } from "../../core/schedule/plan.ts";
 import type { LiveExperiment } from "../live-experiment.ts";
+import { missingPool } from "../missing-pools.ts";
 import type { RouteContext } from "./context.ts";
 
 export type WaitContext = Pick<RouteContext, "clock"> & {
@@ -10,7 +11,7 @@ export type WaitContext = Pick<RouteContext, "clock"> & {
 
 /**
  * Whether a trial may wait, and so have a reason that changes though nothing becomes of it: it wants slots, or has them and
- * has not started, because the engine that its job was given to has a queue of its own.
+ * has not started, because the engine that its job was given to has a queue of its own, or its pool is gone.
  */
 export function mayWait(
   { world }: Pick<WaitContext, "world">,
@@ -20,7 +21,8 @@ export function mayWait(
   const trial = live.x.trials.get(number);
   if (!trial) return false;
   if (wantsSlots(trial)) return true;
-  const isJob = world.pools.get(live.pool)?.jobs === true;
+  // A pool that is not there is taken for one of jobs: only theirs wait so long that anybody asks.
+  const isJob = world.pools.get(live.pool)?.jobs !== false;
   return isJob && live.allocations.get(number)?.startedAtMs === null;
 }
 
@@ -33,7 +35,7 @@ export function waitOf(
   if (!mayWait(context, live, number)) return undefined;
   const { world, clock, nodes } = context;
   const allocation = live.allocations.get(number);
-  if (allocation) return nodes.why(allocation.runner) ?? undefined;
+  if (allocation) return missingPool(world, live.pool) ?? nodes.why(allocation.runner) ?? undefined;
   return world.waits.in(live.pool, clock.nowMs()).get(`${live.id}.${number}`)?.reason;
 }
 

@@ -3,6 +3,7 @@ export const WHY_CODES = {
   // Waiting
   waits_for_slots: "its slots are not free; `figures` has how many, and who holds them",
   waits_for_more_slots: "it needs more slots than there are at all; others pass it",
+  waits_for_pool: "its pool is not one of this server's any more",
   waits_behind: "something ahead in the queue needs more slots and keeps those that are free",
   waits_for_max_slots: "its experiment holds as many slots as `resources.max_slots` allows",
   waits_for_retry: "it failed, and the wait before the next attempt is not over",
@@ -10,7 +11,7 @@ export const WHY_CODES = {
   waits_in_order: "its result is in; in this deterministic search others count first",
   rested: "it gave its slots to others while its result waited",
   waits_in_engine:
-    "it has slots, and its job waits in the queue of the pool's engine: in the engine's words",
+    "it has slots, and its job waits in the queue of the pool's engine, in the engine's words; or its pool is not there any more",
   about_to_start: "it wants slots, and nothing stands in the way any more",
   server_stopping: "nothing starts while the server is stopping",
   // Pauses

@@ -21,6 +21,7 @@ import { readContainer, readNodes } from "../../store/record-store.ts";
 import type { AllocationRow, TrialRow } from "../../store/schema.ts";
 import { lastLines } from "../last-lines.ts";
 import type { LiveWait } from "../live-waits.ts";
+import { missingPool } from "../missing-pools.ts";
 import type { Nodes } from "../pools/nodes.ts";
 import { unitOf } from "../views.ts";
 import type { World } from "../world.ts";
@@ -188,8 +189,10 @@ function engineWords(
   nodes: Sources["nodes"],
   key: { readonly experiment: number; readonly number: number },
 ): string | null {
-  const allocation = world.experiments.get(key.experiment)?.allocations.get(key.number);
-  return allocation?.startedAtMs === null ? nodes.why(allocation.runner) : null;
+  const live = world.experiments.get(key.experiment);
+  const allocation = live?.allocations.get(key.number);
+  if (live === undefined || allocation?.startedAtMs !== null) return null;
+  return missingPool(world, live.pool) ?? nodes.why(allocation.runner);
 }
 
 const configOf = (row: Pick<ExperimentHead, "config">): ExperimentConfig =>

@@ -151,6 +151,15 @@ export function waitReason(
         `Trial ${trial} cannot start here: it needs ${reason.needed} slots, and there ${reason.total === 1 ? "is" : "are"} ${reason.total} in all. What stands behind it goes on without it. Start the server with more slots, or end it.`,
         { actor: "scheduler", figures: { ...figures, total: reason.total } },
       );
+    case "no_pool":
+      return reasonOf(
+        "waits_for_pool",
+        `Trial ${trial} cannot start: its pool ${reason.pool} is not one of this server's, which are: ${reason.pools.join(", ")}. Name it in the file of pools and start the server anew, or end it.`,
+        {
+          actor: "scheduler",
+          figures: { ...figures, pool: reason.pool, pools: [...reason.pools] },
+        },
+      );
     case "no_free_slot":
       return reasonOf(
         "waits_for_slots",

@@ -139,6 +139,12 @@ describe("the first reason explains the state", () => {
     const tooWide = reason({ code: "too_few_slots", needed: 4, total: 1 });
     assert.equal(tooWide.code, "waits_for_more_slots");
     assert.match(tooWide.text, /cannot start here: it needs 4 slots, and there is 1 in all\. What/);
+    const nowhere = reason({ code: "no_pool", pool: "cluster", pools: ["default", "docker"] });
+    assert.equal(nowhere.code, "waits_for_pool");
+    assert.match(
+      nowhere.text,
+      /pool cluster is not one of this server's, which are: default, docker/,
+    );
     assert.match(
       reason({ code: "behind", ahead: "2.1", aheadNeeds: 4 }).text,
       /behind 2\.1, which needs 4 slots/,
