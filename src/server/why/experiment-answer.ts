@@ -181,7 +181,9 @@ function history(f: ExperimentFacts, now: WhyReason): WhyReason[] {
         change.what === "created"
           ? isCopy(change)
             ? `Experiment ${f.id} is ${change.cause}, submitted by ${change.actor} at ${moment(change.at)}.`
-            : `Submitted by ${change.actor} at ${moment(change.at)}.`
+            : sentence(
+                `Submitted by ${change.actor} at ${moment(change.at)}${change.cause.slice("submitted".length)}`,
+              )
           : sentence(
               `${change.cause} at ${moment(change.at)}`.replace(/^./, (c) => c.toUpperCase()),
             ),

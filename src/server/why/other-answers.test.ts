@@ -75,6 +75,22 @@ describe("an experiment", () => {
     );
   });
 
+  test("one that has something from a template or from defaults is no copy, and says from which", () => {
+    const cause = "submitted over template nets@2, the defaults of pool team";
+    const changes = [change(1, "ada", "created", cause), ...begun.slice(1)];
+    const { reasons } = answerExperiment(experiment({ changes }));
+    const told = reasons.filter(({ code }) => code === "created" || code === "copied");
+    assert.deepEqual(
+      told.map(({ code, text }) => [code, text]),
+      [
+        [
+          "created",
+          "Submitted by ada at 2026-11-23 11:59:01 UTC over template nets@2, the defaults of pool team.",
+        ],
+      ],
+    );
+  });
+
   test("over: by the search, by a budget, by a person", () => {
     const ended = (state: string, actor: string, cause: string) =>
       first({

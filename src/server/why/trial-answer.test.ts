@@ -222,6 +222,14 @@ describe("the first reason explains the state", () => {
     );
   });
 
+  test("defaults of a pool make no copy of its experiment", () => {
+    const cause = "submitted over the defaults of pool team";
+    const { reasons } = answerTrial(
+      facts({ experimentChanges: [change(0, "bob", "created", cause)] }),
+    );
+    assert.ok(!reasons.some(({ code }) => code === "copied"));
+  });
+
   test("a pause of the experiment and its end stand in the history of the trials that lived then", () => {
     const texts = (more: Partial<TrialFacts>) =>
       answerTrial(facts(more)).reasons.map(({ code, text }) => `${code}: ${text}`);

@@ -37,9 +37,9 @@ export function historyOf(f: TrialFacts): WhyReason[] {
   return reasons;
 }
 
-/** The beginning of an experiment that was made from another run: its cause says from which. */
+/** The beginning of an experiment that was made from another run: its cause says from which, not just over what it was submitted. */
 export const isCopy = ({ what, cause }: ChangeFact): boolean =>
-  what === "created" && cause !== "submitted";
+  what === "created" && !/^submitted( over |$)/.test(cause);
 
 const isVerdict = ({ what }: ChangeFact): boolean => what.startsWith("verdict: ");
 
