@@ -3,8 +3,10 @@ import assert from "node:assert/strict";
 import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, test } from "node:test";
+import type { LaunchSpec } from "../../protocol/runner-wire.ts";
 import type { FakeServer } from "../fake-server.ts";
 import { sh, TestBench } from "../test-bench.ts";
+import { Capture } from "./capture.ts";
 
 let bench: TestBench;
 let server: FakeServer;
@@ -86,6 +88,28 @@ test("a later run of the same code asks nobody, until a folder of packages chang
   assert.equal(await asked("1.1.2"), 3);
   mkdirSync(join(site, "new-1.0.dist-info"));
   assert.equal(await asked("1.1.3"), 5);
+});
+
+test("what an interpreter said counts for the folder it was asked in, and for no other run where it lies in that", async () => {
+  const capture = new Capture({ environment: process.env, setpriv: null, nowMs: () => 0 });
+  const environment = fakePython(
+    `printf '\\036contrail-probe {"interpreter":{"version":"%s","prefix":"%s"},"packages":[],"faults":[],"places":[]}\\n' "$(basename "$PWD")" "$PWD"`,
+  );
+  const asked = async (run: string, place: string) => {
+    const folder = join(bench.folder, run);
+    for (const each of ["a", "b"]) mkdirSync(join(folder, each), { recursive: true });
+    const entrypoint = ["/bin/sh", "-c", `cd ${place} && env python3 train.py`];
+    const launch = { entrypoint, code: null, slots: [], restore: null } as unknown as LaunchSpec;
+    const { signal } = new AbortController();
+    const { interpreter } = (await capture.take({ launch, folder, environment, signal }))
+      .environment.captured;
+    assert.equal(interpreter?.prefix, join(folder, place));
+    return interpreter?.version;
+  };
+  assert.equal(await asked("one", "a"), "a");
+  assert.equal(await asked("one", "b"), "b");
+  assert.equal(await asked("two", "a"), "a");
+  assert.equal(await asked("two", "a"), "a");
 });
 
 test("trials that begin at once ask once, whatever their seeds, and not in vain where the first of them is over", async () => {

@@ -6,7 +6,6 @@
  * The interpreter itself is asked (`probe.py`), because only it knows its path of packages. Reading site-packages from
  * here was refused: venvs, user sites, .pth files and conda would each have to be imitated.
  */
-import { createHash } from "node:crypto";
 import { stat } from "node:fs/promises";
 import { userInfo } from "node:os";
 import { RecentMap } from "../../base/recent-map.ts";
@@ -29,6 +28,7 @@ import { gpuFacts } from "./gpu-facts.ts";
 import { machineFacts } from "./machine-facts.ts";
 import { nodeFacts } from "./node-facts.ts";
 import { askPython } from "./python-facts.ts";
+import { keyOf, liesIn } from "./remembered.ts";
 import { SharedAnswer } from "./shared-answer.ts";
 
 export interface CaptureRequest {
@@ -77,10 +77,6 @@ const DETERMINISM = [
   ...["OPENBLAS_NUM_THREADS", "MKL_CBWR", "NVIDIA_TF32_OVERRIDE", "CUDA_LAUNCH_BLOCKING"],
   ...["TF_DETERMINISTIC_OPS", "TF_CUDNN_DETERMINISTIC", "XLA_FLAGS", "NCCL_ALGO", "TZ"],
 ];
-/** They decide which interpreter and which packages a command finds. */
-const CHOOSING =
-  /^(?:PATH|HOME|PYTHON.*|PYENV.*|VIRTUAL_ENV|CONDA.*|UV_.*|POETRY.*|NODE_.*|LD_.*)$/;
-
 const SYSTEM = "cat /etc/os-release; echo; getconf GNU_LIBC_VERSION || ldd --version";
 
 function systemFacts(told: string): RecordFields {
@@ -92,6 +88,8 @@ function systemFacts(told: string): RecordFields {
 interface Remembered {
   readonly part: RecordPart;
   readonly times: ReadonlyMap<string, number>;
+  /** The run's folder, where what was found lies in it: another run of the same code has its own. */
+  readonly within: string | null;
 }
 
 interface Declaring {
@@ -239,9 +237,16 @@ export class Capture {
   }
 
   async #answer(program: Program, request: CaptureRequest): Promise<Remembered> {
-    const { inside, signal, launch } = request;
+    const { inside, signal, launch, folder } = request;
     if (inside?.key === null) return await this.#askProgram(program, request, signal);
-    const key = keyOf(program, `${inside?.key ?? ""} ${launch.code}`);
+    const key = keyOf(program, folder, `${inside?.key ?? ""} ${launch.code}`);
+    const answer = await this.#remembered(key, program, request);
+    if (answer.within === null || answer.within === folder) return answer;
+    return await this.#remembered(`${key} ${folder}`, program, request);
+  }
+
+  async #remembered(key: string, program: Program, request: CaptureRequest): Promise<Remembered> {
+    const { inside, signal } = request;
     for (;;) {
       const known = this.#programs.get(key);
       const asking =
@@ -269,7 +274,7 @@ export class Capture {
 
   async #askProgram(
     program: Program,
-    { inside }: CaptureRequest,
+    { inside, folder }: CaptureRequest,
     signal: AbortSignal,
   ): Promise<Remembered> {
     const { setpriv } = this.#options;
@@ -284,7 +289,8 @@ export class Capture {
       ? nodeFacts(program, run, signal)
       : askPython(program.command, run));
     // What the image holds does not change, and its paths are none of this machine.
-    return { part: found.part, times: await timesOf(inside === undefined ? found.places : []) };
+    const times = await timesOf(inside === undefined ? found.places : []);
+    return { part: found.part, times, within: liesIn(folder, found) ? folder : null };
   }
 }
 
@@ -360,19 +366,6 @@ function runAs(): string {
 
 const quoted = (word: string): string =>
   /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
-
-function keyOf(program: Program, code: string): string {
-  const chosen = Object.entries(program.env)
-    .filter(([name]) => CHOOSING.test(name))
-    // Each trial has one of its own, by which nothing is chosen; an interpreter tells only whether it is 0.
-    .map(
-      ([name, value]) =>
-        [name, name === "PYTHONHASHSEED" && value !== "0" ? "any" : value] as const,
-    )
-    .toSorted(([a], [b]) => (a < b ? -1 : 1));
-  const text = JSON.stringify([program.kind, program.command, chosen, code]);
-  return createHash("sha256").update(text).digest("hex");
-}
 
 async function timesOf(places: readonly string[]): Promise<Map<string, number>> {
   const times = places.map(async (place) => [place, await timeOf(place)] as const);
