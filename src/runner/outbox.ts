@@ -10,6 +10,7 @@ import { type EventFields, EventQueue, type Place } from "./event-queue.ts";
 import type { Machine, RunnerClient } from "./machine.ts";
 import { Pressure } from "./pressure.ts";
 import { RankOutput } from "./rank-output.ts";
+import type { ServerFailure } from "./server-client.ts";
 import type { SpoolStream } from "./spool.ts";
 import type { UplinkSource } from "./uplink.ts";
 
@@ -187,10 +188,19 @@ export class Outbox implements UplinkSource {
     this.#checkDelivered();
   }
 
-  substitute(payload: Buffer, why: string): Buffer | undefined {
+  substitute(
+    payload: Buffer,
+    { kind, message: why }: Pick<ServerFailure, "kind" | "message">,
+  ): Buffer | undefined {
     const event = JSON.parse(payload.toString("utf8")) as Record<string, unknown>;
-    const { type, seq, atMs, step } = event;
-    if (type !== "report") return undefined;
+    const { type, seq, atMs, step, source } = event;
+    if (type === "record") {
+      // Nothing is decided by it, and reports, checkpoints and the end would wait behind it for ever.
+      const told = `the server refused it: ${why}`.slice(0, DETAIL_MAX_CHARS);
+      const gap = { what: `record.${source}`, why: told };
+      return Buffer.from(JSON.stringify({ type, seq, atMs, source, own: { missing: [gap] } }));
+    }
+    if (type !== "report" || kind !== "too_large") return undefined;
     this.note(0, `the report at step ${step} was refused by the server: ${why}`);
     const refused = { "*": `all metrics of this report: ${why.slice(0, 200)}` };
     return Buffer.from(JSON.stringify({ type, seq, atMs, step, metrics: {}, refused }));

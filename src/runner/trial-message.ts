@@ -11,6 +11,7 @@ import type { Json, JsonObject, WireNumber } from "../base/json.ts";
 import { maskedText } from "../base/secrets.ts";
 import type { RecordPart } from "../protocol/record-part.ts";
 import { REPORT_METRICS_MAX } from "../protocol/runner-wire.ts";
+import { fitted } from "./capture/bounded-part.ts";
 
 export const LINE_MAX_BYTES = 16 * 1024 * 1024;
 const NAME_MAX_CHARS = 512;
@@ -159,7 +160,8 @@ function readObserved(value: Record<string, unknown>): ParsedLine {
       });
     if (kept.length > 0) captured[section] = Object.fromEntries(kept);
   }
-  return { message: { type: "observed", part: { captured, not_applicable: [], missing: [] } } };
+  const part = fitted({ captured, not_applicable: [], missing: [] });
+  return { message: { type: "observed", part } };
 }
 
 /** Why metadata cannot be kept with a checkpoint, or null. */

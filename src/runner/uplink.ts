@@ -32,8 +32,8 @@ export interface UplinkSource {
   logsAcked(seq: number): void;
   /** The server has no use for this allocation any more. @param known whether it keeps what it was sent */
   disowned(known: boolean): void;
-  /** An event that the server will never take for its size; gives what is to be sent in its place, if anything may. */
-  substitute(payload: Buffer, why: string): Buffer | undefined;
+  /** An event that the server will never take; gives what is to be sent in its place, if anything may. */
+  substitute(payload: Buffer, failure: Pick<ServerFailure, "kind" | "message">): Buffer | undefined;
 }
 
 export interface UplinkOptions {
@@ -249,8 +249,11 @@ export class Uplink {
     if (part === undefined) return;
     const { source, first, payloads } = part;
     this.#options.say(`the server refuses record ${first} of ${source.id}: ${error.message}`);
+    // What was put in its place already will not be taken either.
     const substitute =
-      error.kind === "too_large" ? source.substitute(payloads[0]!, error.message) : undefined;
+      this.#substitutes.get(source.id)?.seq === first
+        ? undefined
+        : source.substitute(payloads[0]!, error);
     if (substitute !== undefined)
       this.#substitutes.set(source.id, { seq: first, payload: substitute });
     else limits.quarantine(source.id);

@@ -16,6 +16,9 @@ import {
 const FIELD_CHARS_MAX = 512;
 const FIELDS_MAX = 20_000;
 const GAPS_MAX = 100;
+/** Of the JSON of all sections, and of each list of gaps: together less than the server takes of a part. */
+const SECTIONS_CHARS_MAX = 2.5 * 1024 * 1024;
+const GAPS_CHARS_MAX = 512 * 1024;
 
 /** Of several parts one. A section that only one of them has stays the very object that it is there. */
 export function joined(parts: readonly RecordPart[]): RecordPart {
@@ -36,16 +39,83 @@ const known = new WeakMap<RecordFields, RecordFields>();
 
 /** As the server takes it, and with nothing in it that looks like a secret. */
 export function bounded(part: RecordPart): RecordPart {
+  const gaps: RecordGap[] = [];
   const captured = Object.entries(part.captured).map(([section, fields = {}]) => {
     const cleaned = known.get(fields) ?? cleanFields(fields);
     known.set(fields, cleaned);
+    gaps.push(...restOf(section, fields, cleaned));
     return [section, cleaned];
   });
-  return {
+  return fitted({
     captured: Object.fromEntries(captured),
     not_applicable: cleanGaps(part.not_applicable),
-    missing: cleanGaps(part.missing),
+    missing: cleanGaps([...gaps, ...part.missing]),
+  });
+}
+
+/**
+ * What the server would refuse for its size without its longest fields, and with a gap for those: whatever comes behind a
+ * refused part, the end of its run too, would wait for it.
+ */
+export function fitted(part: RecordPart): RecordPart {
+  const captured = { ...part.captured };
+  const gaps: RecordGap[] = [];
+  const bySize = Object.entries(captured)
+    .map(([section, fields = {}]) => ({ section, fields, chars: charsOf(fields) }))
+    .toSorted((a, b) => a.chars - b.chars);
+  let left = SECTIONS_CHARS_MAX;
+  bySize.forEach(({ section, fields, chars }, i) => {
+    // What small ones leave of their share is for the large ones.
+    const share = Math.floor(left / (bySize.length - i));
+    const kept = chars <= share ? fields : shortest(fields, share);
+    captured[section as RecordSection] = kept;
+    gaps.push(...restOf(section, fields, kept));
+    left -= Math.min(chars, share);
+  });
+  return {
+    captured,
+    not_applicable: withinChars(part.not_applicable),
+    missing: withinChars([...gaps, ...part.missing]),
   };
+}
+
+const sizes = new WeakMap<RecordFields, number>();
+
+function charsOf(fields: RecordFields): number {
+  const chars = sizes.get(fields) ?? JSON.stringify(fields).length;
+  sizes.set(fields, chars);
+  return chars;
+}
+
+/** In the order in which they were. */
+function shortest(fields: RecordFields, charsMax: number): RecordFields {
+  const all = Object.entries(fields).map(([name, value]) => ({
+    name,
+    chars: JSON.stringify(name).length + JSON.stringify(value).length + 2,
+  }));
+  let left = charsMax;
+  const kept = new Set<string>();
+  for (const { name, chars } of all.toSorted((a, b) => a.chars - b.chars)) {
+    left -= chars;
+    if (left < 0) break;
+    kept.add(name);
+  }
+  return Object.fromEntries(Object.entries(fields).filter(([name]) => kept.has(name)));
+}
+
+function restOf(section: string, all: RecordFields, kept: RecordFields): RecordGap[] {
+  const [before, now] = [Object.keys(all).length, Object.keys(kept).length];
+  if (before === now) return [];
+  const why = `${before - now} of ${before} fields are left out: they are more, or longer, than a record takes`;
+  return [{ what: `${section}.rest`, why }];
+}
+
+function withinChars(gaps: readonly RecordGap[]): RecordGap[] {
+  let left = GAPS_CHARS_MAX;
+  return gaps.filter((gap) => {
+    left -= JSON.stringify(gap).length + 1;
+    return left >= 0;
+  });
 }
 
 const cleanFields = (fields: RecordFields): RecordFields =>

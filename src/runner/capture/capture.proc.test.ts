@@ -148,6 +148,28 @@ test("what the program itself tells is a part of its own", async () => {
   assert.equal(told?.environment, null);
 });
 
+test("what the server refuses of a record holds up neither reports nor the end of its run", async () => {
+  let refused = 0;
+  server.intercept = (_method, path, body) => {
+    if (!path.endsWith("/sync") || !body.includes("refuse this")) return undefined;
+    refused += 1;
+    return 400;
+  };
+  const lines = [
+    { type: "hello", rank: 0, sdk: "x" },
+    { type: "observed", facts: { frameworks: { mine: "refuse this" } } },
+    { type: "report", step: 1, metrics: { loss: 1 } },
+  ].map((line) => JSON.stringify(line));
+  const program = `import os, socket\ns = socket.socket(socket.AF_UNIX)\ns.connect(os.environ["CONTRAIL_SOCKET"])\ns.sendall(b'''${lines.join("\n")}\n''')\ns.makefile().readline()\n`;
+  server.launch("1.1.1", ["python3", "-c", program]);
+  await server.untilExit("1.1.1");
+  assert.ok(refused > 0);
+  assert.ok(server.types("1.1.1").includes("report"));
+  const told = server.records("1.1.1").find(({ source }) => source === "program");
+  const gap = told?.own.missing.find(({ what }) => what === "record.program");
+  assert.match(gap?.why ?? "", /the server refused it: .*400/);
+});
+
 test("a program that could not be started is recorded as far as it goes", async () => {
   server.launch("1.1.1", sh("exec no-such-program"));
   server.launch("1.2.1", ["no-such-program"]);
