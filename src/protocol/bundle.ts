@@ -8,7 +8,7 @@
  */
 import { z } from "zod";
 import { ancestry } from "./api/ancestry.ts";
-import { count, hash, time } from "./api/common.ts";
+import { count, hash, RANK_MAX, time } from "./api/common.ts";
 import { allocationEnd, endReason, experimentState, trialState } from "./api/state.ts";
 import { verdictDetail, verdictState } from "./api/verdict.ts";
 import { recordPart } from "./record-part.ts";
@@ -16,8 +16,15 @@ import { wireNumber } from "./runner-wire.ts";
 
 export const BUNDLE_FORMAT = "contrail-bundle/1";
 
-const trialNumber = z.int().min(1).max(2_147_483_647);
-const run = z.int().min(1).max(2_147_483_647);
+/** Stored in four bytes. */
+const smallCount = z.int32().min(0);
+/** One that PostgreSQL can hold: to the microsecond, and there was no year 0. */
+export const bundleTime = time
+  .max(27)
+  .refine((value) => !value.startsWith("0000"), "must be after the year 0");
+
+const trialNumber = z.int32().min(1);
+const run = z.int32().min(1);
 const step = z.int().min(0);
 const best = z.object({ trial: trialNumber, step, objective: wireNumber });
 const jsonObject = z.record(z.string(), z.json());
@@ -53,9 +60,9 @@ export const bundleExperiment = z.object({
   slot_ms: count,
   notes: z.string(),
   priority: z.int(),
-  created_at: time,
-  started_at: time.nullable(),
-  ended_at: time.nullable(),
+  created_at: bundleTime,
+  started_at: bundleTime.nullable(),
+  ended_at: bundleTime.nullable(),
 });
 export type BundleExperiment = z.infer<typeof bundleExperiment>;
 
@@ -67,18 +74,18 @@ export const bundleTrial = z.object({
   reason: z.string(),
   hyperparameters: jsonObject,
   seed: z.int(),
-  bracket: count,
+  bracket: smallCount,
   target: step.nullable(),
   step,
   objective: wireNumber.nullable(),
   best: best.omit({ trial: true }).nullable(),
   checkpoint: z.object({ id: hash, step }).nullable(),
-  restarts: count,
+  restarts: smallCount,
   slot_ms: count,
   refused_metrics: z.record(z.string(), z.string()),
-  created_at: time,
-  started_at: time.nullable(),
-  ended_at: time.nullable(),
+  created_at: bundleTime,
+  started_at: bundleTime.nullable(),
+  ended_at: bundleTime.nullable(),
 });
 export type BundleTrial = z.infer<typeof bundleTrial>;
 
@@ -93,23 +100,23 @@ export const bundleRun = z.object({
   /** The checkpoint that it started from. */
   restored: hash.nullable(),
   end: allocationEnd.nullable(),
-  exit_code: z.int().nullable(),
+  exit_code: z.int32().nullable(),
   signal: z.string().nullable(),
   exit_detail: jsonObject.nullable(),
   log_lines: count.nullable(),
   reason: z.string(),
-  created_at: time,
-  started_at: time.nullable(),
-  ended_at: time.nullable(),
-  exit_heard_at: time.nullable(),
+  created_at: bundleTime,
+  started_at: bundleTime.nullable(),
+  ended_at: bundleTime.nullable(),
+  exit_heard_at: bundleTime.nullable(),
 });
 export type BundleRun = z.infer<typeof bundleRun>;
 
 export const bundleDecision = z.object({
   trial: trialNumber,
   /** Counts the decisions of the experiment. */
-  seq: z.int().min(1),
-  at: time,
+  seq: z.int32().min(1),
+  at: bundleTime,
   what: z.enum(["create", "train", "pause", "stop"]),
   target: step.nullable(),
   code: z.string(),
@@ -121,7 +128,7 @@ export type BundleDecision = z.infer<typeof bundleDecision>;
 
 /** What the search was told, and what it answered; the same for numbers as above. */
 export const bundleSearchEvent = z.object({
-  seq: z.int().min(1),
+  seq: z.int32().min(1),
   at_ms: z.int(),
   event: z.json(),
   actions: z.array(z.json()),
@@ -130,7 +137,7 @@ export type BundleSearchEvent = z.infer<typeof bundleSearchEvent>;
 
 /** A report in which there was no number; all others are in the metrics. */
 export const bundleReport = z.object({
-  ...{ trial: trialNumber, run, seq: z.int().min(1), step, at: time },
+  ...{ trial: trialNumber, run, seq: z.int().min(1), step, at: bundleTime },
 });
 export type BundleReport = z.infer<typeof bundleReport>;
 
@@ -140,22 +147,22 @@ export const bundleCheckpoint = z.object({
   step,
   /** The hash of its list of files. */
   id: hash,
-  files: count,
+  files: smallCount,
   bytes: count,
   metadata: jsonObject,
-  created_at: time,
+  created_at: bundleTime,
   /** When and why its files were given up at the origin. */
-  deleted: z.object({ at: time, why: z.string() }).nullable(),
+  deleted: z.object({ at: bundleTime, why: z.string() }).nullable(),
 });
 export type BundleCheckpoint = z.infer<typeof bundleCheckpoint>;
 
 /** Machine, system, interpreter and packages of runs, by the hash that their records name. */
-export const bundleEnvironment = z.object({ hash, document: recordPart, at: time });
+export const bundleEnvironment = z.object({ hash, document: recordPart, at: bundleTime });
 export type BundleEnvironment = z.infer<typeof bundleEnvironment>;
 
 /** What was around a run: of its runner, and of its program's own helper where it has one (docs/record.md). */
 export const bundleRecord = z.object({
-  ...{ trial: trialNumber, run, source: z.enum(["program", "runner"]), at: time },
+  ...{ trial: trialNumber, run, source: z.enum(["program", "runner"]), at: bundleTime },
   environment: hash.nullable(),
   document: recordPart,
 });
@@ -164,7 +171,7 @@ export type BundleRecord = z.infer<typeof bundleRecord>;
 /** What came of running a trial again from its record. */
 export const bundleVerdict = z.object({
   trial: trialNumber,
-  at: time,
+  at: bundleTime,
   state: verdictState,
   text: z.string(),
   /** The number at the origin of the experiment that repeated it. */
@@ -176,7 +183,7 @@ export type BundleVerdict = z.infer<typeof bundleVerdict>;
 
 /** A line of output. `text` shows it; `bytes` is there where text cannot. */
 export const bundleLogLine = z.object({
-  ...{ trial: trialNumber, run, line: z.int().min(1), at: time, rank: count },
+  ...{ trial: trialNumber, run, line: z.int().min(1), at: bundleTime, rank: count.max(RANK_MAX) },
   stream: z.enum(["stdout", "stderr"]),
   text: z.string(),
   /** Base64. */
@@ -274,7 +281,7 @@ export const bundleManifest = z.object({
   self: hash,
   /** The name of the files that the record is: their paths, sizes and hashes as a snapshot (docs/export.md). */
   content: hash,
-  made_at: time,
+  made_at: bundleTime,
   made_by: z.string(),
   contrail: z.string(),
   origin: z.object({

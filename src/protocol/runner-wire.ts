@@ -49,7 +49,7 @@ const FILE_BYTES_MAX = 2 ** 44;
 const blobHash = z.string().regex(/^[0-9a-f]{64}$/);
 export const wireNumber = z.union([z.number(), z.enum(["NaN", "Infinity", "-Infinity"])]);
 
-const METRIC_CHARS_MAX = 512;
+export const METRIC_CHARS_MAX = 512;
 const named = z.record(z.string().min(1).max(METRIC_CHARS_MAX), wireNumber);
 
 /**

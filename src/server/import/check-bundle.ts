@@ -16,6 +16,7 @@ import {
   type BundleTrial,
   type BundleVerdict,
   bundleExperiment,
+  bundleTime,
   EXPERIMENT_FILE,
   METRICS_FILE,
 } from "../../protocol/bundle.ts";
@@ -26,14 +27,15 @@ import {
   readConfig,
   writtenIn,
 } from "../../protocol/config/config.ts";
+import { METRIC_CHARS_MAX } from "../../protocol/runner-wire.ts";
 import { environmentHash } from "../../store/record-store.ts";
+import { storableJson } from "../../store/storable.ts";
 import { linkHash } from "../../store/write-batch.ts";
 import { toSearch } from "../translate.ts";
 import { type BundleSource, invalidBundle } from "./bundle-source.ts";
 
 const TRIALS_MAX = 1_000_000;
 const NAMES_MAX = 10_000;
-const NAME_CHARS_MAX = 1000;
 
 export interface CheckedBundle {
   readonly experiment: BundleExperiment;
@@ -221,7 +223,8 @@ async function checkEnvironments(source: BundleSource): Promise<Set<string>> {
   const { file } = BUNDLE_PARTS.environment;
   const hashes = new Set<string>();
   for await (const { hash, document } of source.lines("environment")) {
-    if (environmentHash(document) !== hash)
+    // As it will be stored; whoever recorded it named what was stored there.
+    if (environmentHash(storableJson(document)) !== hash)
       throw invalidBundle(file, `environment ${hash} is not what its hash says`);
     if (hashes.has(hash)) throw invalidBundle(file, `environment ${hash} is there twice`);
     hashes.add(hash);
@@ -298,14 +301,14 @@ async function checkPoints(
         ({ trial, name } = point);
         last = [];
         done.add(name);
-        if (name.length > NAME_CHARS_MAX) throw fault("has a name that is too long");
+        if (name.length > METRIC_CHARS_MAX) throw fault("has a name that is too long");
         names.add(name);
         if (names.size > NAMES_MAX) throw fault(`is of the ${NAMES_MAX + 1}th metric`);
       }
       const key = [point.step, point.run, point.seq];
       if (compare(last, key) >= 0) throw fault("is out of order, or there twice");
       last = key;
-      if (!key.every(Number.isSafeInteger) || Number.isNaN(Date.parse(point.time)))
+      if (!key.every(Number.isSafeInteger) || !bundleTime.safeParse(point.time).success)
         throw fault("has a number or a time that is none");
     }
   expectCount(source, "points", count);

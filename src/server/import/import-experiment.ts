@@ -19,7 +19,7 @@ import {
   forgetImport,
   insertRows,
 } from "../../store/import-store.ts";
-import { storable } from "../../store/storable.ts";
+import { storable, storableJson } from "../../store/storable.ts";
 import { requireSnapshot } from "../create-experiment.ts";
 import { ancestryRow } from "../fork/origin.ts";
 import type { RouteContext } from "../http/context.ts";
@@ -239,7 +239,7 @@ function begin(world: World, turn: Turn, about: Beginning): Places {
     const { content, origin, made_at, made_by, contrail } = manifest;
     await beginImport(client, {
       ...{ experiment_id: id, content, record, by: request.by.name, at },
-      origin: { ...origin, made_at, made_by, contrail, author: storable(author) },
+      origin: storableJson({ ...origin, made_at, made_by, contrail, author }),
     });
     return [];
   });

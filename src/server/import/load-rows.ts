@@ -54,7 +54,7 @@ export async function loadRows(pool: pg.Pool, source: BundleSource, to: Places):
     };
   });
   await insertAll(pool, "environments", source.lines("environment"), (row) => ({
-    ...{ hash: row.hash, document: row.document, at: row.at },
+    ...{ hash: row.hash, document: storableJson(row.document), at: row.at },
   }));
   await insertAll(pool, "records", source.lines("record"), (row) => ({
     ...{ experiment_id: experiment, trial_number: row.trial, run: row.run, source: row.source },
