@@ -5,8 +5,9 @@
  * Changing what is installed was refused: an environment of somebody's is never touched. What is built lies in the
  * runner's own folder.
  */
+import { existsSync } from "node:fs";
 import { lstat, mkdir, readdir, stat, utimes } from "node:fs/promises";
-import { delimiter, isAbsolute, join } from "node:path";
+import { delimiter, join } from "node:path";
 import type { RecordPart } from "../../protocol/record-part.ts";
 import type { LaunchSpec } from "../../protocol/runner-wire.ts";
 import { removeCheckout } from "../../store/snapshot.ts";
@@ -17,6 +18,7 @@ import { askPython } from "../capture/python-facts.ts";
 import { SharedAnswer } from "../capture/shared-answer.ts";
 import { LaunchError } from "../rank-process.ts";
 import { UNUSED_KEPT_MS } from "../state-folder.ts";
+import { inVenv } from "./in-venv.ts";
 import { buildNode } from "./node-build.ts";
 import { differences, type NodePlan, type PythonPlan, packagesHere, planOf } from "./plan.ts";
 import { buildPython, findBase, type Run, type Shared } from "./python-build.ts";
@@ -101,7 +103,7 @@ export class Rebuilder {
     );
     return {
       ...launch,
-      entrypoint: launch.entrypoint.map((word, i) => inVenv(word, i, plan.prefix, venv)),
+      entrypoint: inVenv(launch.entrypoint, { prefix: plan.prefix, venv, has: existsSync }),
       environment: {
         ...launch.environment,
         VIRTUAL_ENV: venv,
@@ -220,12 +222,3 @@ async function complete(folder: string, build: (folder: string) => Promise<void>
 
 const refusal = (why: string): LaunchError =>
   new LaunchError(`the recorded environment cannot be had here: ${why}`);
-
-/** Names of programs in the environment that was, as the same in the one that is. */
-function inVenv(word: string, at: number, prefix: string, venv: string): string {
-  const moved = prefix === "" ? word : word.replaceAll(`${prefix}/bin/`, `${venv}/bin/`);
-  // An interpreter outside of any environment, by its path.
-  if (at === 0 && moved === word && isAbsolute(word) && /\/(?:python|pypy)[0-9.]*$/.test(word))
-    return join(venv, "bin", "python");
-  return moved;
-}
