@@ -143,13 +143,19 @@ async function start(
   let state: "starting" | "ready" | "stopping" = "starting";
   const waiters = new OrderWaiters();
   const subscribers = new Subscribers();
+  const verdicts = new VerdictBook();
+  await verdicts.load(readPool);
   const loop = new DecisionLoop({
     world,
     ledger,
     tip,
     nowMs: () => clock.nowMs(),
     monotonicMs: () => clock.monotonicMs(),
-    reload: (ids) => reloadExperiments(world, ledger, ids),
+    reload: async (ids) => {
+      await reloadExperiments(world, ledger, ids);
+      // One whose commit came through although nobody could say so.
+      await verdicts.load(readPool);
+    },
     onCommitted: ({ runners, trials, experiments, retention: superfluous }) => {
       waiters.wake(runners);
       nodes.wake(runners);
@@ -204,8 +210,6 @@ async function start(
   );
   closers.push(() => tasks.close());
   subscribers.watchAll((experiments) => tasks.changed(experiments));
-  const verdicts = new VerdictBook();
-  await verdicts.load(readPool);
   const judge = new Judge({
     ...{ loop, readPool, blobs, clock, log },
     book: verdicts,

@@ -356,6 +356,26 @@ describe("a replay", () => {
     assert.equal((await server.client.trial(trial)).verdict?.state, "identical");
     assert.equal((await server.client.trial(`${experiment.id}.1`)).verdict?.state, "identical");
   });
+
+  test("whose verdict was committed although nobody could say so has it everywhere", async () => {
+    const trial = await trained();
+    const [experiment, number] = trial.split(".").map(Number);
+    await server.pool.query(
+      `insert into verdicts (experiment_id, trial_number, at, replay_id, state, text, detail, asked_by)
+       values ($1, $2, now(), null, 'differs', 'from step 2', '{}', 'ada')`,
+      [experiment, number],
+    );
+    const rename = (name: string) =>
+      server.client.updateExperiment(Number(experiment), { name }).then(
+        () => true,
+        () => false,
+      );
+    await server.pool.query("alter table changes rename to changes_away");
+    assert.equal(await rename("in vain"), false, "a commit fails");
+    await server.pool.query("alter table changes_away rename to changes");
+    assert.equal(await rename("again"), true);
+    assert.equal((await server.client.trial(trial)).verdict?.state, "differs");
+  });
 });
 
 test("two runs side by side: only what is not the same", async () => {

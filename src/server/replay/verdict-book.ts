@@ -1,6 +1,7 @@
 /**
  * The latest verdict on each trial, in memory, so that lists and streams can show it with everything else they show. Read
- * once at the start, and told of each new one when that is durable. They are few: one needs a whole training run.
+ * at the start and whenever the ledger was taken over, and told of each new one when that is durable. They are few: one
+ * needs a whole training run.
  */
 import type pg from "pg";
 import type { ExperimentVerdict, ShownVerdict, VerdictState } from "../../protocol/api.ts";
