@@ -4,7 +4,7 @@
  *   npm run sim -- --seeds 1000 [--first 1] [--threads 2]   many runs; the last line counts them
  *   npm run sim -- --seed 123                               one run, with its trace and the hash of it
  *   npm run sim -- --until-broken --seeds 10000             stops at the first that breaks a rule (--broken-max N: at the Nth)
- *   --size tiny|small|middle|large                          of all runs, instead of what each seed draws
+ *   --size tiny|small|middle|large|fleet                    of all runs, instead of what each seed draws
  *   --json                                                  of many runs only the figures
  *
  * Exit code 1 when a rule was broken, 2 when the command line was not understood.
@@ -38,6 +38,11 @@ async function one(seed: number, size: SizeName | undefined): Promise<boolean> {
   return broken === null;
 }
 
+function rate(count: number, ms: number): string {
+  const aSecond = count / (ms / 1000);
+  return aSecond.toFixed(aSecond < 10 ? 2 : 0);
+}
+
 async function many(options: {
   first: number;
   seeds: number;
@@ -67,8 +72,8 @@ async function many(options: {
     console.log(JSON.stringify({ seeds: done, broken, cpuMs, wallMs }));
     return broken === 0;
   }
-  const perCore = (done / (cpuMs / 1000)).toFixed(0);
-  const here = (done / (wallMs / 1000)).toFixed(0);
+  const perCore = rate(done, cpuMs);
+  const here = rate(done, wallMs);
   console.log(
     `${done} seeds, ${perCore} runs a second per core (${here} here), ${broken} broken invariants`,
   );

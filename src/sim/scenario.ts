@@ -87,7 +87,8 @@ export function drawScenario(seed: number, size = drawSize(keyed(seed, "size")))
   const healAtMs = Math.round(
     size.pace * (4_000 + random.below(chance(random, 0.1) ? 40_000 : 10_000)),
   );
-  const experiments = 1 + random.below(random.below(size.experiments) + 1);
+  const drawn = 1 + random.below(random.below(size.experiments) + 1);
+  const experiments = size.isFull ? size.experiments : drawn;
   const submissions = Array.from({ length: experiments }, (_, index) =>
     drawSubmission(keyed(seed, "submission", index), index, { slots, untilMs: healAtMs / 2, size }),
   );
@@ -124,9 +125,10 @@ function drawRunners(
   slots: number,
   size: Size,
 ): Pick<Scenario, "runners" | "lease"> {
-  const more = chance(random, 0.5) ? 1 + random.below(size.runners - 1) : 0;
+  const drawn = chance(random, 0.5) ? 1 + random.below(size.runners - 1) : 0;
+  const more = size.isFull ? size.runners - 1 : drawn;
   const others = Array.from({ length: more }, (_, i) => ({
-    id: "bc"[i] ?? "",
+    id: "bc"[i] ?? `n${i}`,
     slots: 1 + random.below(4),
   }));
   const silentMs = 2_100 + random.below(1_500);

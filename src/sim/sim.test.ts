@@ -28,6 +28,18 @@ test("two hundred seeds break no rule", async () => {
   assert.ok(lost > 10, `${lost} leases were lost: too few to see what follows`);
 });
 
+test("fifty nodes and a thousand trials break no rule either", async () => {
+  const { runners, submissions } = drawScenario(1, SIZES.fleet);
+  assert.deepEqual([runners.length, submissions.length], [50, 25]);
+  const trials = new Set<string>();
+  const trace = new Trace((line) => {
+    for (const [trial] of line.matchAll(/\b\d+\.\d+(?=\.\d+\b)/g)) trials.add(trial);
+  });
+  const { broken } = await simulate(1, trace, SIZES.fleet);
+  assert.equal(broken, null);
+  assert.ok(trials.size > 900, `${trials.size} trials ran`);
+});
+
 test("the same seed gives the same trace, whatever ran before it", async () => {
   const first = await simulate(11, new Trace(null));
   await simulate(12);

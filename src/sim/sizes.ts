@@ -8,7 +8,7 @@
 import type { Random } from "../base/random.ts";
 
 export interface Size {
-  readonly name: "tiny" | "small" | "middle" | "large";
+  readonly name: "tiny" | "small" | "middle" | "large" | "fleet";
   /** At most; of the first runner, which the others are no wider than. */
   readonly slots: number;
   readonly runners: number;
@@ -20,6 +20,8 @@ export interface Size {
   readonly acts: number;
   /** How long the trouble lasts, and how far apart troubles are, against a large run. */
   readonly pace: number;
+  /** As many nodes and experiments as there may be, in every run. */
+  readonly isFull?: boolean;
 }
 
 export const SIZES = {
@@ -38,6 +40,11 @@ export const SIZES = {
   large: {
     ...{ name: "large", slots: 8, runners: 3, experiments: 4, trials: 5, steps: 4, acts: 10 },
     pace: 1,
+  },
+  // Row F25 as it is written, fifty nodes and a thousand trials: a run takes as long as thousands of the others, so none draws it.
+  fleet: {
+    ...{ name: "fleet", slots: 8, runners: 50, experiments: 25, trials: 120, steps: 4, acts: 60 },
+    ...{ pace: 1, isFull: true },
   },
 } as const satisfies Record<string, Size>;
 
