@@ -34,10 +34,12 @@ export async function readImport(
   return rows[0];
 }
 
-/** Those that were begun and not finished. */
-export async function unfinishedImports(db: Queryable): Promise<number[]> {
+/** Those that were begun and not finished. @param content only of this record */
+export async function unfinishedImports(db: Queryable, content?: string): Promise<number[]> {
   const { rows } = await db.query<{ id: number }>(
-    "select experiment_id as id from imports where done_at is null order by 1",
+    `select experiment_id as id from imports
+     where done_at is null and ($1::text is null or content = $1) order by 1`,
+    [content ?? null],
   );
   return rows.map(({ id }) => id);
 }

@@ -429,6 +429,25 @@ describe("a bundle", () => {
     assert.deepEqual([created, experiment.id > lost], [true, true]);
   });
 
+  test("that could not even be dropped while the database was away is made anew", async () => {
+    const { client, pool } = there;
+    const manifest = await sent(client, await bundleFrom(here.client, id, 3));
+    await pool.query(
+      `create function fail() returns trigger language plpgsql as $$ begin raise 'away'; end $$;
+       create trigger fail before insert on logs for each statement execute function fail();
+       create trigger fail before delete on imports for each statement execute function fail()`,
+    );
+    await assert.rejects(client.importBundle(manifest), { code: "internal" });
+    const { rows } = await pool.query("select experiment_id from imports where done_at is null");
+    assert.equal(rows.length, 1);
+    await pool.query("drop trigger fail on logs; drop trigger fail on imports; drop function fail");
+    const { experiment, created } = await client.importBundle(manifest);
+    assert.deepEqual([created, experiment.id > rows[0].experiment_id], [true, true]);
+    const [dropped] = (await client.audit({ what: "import failed" })).items;
+    assert.equal(dropped?.experiment, rows[0].experiment_id);
+    assert.equal((await client.importBundle(manifest)).created, false);
+  });
+
   test("that was half written when the server died is dropped at the next start", async () => {
     const id = 1 + Math.max(...(await there.client.experiments()).items.map((e) => e.id));
     const { rows } = await there.pool.query(

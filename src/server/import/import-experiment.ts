@@ -1,7 +1,8 @@
 /**
  * Brings a bundle in: everything is checked, then the experiment is made, over and hidden, then its many rows are
  * written, then it is shown. Each of the last three can be cut off: what was begun and not finished is dropped, at
- * once or at the next start. The same record a second time is the experiment that it became the first time.
+ * once, before the same record is begun again, or at the next start. The same record a second time is the experiment
+ * that it became the first time.
  *
  * Its number is new here; snapshots and checkpoints keep theirs, which are their content.
  */
@@ -18,6 +19,7 @@ import {
   finishImport,
   forgetImport,
   insertRows,
+  unfinishedImports,
 } from "../../store/import-store.ts";
 import { storable, storableJson } from "../../store/storable.ts";
 import { requireSnapshot } from "../create-experiment.ts";
@@ -94,6 +96,9 @@ async function bringIn(
   const { data } = bundle.experiment;
   const items = await dataHere(context, { data, trees }, held);
   const resolved = resolvedData(items);
+  // Nobody brings it any more: imports of one record go one after the other, and this is the next.
+  for (const id of await unfinishedImports(context.pool, source.manifest.content))
+    await abandonImport(context.loop, id, "it was cut off, and its record is imported again");
   const places = await context.loop.submit({
     name: "begin an import",
     run: (world, turn) =>
@@ -105,7 +110,8 @@ async function bringIn(
     const data = await finish(context, about);
     return { experiment: places.experiment, created: true, data };
   } catch (error) {
-    await abandonImport(context.loop, places.experiment, (error as Error).message);
+    // What failed may well be the database. What cannot be dropped now is hidden, and goes with the next attempt.
+    await abandonImport(context.loop, places.experiment, (error as Error).message).catch(() => {});
     throw error;
   }
 }
@@ -300,12 +306,12 @@ async function finish(
   return told;
 }
 
-/** What was begun goes as a deleted experiment does; its number stays used. */
+/** What was begun and is not whole goes as a deleted experiment does; its number stays used. */
 export async function abandonImport(loop: DecisionLoop, id: number, why: string): Promise<void> {
   await loop.submit({
     name: "abandon an import",
     run: (world, turn) => {
-      dropImport(world, turn, id);
+      if (!dropImport(world, turn, id)) return;
       turn.batch.work(async (client) => {
         await forgetImport(client, id);
         return [];

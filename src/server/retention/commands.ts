@@ -173,9 +173,15 @@ export function showImport(world: World, turn: Turn, id: number): void {
   write(world, turn, unmarked(id));
 }
 
-/** It did not come to an end: what there is of it goes as if it had been deleted long ago. */
-export function dropImport(world: World, turn: Turn, id: number): void {
-  write(world, turn, { ...world.retention.marks(id), purged_at: new Date(turn.nowMs) });
+/**
+ * It did not come to an end: what there is of it goes as if it had been deleted long ago.
+ * @returns false where it is whole all the same: that the last of it was stored may be heard of by nobody
+ */
+export function dropImport(world: World, turn: Turn, id: number): boolean {
+  const before = world.retention.marks(id);
+  if (before.deleted_by !== IMPORT) return false;
+  write(world, turn, { ...before, purged_at: new Date(turn.nowMs) });
+  return true;
 }
 
 const PAST: Readonly<Record<ExperimentAct, string>> = {
