@@ -26,6 +26,7 @@ import { Access } from "./access.ts";
 import { drain } from "./drain.ts";
 import { type ConnectionLimits, limitConnections } from "./http/connections.ts";
 import type { RouteContext } from "./http/context.ts";
+import { OpenConnections } from "./http/open-connections.ts";
 import { readRecord } from "./http/record-routes.ts";
 import { makeApp } from "./http/routes.ts";
 import { abandonUnfinished } from "./import/unfinished.ts";
@@ -49,6 +50,7 @@ import { RetentionKeeper } from "./retention/keeper.ts";
 import { SealedLogins } from "./sealed-logins.ts";
 import { Subscribers } from "./subscribers.ts";
 import { findLive } from "./sync.ts";
+import { servesNow } from "./task-proxy/live-task.ts";
 import { startTaskPages } from "./task-proxy/start.ts";
 import { Tunnels } from "./task-proxy/tunnels.ts";
 import { toLaunchSettings } from "./translate.ts";
@@ -199,12 +201,17 @@ async function start(
     ...(options.restorableMs === undefined ? {} : { restorableMs: options.restorableMs }),
   });
   const tunnels = new Tunnels(clock);
+  const connections = new OpenConnections({
+    ...{ clock, log },
+    tokenHolds: (id) => access.tokenHolds(id),
+    allocationServes: (id) => servesNow(world, id),
+  });
+  closers.push(() => connections.close());
   const { taskPort, taskDomain } = options;
   const tasks = await startTaskPages(
     { host: options.host, appPort: options.port, port: taskPort, domain: taskDomain },
     {
-      ...{ world, tunnels, secret, clock, log },
-      tokenHolds: (id) => access.tokenHolds(id),
+      ...{ world, tunnels, connections, secret, clock, log },
       ...(options.connectionLimits && { limits: options.connectionLimits }),
     },
   );
@@ -232,7 +239,7 @@ async function start(
     },
     waiters,
     leases,
-    ...{ subscribers, tunnels, tasks },
+    ...{ subscribers, tunnels, tasks, connections },
     page: new PageFiles(options.pageDir ?? join(REPOSITORY, "web", "dist")),
     dataDir,
     environment: options.environment ?? {},

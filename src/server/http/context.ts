@@ -29,6 +29,7 @@ import type { TaskDoor } from "../task-proxy/start.ts";
 import type { Tunnels } from "../task-proxy/tunnels.ts";
 import type { SlotMeter } from "../views.ts";
 import type { World } from "../world.ts";
+import type { OpenConnections } from "./open-connections.ts";
 
 export interface RouteContext {
   readonly world: World;
@@ -53,6 +54,7 @@ export interface RouteContext {
   readonly subscribers: Subscribers;
   readonly tunnels: Tunnels;
   readonly tasks: TaskDoor;
+  readonly connections: OpenConnections;
   readonly page: PageFiles;
   readonly dataDir: string;
   /** Of this process, for what lies outside and says there who asks (S3). */

@@ -5,9 +5,22 @@
  */
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { type Clock, sleep } from "../../base/clock.ts";
+import { person } from "./app.ts";
+import type { RouteContext } from "./context.ts";
 
 const STUCK_MS_MAX = 30_000;
 const COMMENT_EVERY_MS = 15_000;
+
+/** For a person, and no longer than the token holds by which they asked. */
+export function openStream(
+  { clock, connections }: Pick<RouteContext, "clock" | "connections">,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): EventStream {
+  const { tokenId } = person(request);
+  connections.watch(request.raw.socket, { tokenId }, reply.raw);
+  return EventStream.open(reply, clock);
+}
 
 export class EventStream {
   readonly #reply: FastifyReply;

@@ -14,7 +14,7 @@ import {
 import { logView } from "../views.ts";
 import type { App } from "./app.ts";
 import { experimentHead, noTrial, notPurged, type RouteContext, trialKey } from "./context.ts";
-import { EventStream } from "./event-stream.ts";
+import { EventStream, openStream } from "./event-stream.ts";
 import { followLogs } from "./log-follower.ts";
 import { cursorOf, isFull, type LogSubject, placeOf } from "./log-place.ts";
 
@@ -56,7 +56,7 @@ export function logRoutes(app: App, context: RouteContext): void {
     // Read before the answer begins: a position that is none of ours is refused, not waited on.
     const after = lastSeen === undefined ? filter.after : placeOf(subject, lastSeen);
     const tail = lastSeen === undefined ? query.tail : undefined;
-    const stream = EventStream.open(response, context.clock);
+    const stream = openStream(context, request, response);
     await followLogs(context, { subject, filter: { ...filter, after }, tail, stream });
   };
 

@@ -14,7 +14,7 @@ import { takeUpgrade } from "./upgrades.ts";
 
 const params = z.object({ id: api.experimentIdParam });
 
-export function shellRoutes(app: App, { world, tasks, tunnels, clock }: RouteContext): void {
+export function shellRoutes(app: App, { world, connections, tunnels, clock }: RouteContext): void {
   app.get(
     "/tasks/:id/shell",
     {
@@ -47,7 +47,7 @@ export function shellRoutes(app: App, { world, tasks, tunnels, clock }: RouteCon
       }
       reply.hijack();
       join(terminal, way, clock);
-      tasks.watch(terminal, { allocation: task.allocation, tokenId });
+      connections.watch(terminal, { allocation: task.allocation, tokenId });
       return reply;
     },
   );

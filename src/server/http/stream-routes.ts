@@ -9,7 +9,7 @@ import { silenceOf } from "../runner-view.ts";
 import { experimentView, rungView, trialView } from "../views.ts";
 import type { App } from "./app.ts";
 import { experimentHead, type RouteContext } from "./context.ts";
-import { EventStream } from "./event-stream.ts";
+import { type EventStream, openStream } from "./event-stream.ts";
 import { SentWaits } from "./sent-waits.ts";
 import { mayWait, sameWaitWords, waitOf, waitWords } from "./wait-reasons.ts";
 
@@ -29,8 +29,8 @@ export function streamRoutes(app: App, context: RouteContext): void {
       config: { access: ["read"], produces: "text/event-stream" },
       schema: { tags: ["experiments"] },
     },
-    async (_request, reply) => {
-      await followAll(context, EventStream.open(reply, context.clock));
+    async (request, reply) => {
+      await followAll(context, openStream(context, request, reply));
     },
   );
 
@@ -43,7 +43,7 @@ export function streamRoutes(app: App, context: RouteContext): void {
     async (request, reply) => {
       const { id } = request.params;
       await experimentHead(context, id);
-      await followExperiment(context, id, EventStream.open(reply, context.clock));
+      await followExperiment(context, id, openStream(context, request, reply));
     },
   );
 }

@@ -1,8 +1,9 @@
 /** The pages of tasks put together and listening; and what the app may ask of them. */
-import type { AddressInfo, Socket } from "node:net";
+import type { AddressInfo } from "node:net";
 import type { Logger } from "pino";
 import type { Clock } from "../../base/clock.ts";
 import type { ConnectionLimits } from "../http/connections.ts";
+import type { OpenConnections } from "../http/open-connections.ts";
 import type { World } from "../world.ts";
 import { LOCAL_DOMAIN, originOf, readTaskDomain, type TaskAddress } from "./address.ts";
 import { TaskCookies } from "./task-cookie.ts";
@@ -24,8 +25,6 @@ export interface TaskPlace {
 export interface TaskDoor {
   /** A link that lets one browser in, once. */
   admit(experiment: number, admission: Admission): { url: string; expiresAt: Date };
-  /** Of a connection to a task that the app itself has opened: cut within seconds of the end of what let it in. */
-  watch(socket: Socket, admission: Admission): void;
 }
 
 export interface RunningTaskPages extends TaskDoor {
@@ -39,17 +38,17 @@ export async function startTaskPages(
     readonly world: World;
     readonly tunnels: Tunnels;
     readonly secret: Buffer;
-    readonly tokenHolds: (tokenId: string) => Promise<boolean>;
+    readonly connections: OpenConnections;
     readonly clock: Clock;
     readonly log: Logger;
     readonly limits?: ConnectionLimits;
   },
 ): Promise<RunningTaskPages> {
-  const { world, tunnels, tokenHolds, clock, log, limits } = means;
+  const { world, tunnels, connections, clock, log, limits } = means;
   const tickets = new Tickets(() => clock.nowMs());
   let address: TaskAddress | undefined;
   const pages = new TaskPages({
-    ...{ world, tunnels, tickets, tokenHolds, clock, log, ...(limits && { limits }) },
+    ...{ world, tunnels, tickets, connections, clock, log, ...(limits && { limits }) },
     cookies: new TaskCookies(means.secret),
     address: () => address as TaskAddress,
   });
@@ -67,7 +66,6 @@ export async function startTaskPages(
       const { ticket, expiresAt } = tickets.issue(admission);
       return { url: `${originOf(there, experiment)}${ENTER_PATH}?ticket=${ticket}`, expiresAt };
     },
-    watch: (socket, admission) => pages.watch(socket, admission),
     changed: (experiments) => pages.changed(experiments),
     close: () => pages.close(),
   };

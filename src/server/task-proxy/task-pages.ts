@@ -11,6 +11,7 @@ import { Socket } from "node:net";
 import type { Logger } from "pino";
 import type { Clock } from "../../base/clock.ts";
 import { type ConnectionLimits, HEADERS_LIMITS, limitConnections } from "../http/connections.ts";
+import type { OpenConnections } from "../http/open-connections.ts";
 import { answerOn } from "../http/upgrades.ts";
 import type { World } from "../world.ts";
 import { type TaskAddress, taskOfHost } from "./address.ts";
@@ -25,8 +26,6 @@ import type { Tunnels } from "./tunnels.ts";
 /** Ours below each task's host; the program never sees a request for it. */
 export const ENTER_PATH = "/.contrail/enter";
 const OURS = /^\/\.contrail(?:[/?]|$)/;
-/** How long a person who has signed out, or an allocation that is over, may be served at most. */
-const LOOK_MS = 3_000;
 
 export interface TaskPagesOptions {
   readonly world: World;
@@ -35,8 +34,7 @@ export interface TaskPagesOptions {
   readonly cookies: TaskCookies;
   /** Known once it listens. */
   readonly address: () => TaskAddress;
-  /** Whether the person's token or session still holds. */
-  readonly tokenHolds: (tokenId: string) => Promise<boolean>;
+  readonly connections: OpenConnections;
   readonly clock: Clock;
   readonly log: Pick<Logger, "error">;
   readonly limits?: ConnectionLimits;
@@ -52,13 +50,6 @@ export class TaskPages {
   readonly server: Server;
   readonly #options: TaskPagesOptions;
   readonly #connections = new Set<Socket>();
-  /** Over which something of a task passes now, and what let it in. */
-  readonly #open = new Map<Socket, Admission>();
-  readonly #held = new Map<
-    string,
-    { readonly untilMs: number; readonly holds: Promise<boolean> }
-  >();
-  #cancelLook: () => void;
 
   constructor(options: TaskPagesOptions) {
     this.#options = options;
@@ -80,17 +71,9 @@ export class TaskPages {
       const response = answerOn(request, stream);
       this.#guarded(response, this.#upgrade(request, response, { socket: stream, head }));
     });
-    const look = (): void => {
-      void this.#look().catch((error) =>
-        options.log.error({ err: error }, "open pages of tasks were not looked at"),
-      );
-      this.#cancelLook = clock.after(LOOK_MS, look);
-    };
-    this.#cancelLook = clock.after(LOOK_MS, look);
   }
 
   close(): Promise<void> {
-    this.#cancelLook();
     // Also those that are WebSockets by now, of which the server itself knows nothing.
     for (const socket of this.#connections) socket.destroy();
     return new Promise((closed) => void this.server.close(() => closed()));
@@ -102,12 +85,6 @@ export class TaskPages {
     for (const allocation of tunnels.allocations())
       if (experiments.has(Number(allocation.split(".")[0])) && !servesNow(world, allocation))
         tunnels.cut(allocation);
-  }
-
-  /** Cuts the connection within seconds of the end of what let it in. @param until what is over when it need not be looked at any more */
-  watch(socket: Socket, admission: Admission, until: Socket | ServerResponse = socket): void {
-    this.#open.set(socket, admission);
-    until.once("close", () => this.#open.delete(socket));
   }
 
   #guarded(response: ServerResponse, work: Promise<void>): void {
@@ -135,7 +112,7 @@ export class TaskPages {
     if (OURS.test(url)) return this.#enter(request, response, experiment);
     const entry = await this.#entry(request, experiment, false);
     if ("refused" in entry) return refuse(response, entry);
-    this.watch(request.socket, entry.admission, response);
+    this.#options.connections.watch(request.socket, entry.admission, response);
     await forward(request, response, this.#way(entry.task));
   }
 
@@ -163,7 +140,7 @@ export class TaskPages {
         if (head.length > 0) socket.unshift(head);
         return socket;
       },
-      onOpen: (browser) => this.watch(browser, entry.admission),
+      onOpen: (browser) => this.#options.connections.watch(browser, entry.admission),
     });
   }
 
@@ -187,7 +164,7 @@ export class TaskPages {
     const admission = tickets.take(url.searchParams.get("ticket") ?? "");
     const task = liveTask(world, experiment);
     const isHere = admission !== undefined && admission.allocation === task?.allocation;
-    if (!isHere || !(await this.#holds(admission.tokenId)))
+    if (!isHere || !(await this.#options.connections.holds(admission.tokenId)))
       return sendPage(response, {
         ...{ status: 401, title: "This link does not hold" },
         text: "It was used already, is older than a minute, or its task is over. Open the task again from Contrail.",
@@ -208,7 +185,11 @@ export class TaskPages {
     const admission = this.#options.cookies
       .read(headers.cookie, host)
       .find(({ allocation }) => allocation === task?.allocation);
-    if (task === undefined || admission === undefined || !(await this.#holds(admission.tokenId)))
+    if (
+      task === undefined ||
+      admission === undefined ||
+      !(await this.#options.connections.holds(admission.tokenId))
+    )
       return { refused: 401, why: "" };
     const asked = { method, host, headers, isUpgrade };
     const foreign = foreignAsker(asked, this.#options.address().scheme);
@@ -217,28 +198,6 @@ export class TaskPages {
     if (headers["service-worker"] !== undefined)
       return { refused: 403, why: "Service workers are not served." };
     return { task, admission };
-  }
-
-  /** Asked of the database every few seconds at most. */
-  #holds(tokenId: string): Promise<boolean> {
-    const nowMs = this.#options.clock.monotonicMs();
-    const known = this.#held.get(tokenId);
-    if (known !== undefined && known.untilMs > nowMs) return known.holds;
-    const holds = this.#options.tokenHolds(tokenId);
-    // One that could not be asked is asked again.
-    holds.catch(() => this.#held.delete(tokenId));
-    this.#held.set(tokenId, { untilMs: nowMs + LOOK_MS, holds });
-    return holds;
-  }
-
-  /** Connections that have outlived what they were let in by. */
-  async #look(): Promise<void> {
-    const nowMs = this.#options.clock.monotonicMs();
-    for (const [tokenId, { untilMs }] of this.#held)
-      if (untilMs <= nowMs) this.#held.delete(tokenId);
-    for (const [socket, { allocation, tokenId }] of this.#open)
-      if (!servesNow(this.#options.world, allocation) || !(await this.#holds(tokenId)))
-        socket.destroy();
   }
 }
 
