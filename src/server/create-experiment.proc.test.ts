@@ -148,12 +148,16 @@ test("a checkpoint at or past the first step asked for is refused, also by a dry
       assert.match(fault.hint, hint);
       assert.equal(fault.issues?.[0]?.path, ".searcher.source_checkpoint_uuid");
     }
-  for (const searcher of [
-    "name: single, max_length: 4",
-    "name: asha, max_length: 81, max_trials: 9, num_rungs: 3",
-    "name: single, max_time: 2, time_metric: s",
-  ])
-    assert.ok((await cluster.create(from(searcher))).experiment, searcher);
+  for (const [searcher, stepsMin] of [
+    ["name: single, max_length: 4", 1],
+    ["name: asha, max_length: 81, max_trials: 9, num_rungs: 3", 9 * 6 + 3 * 18 + 54],
+    // The program's own clock is no step of a checkpoint.
+    ["name: single, max_time: 2, time_metric: s", 2],
+  ] as const) {
+    const { experiment, plan } = await cluster.create(from(searcher));
+    assert.ok(experiment, searcher);
+    assert.equal(plan.steps_min, stepsMin, "what was trained before is not in the plan");
+  }
   assert.match(
     (
       await refusal(

@@ -114,13 +114,7 @@ async function create(
     refuseWhatNeverFits(config, pool, context.world.room(pool.name));
     await refuseUnknownEnvironment(context, config);
   });
-  const { search, reason } = toSearch(config, seed);
-  const settings = toSettings(config, search);
-  const plan = toPlan(
-    search,
-    config.resources.slots_per_trial,
-    context.world.room(pool.name).total,
-  );
+  const { search: whole, reason } = toSearch(config, seed);
   using snapshot = request.code && (await codeSnapshot(context, request.code, request.dry_run));
   const code = snapshot?.hash ?? null;
   const data = await naming(() => resolveData(context, config, submission.inheritedData));
@@ -128,8 +122,14 @@ async function create(
     submission.origin ?? (request.parent && (await givenOrigin(context, request.parent)));
   const layers = given.map((layer) => ({ ...layer, fields: [...layer.fields] }));
   const warnings = reading.warnings.map(toProblemIssue);
+  const { from, search } = await naming(() => startOf(context, config, whole));
+  const settings = toSettings(config, search);
+  const plan = toPlan(
+    search,
+    config.resources.slots_per_trial,
+    context.world.room(pool.name).total,
+  );
   const reply = { plan, unit: settings.unit, searcher_reason: reason, warnings, layers };
-  const from = await naming(() => startOf(context, config, search));
   if (request.dry_run) return { experiment: null, ...reply };
 
   const storedConfig = storableJson(config) as unknown as JsonObject;

@@ -13,14 +13,17 @@ import type { RouteContext } from "./http/context.ts";
 
 const PATH = ".searcher.source_checkpoint_uuid";
 
-/** @throws ContrailError where it is not there, or leaves the search nothing to train */
+/**
+ * @returns the checkpoint, and the search that begins there
+ * @throws ContrailError where it is not there, or leaves the search nothing to train
+ */
 export async function startOf(
   { readPool }: Pick<RouteContext, "readPool">,
   { searcher }: ExperimentConfig,
   search: SearchSpec,
-): Promise<{ step: number; tree: string } | undefined> {
+): Promise<{ from?: { step: number; tree: string }; search: SearchSpec }> {
   const { source_checkpoint_uuid: tree } = searcher;
-  if (tree == null) return undefined;
+  if (tree == null) return { search };
   const place = await findCheckpoint(readPool, tree);
   if (!place || place.deletedAt !== null)
     throw refusal(
@@ -33,8 +36,9 @@ export async function startOf(
     );
   const step = Number(place.step);
   // Where the program's own clock counts, how far a checkpoint is along is for its program to say.
-  if (searcher.time_metric === null) refuseNothingToTrain({ step, tree }, searcher, search);
-  return { step, tree };
+  if (searcher.time_metric !== null) return { from: { step, tree }, search };
+  refuseNothingToTrain({ step, tree }, searcher, search);
+  return { from: { step, tree }, search: { ...search, startStep: step } };
 }
 
 function refuseNothingToTrain(
@@ -42,9 +46,9 @@ function refuseNothingToTrain(
   searcher: ExperimentConfig["searcher"],
   search: SearchSpec,
 ): void {
-  const rungs = planSearch(search).brackets.map(({ steps }) => steps);
-  const first = Math.min(...rungs.map(([lowest]) => lowest as number));
+  const first = firstRung(search);
   if (step < first) return;
+  const rungs = planSearch(search).brackets.map(({ steps }) => steps);
   throw refusal(
     "conflict",
     tree,
@@ -54,6 +58,10 @@ function refuseNothingToTrain(
       : `Raise searcher.max_length${fewerRungs(searcher)}, so that the first rung lies above step ${step}; or go on from an earlier checkpoint, or with the searcher single.`,
   );
 }
+
+/** The step of the lowest rung of all. */
+export const firstRung = (search: SearchSpec): number =>
+  Math.min(...planSearch(search).brackets.map(({ steps: [lowest] }) => lowest as number));
 
 const fewerRungs = ({ name }: ExperimentConfig["searcher"]): string =>
   name === "asha"

@@ -177,6 +177,9 @@ test("the plan of a search, in steps", () => {
   const stopping = preview(specOf({ ...asha, form: "stopping" }));
   assert.equal(stopping.stepsMin, 27 + 2 + 6);
   assert.equal(stopping.stepsMax, 243);
+  const going = preview(specOf({ ...asha, stepsMax: 90 }, { startStep: 5 }));
+  assert.equal(going.stepsMin, 27 * (10 - 5) + 9 * 20 + 3 * 60, "steps count on from a checkpoint");
+  assert.equal(going.stepsWithoutEarlyStopping, 27 * (90 - 5));
   const random = preview(specOf({ name: "random", trialsMax: 5, stepsMax: 9, concurrentMax: 0 }));
   assert.deepEqual(
     [random.stepsMin, random.stepsMax, random.stepsWithoutEarlyStopping],

@@ -75,7 +75,7 @@ export function startSearch(spec: SearchSpec, plan = planSearch(spec)): SearchSt
   const divisor = divisorOf(spec.method);
   const stepsExpected = plan.brackets.reduce(
     (sum, { steps, trials }) =>
-      sum + stepsTrained(steps, expectedArrivals(trials, divisor, steps.length)),
+      sum + stepsTrained(steps, expectedArrivals(trials, divisor, steps.length), spec.startStep),
     0,
   );
   const state = newState(spec.method.name, plan, stepsExpected);
@@ -106,7 +106,10 @@ export function stepSearch(
     return { state, actions: race(spec, state, { event, nowMs, choose }) };
   const tell = (told: SearchEvent): SearchAction[] =>
     race(spec, state, { event: told, nowMs: virtual.now, choose });
-  return { state, actions: inVirtualOrder(state, virtual, { event, nowMs, tell }) };
+  return {
+    state,
+    actions: inVirtualOrder(state, virtual, { event, nowMs, tell, startStep: spec.startStep ?? 0 }),
+  };
 }
 
 /** 0 … 1; never goes backwards; 1 exactly when the search is over. */

@@ -39,15 +39,16 @@ export interface SearchPreview {
 export function preview(spec: SearchSpec): SearchPreview {
   const plan = planSearch(spec);
   const divisor = divisorOf(spec.method);
+  const start = spec.startStep ?? 0;
   const costs = plan.brackets.map(({ steps, trials }) => {
     const expected = expectedArrivals(trials, divisor, steps.length);
     const { least, most } = arrivalBounds(plan.timing, { trials, divisor, rungs: steps.length });
     return {
       expected,
-      stepsExpected: stepsTrained(steps, expected),
-      stepsMin: stepsTrained(steps, least),
-      stepsMax: stepsTrained(steps, most),
-      stepsFull: trials * spec.method.stepsMax,
+      stepsExpected: stepsTrained(steps, expected, start),
+      stepsMin: stepsTrained(steps, least, start),
+      stepsMax: stepsTrained(steps, most, start),
+      stepsFull: trials * (spec.method.stepsMax - start),
     };
   });
   const sum = (of: (cost: (typeof costs)[number]) => number): number =>

@@ -207,7 +207,9 @@ function create(turn: Turn, index: number): void {
   const code = bracket.owed > 0 ? "replacement" : turn.starting ? "initial" : "successor";
   if (bracket.owed > 0) bracket.owed--;
   bracket.used++;
-  const trial: SearchTrial = { bracket: index, rung: 0, phase: "training", measured: [], steps: 0 };
+  const trial: SearchTrial = {
+    ...{ bracket: index, rung: 0, phase: "training", measured: [], steps: spec.startStep ?? 0 },
+  };
   state.trials.push(trial);
   state.live++;
   (bracket.rungs[0] as Rung).training++;

@@ -43,7 +43,14 @@ export function expectedArrivals(trials: number, divisor: number, rungs: number)
   return arrivals;
 }
 
-/** Steps trained by a bracket in which `arrivals[r]` trials reach the rung at `steps[r]`. */
-export function stepsTrained(steps: readonly number[], arrivals: readonly number[]): number {
-  return steps.reduce((sum, step, r) => sum + (arrivals[r] ?? 0) * (step - (steps[r - 1] ?? 0)), 0);
+/** Steps trained by a bracket in which `arrivals[r]` trials, which begin at `start`, reach the rung at `steps[r]`. */
+export function stepsTrained(
+  steps: readonly number[],
+  arrivals: readonly number[],
+  start = 0,
+): number {
+  return steps.reduce(
+    (sum, step, r) => sum + (arrivals[r] ?? 0) * (step - (steps[r - 1] ?? start)),
+    0,
+  );
 }

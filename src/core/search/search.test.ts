@@ -190,6 +190,17 @@ test("repeated, late and unknown reports change nothing", () => {
   );
 });
 
+test("from a checkpoint on, progress and virtual time count what is trained after it", () => {
+  const random: MethodSpec = { name: "random", trialsMax: 2, stepsMax: 120, concurrentMax: 0 };
+  for (const deterministic of [{}, { deterministic: true as const }]) {
+    const player = new Player(specOf(random, { startStep: 100, ...deterministic }));
+    player.send({ type: "start" });
+    player.report(1, 101, 1);
+    assert.equal(player.state.progress, 0.99 / 40);
+    assert.equal(player.state.virtual?.trials[1]?.due ?? 20, 20);
+  }
+});
+
 test("a trial that was stopped and reports again is not counted again", () => {
   const player = started(asha({ form: "stopping", concurrentMax: 2 }));
   player.report(1, 1, 1);

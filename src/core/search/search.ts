@@ -20,6 +20,8 @@ export interface SearchSpec {
   readonly method: MethodSpec;
   /** Results count in virtual order instead of the order of arrival (`virtual-order.ts`). Absent = as they arrive. */
   readonly deterministic?: true;
+  /** Every trial goes on from a checkpoint of this step, below the first rung. Absent = 0. */
+  readonly startStep?: number;
 }
 
 interface Limits {

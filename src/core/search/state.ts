@@ -77,7 +77,7 @@ export interface Pending {
   stop?: "finished" | "stopped" | "errored";
   /** The first value heard at or beyond each rung's step. */
   measured: WireNumber[];
-  /** The largest step it has reported, at most the last rung's. */
+  /** The largest step it has reported, at most the last rung's; before, the one that it began at. */
   steps: number;
   /** It is over, as far as is known. */
   exit?: ExitReason;
@@ -118,7 +118,7 @@ export interface SearchTrial {
   phase: "training" | "waiting" | "stopping" | "leaving" | "over";
   /** The objective that counts at each rung which its reports have passed. */
   measured: WireNumber[];
-  /** The largest step it has reported, at most stepsMax. */
+  /** The largest step it has reported, at most stepsMax; before, the one that it began at. */
   steps: number;
   /** Its entry at `rung` stands behind everyone: it has no value there or was lost while waiting. */
   last?: true;

@@ -45,12 +45,19 @@ export function inVirtualOrder(
     event,
     nowMs,
     tell,
-  }: { event: SearchEvent; nowMs: number; tell: (event: SearchEvent) => SearchAction[] },
+    startStep,
+  }: {
+    readonly event: SearchEvent;
+    readonly nowMs: number;
+    readonly tell: (event: SearchEvent) => SearchAction[];
+    /** At which trials begin. */
+    readonly startStep: number;
+  },
 ): SearchAction[] {
   const actions: SearchAction[] = [];
   const pass = (told: SearchEvent): void => {
     for (const action of tell(told)) {
-      note(state, order, action);
+      note(state, order, action, startStep);
       actions.push(action);
     }
   };
@@ -86,12 +93,17 @@ function owe(order: VirtualOrder, number: number, pending: Pending, due: number)
 }
 
 /** What an answer of the race asks of a trial, and when that is due. */
-function note(state: SearchState, order: VirtualOrder, action: SearchAction): void {
+function note(
+  state: SearchState,
+  order: VirtualOrder,
+  action: SearchAction,
+  startStep: number,
+): void {
   if (action.type === "create") {
     const { trial, target } = action;
-    const pending: Pending = { due: null, rung: 0, target, measured: [], steps: 0 };
+    const pending: Pending = { due: null, rung: 0, target, measured: [], steps: startStep };
     order.trials[trial] = pending;
-    return owe(order, trial, pending, order.now + target);
+    return owe(order, trial, pending, order.now + target - startStep);
   }
   const pending = "trial" in action ? order.trials[action.trial] : undefined;
   if (pending === undefined || !("trial" in action)) return;

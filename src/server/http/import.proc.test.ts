@@ -167,6 +167,18 @@ describe("a bundle", () => {
     return Promise.all(counts);
   };
 
+  test("of trials that went on from a checkpoint counts the steps after it, as where they were trained", async () => {
+    const { items } = await here.client.experimentCheckpoints(id);
+    const { id: tree, step } = items.find((saved) => saved.step === 4) ?? assert.fail();
+    const searcher = `{name: single, metric: loss, max_length: {steps: 6}, source_checkpoint_uuid: ${tree}}`;
+    const next = await trained(here, CONFIG.replace(/searcher: .*/, `searcher: ${searcher}`));
+    const before = await here.client.experiment(next);
+    assert.equal(before.plan.steps_max, 6 - step);
+    const manifest = await sent(there.client, await bundleFrom(here.client, next));
+    const { experiment } = await there.client.importBundle(manifest);
+    assert.deepEqual(experiment.plan, { ...before.plan, slots: experiment.plan.slots });
+  });
+
   test("brings everything, under a new number and with the same snapshots", async () => {
     const bundle = await bundleFrom(here.client, id);
     const before = await here.client.experiment(id);

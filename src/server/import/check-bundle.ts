@@ -31,6 +31,7 @@ import { METRIC_CHARS_MAX } from "../../protocol/runner-wire.ts";
 import { environmentHash } from "../../store/record-store.ts";
 import { storableJson } from "../../store/storable.ts";
 import { linkHash } from "../../store/write-batch.ts";
+import { firstRung } from "../start-checkpoint.ts";
 import { toSearch } from "../translate.ts";
 import { type BundleSource, invalidBundle } from "./bundle-source.ts";
 
@@ -128,10 +129,21 @@ function configOf(experiment: BundleExperiment): { config: ExperimentConfig; spe
     reproducibility: { ...reading.config.reproducibility, experiment_seed: seed },
   };
   try {
-    return { config, spec: toSearch(config, seed).search };
+    const { search } = toSearch(config, seed);
+    return { config, spec: { ...search, ...startIn(experiment, search) } };
   } catch (error) {
     throw invalidBundle(EXPERIMENT_FILE, (error as Error).message);
   }
+}
+
+/** At which step its trials began, which no text of people says: only the checkpoint that they name had it. */
+function startIn(
+  { search_spec: told }: BundleExperiment,
+  search: SearchSpec,
+): Pick<SearchSpec, "startStep"> {
+  const { startStep } = (told ?? {}) as { startStep?: Json };
+  if (typeof startStep !== "number" || !Number.isSafeInteger(startStep)) return {};
+  return startStep > 0 && startStep < firstRung(search) ? { startStep } : {};
 }
 
 /** The pool that was chosen is one of the other server; only what people wrote means anything here. */
