@@ -34,12 +34,18 @@ class Bench {
   };
 
   constructor() {
-    const answer = { interpreter: this.#interpreter, places: [], packages: [], faults: [] };
+    const interpreter = { ...this.#interpreter, path: "%s", prefix: "%s" };
+    const answer = { interpreter, places: [], packages: ["%s"], faults: [] };
+    // Whatever venvs are made from has a package that was not recorded.
+    const more = JSON.stringify({ name: "more", version: "1" });
     // Two that make one folder at once are in each other's way, as pip is.
     const script = `#!/bin/sh
 for last; do :; done
 case "$*" in
-*probe.py) echo asked >> ${this.#at("asked")}; printf '\\n\\036contrail-probe %s\\n' '${JSON.stringify(answer)}' ;;
+*probe.py)
+  echo asked >> ${this.#at("asked")}
+  [ "$0" = ${this.#python} ] && more='${more}' || more=
+  printf '\\n\\036contrail-probe ${JSON.stringify(answer).replace('"%s"]', "%s]")}\\n' "\${0%/bin/*}" "$0" "$more" ;;
 *"-m venv "*)
   echo begun >> ${this.#at("log")}
   mkdir "$last" || exit 1
@@ -73,11 +79,17 @@ esac
     variables: Record<string, string> = {},
     signal: AbortSignal = new AbortController().signal,
     tell: (text: string) => void = () => undefined,
+    entrypoint: readonly string[] = LAUNCH.entrypoint,
   ): Promise<string> {
     const captured = { interpreter: this.#interpreter };
     return this.#rebuilder
       .ready({
-        ...{ launch: LAUNCH, folder: this.folder, signal, tell },
+        ...{
+          launch: { ...LAUNCH, entrypoint: [...entrypoint] },
+          folder: this.folder,
+          signal,
+          tell,
+        },
         environment: { ...EMPTY_PART, captured },
         variables: { PATH: "/usr/bin:/bin", ...variables },
       })
@@ -85,6 +97,12 @@ esac
         ({ environment }) => (environment.VIRTUAL_ENV === undefined ? "not built" : "built"),
         (error: Error) => error.message,
       );
+  }
+
+  /** A script that names the interpreter in its first line. */
+  script(): string {
+    writeFileSync(this.#at("train.py"), `#!${this.#python}\npass\n`, { mode: 0o755 });
+    return "./train.py";
   }
 
   /** Until so many have found their interpreter and wait for the build that has begun. */
@@ -145,4 +163,19 @@ test("what nobody waits for any more is ended, and leaves nothing to who comes t
   assert.equal(await next, "built");
   assert.deepEqual(bench.log, ["begun", "begun", "made"]);
   assert.equal((await bench.left()).length, 1);
+});
+
+test("a command that starts another interpreter than the one that was built is refused", {
+  timeout: 30_000,
+}, async () => {
+  const bench = new Bench();
+  bench.letEnd();
+  const ready = (...words: string[]) => bench.ready({}, undefined, undefined, words);
+  const [script, python] = [bench.script(), join(bench.folder, "python3.11")];
+  assert.equal(await ready("python", "t.py"), "built");
+  assert.equal(await ready(python, "t.py"), "built");
+  const other = new RegExp(`it is built, but the command starts ${python} in its place`);
+  assert.match(await ready(script), other);
+  assert.match(await ready("sh", "-c", `exec ${python} t.py`), other);
+  assert.match(await ready("sh", "-c", "exec $WHICH t.py"), /does not show whether it starts it/);
 });

@@ -6,7 +6,7 @@
  * runner's own folder.
  */
 import { existsSync } from "node:fs";
-import { lstat, mkdir, readdir, stat, utimes } from "node:fs/promises";
+import { lstat, mkdir, readdir, realpath, stat, utimes } from "node:fs/promises";
 import { delimiter, join } from "node:path";
 import type { RecordPart } from "../../protocol/record-part.ts";
 import type { LaunchSpec } from "../../protocol/runner-wire.ts";
@@ -101,15 +101,31 @@ export class Rebuilder {
     const venv = await this.#once(base.key, request, (folder, shared) =>
       buildPython({ plan, base: base.path, folder, ...shared }),
     );
-    return {
+    const led = {
+      VIRTUAL_ENV: venv,
+      PATH: `${join(venv, "bin")}${delimiter}${variables.PATH ?? ""}`,
+    };
+    const ready = {
       ...launch,
       entrypoint: inVenv(launch.entrypoint, { prefix: plan.prefix, venv, has: existsSync }),
-      environment: {
-        ...launch.environment,
-        VIRTUAL_ENV: venv,
-        PATH: `${join(venv, "bin")}${delimiter}${variables.PATH ?? ""}`,
-      },
+      environment: { ...launch.environment, ...led },
     };
+    await this.#refuseOther(venv, {
+      ...request,
+      launch: ready,
+      variables: { ...variables, ...led },
+    });
+    return ready;
+  }
+
+  /** First lines of files, and scripts that choose an environment themselves, lead past everything that was built. */
+  async #refuseOther(venv: string, request: RebuildRequest): Promise<void> {
+    const here = await this.#programHere(request);
+    const { path = "", prefix = "" } = here?.captured.interpreter ?? {};
+    if ((await realpath(String(prefix)).catch(() => "")) === (await realpath(venv))) return;
+    throw refusal(
+      `it is built, but the command ${path === "" ? "does not show whether it starts it" : `starts ${path} in its place`}. Let the command, and the first lines of its files, say python3 without a folder`,
+    );
   }
 
   async #node(plan: NodePlan, request: RebuildRequest): Promise<LaunchSpec> {
