@@ -66,6 +66,8 @@ test("the time of a running allocation counts for its trial while it runs", () =
   assert.equal(trialView(row, NO_VERDICTS, undefined, meter).slot_seconds, 6.5);
   assert.equal(trialView(row, NO_VERDICTS, undefined, { ...meter, nowMs: 9000 }).slot_seconds, 1.5);
   assert.equal(trialView(row, NO_VERDICTS).slot_seconds, 1.5);
+  Object.assign(core.allocation, { queued: true });
+  assert.equal(trialView(row, NO_VERDICTS, undefined, meter).slot_seconds, 1.5, "its job waits");
 });
 
 test("a rung without a step and a trial that never came to it show neither number nor NaN", () => {

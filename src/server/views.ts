@@ -241,7 +241,7 @@ export function trialView(
 }
 
 function runningMs({ core: { allocation } }: TrialRow, meter: SlotMeter | undefined): number {
-  if (!allocation || !meter) return 0;
+  if (!allocation || allocation.queued || !meter) return 0;
   return Math.max(0, meter.nowMs - allocation.sinceMs) * meter.slotsPerTrial;
 }
 

@@ -3,6 +3,7 @@ import { test } from "node:test";
 import { CRASH, Play, randomSearch, specWith } from "../core/lifecycle/lifecycle-fixtures.test.ts";
 import { RETRY_DELAY_MS_MAX } from "../core/lifecycle/trial.ts";
 import type { LiveExperiment } from "./live-experiment.ts";
+import { worldWith } from "./orders-fixtures.test.ts";
 import { needsTicks, Turn, World } from "./world.ts";
 
 const slot = (id: string) => ({
@@ -93,6 +94,19 @@ test("slots that lie free on a lost runner are no reason to plan; those of one t
     return plans;
   };
   assert.deepEqual([plansOfTurn("held"), plansOfTurn("lost")], [1, 0]);
+});
+
+test("what a pool of jobs grants is in use from the start of its program only", () => {
+  for (const [jobs, queued] of [
+    [true, true],
+    [false, undefined],
+  ] as const) {
+    const { world, create } = worldWith({}, { jobs });
+    const turn = new Turn(0);
+    const live = create(turn);
+    world.schedule(turn);
+    assert.equal(live.x.trials.get(1)?.allocation?.queued, queued);
+  }
 });
 
 test("slots held that are not there any more keep nobody from those that lie free", () => {

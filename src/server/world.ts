@@ -512,10 +512,8 @@ export class World {
     live.allocations.set(trial.number, allocation);
     this.#hold(live.id, trial.number, allocation);
     this.apply(turn, live, {
-      type: "granted",
-      trial: trial.number,
-      slots: start.slots,
-      reason: start.reason,
+      ...{ type: "granted", trial: trial.number, slots: start.slots, reason: start.reason },
+      ...(jobs ? { queued: true } : {}),
     });
     return true;
   }

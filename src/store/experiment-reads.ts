@@ -5,6 +5,7 @@ import type { SortWord } from "../protocol/experiment-filter/fields.ts";
 import type { FilterTerm } from "../protocol/experiment-filter/parse.ts";
 import { filterCondition, keyText, keyValue, sortKey } from "./experiment-filter-sql.ts";
 import type { AllocationRow, ExperimentRow, TrialRow } from "./schema.ts";
+import { usedFrom } from "./used-from.ts";
 
 export interface ExperimentSummaryRow extends ExperimentRow, Purged {
   owner: string;
@@ -53,8 +54,8 @@ const SUMMARY = `
         where experiment_id = e.id and what = 'create' and code = 'replacement') else 0 end as replacements
     from trials where experiment_id = e.id) t
   left join lateral (
-    select json_agg(json_build_object('sinceMs', extract(epoch from created_at) * 1000, 'slots', cardinality(slots))) as grants
-    from allocations where experiment_id = e.id and state <> 'ended') a on true`;
+    select json_agg(json_build_object('sinceMs', extract(epoch from ${usedFrom("g")}) * 1000, 'slots', cardinality(slots))) as grants
+    from allocations g where experiment_id = e.id and state <> 'ended' and ${usedFrom("g")} is not null) a on true`;
 
 export interface ExperimentsFilter {
   readonly state?: string | undefined;

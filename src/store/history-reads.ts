@@ -1,6 +1,7 @@
 /** What an experiment's trials went through, read for all of them at once. Keyset paging, one statement a page. */
 import type pg from "pg";
 import type { AllocationRow } from "./schema.ts";
+import { usedFrom } from "./used-from.ts";
 
 /** In the order in which they were granted. */
 export async function listAllocations(
@@ -87,7 +88,7 @@ export async function readProgress(
        select distinct on (((total - place) * $4::bigint) / greatest(total, $4::bigint)) *
        from better order by ((total - place) * $4::bigint) / greatest(total, $4::bigint), place desc)
      select k.at, k.number, k.step, k.value, k.steps::float8 as steps, k.total::int as total, (
-       select coalesce(sum(greatest(0, extract(epoch from least(coalesce(a.ended_at, k.at), k.at) - a.created_at))
+       select coalesce(sum(greatest(0, extract(epoch from least(coalesce(a.ended_at, k.at), k.at) - ${usedFrom("a")}))
          * cardinality(a.slots)), 0)
        from allocations a where a.experiment_id = $1 and a.created_at < k.at)::float8 as slot_seconds
      from kept k order by k.at, k.place`,

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Budget } from "../budget.ts";
+import { runningGrants } from "./experiment.ts";
 import {
   ashaSearch,
   exitOf,
@@ -86,6 +87,32 @@ test("a pause in the wall-time budget counts, and is noticed when the experiment
   assert.equal(play.x.core.run, "paused");
   play.user("activate");
   assert.equal(play.x.core.run, "completed");
+});
+
+test("what waits in the queue of its engine uses no slots until it starts", () => {
+  const play = new Play(
+    specWith(randomSearch(2), { slotsPerTrial: 4, budget: { slotHours: 8 }, maxRestarts: 0 }),
+  );
+  for (const trial of [1, 2])
+    play.do({ type: "granted", trial, slots: ["g:0"], reason: "free", queued: true });
+  play.nowMs += 2 * HOUR;
+  play.do({ type: "tick" });
+  assert.deepEqual([play.x.core.run, play.trial().startedAtMs], ["active", null]);
+  assert.deepEqual([...runningGrants(play.x)], []);
+  play.exit(exitOf({ kind: "launch_failed", exits: [] }), 2);
+  assert.deepEqual([play.trial(2).slotMs, play.x.core.slotMs], [0, 0], "it never started");
+  const startedAtMs = play.nowMs;
+  play.do({ type: "started", trial: 1, run: 1 });
+  assert.equal(play.trial().startedAtMs, startedAtMs);
+  assert.deepEqual([...runningGrants(play.x)], [{ sinceMs: startedAtMs, slots: 4 }]);
+  play.nowMs += 2 * HOUR - 1;
+  play.do({ type: "tick" });
+  assert.equal(play.x.core.run, "active");
+  play.nowMs += 1;
+  play.do({ type: "tick" });
+  assert.match(play.x.core.reason, /8\.000 of 8 slot-hours/);
+  play.exit(YIELDED);
+  assert.equal(play.x.core.slotMs, 8 * HOUR);
 });
 
 test("slot time is counted from the grant to the exit, times the slots", () => {

@@ -73,12 +73,13 @@ export type ExperimentEvent =
       readonly trial?: number;
       readonly actor: string;
     }
-  /** The scheduler gave it slots. */
+  /** The scheduler gave it slots. `queued`: they are in use from its start only, as its engine has a queue of its own. */
   | {
       readonly type: "granted";
       readonly trial: number;
       readonly slots: readonly string[];
       readonly reason: string;
+      readonly queued?: true;
     }
   | { readonly type: "started"; readonly trial: number; readonly run: number }
   | {
@@ -183,7 +184,7 @@ export function newExperiment(spec: ExperimentSpec, start?: ExperimentCore["star
 export const isOver = (core: ExperimentCore): boolean =>
   core.run === "completed" || core.run === "canceled" || core.run === "error";
 
-/** Slots that are held, and since when. */
+/** Slots that are in use, and since when. */
 export interface Grant {
   readonly sinceMs: number;
   readonly slots: number;
@@ -192,7 +193,8 @@ export interface Grant {
 export function* runningGrants({ live, trials, spec }: Experiment): Generator<Grant> {
   for (const number of live) {
     const allocation = trials.get(number)?.allocation;
-    if (allocation) yield { sinceMs: allocation.sinceMs, slots: spec.slotsPerTrial };
+    if (allocation && !allocation.queued)
+      yield { sinceMs: allocation.sinceMs, slots: spec.slotsPerTrial };
   }
 }
 

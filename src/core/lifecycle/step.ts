@@ -110,7 +110,7 @@ class Step {
           ? this.#userOnExperiment(event.verb, event.actor)
           : this.#userOnTrial(event.verb, event.trial, event.actor);
       case "granted":
-        return this.#granted(event.trial, event.slots, event.reason);
+        return this.#granted(event);
       case "rest":
         return this.#rest(event.trial, event.reason);
       case "drain":
@@ -374,7 +374,8 @@ class Step {
     this.#toSearch.push({ type: "exit", trial: trial.number, reason: searchExit(reason) });
   }
 
-  #granted(number: number, slots: readonly string[], reason: string): void {
+  #granted(event: Extract<ExperimentEvent, { type: "granted" }>): void {
+    const { trial: number, slots, reason, queued } = event;
     const trial = this.#x.trials.get(number);
     assert(
       trial && trial.allocation === null && trial.over === null,
@@ -392,8 +393,9 @@ class Step {
       kill: false,
       startStep: trial.step,
       sinceMs: this.#now,
+      ...(queued ? { queued } : {}),
     };
-    trial.startedAtMs ??= this.#now;
+    if (!queued) trial.startedAtMs ??= this.#now;
     trial.reason = reason;
     this.#trials.add(number);
     this.#orders.set(number, reason);
@@ -413,6 +415,7 @@ class Step {
     switch (event.type) {
       case "started":
         allocation.phase = "running";
+        if (allocation.queued) this.#leavesQueue(trial, allocation);
         if (trial.ending === null) trial.reason = "running";
         this.#say("runner", trial.number, "started", `allocation ${event.run} runs`);
         return;
@@ -439,6 +442,13 @@ class Step {
       default:
         return unreachable(event, "runner event");
     }
+  }
+
+  /** What its job has waited until now is no use of slots: nothing of them was taken from anybody. */
+  #leavesQueue(trial: TrialState, allocation: LiveAllocation): void {
+    delete allocation.queued;
+    allocation.sinceMs = this.#now;
+    trial.startedAtMs ??= this.#now;
   }
 
   /** Nobody uses it: it is paused like by a person, and a person's word brings it back. */
@@ -593,8 +603,10 @@ class Step {
       invalid: trial.invalid !== null,
     };
     const verdict = classifyEnd(end, asked);
-    const usedMs =
-      passedMs(this.#clockSteps, allocation.sinceMs, this.#now) * this.#x.spec.slotsPerTrial;
+    const heldMs = allocation.queued
+      ? 0
+      : passedMs(this.#clockSteps, allocation.sinceMs, this.#now);
+    const usedMs = heldMs * this.#x.spec.slotsPerTrial;
     endStandstill(this.#x, trial, this.#now);
     trial.slotMs += usedMs;
     this.#x.core.slotMs += usedMs;

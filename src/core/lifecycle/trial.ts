@@ -43,7 +43,11 @@ export interface LiveAllocation {
   kill: boolean;
   /** Steps up to this one come from the checkpoint it started from. */
   startStep: number;
+  /** Since then its slots are in use. */
   sinceMs: number;
+  /** Its engine has a queue of its own, and its program has not started: until then it has used nothing, and `sinceMs` is
+   *  when it was granted. Absent = not so. */
+  queued?: true;
   /** Its result is in and does not count yet: since then its slots stand idle. */
   idleSinceMs?: number;
   /** Of a task that serves: nobody has used it since then. Absent = somebody does, or nobody can tell. */

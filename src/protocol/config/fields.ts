@@ -180,7 +180,9 @@ const budget = z.strictObject({
   time: orNull(duration).describe(
     "Most wall time from the first start; seconds, or 90s, 15m, 2h, 1d.",
   ),
-  slot_hours: orNull(z.number().positive()).describe("Most hours times slots."),
+  slot_hours: orNull(z.number().positive()).describe(
+    "Most hours times slots. Of a job that waits in the queue of its engine they are counted from the start of its program.",
+  ),
   money: orNull(money).describe("Most money, by the price of a slot hour."),
   energy: orNull(energy).describe("Most energy, by the draw of a slot."),
 });
