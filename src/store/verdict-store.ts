@@ -95,7 +95,9 @@ export async function awaitedTrees(pool: pg.Pool, experiment: number): Promise<s
      join trials t on t.experiment_id = a.parent_experiment and t.number = a.parent_trial
      join checkpoints c on c.trial_id = t.id and c.deleted_at is null
      where a.parent_experiment = $1 and a.kind = 'replay'
-       and not exists (select from verdicts v where v.replay_id = a.experiment_id)`,
+       and not exists (select from verdicts v where v.replay_id = a.experiment_id)
+       and not exists
+         (select from experiment_marks m where m.experiment_id = a.experiment_id and m.purged_at is not null)`,
     [experiment],
   );
   return rows.map(({ tree }) => tree);

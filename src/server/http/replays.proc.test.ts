@@ -7,6 +7,7 @@ import { after, before, describe, test } from "node:test";
 import type { Verdict } from "../../protocol/api.ts";
 import { canonicalTree } from "../../store/snapshot.ts";
 import { safetensors } from "../../store/tensors/test-model-files.ts";
+import { awaitedTrees } from "../../store/verdict-store.ts";
 import { type TestServer, testServer } from "./test-server.ts";
 
 const sha256 = (bytes: Uint8Array): string => createHash("sha256").update(bytes).digest("hex");
@@ -355,6 +356,25 @@ describe("a replay", () => {
     await server.restart("keep");
     assert.equal((await server.client.trial(trial)).verdict?.state, "identical");
     assert.equal((await server.client.trial(`${experiment.id}.1`)).verdict?.state, "identical");
+  });
+
+  test("that was deleted for good before it was compared is not comparable, and holds no checkpoints", async () => {
+    const trial = await trained();
+    const { experiment } = await server.client.replay(trial);
+    assert.ok(experiment);
+    const held = () => awaitedTrees(server.pool, Number(trial.split(".")[0]));
+    assert.equal((await held()).length, 2);
+    await server.runner.started(`${experiment.id}.1.1`);
+    await server.pool.query(
+      `insert into experiment_marks (experiment_id, deleted_at, deleted_by, purged_at)
+       values ($1, now(), 'ada', now())`,
+      [experiment.id],
+    );
+    assert.deepEqual(await held(), []);
+    await server.runner.exited(`${experiment.id}.1.1`, 1);
+    const { state, text } = await verdictOf(trial, experiment.id);
+    assert.equal(state, "not_comparable");
+    assert.match(text, /the replay was deleted before it was compared/);
   });
 
   test("whose verdict was committed although nobody could say so has it everywhere", async () => {

@@ -72,7 +72,16 @@ class Bench {
         }));
     if (text.includes("from trials t\n")) {
       if (this.broken.has(first)) throw new Error("EIO: i/o error, read");
-      return [{ id: first, step: 5, state: "completed", end_reason: "finished", reason: "" }];
+      return [
+        {
+          id: first,
+          step: 5,
+          state: "completed",
+          end_reason: "finished",
+          reason: "",
+          purged_at: null,
+        },
+      ];
     }
     if (text.includes("from experiments e"))
       return [{ purged_at: null, config: { searcher: { metric: judgedBy } } }];

@@ -144,6 +144,8 @@ export class Judge {
     if (!original || !experiment || experiment.purged_at !== null)
       return notComparable(about, ["the trial that was repeated was deleted in the meantime"]);
     if (!replay) return notComparable(about, ["the replay ended before it was ever started"]);
+    if (replay.purged_at !== null)
+      return notComparable(about, ["the replay was deleted before it was compared"]);
     const judgedBy = (experiment.config as unknown as ExperimentConfig).searcher.metric;
     return judge(about, {
       others: otherSurroundings(
