@@ -2,21 +2,16 @@
  * Brings the files of a checkpoint or a dataset here; names and contents are checked while they are written.
  *
  * They get their names when all are whole: a download that was interrupted, or killed, would otherwise leave half a
- * model where somebody looks for a whole one. One that is interrupted takes what it wrote with it; what a killed one
- * leaves goes with the next attempt. Until then each has a folder of its own: in one that several shared, a second
- * download took the first one's files away, and the first gave the rest their names as if they were all.
+ * model where somebody looks for a whole one.
  */
-import { existsSync, readdirSync, renameSync, rmdirSync, rmSync } from "node:fs";
+import { existsSync, readdirSync, renameSync, rmdirSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import type { Tree } from "../protocol/runner-wire.ts";
 import type { Client } from "../sdk/client.ts";
-import { isAbandoned, thisWriter } from "../store/writer.ts";
 import { CliError, EXIT } from "./exit-code.ts";
 import { bytes, plural } from "./figures.ts";
+import { inPartFolder, isLeft, PART } from "./part-folder.ts";
 import type { Progress } from "./progress.ts";
-
-/** Ends the name of what is not whole, before the process that writes it. */
-const PART = ".contrail-part";
 
 /** @throws CliError where anything is in the folder but other attempts */
 export function requireEmpty(folder: string): void {
@@ -34,27 +29,23 @@ export async function download(
   folder: string,
   progress: Progress,
 ): Promise<void> {
-  const { checkoutTree, CheckoutError, removeCheckout } = await import("../store/snapshot.ts");
+  const { checkoutTree, CheckoutError } = await import("../store/snapshot.ts");
   // Within a folder that is there already: it may be a mount of its own, or where somebody stands.
   const within = existsSync(folder);
   const beside = within ? folder : dirname(folder);
   const prefix = within ? PART : `.${basename(folder)}${PART}`;
-  for (const name of namesIn(beside).filter((name) => isLeft(name, prefix)))
-    await removeCheckout(join(beside, name));
-  const part = join(beside, `${prefix}-${thisWriter}`);
-  const interrupted = (): void => removeAtExit(part);
-  process.once("exit", interrupted);
   let begun = 0;
   try {
-    await checkoutTree(tree, part, async (hash, size) => {
-      begun += size;
-      progress.detail(`${bytes(begun)} of ${bytes(total)}, ${plural(tree.length, "file")}`);
-      return { stream: await client.getBlob(hash) };
+    await inPartFolder({ beside, prefix }, async (part) => {
+      await checkoutTree(tree, part, async (hash, size) => {
+        begun += size;
+        progress.detail(`${bytes(begun)} of ${bytes(total)}, ${plural(tree.length, "file")}`);
+        return { stream: await client.getBlob(hash) };
+      });
+      requireEmpty(folder);
+      giveNames(part, folder, within);
     });
-    requireEmpty(folder);
-    giveNames(part, folder, within);
   } catch (error) {
-    await removeCheckout(part);
     if (!(error instanceof CheckoutError)) throw error;
     // A blob that could not be fetched is the server's answer, not the folder's fault.
     if (error.code === "failed" && error.cause instanceof Error && "toProblem" in error.cause)
@@ -67,29 +58,7 @@ export async function download(
       exitCode: EXIT.failed,
       cause: error,
     });
-  } finally {
-    process.off("exit", interrupted);
   }
-}
-
-/** @returns whether nobody writes it any more; undefined where it is no name of what is not whole */
-const isLeft = (name: string, prefix: string): boolean | undefined =>
-  name.startsWith(`${prefix}-`) ? isAbandoned(name.slice(prefix.length + 1)) : undefined;
-
-/** None where it cannot be read: whether it can be written to shows when it is. */
-function namesIn(folder: string): string[] {
-  try {
-    return readdirSync(folder);
-  } catch {
-    return [];
-  }
-}
-
-/** With nothing left to do it but what blocks. What cannot be removed now goes with the next attempt. */
-function removeAtExit(part: string): void {
-  try {
-    rmSync(part, { recursive: true, force: true, maxRetries: 3 });
-  } catch {}
 }
 
 /** At once as far as this process goes: no signal is heard in between. */

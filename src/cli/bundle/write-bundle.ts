@@ -3,7 +3,7 @@
  * checkpoints where they are wanted), last the lists that hold it together. Under another name until it is whole.
  */
 import { type FileHandle, mkdir, open, rename, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import type { Json } from "../../base/json.ts";
 import {
   type BundleFile,
@@ -24,8 +24,10 @@ import {
   ORIGIN_FOLDER,
 } from "../../protocol/bundle.ts";
 import type { Client } from "../../sdk/client.ts";
+import { requireEmpty } from "../download.ts";
 import { CliError, EXIT } from "../exit-code.ts";
 import { plural } from "../figures.ts";
+import { inPartFolder, PART } from "../part-folder.ts";
 import type { Progress } from "../progress.ts";
 import { scan } from "../upload.ts";
 import { bundleReadme } from "./bundle-readme.ts";
@@ -48,25 +50,22 @@ export interface WrittenBundle {
 const FILES_MAX = 200_000;
 const BYTES_MAX = 1024 ** 5;
 
-/** @param folder where nothing is yet; on failure it is removed again */
+/** @param folder where nothing is yet; nothing is there on failure, either */
 export async function writeBundle(
   client: Client,
   folder: string,
   options: BundleOptions,
   progress: Progress,
 ): Promise<WrittenBundle> {
-  const { removeCheckout } = await import("../../store/snapshot.ts");
-  const part = `${folder}.part`;
-  await removeCheckout(part);
-  await mkdir(part, { recursive: true });
-  try {
+  const beside = dirname(folder);
+  return inPartFolder({ beside, prefix: `.${basename(folder)}${PART}` }, async (part) => {
+    await mkdir(part, { recursive: true });
     const written = await fill(client, part, options, progress);
+    // Somebody else may have been there in the meantime; a folder that is not empty is not replaced.
+    requireEmpty(folder);
     await rename(part, folder);
     return written;
-  } catch (error) {
-    await removeCheckout(part);
-    throw error;
-  }
+  });
 }
 
 async function fill(

@@ -1,0 +1,62 @@
+/** Where `contrail export` writes: beside its folder, in one that is its own and nobody else's. */
+import assert from "node:assert/strict";
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
+import { test } from "node:test";
+import { cliBench } from "../test-bench.ts";
+import { aDetail } from "../test-things.ts";
+
+const bench = cliBench();
+
+const row = { ...aDetail(), config_text: "name: digits\n", code: null, data: {} };
+const LINES = [
+  { part: "origin", row: { version: "0.1.0", by: "ada" } },
+  { part: "experiment", row },
+  { part: "end", row: { lines: 2 } },
+];
+const WHOLE = LINES.map((line) => `${JSON.stringify(line)}\n`).join("");
+const COLUMNS = "experiment,trial,run,seq,step,time,name,value,superseded\n";
+
+const besideOf = (folder: string): string[] =>
+  readdirSync(dirname(folder)).filter((name) => name.includes(basename(folder)));
+
+test("a folder that only looks like what is not whole is left alone, also where the export fails", async () => {
+  const folder = bench.fresh();
+  mkdirSync(`${folder}.part`);
+  writeFileSync(join(`${folder}.part`, "mine"), "kept");
+  bench.server.answer("GET /experiments/3/bundle", (_, response) => {
+    response.writeHead(404).end();
+  });
+  const ran = await bench.cli("export", "3", folder);
+  assert.notEqual(ran.code, 0);
+  assert.equal(readFileSync(join(`${folder}.part`, "mine"), "utf8"), "kept");
+  assert.deepEqual(besideOf(folder), [`${basename(folder)}.part`]);
+});
+
+test("two exports into one folder: one is there whole, and the other is refused", async () => {
+  const folder = bench.fresh();
+  let goOn = (): void => undefined;
+  const isThere = new Promise<void>((resolve) => {
+    goOn = resolve;
+  });
+  let begun = (): void => undefined;
+  const hasBegun = new Promise<void>((resolve) => {
+    begun = resolve;
+  });
+  bench.server.answer("GET /metrics/export", (_, response) => void response.end(COLUMNS));
+  bench.server.answer("GET /experiments/3/bundle", async (_, response) => {
+    begun();
+    await isThere;
+    response.end(WHOLE);
+  });
+  const slow = bench.cli("--json", "export", "3", folder);
+  await hasBegun;
+  bench.server.answer("GET /experiments/3/bundle", (_, response) => void response.end(WHOLE));
+  const fast = await bench.cli("--json", "export", "3", folder);
+  assert.equal(fast.code, 0, fast.err);
+  goOn();
+  const refused = await slow;
+  assert.deepEqual([refused.code === 0, JSON.parse(refused.err).code], [false, "not_empty"]);
+  assert.ok(readdirSync(folder).includes("SHA256SUMS"));
+  assert.deepEqual(besideOf(folder), [basename(folder)]);
+});
