@@ -20,16 +20,18 @@ export interface Point {
   readonly superseded: boolean;
 }
 
+/** More than any point has: a name has a thousand characters at most. */
+const LINE_CHARS_MAX = 65_536;
+
 /** @throws Error where the text is not that of an export */
 export async function* readPoints(
   stream: AsyncIterable<Uint8Array>,
 ): AsyncGenerator<Point[], void> {
   const decoder = new TextDecoder();
-  let rest = "";
+  const cutter = new LineCutter();
   let isFirst = true;
   for await (const bytes of stream) {
-    const { lines, tail } = wholeLines(rest + decoder.decode(bytes, { stream: true }));
-    rest = tail;
+    const lines = cutter.cut(decoder.decode(bytes, { stream: true }));
     // The names of the columns.
     if (isFirst && lines.length > 0) {
       lines.shift();
@@ -37,23 +39,44 @@ export async function* readPoints(
     }
     if (lines.length > 0) yield lines.map(pointOf);
   }
-  if (rest !== "") throw new Error("the export ends in the middle of a line");
+  if (cutter.isWithin) throw new Error("the export ends in the middle of a line");
 }
 
-/** Cut at the line feeds that are no part of a quoted name. */
-function wholeLines(text: string): { lines: string[]; tail: string } {
-  const lines: string[] = [];
-  let from = 0;
-  let quotes = 0;
-  for (let end = text.indexOf("\n"); end !== -1; end = text.indexOf("\n", end + 1)) {
-    const piece = text.slice(from, end);
-    if (piece.includes('"')) quotes = piece.split('"').length - 1;
-    if (quotes % 2 === 1) continue;
-    lines.push(piece);
-    from = end + 1;
-    quotes = 0;
+/**
+ * Cuts at the line feeds that are no part of a quoted name. Looks at each character once: what is begun may be foreign, and
+ * a quote that nobody closes would have each line feed after it, and each piece, looked at from that quote on.
+ */
+class LineCutter {
+  /** Of the line that is begun. */
+  #begun = "";
+  #isQuoted = false;
+
+  get isWithin(): boolean {
+    return this.#begun !== "";
   }
-  return { lines, tail: text.slice(from) };
+
+  /** @returns the lines that are whole now */
+  cut(text: string): string[] {
+    const lines: string[] = [];
+    const next = (what: string, from: number): number => {
+      const at = text.indexOf(what, from);
+      return at === -1 ? text.length : at;
+    };
+    let from = 0;
+    let quote = next('"', 0);
+    for (let end = next("\n", 0); ; end = next("\n", end + 1)) {
+      for (; quote < end; quote = next('"', quote + 1)) this.#isQuoted = !this.#isQuoted;
+      const isEnd = end === text.length;
+      if (this.#isQuoted && !isEnd) continue;
+      this.#begun += text.slice(from, end);
+      if (this.#begun.length > LINE_CHARS_MAX)
+        throw new Error(`a line has more than ${LINE_CHARS_MAX} characters`);
+      if (isEnd) return lines;
+      lines.push(this.#begun);
+      this.#begun = "";
+      from = end + 1;
+    }
+  }
 }
 
 const VALUE = "NaN|-?Infinity|-?\\d[\\d.]*(?:e[+-]?\\d+)?";
