@@ -54,8 +54,10 @@ test("where none is named one is chosen and the reason is given; the budget's tr
     [10, 10],
     [1000, 1000],
   ]) {
-    const { method } = toSearch(configOf(`${text}budget: {trials: ${budget}}\n`), 1).search;
+    const chosen = toSearch(configOf(`${text}budget: {trials: ${budget}}\n`), 1);
+    const { method } = chosen.search;
     assert.equal("trialsMax" in method && method.trialsMax, trialsMax);
+    assert.match(chosen.reason, new RegExp(` and ${trialsMax} trials \\(by budget.trials\\)\\.`));
   }
   const named = configOf(
     "searcher: {name: random, metric: loss, max_length: 3, max_trials: 5}\nbudget: {trials: 9}\n",

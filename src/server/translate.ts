@@ -54,6 +54,9 @@ function toMethod(config: ExperimentConfig, space: Space): { method: MethodSpec;
       stepsMax,
       concurrentMax: searcher.max_concurrent_trials,
       ...(trialsMax === undefined ? {} : { trialsMax: trialsAllowed(budget, trialsMax) }),
+      ...(searcher.max_trials == null && trialsMax !== undefined
+        ? { trialsFrom: "by budget.trials" }
+        : {}),
     });
   }
   const reason = `named in the configuration: ${searcher.name}`;

@@ -24,6 +24,8 @@ export interface DefaultRequest {
   /** The longest a trial trains, in steps. >= 1 */
   readonly stepsMax: number;
   readonly trialsMax?: number;
+  /** Where that number stands, if not in the search's own field: for people. */
+  readonly trialsFrom?: string;
   /** 0 = as many as the method likes; 16 where it is not given. */
   readonly concurrentMax?: number;
 }
@@ -45,7 +47,9 @@ export function chooseMethod(request: DefaultRequest): {
   const trialsMax = request.trialsMax ?? defaultTrials(stepsMax);
   const rungs = asManyRungsAsFit({ stepsMax, trialsMax, divisor: DIVISOR });
   const steps = rungSteps(stepsMax, DIVISOR, rungs);
-  const trials = `${trialsMax} trials${request.trialsMax === undefined ? " (not given, so by the length)" : ""}`;
+  const whence =
+    request.trialsMax === undefined ? "not given, so by the length" : request.trialsFrom;
+  const trials = `${trialsMax} trials${whence === undefined ? "" : ` (${whence})`}`;
   const shape =
     rungs > 1
       ? `At most a third go on at steps ${steps.slice(0, -1).join(", ")} of ${stepsMax}, the most rungs that fit.`
