@@ -40,7 +40,7 @@ class Bench {
         return () => undefined;
       },
     } as unknown as Clock;
-    const turn = { nowMs: 0, batch: { put() {}, change() {} }, shown: new Map() };
+    const turn = { nowMs: 0, batch: { has: () => false, put() {}, change() {} }, shown: new Map() };
     const loop = {
       world: { experiments: new Map() },
       submit: async (command: { run: (world: unknown, turn: unknown) => unknown }) =>

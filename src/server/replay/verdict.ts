@@ -3,6 +3,7 @@ import { VERDICT_WORDS } from "../../analysis/verdict-words.ts";
 import type { VerdictDetail, VerdictState } from "../../protocol/api.ts";
 import { storable, storableJson } from "../../store/storable.ts";
 import type { DecisionLoop } from "../loops/decision-loop.ts";
+import type { Turn } from "../world.ts";
 import type { VerdictBook } from "./verdict-book.ts";
 
 export interface NewVerdict {
@@ -34,7 +35,14 @@ export async function writeVerdict(
   const row = await loop.submit({
     name: "verdict",
     run: (_world, turn) => {
-      const at = new Date(turn.nowMs);
+      // Two on one trial in one turn are two rows, whose key is the time.
+      let atMs = turn.nowMs;
+      const keyAt = (ms: number) => ({
+        ...{ experiment_id: experiment, trial_number: trial },
+        at: new Date(ms).toISOString(),
+      });
+      while (turn.batch.has("verdicts", keyAt(atMs))) atMs += 1;
+      const at = new Date(atMs);
       const row = {
         ...{ experiment_id: experiment, trial_number: trial, at, replay_id: replay, state },
         text: storable(verdict.text),
@@ -50,10 +58,14 @@ export async function writeVerdict(
         cause: `${row.text.slice(0, CAUSE_CHARS_MAX)} (${by}, asked by ${row.asked_by})`,
       });
       // Lists show it: whoever watches them is told.
-      turn.shown.set(experiment, new Set([trial]));
-      if (replay !== null) turn.shown.set(replay, new Set([1]));
+      show(turn, experiment, trial);
+      if (replay !== null) show(turn, replay, 1);
       return row;
     },
   });
   book.note(row);
 }
+
+/** Beside what the turn shows of it already. */
+const show = (turn: Turn, experiment: number, trial: number): void =>
+  void turn.shown.set(experiment, (turn.shown.get(experiment) ?? new Set()).add(trial));
