@@ -122,7 +122,8 @@ async function create(
     submission.origin ?? (request.parent && (await givenOrigin(context, request.parent)));
   const layers = given.map((layer) => ({ ...layer, fields: [...layer.fields] }));
   const warnings = reading.warnings.map(toProblemIssue);
-  const { from, search } = await naming(() => startOf(context, config, whole));
+  using held = new DisposableStack();
+  const { from, search } = await naming(() => startOf(context, config, whole, held));
   const settings = toSettings(config, search);
   const plan = toPlan(
     search,
@@ -181,6 +182,8 @@ async function create(
               : {}),
         },
       );
+      if (origin?.kind === "replay" && origin.experiment !== null)
+        world.retention.noteReplay(origin.experiment);
       if (origin)
         turn.batch.put("ancestry", ancestryRow(live.id, origin, { overrides, at }), "nothing");
       if (submission.idempotencyKey !== undefined)

@@ -14,16 +14,21 @@ import type { RouteContext } from "./http/context.ts";
 const PATH = ".searcher.source_checkpoint_uuid";
 
 /**
+ * @param held keeps retention from giving it up for as long as that is not disposed: until the experiment is there
  * @returns the checkpoint, and the search that begins there
  * @throws ContrailError where it is not there, or leaves the search nothing to train
  */
 export async function startOf(
-  { readPool }: Pick<RouteContext, "readPool">,
+  { readPool, loop }: Pick<RouteContext, "readPool" | "loop">,
   { searcher }: ExperimentConfig,
   search: SearchSpec,
+  held: DisposableStack,
 ): Promise<{ from?: { step: number; tree: string }; search: SearchSpec }> {
   const { source_checkpoint_uuid: tree } = searcher;
   if (tree == null) return { search };
+  held.use(loop.world.retention.want(tree));
+  // What an earlier turn gave up is so in the database from then on.
+  await loop.read(() => undefined);
   const place = await findCheckpoint(readPool, tree);
   if (!place || place.deletedAt !== null)
     throw refusal(

@@ -449,6 +449,7 @@ export class RetentionWalk {
     const experiment = await this.#store.experiment(id);
     if (!experiment) return async () => undefined;
     const pinned = new Set(this.#world.retention.pinned(id));
+    const replays = this.#world.retention.replays(id);
     const { policy, verdicts } = await verdictsOn(this.#store, experiment, pinned);
     const doomed = verdicts.filter(({ keep }) => keep.length === 0).map((v) => v.checkpoint);
     return async () => {
@@ -456,7 +457,7 @@ export class RetentionWalk {
       const gone = await this.#loop.submit({
         name: "retention",
         run: (world, turn) =>
-          deleteCheckpoints(world, turn, id, { doomed, policy, actor: "retention" }),
+          deleteCheckpoints(world, turn, id, { doomed, policy, actor: "retention", replays }),
       });
       this.#figures.deleted += gone.length;
       if (experiment.ended_at !== null)

@@ -39,14 +39,21 @@ export function liveTrialFacts(live: LiveExperiment, number: number): TrialFacts
 
 /**
  * Gives up the bytes of these, but not of any that is needed by now: verdicts are older than the turn.
+ * @param why.replays of the experiment, from before it was judged
  * @returns those that were deleted
  */
 export function deleteCheckpoints<C extends Doomed>(
   world: World,
   turn: Turn,
   experiment: number,
-  why: { readonly doomed: readonly C[]; readonly policy: RetentionPolicy; readonly actor: string },
+  why: {
+    readonly doomed: readonly C[];
+    readonly policy: RetentionPolicy;
+    readonly actor: string;
+    readonly replays: number;
+  },
 ): C[] {
+  if (world.retention.replays(experiment) !== why.replays) return [];
   const live = world.experiments.get(experiment);
   const pinned = world.retention.pinned(experiment);
   const at = new Date(turn.nowMs);
@@ -55,7 +62,12 @@ export function deleteCheckpoints<C extends Doomed>(
   return why.doomed.filter((checkpoint) => {
     const { trial, trialId, run, step, tree } = checkpoint;
     const facts = live && liveTrialFacts(live, trial);
-    if (starts.has(tree) || pinned.has(tree) || neededBy(facts, checkpoint).length > 0)
+    if (
+      starts.has(tree) ||
+      world.retention.wanted(tree) ||
+      pinned.has(tree) ||
+      neededBy(facts, checkpoint).length > 0
+    )
       return false;
     const text = deletionText(checkpoint, why.policy);
     turn.batch.deleteCheckpoint({

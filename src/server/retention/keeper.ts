@@ -167,7 +167,10 @@ export class RetentionKeeper {
     try {
       const experiment = await store.experiment(id);
       if (!experiment) return 0;
-      const pinned = await loop.read((world) => new Set(world.retention.pinned(id)));
+      const { pinned, replays } = await loop.read(({ retention }) => ({
+        pinned: new Set(retention.pinned(id)),
+        replays: retention.replays(id),
+      }));
       const { policy, verdicts } = await verdictsOn(store, experiment, pinned);
       const doomed = verdicts.filter(({ keep }) => keep.length === 0).map((v) => v.checkpoint);
       let count = 0;
@@ -176,12 +179,15 @@ export class RetentionKeeper {
         const part = doomed.slice(at, at + CHECKPOINTS_PER_TURN);
         const gone = await loop.submit({
           name: "retention",
-          run: (world, turn) =>
-            deleteCheckpoints(world, turn, id, { doomed: part, policy, actor: "retention" }),
+          run: (world, turn) => {
+            const why = { doomed: part, policy, actor: "retention", replays };
+            return deleteCheckpoints(world, turn, id, why);
+          },
         });
         count += gone.length;
         for (const { tree } of gone) this.#loose.add(tree);
       }
+      if (this.#world.retention.replays(id) !== replays) this.mark([id]);
       if (experiment.ended_at !== null)
         await loop.submit({
           name: "note retention",

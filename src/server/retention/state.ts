@@ -20,6 +20,10 @@ export const unmarked = (experiment: number): Marks => ({
 export class RetentionState {
   readonly #pins = new Map<number, Set<string>>();
   readonly #marks = new Map<number, Marks>();
+  /** Trees of checkpoints that a request is about to refer to, and by how many. */
+  readonly #wanted = new Map<string, number>();
+  /** How many replays of each experiment's trials have begun since the server started. */
+  readonly #replays = new Map<number, number>();
 
   load({ pins, marks }: Pick<Counters, "pins" | "marks">): void {
     this.#pins.clear();
@@ -38,6 +42,31 @@ export class RetentionState {
     else own.delete(tree);
     if (own.size > 0) this.#pins.set(experiment, own);
     else this.#pins.delete(experiment);
+  }
+
+  /** Keeps it from being given up, from before it is looked up until what refers to it is in the world. */
+  want(tree: string): Disposable {
+    this.#wanted.set(tree, (this.#wanted.get(tree) ?? 0) + 1);
+    return {
+      [Symbol.dispose]: () => {
+        const others = (this.#wanted.get(tree) ?? 1) - 1;
+        if (others > 0) this.#wanted.set(tree, others);
+        else this.#wanted.delete(tree);
+      },
+    };
+  }
+
+  wanted(tree: string): boolean {
+    return this.#wanted.has(tree);
+  }
+
+  noteReplay(experiment: number): void {
+    this.#replays.set(experiment, this.replays(experiment) + 1);
+  }
+
+  /** A verdict from before the last of them does not know what is to be compared. */
+  replays(experiment: number): number {
+    return this.#replays.get(experiment) ?? 0;
   }
 
   marks(experiment: number): Marks {
