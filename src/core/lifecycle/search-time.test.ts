@@ -49,6 +49,38 @@ test("a search that measures time: no clock runs in the queue, and its log is al
   assert.equal(endedAfterMs[0], 41_000, "at the first tick after twice the median");
 });
 
+test("a trial whose job waits in its engine's queue is no straggler, however long that takes", () => {
+  const spec = specWith({
+    ...{ name: "hyperband", divisor: 3, trialsMax: 3, stepsMax: 3, stragglerFactor: 2 },
+    concurrentMax: 0,
+  });
+  const play = new Play(spec).run(1).run(2);
+  play.do({ type: "granted", trial: 3, slots: ["g:3"], reason: "free", queued: true });
+  const pass = (seconds: number): number => {
+    let log = 0;
+    for (let i = 0; i < seconds; i++) {
+      play.nowMs += 1000;
+      log += play.do({ type: "tick" }).searchLog.length;
+    }
+    return log;
+  };
+  pass(10);
+  for (const trial of [1, 2]) play.report(1, trial, trial);
+  pass(100);
+  assert.equal(play.trial(3).ending, null, "others train, so the clock of the search runs");
+  for (const trial of [1, 2]) play.exit(YIELDED, trial);
+  assert.equal(pass(100), 0, "nobody trains");
+  const { searchLog } = play.do({ type: "started", trial: 3, run: 1 });
+  assert.deepEqual(
+    searchLog.map(({ event }) => event),
+    [{ type: "granted", trial: 3 }],
+  );
+  pass(19);
+  assert.equal(play.trial(3).ending, null);
+  pass(2);
+  assert.match(play.trial(3).reason, /the median of the 2 who arrived is 10 s/);
+});
+
 test("a straggler is found by ticks alone", () => {
   const spec = specWith({
     name: "hyperband",

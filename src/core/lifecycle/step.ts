@@ -157,13 +157,13 @@ class Step {
     if (core.run !== "active" || !searchWantsTicks(spec.search)) return;
     if (search.lastMs !== null && Math.abs(this.#now - search.lastMs) < SEARCH_TICK_MS) return;
     for (const { allocation } of this.#liveTrials()) {
-      if (allocation === null) continue;
+      if (allocation === null || allocation.queued) continue;
       this.#toSearch.push({ type: "tick" });
       return;
     }
   }
 
-  /** A search that measures durations leaves out the time that a trial has no slots. */
+  /** A search that measures durations leaves out the time that a trial has no slots, or has them and its job waits. */
   #slotsForSearch(type: "granted" | "yielded", trial: number): void {
     if (searchWantsTicks(this.#x.spec.search)) this.#toSearch.push({ type, trial });
   }
@@ -400,7 +400,7 @@ class Step {
     this.#trials.add(number);
     this.#orders.set(number, reason);
     this.#say("scheduler", number, `granted ${slots.join(" ")}`, reason);
-    this.#slotsForSearch("granted", number);
+    if (!queued) this.#slotsForSearch("granted", number);
   }
 
   // ---- what runners say ----------------------------------------------------------------------
@@ -444,11 +444,12 @@ class Step {
     }
   }
 
-  /** What its job has waited until now is no use of slots: nothing of them was taken from anybody. */
+  /** What its job has waited until now is no use of slots, and no time that it trained. */
   #leavesQueue(trial: TrialState, allocation: LiveAllocation): void {
     delete allocation.queued;
     allocation.sinceMs = this.#now;
     trial.startedAtMs ??= this.#now;
+    this.#slotsForSearch("granted", trial.number);
   }
 
   /** Nobody uses it: it is paused like by a person, and a person's word brings it back. */
