@@ -6,7 +6,6 @@
  * The interpreter itself is asked (`probe.py`), because only it knows its path of packages. Reading site-packages from
  * here was refused: venvs, user sites, .pth files and conda would each have to be imitated.
  */
-import { stat } from "node:fs/promises";
 import { userInfo } from "node:os";
 import { RecentMap } from "../../base/recent-map.ts";
 import { maskedValue } from "../../base/secrets.ts";
@@ -24,7 +23,9 @@ import { bounded, joined } from "./bounded-part.ts";
 import { containerFacts } from "./container-facts.ts";
 import { declaredIn } from "./declared-apart.ts";
 import { type Program, readEntrypoint } from "./entrypoint.ts";
+import { timesOf, unchanged } from "./file-times.ts";
 import { gpuFacts } from "./gpu-facts.ts";
+import { readInside } from "./image-files.ts";
 import { machineFacts } from "./machine-facts.ts";
 import { nodeFacts } from "./node-facts.ts";
 import { askPython } from "./python-facts.ts";
@@ -51,6 +52,8 @@ export interface Inside {
   readonly key: string | null;
   /** @returns what the program printed @throws Error in words */
   ask(question: Omit<Asked, "setpriv">): Promise<string>;
+  /** Whether what the machine has at a path is what is there inside. */
+  sees(path: string): boolean;
 }
 
 export interface Captured {
@@ -111,10 +114,10 @@ export class Capture {
 
   /** Never throws: what could not be taken down is listed in what it returns. */
   async take(request: CaptureRequest): Promise<Captured> {
-    const { launch, folder, environment, inside } = request;
+    const { inside } = request;
     // Before anything is waited for: the program is at work already, and may change what it lies in.
     const declaring = this.#declaredPackages(request);
-    const { programs, unclear, installs } = readEntrypoint(launch.entrypoint, environment, folder);
+    const { programs, unclear, installs } = await reading(request);
     const [declared, machine, gpu, ...asked] = await Promise.all([
       declaring,
       inside === undefined ? this.#machineFacts() : this.#machineAround(inside, request),
@@ -286,12 +289,22 @@ export class Capture {
     const run = (command: readonly string[]) =>
       inside === undefined ? ask({ ...asked, command }) : inside.ask({ ...asked, command });
     const found = await (program.kind === "node"
-      ? nodeFacts(program, run, signal)
+      ? nodeFacts(program, run, { signal, sees: (path) => inside?.sees(path) ?? true })
       : askPython(program.command, run));
     // What the image holds does not change, and its paths are none of this machine.
     const times = await timesOf(inside === undefined ? found.places : []);
     return { part: found.part, times, within: liesIn(folder, found) ? folder : null };
   }
+}
+
+function reading({ launch, environment, folder, inside, signal }: CaptureRequest) {
+  const { entrypoint } = launch;
+  if (inside === undefined) return readEntrypoint(entrypoint, environment, folder);
+  const asked = { env: {}, folder, limitMs: PROBE_LIMIT_MS, signal };
+  return readInside(entrypoint, environment, folder, {
+    ask: (command) => inside.ask({ ...asked, command }),
+    sees: (path) => inside.sees(path),
+  });
 }
 
 /** Of several the first of each kind of interpreter; where there is no interpreter, none. */
@@ -366,22 +379,6 @@ function runAs(): string {
 
 const quoted = (word: string): string =>
   /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
-
-async function timesOf(places: readonly string[]): Promise<Map<string, number>> {
-  const times = places.map(async (place) => [place, await timeOf(place)] as const);
-  return new Map(await Promise.all(times));
-}
-
-const timeOf = (place: string): Promise<number> =>
-  stat(place).then(
-    (found) => found.mtimeMs,
-    () => -1,
-  );
-
-async function unchanged(times: ReadonlyMap<string, number>): Promise<boolean> {
-  const now = await timesOf([...times.keys()]);
-  return [...times].every(([place, time]) => now.get(place) === time);
-}
 
 const strings = (env: Readonly<Record<string, string | undefined>>): Record<string, string> =>
   Object.fromEntries(

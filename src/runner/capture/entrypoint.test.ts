@@ -25,6 +25,7 @@ file("bin/uv", "\x7fELF\0\0\0");
 file("shims/accelerate", '#!/usr/bin/env bash\nexec "/x/pyenv" exec "$program" "$@"\n');
 file("code/train.sh", '#!/bin/bash\nset -e\ncd src\npython3 -u train.py "$@"\n', 0o644);
 file("code/run.py", "#!/usr/bin/env -S python3 -u\n");
+file("bin/two.sh", "node other.js\n");
 file("code/two.sh", "python3 prepare.py && node train.js\n");
 
 function reading(...argv: string[]) {

@@ -5,9 +5,8 @@
  * Looking at the processes afterwards was refused: a program's real path forgets the virtual environment it was started
  * from, and a trial of a tenth of a second is gone before anybody looks.
  */
-import { closeSync, constants, openSync, readSync } from "node:fs";
-import { basename, delimiter, dirname, isAbsolute, join, resolve } from "node:path";
-import { findProgram } from "../rank-process.ts";
+import { basename, delimiter, dirname, join, resolve } from "node:path";
+import { MACHINE_FILES, type ProgramFile, type ProgramFiles } from "./program-files.ts";
 import { type ShellWord, simpleCommands } from "./shell-words.ts";
 
 export interface Program {
@@ -33,7 +32,6 @@ interface Place {
 }
 
 const DEPTH_MAX = 4;
-const SCRIPT_BYTES_MAX = 64 * 1024;
 const PYTHON = /^(?:python|pypy)[0-9.]*$/;
 const NODE = /^(?:node|nodejs)$/;
 const SHELL = /^(?:sh|bash|dash|zsh|ksh|ash)$/;
@@ -118,25 +116,32 @@ const PLAIN: ReadonlySet<string> = new Set([
   ...["nvidia-smi", "hostname", "whoami", "id", "uname", "which", "eval", "in", "kill", ":"],
 ]);
 
-/** @param env as the program gets it @param folder where it starts */
+/** @param env as the program gets it @param folder where it starts @param files of the place in which it starts */
 export function readEntrypoint(
   argv: readonly string[],
   env: Readonly<Record<string, string>>,
   folder: string,
+  files: ProgramFiles = MACHINE_FILES,
 ): Reading {
-  const reader = new Reader();
+  const reader = new Reader(files);
   reader.words(
     argv.map((text) => ({ text, unclear: false })),
     { env: { ...env }, folder },
     0,
   );
-  return reader;
+  const { programs, unclear, installs } = reader;
+  return { programs, unclear, installs };
 }
 
 class Reader implements Reading {
   readonly programs: Program[] = [];
   readonly unclear: string[] = [];
   readonly installs: string[] = [];
+  readonly #files: ProgramFiles;
+
+  constructor(files: ProgramFiles) {
+    this.#files = files;
+  }
 
   words(all: readonly ShellWord[], place: Place, depth: number): void {
     const own: Place = { env: { ...place.env }, folder: place.folder };
@@ -218,7 +223,9 @@ class Reader implements Reading {
         return this.script(words[at + 1]?.text ?? "", place, depth);
       }
       if (word.startsWith("-") || word.startsWith("+")) continue;
-      return this.#file(words.slice(at), place, depth);
+      // The file of this name in its folder; only where there is none, some shells look on the PATH.
+      const own = word.includes("/") ? undefined : this.#find(`./${word}`, place);
+      return this.#file(words.slice(at), place, depth, own);
     }
   }
 
@@ -243,32 +250,24 @@ class Reader implements Reading {
       const variable = /^([A-Za-z_][A-Za-z0-9_]*)=(.*)$/s.exec(text);
       if (variable) place.env[variable[1] as string] = variable[2] as string;
       else if (!text.startsWith("-") && !/^[0-9.]+[smhd]?$/.test(text) && text !== "run")
-        if (this.#isFile(text, place)) return this.#file(words.slice(at), place, depth);
+        if (this.#find(text, place)?.executable) return this.#file(words.slice(at), place, depth);
     }
     this.#unknown(words, "the program that it starts is not to be seen in its words");
   }
 
-  #isFile(word: string, place: Place): boolean {
-    try {
-      findProgram(word, place.env.PATH ?? "", place.folder);
-      return true;
-    } catch {
-      return false;
-    }
+  #find(word: string, { env, folder }: Place): ProgramFile | undefined {
+    return this.#files.find(word, env.PATH ?? "", folder);
   }
 
   /** A file that is started: its first line says by what. */
-  #file(words: readonly ShellWord[], place: Place, depth: number): void {
-    const word = words[0]?.text ?? "";
-    let path: string;
-    try {
-      path = findProgram(word, place.env.PATH ?? "", place.folder);
-    } catch {
-      // `sh train.sh` needs no executable file.
-      path = isAbsolute(word) ? word : join(place.folder, word);
-    }
-    const text = beginning(path);
-    if (text === undefined) return this.#unknown(words, "there is no such file to look into");
+  #file(
+    words: readonly ShellWord[],
+    place: Place,
+    depth: number,
+    file = this.#find(words[0]?.text ?? "", place),
+  ): void {
+    if (file === undefined) return this.#unknown(words, "there is no such file to look into");
+    const { path, bytes: text } = file;
     const by = /^#! *(\S+)(?: +([^\n]*))?/.exec(text.toString("utf8", 0, 512));
     if (by === null && !isText(text)) return this.#add("binary", [path], place);
     // A shim of pyenv stands in for a program of the interpreter beside it.
@@ -306,19 +305,5 @@ const line = (words: readonly ShellWord[]): string =>
     .map(({ text, unclear }) => (unclear ? `${text}…` : text))
     .join(" ")
     .slice(0, LINE_CHARS_MAX);
-
-function beginning(path: string): Buffer | undefined {
-  let file: number | undefined;
-  try {
-    // A pipe of this name would otherwise hold everything up.
-    file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
-    const buffer = Buffer.alloc(SCRIPT_BYTES_MAX);
-    return buffer.subarray(0, readSync(file, buffer, 0, buffer.length, 0));
-  } catch {
-    return undefined;
-  } finally {
-    if (file !== undefined) closeSync(file);
-  }
-}
 
 const isText = (bytes: Buffer): boolean => !bytes.subarray(0, 512).includes(0);

@@ -1,7 +1,7 @@
 /** A Node program's interpreter and packages as fields of a record. */
 import type { RecordGap, RecordPart, RecordValue } from "../../protocol/record-part.ts";
 import type { Program } from "./entrypoint.ts";
-import { nodePackages } from "./node-packages.ts";
+import { type NodeWalk, nodePackages } from "./node-packages.ts";
 
 const QUESTION =
   "JSON.stringify({ path: process.execPath, version: process.version, versions: process.versions, platform: process.platform, arch: process.arch })";
@@ -17,10 +17,10 @@ interface Answer {
 export async function nodeFacts(
   program: Program,
   ask: (command: readonly string[]) => Promise<string>,
-  signal: AbortSignal,
+  walk: NodeWalk,
 ): Promise<{ part: RecordPart; places: readonly string[] }> {
   const answer = JSON.parse(await ask([...program.command, "-p", QUESTION])) as Answer;
-  const { observed, hashes, origins, places, faults } = await nodePackages(program.folder, signal);
+  const { observed, hashes, origins, places, faults } = await nodePackages(program.folder, walk);
   const interpreter: Record<string, RecordValue> = {
     language: "node",
     implementation: "Node.js",
@@ -36,9 +36,15 @@ export async function nodeFacts(
   const notApplicable: RecordGap[] = [
     { what: "frameworks", why: "none is known by name for Node programs" },
   ];
-  if (Object.keys(observed).length === 0)
+  if (!walk.sees(program.folder))
+    for (const what of ["packages_observed", "package_hashes"])
+      missing.push({
+        what,
+        why: `they lie in ${program.folder} of the image, which is not looked into`,
+      });
+  else if (Object.keys(observed).length === 0)
     notApplicable.push({ what: "packages_observed", why: "there is no node_modules folder" });
-  if (Object.keys(hashes).length === 0)
+  if (walk.sees(program.folder) && Object.keys(hashes).length === 0)
     if (Object.keys(observed).every((key) => origins[key] !== undefined))
       notApplicable.push({
         what: "package_hashes",

@@ -5,11 +5,12 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, truncateSync, writeFileSyn
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
+import { nodeFacts } from "./node-facts.ts";
 import { nodePackages } from "./node-packages.ts";
 
 const root = mkdtempSync(join(tmpdir(), "contrail-node-packages-"));
 after(() => rmSync(root, { recursive: true, force: true }));
-const { signal } = new AbortController();
+const HERE = { signal: new AbortController().signal, sees: () => true };
 
 function folderOf(packages: Readonly<Record<string, string>>): string {
   const folder = mkdtempSync(join(root, "f-"));
@@ -31,7 +32,7 @@ test("packages, those of a scope, those inside others, and links, with the hashe
     join(folder, "node_modules", ".package-lock.json"),
     JSON.stringify({ packages: { "node_modules/a": { integrity: "sha512-a" } } }),
   );
-  const found = await nodePackages(folder, signal);
+  const found = await nodePackages(folder, HERE);
   assert.deepEqual(found.observed, {
     "npm:@s/b": "2.0.0",
     "npm:a": "1.0.0",
@@ -51,13 +52,41 @@ test("a pipe, a device and what is huge in place of their files are left out and
   execFileSync("mkfifo", [file("piped"), join(folder, "node_modules", ".package-lock.json")]);
   symlinkSync("/dev/zero", file("zero"));
   truncateSync(file("huge"), 2 ** 31);
-  const found = await nodePackages(folder, signal);
+  const found = await nodePackages(folder, HERE);
   assert.deepEqual(found.observed, { "npm:good": "1.0.0" });
 });
 
 test("whoever does not need it any more ends the walk", async () => {
   const stopped = new AbortController();
-  const walk = nodePackages(folderOf({ a: "1.0.0" }), stopped.signal);
+  const walk = nodePackages(folderOf({ a: "1.0.0" }), { ...HERE, signal: stopped.signal });
   stopped.abort(new Error("the run was over"));
   await assert.rejects(walk, /the run was over/);
+});
+
+test("of a container only what lies here as it does inside, wherever links lead", async () => {
+  const above = folderOf({ host: "1.0.0" });
+  const folder = join(above, "code");
+  mkdirSync(join(folder, "node_modules", "mine"), { recursive: true });
+  writeFileSync(join(folder, "node_modules", "mine", "package.json"), '{"version":"2.0.0"}');
+  symlinkSync(join(above, "node_modules", "host"), join(folder, "node_modules", "linked"));
+  const found = await nodePackages(folder, { ...HERE, sees: (path) => path.startsWith(folder) });
+  assert.deepEqual(found.observed, { "npm:mine": "2.0.0" });
+  assert.match(found.faults.join(), /linked leads into the image/);
+});
+
+test("packages that lie in an image are a gap, and no sign that there are none", async () => {
+  const answer = { path: "/usr/bin/node", version: "v24.0.0", versions: {}, platform: "linux" };
+  const program = { kind: "node", command: ["node"], env: {}, folder: "/app" } as const;
+  const { part } = await nodeFacts(program, () => Promise.resolve(JSON.stringify(answer)), {
+    ...HERE,
+    sees: () => false,
+  });
+  assert.deepEqual(
+    part.missing.map(({ what }) => what),
+    ["packages_observed", "package_hashes"],
+  );
+  assert.deepEqual(
+    part.not_applicable.map(({ what }) => what),
+    ["frameworks"],
+  );
 });

@@ -25,12 +25,19 @@ const PACKAGE_BYTES_MAX = 1024 * 1024;
 /** What npm writes of one package has some 500. */
 const LOCK_BYTES_MAX = 16 * 1024 * 1024;
 
+export interface NodeWalk {
+  readonly signal: AbortSignal;
+  /** Whether what this machine has at a path is what the program finds there. */
+  readonly sees: (path: string) => boolean;
+}
+
 /** @throws the signal's reason */
-export async function nodePackages(folder: string, signal: AbortSignal): Promise<NodePackages> {
-  const walk = new Walk(signal);
+export async function nodePackages(folder: string, how: NodeWalk): Promise<NodePackages> {
+  const walk = new Walk(how);
+  const { signal, sees } = how;
   for (let at = folder; ; at = dirname(at)) {
     const modules = join(at, "node_modules");
-    if (await kindOf(modules)) {
+    if (sees(modules) && (await kindOf(modules))) {
       walk.places.push(modules);
       try {
         await walk.list(modules);
@@ -49,22 +56,24 @@ class Walk implements NodePackages {
   readonly origins: Record<string, RecordValue> = {};
   readonly places: string[] = [];
   readonly faults: string[] = [];
-  readonly #signal: AbortSignal;
+  readonly #how: NodeWalk;
   #packages = 0;
   #names = 0;
 
-  constructor(signal: AbortSignal) {
-    this.#signal = signal;
+  constructor(how: NodeWalk) {
+    this.#how = how;
   }
 
   /** One folder of packages. Those inside a package are named by their way: `a/node_modules/b`. */
   async list(modules: string, way = ""): Promise<void> {
     const hashes = way === "" ? await lockedHashes(modules) : new Map<string, string>();
     for (const [name, path] of await this.#packagesIn(modules)) {
-      this.#signal.throwIfAborted();
+      this.#how.signal.throwIfAborted();
       const key = `npm:${way}${name}`;
       // The nearest is the one that is imported.
       if (Object.hasOwn(this.observed, key)) continue;
+      const isLink = (await kindOf(path)) === "link";
+      if (isLink && !(await this.#isHere(path))) continue;
       const version = await versionOf(path);
       if (version === undefined) continue;
       if (this.#packages >= PACKAGES_MAX)
@@ -73,10 +82,17 @@ class Walk implements NodePackages {
       this.observed[key] = version;
       const hash = hashes.get(`node_modules/${name}`);
       if (hash !== undefined) this.hashes[key] = hash;
-      if ((await kindOf(path)) === "link") this.origins[key] = `link to ${await realpath(path)}`;
+      if (isLink) this.origins[key] = `link to ${await realpath(path)}`;
       else if ((await kindOf(join(path, "node_modules"))) === "folder")
         await this.list(join(path, "node_modules"), `${way}${name}/node_modules/`);
     }
+  }
+
+  async #isHere(link: string): Promise<boolean> {
+    const path = await realpath(link).catch(() => undefined);
+    if (path === undefined || this.#how.sees(join(path, "package.json"))) return true;
+    this.faults.push(`${link} leads into the image, which is not looked into`);
+    return false;
   }
 
   async #packagesIn(modules: string): Promise<[name: string, path: string][]> {

@@ -4,7 +4,7 @@ import { test } from "node:test";
 import type { ContainerSettings } from "../../engines/docker/container-settings.ts";
 import { bytesOf } from "../../protocol/config/size.ts";
 import type { ContainerLaunch, LaunchSpec } from "../../protocol/runner-wire.ts";
-import { type ContainerPlan, containerSpec } from "./container-spec.ts";
+import { type ContainerPlan, containerSpec, seesSame } from "./container-spec.ts";
 
 const container: ContainerLaunch = {
   image: "team/train:3",
@@ -134,4 +134,25 @@ test("ranks after the first live in its network and its memory", () => {
 test("who asks for rights gets them, and new ones by a file's mark too", () => {
   const { HostConfig } = spec({ container: { ...container, add_capabilities: ["NET_RAW"] } });
   assert.deepEqual([HostConfig.CapAdd, HostConfig.SecurityOpt], [["NET_RAW"], []]);
+});
+
+test("a file is the same inside where the innermost mount over it is at its own place", () => {
+  const { Mounts } = spec({
+    container: {
+      ...container,
+      bind_mounts: [
+        { host_path: "/x", container_path: "deps", read_only: true, propagation: "rprivate" },
+      ],
+    },
+  }).HostConfig;
+  const same = (path: string) => seesSame(Mounts, path);
+  assert.deepEqual(["/a/1.2.3/code", "/a/1.2.3/code/run.sh", "/app/python/contrail"].map(same), [
+    true,
+    true,
+    true,
+  ]);
+  assert.deepEqual(
+    ["/a/1.2.3/code/deps/x", "/a/1.2.3/codes", "/usr/bin/torchrun", "/app"].map(same),
+    [false, false, false, false],
+  );
 });

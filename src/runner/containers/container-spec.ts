@@ -161,3 +161,11 @@ function dataFolders({ launch, prepared }: ContainerPlan): string[] {
   });
   return [...new Set(paths)];
 }
+
+/** Whether a path inside is the same file as outside: below the innermost folder that is mounted over it, and that at its own place. */
+export function seesSame(all: readonly Mount[], path: string): boolean {
+  const over = all
+    .filter(({ Target }) => path === Target || path.startsWith(`${Target.replace(/\/$/, "")}/`))
+    .toSorted((a, b) => b.Target.length - a.Target.length)[0];
+  return over !== undefined && over.Source === over.Target;
+}

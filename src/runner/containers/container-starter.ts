@@ -20,7 +20,7 @@ import { taskSocketOf } from "../tasks/task-socket.ts";
 import type { PreparedWorkspace } from "../workspace.ts";
 import { askInside } from "./ask-inside.ts";
 import { type ContainerOptions, ContainerRank } from "./container-rank.ts";
-import { type ContainerPlan, containerSpec, LABELS } from "./container-spec.ts";
+import { type ContainerPlan, containerSpec, LABELS, seesSame } from "./container-spec.ts";
 import { type ContainerImage, Images } from "./images.ts";
 
 export interface ContainerStarterOptions {
@@ -209,6 +209,7 @@ export class ContainerStarter implements RankStarter {
       facts: containerFactsOf(plan, spec.HostConfig),
       user: spec.User,
       key: container.bind_mounts.length === 0 ? `${image.id} ${settings.user.uid}` : null,
+      sees: (path) => seesSame(where.mounts, path),
       ask: (question) =>
         askInside(where, { ...question, env: { ...image.environment, ...question.env } }),
     };

@@ -162,7 +162,7 @@ export class Rebuilder {
     const run = (command: readonly string[]) => ask({ ...asked, command, setpriv: this.#setpriv });
     try {
       const found = await (program.kind === "node"
-        ? nodeFacts(program, run, signal)
+        ? nodeFacts(program, run, { signal, sees: () => true })
         : askPython(program.command, run));
       return found.part;
     } catch {

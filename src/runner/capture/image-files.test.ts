@@ -1,0 +1,71 @@
+/** Command lines of containers, with an image that is asked by the shell of this machine. */
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import { promisify } from "node:util";
+import { readInside } from "./image-files.ts";
+
+const root = mkdtempSync(join(tmpdir(), "contrail-image-files-"));
+after(() => rmSync(root, { recursive: true, force: true }));
+const [bin, code] = [join(root, "image bin"), join(root, "code")];
+
+function file(path: string, text: string): void {
+  writeFileSync(path, text);
+  chmodSync(path, 0o755);
+}
+for (const folder of [bin, code]) mkdirSync(folder);
+file(join(bin, "torchrun"), "#!/opt/conda/bin/python3.12\nimport sys\n");
+file(join(bin, "launch"), `#!/bin/sh\nexec torchrun "$@"\n`);
+file(join(bin, "sim"), "\x7fELF\0\0");
+file(join(code, "train.sh"), "torchrun train.py\n");
+file(join(code, "own.py"), "#!/usr/bin/env python3\n");
+
+async function read(...argv: string[]) {
+  let asked = 0;
+  const image = {
+    ask: async ([program = "", ...words]: readonly string[]) => {
+      asked += 1;
+      return (await promisify(execFile)(program, words, { env: { PATH: "/usr/bin:/bin" } })).stdout;
+    },
+    sees: (path: string) => path.startsWith(`${code}/`),
+  };
+  const path = `/nowhere:${bin}`;
+  const { programs, unclear } = await readInside(argv, { PATH: path }, code, image);
+  const starts = programs.map(({ command }) => command.join(" ").replaceAll(root, "ROOT"));
+  return { starts, unclear, asked };
+}
+const found = (asked: number, ...starts: string[]) => ({ starts, unclear: [], asked });
+
+test("what only the image has is asked for there, as often as one leads to the next", async () => {
+  const python = "/opt/conda/bin/python3.12";
+  assert.deepEqual(await read("torchrun", "train.py"), found(1, python));
+  assert.deepEqual(await read(join(bin, "torchrun"), "train.py"), found(1, python));
+  assert.deepEqual(await read("launch", "train.py"), found(2, python));
+  assert.deepEqual(await read("sim"), found(1, "ROOT/image bin/sim"));
+});
+
+test("nobody is asked about an interpreter, or about the code, which lies here as it does inside", async () => {
+  assert.deepEqual(await read("python3", "train.py"), found(0, "python3"));
+  assert.deepEqual(await read("./own.py"), found(0, "/usr/bin/env python3"));
+  assert.deepEqual(await read("bash", "train.sh"), found(1, "/opt/conda/bin/python3.12"));
+});
+
+test("what is nowhere is unclear, and so is everything of an image that does not answer", async () => {
+  const { starts, unclear } = await read("no-such-program", "x");
+  assert.deepEqual(starts, []);
+  assert.match(unclear.join(), /`no-such-program x`: there is no such file/);
+  const silent = {
+    ask: () => Promise.reject(new Error("it has no shell")),
+    sees: () => false,
+  };
+  // This machine has one, which is another.
+  const reading = await readInside([join(bin, "torchrun")], { PATH: bin }, code, silent);
+  assert.deepEqual(reading.programs, []);
+  assert.match(
+    reading.unclear.join(),
+    /the image could not be asked what it starts: it has no shell/,
+  );
+});

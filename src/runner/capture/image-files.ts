@@ -1,0 +1,110 @@
+/**
+ * A command line of a container, read with the files of its image: a file of the same name on this machine is another one.
+ * What is needed is known only while reading, so it is read again with each answer, and the image is asked for all that
+ * was missing at once; the usual command needs none of it.
+ */
+import { realpathSync } from "node:fs";
+import { resolve } from "node:path";
+import { type Reading, readEntrypoint } from "./entrypoint.ts";
+import {
+  MACHINE_FILES,
+  type ProgramFile,
+  type ProgramFiles,
+  SCRIPT_BYTES_MAX,
+} from "./program-files.ts";
+
+export interface Image {
+  /** @returns what the program printed inside @throws Error in words */
+  ask(command: readonly string[]): Promise<string>;
+  /** Whether what this machine has at a path is what is there inside. */
+  sees(path: string): boolean;
+}
+
+/** Scripts that start scripts. */
+const ROUNDS_MAX = 8;
+
+/** Of each word, with folders and folder, two lines: how it was found and where, and its beginning. */
+const QUESTION = `while [ $# -ge 3 ]; do
+  word=$1 path=$2 folder=$3 found= mode=
+  shift 3
+  case $word in
+  /*) [ -f "$word" ] && found=$word ;;
+  */*) [ -f "$folder/$word" ] && found=$folder/$word ;;
+  *)
+    set -f
+    IFS=:
+    for at in $path; do
+      if [ -f "$at/$word" ] && [ -x "$at/$word" ]; then found=$at/$word; break; fi
+    done
+    unset IFS
+    set +f
+    [ -z "$found" ] && [ -f "$folder/$word" ] && found=$folder/$word ;;
+  esac
+  [ -n "$found" ] && [ -x "$found" ] && mode=x
+  printf '%s\\n' "$mode:$found"
+  [ -n "$found" ] && head -c ${SCRIPT_BYTES_MAX} "$found" | base64 | tr -d '\\n'
+  echo
+done`;
+
+/** As `readEntrypoint`; what the image does not tell is unclear. */
+export async function readInside(
+  argv: readonly string[],
+  env: Readonly<Record<string, string>>,
+  folder: string,
+  image: Image,
+): Promise<Reading> {
+  const files = new ImageFiles(image);
+  for (let round = 1; ; round++) {
+    const reading = readEntrypoint(argv, env, folder, files);
+    if (files.wanted.size === 0 || round === ROUNDS_MAX) return reading;
+    try {
+      await files.ask();
+    } catch (error) {
+      const why = `the image could not be asked what it starts: ${(error as Error).message}`;
+      return { ...reading, unclear: [...reading.unclear, why] };
+    }
+  }
+}
+
+class ImageFiles implements ProgramFiles {
+  /** Key → what the question is about. */
+  readonly wanted = new Map<string, readonly [word: string, path: string, folder: string]>();
+  readonly #known = new Map<string, ProgramFile | undefined>();
+  readonly #image: Image;
+
+  constructor(image: Image) {
+    this.#image = image;
+  }
+
+  find(word: string, path: string, folder: string): ProgramFile | undefined {
+    // The code lies here, as it does inside, and its program may be changing it already.
+    if (word.includes("/") && this.#isHere(resolve(folder, word)))
+      return MACHINE_FILES.find(word, path, folder);
+    const about = [word, path, folder] as const;
+    const key = JSON.stringify(about);
+    if (!this.#known.has(key) && !/[\0\n]/.test(key)) this.wanted.set(key, about);
+    return this.#known.get(key);
+  }
+
+  /** @throws Error in words */
+  async ask(): Promise<void> {
+    const all = [...this.wanted];
+    this.wanted.clear();
+    const words = all.flatMap(([, about]) => about);
+    const told = await this.#image.ask(["/bin/sh", "-c", QUESTION, "sh", ...words]);
+    const lines = told.split("\n");
+    all.forEach(([key], i) => {
+      const [, mode, path] = /^(x?):(.+)$/.exec(lines[2 * i] ?? "") ?? [];
+      const bytes = Buffer.from(lines[2 * i + 1] ?? "", "base64");
+      this.#known.set(key, path === undefined ? undefined : { path, bytes, executable: !!mode });
+    });
+  }
+
+  #isHere(path: string): boolean {
+    try {
+      return this.#image.sees(realpathSync(path));
+    } catch {
+      return false;
+    }
+  }
+}
