@@ -64,11 +64,15 @@ export class BundleSource {
     );
   }
 
+  /** Only what is as long as the manifest says: by that it is decided what is read at once. */
   async #open(path: string): Promise<Readable> {
-    const opened = await this.#blobs.open(this.file(path).sha256);
+    const { sha256, size } = this.file(path);
+    const opened = await this.#blobs.open(sha256);
     // It was there when its hash was asked for, and is held.
     if (opened === undefined) throw new Error(`blob of ${path} went away while it was held`);
-    return opened.stream;
+    if (opened.size === size) return opened.stream;
+    opened.stream.destroy();
+    throw invalidBundle(path, `is given with ${size} bytes; its content has ${opened.size}`);
   }
 
   async bytes(path: string): Promise<Buffer> {
