@@ -43,6 +43,11 @@ test("more fields than a section takes, and more words of gaps than a part takes
   assert.equal(Object.keys(sent.captured.packages_observed ?? {}).length, 20_000);
   assert.equal(sent.missing[0]?.what, "packages_observed.rest");
   assert.match(sent.missing[0]?.why ?? "", /^1 of 20001 fields/);
+  assert.equal(sent.missing.at(-1)?.what, "record.rest");
+  assert.match(sent.missing.at(-1)?.why ?? "", /^\d+ more such entries$/);
+  const many = Array.from({ length: 103 }, (_, i) => ({ what: `outside.${i}`, why: "x" }));
+  const { missing } = bounded({ ...EMPTY_PART, missing: many });
+  assert.deepEqual(missing.at(-1), { what: "record.rest", why: "3 more such entries" });
 });
 
 test("a part that is small is as it was", () => {

@@ -46,10 +46,11 @@ export function bounded(part: RecordPart): RecordPart {
     gaps.push(...restOf(section, fields, cleaned));
     return [section, cleaned];
   });
+  const missing = [...gaps, ...part.missing];
   return fitted({
     captured: Object.fromEntries(captured),
     not_applicable: cleanGaps(part.not_applicable),
-    missing: cleanGaps([...gaps, ...part.missing]),
+    missing: counted(cleanGaps(missing), missing),
   });
 }
 
@@ -72,10 +73,11 @@ export function fitted(part: RecordPart): RecordPart {
     gaps.push(...restOf(section, fields, kept));
     left -= Math.min(chars, share);
   });
+  const missing = [...gaps, ...part.missing];
   return {
     captured,
     not_applicable: withinChars(part.not_applicable),
-    missing: withinChars([...gaps, ...part.missing]),
+    missing: counted(withinChars(missing), missing),
   };
 }
 
@@ -131,6 +133,12 @@ const cleanGaps = (list: readonly RecordGap[]): RecordGap[] =>
     what: what.slice(0, FIELD_CHARS_MAX),
     why: String(clean(why)) || "no reason was given",
   }));
+
+/** Gaps that are left out are a gap, too. */
+const counted = (kept: readonly RecordGap[], all: readonly RecordGap[]): RecordGap[] =>
+  kept.length === all.length
+    ? [...kept]
+    : [...kept, { what: "record.rest", why: `${all.length - kept.length} more such entries` }];
 
 const clean = (value: RecordValue): RecordValue =>
   typeof value === "string"

@@ -32,6 +32,18 @@ test("what does not apply counts neither way, and a section covers its fields", 
   assert.equal(both.captured.gpu?.devices, 1);
 });
 
+test("a section that is missing counts as each item of it on the list, told singly or not", () => {
+  const all = SERVER_ITEMS.length + RUNNER_ITEMS.length;
+  const missing = ["interpreter", "interpreter.path", "gpu", "outside"].map((what) => ({
+    ...{ what, why: "it could not be asked" },
+  }));
+  const { items } = assemble([part({ missing })], null);
+  assert.deepEqual(items, { captured: 0, applicable: all + 1 });
+  const none = { what: "gpu.cuda", why: "this driver has none" };
+  const without = assemble([part({ missing, not_applicable: [none] })], null);
+  assert.equal(without.items.applicable, all);
+});
+
 test("a gap that is on no list counts, too", () => {
   const gap = { what: "command.installs.1", why: "pip install" };
   const record = assemble([part({ missing: [gap] })], null);
@@ -77,6 +89,24 @@ test("what the program reached for outside of the record is a gap in it", () => 
   const better = assemble([part({ captured: seeded })], null);
   assert.ok(better.completeness > completeness);
   assert.equal(captured.outside?.files, "/x");
+});
+
+test("values beyond those that a record lists are a gap in it", () => {
+  const layers = Array.from({ length: 2_003 }, (_, i) => i);
+  const { captured, missing } = ownFacts(
+    {
+      ...{ code: null, config: { hyperparameters: { layers } }, config_text: "", data: {} },
+      ...{ seed: 7, provenance: {}, created_at: new Date(0), owner: "ada" },
+    },
+    { hyperparameters: { layers }, seed: 8 },
+    undefined,
+  );
+  assert.equal(Object.keys(captured.hyperparameters ?? {}).length, 2_000);
+  assert.deepEqual(
+    missing.map(({ what }) => what),
+    ["hyperparameters.rest", "configuration.rest"],
+  );
+  assert.match(missing[0]?.why ?? "", /^3 values are left out/);
 });
 
 const HUB_TOKEN = `hf_${"x".repeat(34)}`;

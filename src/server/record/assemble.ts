@@ -13,6 +13,8 @@ import type {
 import { RECORD_SECTIONS } from "../../protocol/record-part.ts";
 import { RUNNER_ITEMS, SERVER_ITEMS } from "./items.ts";
 
+const ITEMS = [...SERVER_ITEMS, ...RUNNER_ITEMS];
+
 export interface Assembled
   extends Pick<TrialRecord, "captured" | "not_applicable" | "missing" | "completeness" | "items"> {}
 
@@ -45,8 +47,8 @@ export function assemble(parts: readonly RecordPart[], silence: string | null): 
     for (const what of items) if (!has(what) && !covered(known, what)) missing.push({ what, why });
   for (const gap of [...flagsGap(captured), ...seedGap(captured), ...outsideGaps(captured)])
     if (!covered(known, gap.what)) missing.push(gap);
-  const listed = [...SERVER_ITEMS, ...RUNNER_ITEMS].filter(has).length;
-  const applicable = listed + missing.length;
+  const listed = ITEMS.filter(has).length;
+  const applicable = listed + countOf(missing, notApplicable);
   return {
     captured,
     not_applicable: notApplicable,
@@ -89,6 +91,13 @@ const outsideGaps = ({ outside = {} }: Assembled["captured"]): RecordGap[] =>
       ? []
       : [{ what: `outside.${kind}.content`, why: `${why}: ${outside[kind]}` }],
   );
+
+/** How many items are missing: a gap counts as each of the list that it covers, one that covers none as itself. */
+function countOf(missing: readonly RecordGap[], notApplicable: readonly RecordGap[]): number {
+  const onList = ITEMS.filter((item) => covered(missing, item) && !covered(notApplicable, item));
+  const covering = new Set(onList.flatMap((item) => [item, split(item).section]));
+  return onList.length + missing.filter(({ what }) => !covering.has(what)).length;
+}
 
 /** A gap of a whole section covers each of its fields. */
 const covered = (gaps: readonly RecordGap[], what: string): boolean =>

@@ -8,6 +8,7 @@ import {
   type RecordFields,
   type RecordGap,
   type RecordPart,
+  type RecordSection,
   type RecordValue,
 } from "../../protocol/record-part.ts";
 import type { ExperimentRow, TrialRow } from "../../store/schema.ts";
@@ -20,6 +21,7 @@ type Experiment = Pick<
 
 /** Of one object: beyond this its flat form says less than its hash. */
 const FLAT_MAX = 2_000;
+const PATH_CHARS_MAX = 512;
 
 export function ownFacts(
   experiment: Experiment,
@@ -30,7 +32,14 @@ export function ownFacts(
     not_applicable: [],
     missing: [],
   };
-  const hyperparameters = flat(trial.hyperparameters);
+  const listed = (section: RecordSection, value: Json): RecordFields =>
+    flat(value, (count) =>
+      gaps.missing.push({
+        what: `${section}.rest`,
+        why: `${count} values are left out here, of more than ${FLAT_MAX} or with long paths; the experiment's configuration has all`,
+      }),
+    );
+  const hyperparameters = listed("hyperparameters", trial.hyperparameters);
   if (Object.keys(hyperparameters).length === 0)
     gaps.not_applicable.push({
       what: "hyperparameters",
@@ -41,7 +50,7 @@ export function ownFacts(
     captured: {
       code: codeFacts(experiment, code, gaps),
       configuration: {
-        ...flat(maskedConfig(config)),
+        ...listed("configuration", maskedConfig(config)),
         ...layerFacts(experiment.provenance),
         sha256: sha256(canonicalExact(config)),
         text_sha256: sha256(experiment.config_text),
@@ -139,19 +148,30 @@ function whoFacts({ owner, provenance, created_at: at }: Experiment): RecordFiel
   };
 }
 
-/** Every leaf by its dotted path, without what looks like a secret; what is null or empty is left out. */
-export function flat(value: Json): Record<string, RecordValue> {
+/**
+ * Every leaf by its dotted path, without what looks like a secret; what is null or empty is left out.
+ * @param told how many more there are than are taken
+ */
+export function flat(
+  value: Json,
+  told: (count: number) => void = () => undefined,
+): Record<string, RecordValue> {
   const fields: Record<string, RecordValue> = {};
+  let [taken, more] = [0, 0];
   const walk = (item: Json, path: string): void => {
-    if (item === null || Object.keys(fields).length >= FLAT_MAX) return;
+    if (item === null) return;
     if (typeof item === "object")
       for (const [name, inner] of Object.entries(item))
         walk(inner as Json, path === "" ? name : `${path}.${name}`);
-    else if (path !== "" && path.length <= 512)
+    else if (path === "" || path.length > PATH_CHARS_MAX || taken >= FLAT_MAX) more += 1;
+    else {
+      taken += 1;
       fields[path] =
         typeof item === "string" ? maskedText(item).slice(0, RECORD_VALUE_CHARS_MAX) : item;
+    }
   };
   walk(value, "");
+  if (more > 0) told(more);
   return fields;
 }
 
