@@ -10,6 +10,7 @@ import type { ClockStep } from "./clock-steps.ts";
 import {
   type Effects,
   type Experiment,
+  type ExperimentCore,
   type ExperimentEvent,
   type ExperimentSpec,
   newExperiment,
@@ -80,8 +81,12 @@ export class Play {
   last: Effects | undefined;
   readonly ended: Effects["ended"][number][] = [];
 
-  constructor(spec: ExperimentSpec, { paused = false } = {}) {
-    this.x = newExperiment(spec);
+  /** @param start the checkpoint of another experiment that every trial goes on from */
+  constructor(
+    spec: ExperimentSpec,
+    { paused = false, start }: { paused?: boolean; start?: ExperimentCore["start"] } = {},
+  ) {
+    this.x = newExperiment(spec, start);
     this.do({ type: "start", paused, actor: "ada" });
   }
 

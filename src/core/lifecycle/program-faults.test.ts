@@ -30,6 +30,20 @@ test("three trials that fail before anybody reported end the experiment, and it 
   assert.deepEqual([play.trial(4).over, play.x.live.size], ["experiment_ended", 0]);
 });
 
+test("the step of the checkpoint that all go on from is no work of theirs", () => {
+  const start = { step: 3, tree: "tree" };
+  const play = new Play(specWith(randomSearch(9), { maxRestarts: 0 }), { start });
+  for (const number of [1, 2, 3]) crash(play, number);
+  assert.equal(play.x.core.run, "error");
+  const further = new Play(specWith(randomSearch(9), { maxRestarts: 0, objective: null }), {
+    start,
+  });
+  // Nothing but a step: a search without a metric may report no value at all.
+  further.run(4).reportMetrics(4, {}, 4);
+  for (const number of [1, 2, 3]) crash(further, number);
+  assert.equal(further.x.core.run, "active");
+});
+
 test("attempts of one trial count once: its restarts are its own", () => {
   const play = new Play(specWith(randomSearch(9), { maxRestarts: 5 }));
   for (let i = 0; i < 6; i++) crash(play, 1);

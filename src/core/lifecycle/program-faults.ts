@@ -19,7 +19,10 @@ const PROGRAM_FAULTS: readonly EndReason[] = [
   "objective_missing",
 ];
 
-/** @returns why the experiment has to end, or undefined while there is hope */
+/**
+ * @param trials of an experiment in which no step was trained; the step of the checkpoint they go on from is none
+ * @returns why the experiment has to end, or undefined while there is hope
+ */
 export function programNeverWorked(
   trials: Iterable<TrialState>,
   nowMs: number,
@@ -27,7 +30,7 @@ export function programNeverWorked(
   const failed: TrialState[] = [];
   let [failedLongestMs, aliveLongestMs] = [0, -1];
   for (const trial of trials) {
-    if (trial.step > 0 || trial.metricNames.length > 0) return undefined;
+    if (trial.metricNames.length > 0) return undefined;
     if (trial.over === null) {
       if (trial.allocation?.phase === "running" && trial.restarts === 0 && trial.ending === null)
         aliveLongestMs = Math.max(aliveLongestMs, nowMs - trial.allocation.sinceMs);
