@@ -47,6 +47,12 @@ test("short pauses are nobody's business, long ones are told, and once they are 
   assert.deepEqual(told, ["180000: since 120000", "300000: since null"]);
 });
 
+test("what differs by some milliseconds from look to look is told once", async () => {
+  const { told, pass } = watched(null, (nowMs) => 1_000 + ((nowMs / 15_000) % 4));
+  await pass(60 * MINUTE_MS);
+  assert.equal(told.length, 1, told.join("; "));
+});
+
 test("what lasts longer than it may is said to have expired, once", async () => {
   const { told, pass } = watched(4_000, () => 1_000);
   await pass(60_000);

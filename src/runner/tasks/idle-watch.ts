@@ -20,6 +20,8 @@ export interface IdleWatchOptions {
 const ASKED_EVERY_MS = 15_000;
 /** Shorter pauses of a person are nobody's business. */
 const TOLD_AFTER_MS = 60_000;
+/** A program says for how long, and by our clock that is since a slightly other time at each look. */
+const SAME_WITHIN_MS = 2_000;
 
 export class IdleWatch {
   readonly #options: IdleWatchOptions;
@@ -65,9 +67,14 @@ export class IdleWatch {
     const idleMs = since === null ? 0 : clock.nowMs() - since;
     const expired = timeoutMs !== null && idleMs >= timeoutMs;
     const shown = idleMs >= this.#toldAfterMs ? since : null;
-    if (shown !== this.#told || expired !== this.#expired) tell({ idleSinceMs: shown, expired });
-    this.#told = shown;
-    this.#expired = expired;
+    if (!isSame(shown, this.#told) || expired !== this.#expired) {
+      tell({ idleSinceMs: shown, expired });
+      this.#told = shown;
+      this.#expired = expired;
+    }
     this.#wait();
   }
 }
+
+const isSame = (since: number | null, told: number | null): boolean =>
+  since === null || told === null ? since === told : Math.abs(since - told) <= SAME_WITHIN_MS;
