@@ -26,6 +26,7 @@ interface Route {
   readonly method: string;
   readonly url: string;
   readonly access: readonly string[];
+  readonly bodyLimit?: number;
 }
 
 async function routeTable(): Promise<Route[]> {
@@ -71,6 +72,15 @@ describe("access", () => {
       const isPublic = ({ access }: Route): boolean => access.includes("public");
       const declared = routes.filter(isPublic).map(({ method, url }) => `${method} ${url}`);
       assert.deepEqual(declared.sort(), [...PUBLIC, PAGES].sort());
+    });
+
+    test("no route that anybody may call takes a large body", () => {
+      const open = routes.filter(
+        ({ method, access }) => access.includes("public") && !["GET", "HEAD"].includes(method),
+      );
+      assert.ok(open.length >= 2);
+      for (const { method, url, bodyLimit } of open)
+        assert.equal(bodyLimit, 16 * 1024, `${method} ${url}`);
     });
 
     test("so do other methods, unknown paths and paths that cannot be decoded", async () => {

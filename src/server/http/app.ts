@@ -43,11 +43,18 @@ declare module "fastify" {
   }
   interface FastifyInstance {
     /** Every route that was declared, for tests that walk all of them. */
-    routeTable: { method: string; url: string; access: readonly AccessRule[] }[];
+    routeTable: {
+      method: string;
+      url: string;
+      access: readonly AccessRule[];
+      bodyLimit?: number;
+    }[];
   }
 }
 
 export const BODY_BYTES_MAX = 1024 * 1024;
+/** Of routes that anybody may call: they must not be a place to leave megabytes. */
+export const PUBLIC_BODY_BYTES_MAX = 16 * 1024;
 /** A snapshot of 100,000 files, a batch of reports. */
 export const LARGE_BODY_BYTES_MAX = 64 * 1024 * 1024;
 
@@ -99,10 +106,13 @@ export async function buildApp(options: AppOptions): Promise<App> {
   app.setSerializerCompiler(() => (data) => JSON.stringify(data));
   app.decorateRequest("caller", null);
   app.decorate("routeTable", []);
-  app.addHook("onRoute", ({ method, url, config }) => {
+  app.addHook("onRoute", ({ method, url, config, bodyLimit }) => {
     if (!config?.access?.length)
       throw new Error(`route ${method} ${url} does not say who may call it (config.access)`);
-    app.routeTable.push({ method: String(method), url, access: config.access });
+    app.routeTable.push({
+      ...{ method: String(method), url, access: config.access },
+      ...(bodyLimit !== undefined && { bodyLimit }),
+    });
   });
   app.addHook("onRequest", async (request, reply) => {
     reply.header("x-content-type-options", "nosniff");

@@ -3,7 +3,7 @@ import { z } from "zod";
 import * as api from "../../protocol/api.ts";
 import { ContrailError } from "../../protocol/errors.ts";
 import { SESSION_LIFETIME_MS } from "../access.ts";
-import { type App, identify, person } from "./app.ts";
+import { type App, identify, PUBLIC_BODY_BYTES_MAX, person } from "./app.ts";
 import type { RouteContext } from "./context.ts";
 import { clearSession, requireOwnPage, setSession } from "./session-cookie.ts";
 
@@ -14,6 +14,7 @@ export function sessionRoutes(app: App, { access }: RouteContext): void {
     "/session",
     {
       config: { access: ["public"] },
+      bodyLimit: PUBLIC_BODY_BYTES_MAX,
       schema: { body: api.loginRequest, response: { 200: api.session }, tags },
     },
     async (request, reply) => {

@@ -6,11 +6,10 @@ import { stopAsked } from "../own-changes.ts";
 import { poolViews } from "../pools/pool-view.ts";
 import { recordIn } from "../recorded.ts";
 import { runnerView } from "../runner-view.ts";
-import { type App, person } from "./app.ts";
+import { type App, PUBLIC_BODY_BYTES_MAX, person } from "./app.ts";
 import type { RouteContext } from "./context.ts";
 import { jobViews } from "./job-view.ts";
 
-const LOGIN_BYTES_MAX = 16 * 1024;
 const tags = ["server"];
 
 export function systemRoutes(app: App, context: RouteContext): void {
@@ -20,8 +19,7 @@ export function systemRoutes(app: App, context: RouteContext): void {
     "/login",
     {
       config: { access: ["public"] },
-      // Whoever wants to may send one, so it must not be a place to leave megabytes.
-      bodyLimit: LOGIN_BYTES_MAX,
+      bodyLimit: PUBLIC_BODY_BYTES_MAX,
       schema: { body: api.loginRequest, response: { 200: api.loginReply }, tags },
     },
     async (request) => {
