@@ -57,3 +57,38 @@ test("one that is gone already takes the other with it", async () => {
   join(b, c, realClock);
   await once(a.resume(), "close");
 });
+
+test("one that reads nothing any more does not hold its connection for ever", async () => {
+  const timers = new Set<() => void>();
+  const clock = {
+    after: (_delayMs: number, callback: () => void) => {
+      timers.add(callback);
+      return () => void timers.delete(callback);
+    },
+  };
+  const fire = (): void => {
+    for (const callback of [...timers]) {
+      timers.delete(callback);
+      callback();
+    }
+  };
+  const [a, b] = await pair();
+  const [c, d] = await pair();
+  d.pause();
+  join(b, c, clock);
+  a.write(Buffer.alloc(64_000_000));
+  // Its side of the line is full: nothing of what comes now is taken.
+  while (!c.writableNeedDrain) await new Promise((soon) => setImmediate(soon));
+  const [closed, gone] = [once(b, "close"), once(c, "close")];
+  b.destroy();
+  await closed;
+  assert.ok(!c.destroyed, "what it has said last may still be read");
+  for (let looks = 0; looks < 100 && !c.destroyed; looks++) {
+    fire();
+    await new Promise((soon) => setImmediate(soon));
+  }
+  assert.ok(c.destroyed);
+  await gone;
+  assert.equal(timers.size, 0);
+  for (const socket of [a, d]) socket.destroy();
+});

@@ -18,10 +18,14 @@ export const shouldUpgradeCallback = (request: IncomingMessage): boolean =>
 export function routeUpgrades(app: {
   readonly server: Server;
   routing(request: IncomingMessage, response: ServerResponse): void;
+  addHook(when: "preClose", closing: () => Promise<void>): unknown;
 }): void {
+  const open = new Set<Socket>();
   app.server.on("upgrade", (request: IncomingMessage, stream: Duplex, head: Buffer) => {
     // Nobody may speak before the answer.
     if (!(stream instanceof Socket) || head.length > 0) return void stream.destroy();
+    open.add(stream);
+    stream.once("close", () => open.delete(stream));
     const response = answerOn(request, stream);
     taken.set(request, () => {
       response.detachSocket(stream);
@@ -31,6 +35,10 @@ export function routeUpgrades(app: {
       return stream;
     });
     app.routing(request, response);
+  });
+  // The listener has let go of them, and waits for their end all the same when it closes.
+  app.addHook("preClose", async () => {
+    for (const socket of open) socket.destroy();
   });
 }
 
