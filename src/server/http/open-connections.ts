@@ -58,6 +58,8 @@ export class OpenConnections {
 
   /** Cuts the connection within seconds of the end of what let it in. @param until what is over when it need not be looked at any more */
   watch(socket: Socket, letInBy: LetInBy, until: Socket | ServerResponse = socket): void {
+    // Gone while it was let in: that it closes is not said again.
+    if (socket.destroyed || until.destroyed) return;
     this.#open.set(until, { socket, ...letInBy });
     until.once("close", () => this.#open.delete(until));
   }

@@ -7,6 +7,7 @@ import { join } from "../../base/join.ts";
 import * as api from "../../protocol/api.ts";
 import { ContrailError } from "../../protocol/errors.ts";
 import { TUNNEL_PROTOCOL } from "../../protocol/task-tunnel.ts";
+import { leftBy } from "../task-proxy/forward.ts";
 import { liveTask } from "../task-proxy/live-task.ts";
 import { type App, person } from "./app.ts";
 import { noExperiment, type RouteContext } from "./context.ts";
@@ -37,7 +38,7 @@ export function shellRoutes(app: App, { world, connections, tunnels, clock }: Ro
         throw new ContrailError("conflict", `${id} is no shell that has slots now`, {
           hint: `contrail why ${id} says what it waits for.`,
         });
-      const way = await tunnels.take(task.allocation);
+      const way = await tunnels.take(task.allocation, leftBy(reply.raw));
       const terminal = takeUpgrade(request.raw);
       if (terminal === undefined) {
         way.destroy();

@@ -27,12 +27,11 @@ export async function forward(
   response: ServerResponse,
   way: Way,
 ): Promise<void> {
-  const left = new AbortController();
-  response.once("close", () => left.abort(new Error("the browser has left")));
-  const socket = await take(response, way, left.signal);
+  const left = leftBy(response);
+  const socket = await take(response, way, left);
   if (socket === undefined) return;
   const asked = toProgram(request, socket, headersIn(request.rawHeaders, way.scheme));
-  left.signal.addEventListener("abort", () => asked.destroy(), { once: true });
+  left.addEventListener("abort", () => asked.destroy(), { once: true });
   asked.once("response", (answer) => passOn(answer, response));
   asked.on("error", () => noAnswer(response));
   request.pipe(asked);
@@ -44,14 +43,13 @@ export async function forwardUpgrade(
   response: ServerResponse,
   way: Way & { readonly takeOver: () => Socket; readonly onOpen: (browser: Socket) => void },
 ): Promise<void> {
-  const left = new AbortController();
-  response.once("close", () => left.abort(new Error("the browser has left")));
-  const socket = await take(response, way, left.signal);
+  const left = leftBy(response);
+  const socket = await take(response, way, left);
   if (socket === undefined) return;
   const headers = headersIn(request.rawHeaders, way.scheme);
   headers.push("Connection", "Upgrade", "Upgrade", "websocket");
   const asked = toProgram(request, socket, headers);
-  left.signal.addEventListener("abort", () => asked.destroy(), { once: true });
+  left.addEventListener("abort", () => asked.destroy(), { once: true });
   asked.once("response", (answer) => passOn(answer, response));
   asked.on("error", () => noAnswer(response));
   asked.once("upgrade", (answer, program, head) => {
@@ -67,6 +65,16 @@ export async function forwardUpgrade(
     way.onOpen(browser);
   });
   asked.end();
+}
+
+/** When nobody waits for the answer any more, which may be already. */
+export function leftBy(response: ServerResponse): AbortSignal {
+  const left = new AbortController();
+  const leave = (): void =>
+    left.abort(new ContrailError("invalid_request", "whoever asked has left"));
+  if (response.destroyed) leave();
+  else response.once("close", leave);
+  return left.signal;
 }
 
 async function take(
