@@ -57,6 +57,15 @@ test("what is nowhere is unclear, and so is everything of an image that does not
   const { starts, unclear } = await read("no-such-program", "x");
   assert.deepEqual(starts, []);
   assert.match(unclear.join(), /`no-such-program x`: there is no such file/);
+  const poor = {
+    // Of its programs only the shell is there.
+    ask: async ([program = "", ...words]: readonly string[]) =>
+      (await promisify(execFile)(program, words, { env: { PATH: "/nowhere" } })).stdout,
+    sees: () => false,
+  };
+  const told = await readInside([join(bin, "torchrun")], { PATH: bin }, code, poor);
+  assert.deepEqual(told.programs, []);
+  assert.match(told.unclear.join(), /the image could not be asked what it starts: .*head/s);
   const silent = {
     ask: () => Promise.reject(new Error("it has no shell")),
     sees: () => false,

@@ -3,6 +3,7 @@
  * What is needed is known only while reading, so it is read again with each answer, and the image is asked for all that
  * was missing at once; the usual command needs none of it.
  */
+import { randomUUID } from "node:crypto";
 import { realpathSync } from "node:fs";
 import { resolve } from "node:path";
 import { type Reading, readEntrypoint } from "./entrypoint.ts";
@@ -23,8 +24,13 @@ export interface Image {
 /** Scripts that start scripts. */
 const ROUNDS_MAX = 8;
 
-/** Of each word, with folders and folder, two lines: how it was found and where, and its beginning. */
-const QUESTION = `while [ $# -ge 3 ]; do
+/**
+ * Of each word, with folders and folder: a mark, how it was found and where, and its beginning.
+ * By `head` alone: small images have little else.
+ */
+const QUESTION = `mark=$1
+shift
+while [ $# -ge 3 ]; do
   word=$1 path=$2 folder=$3 found= mode=
   shift 3
   case $word in
@@ -41,9 +47,8 @@ const QUESTION = `while [ $# -ge 3 ]; do
     [ -z "$found" ] && [ -f "$folder/$word" ] && found=$folder/$word ;;
   esac
   [ -n "$found" ] && [ -x "$found" ] && mode=x
-  printf '%s\\n' "$mode:$found"
-  [ -n "$found" ] && head -c ${SCRIPT_BYTES_MAX} "$found" | base64 | tr -d '\\n'
-  echo
+  printf '\n%s%s\n' "$mark" "$mode:$found"
+  if [ -n "$found" ]; then head -c ${SCRIPT_BYTES_MAX} "$found"; fi
 done`;
 
 /** As `readEntrypoint`; what the image does not tell is unclear. */
@@ -91,12 +96,14 @@ class ImageFiles implements ProgramFiles {
     const all = [...this.wanted];
     this.wanted.clear();
     const words = all.flatMap(([, about]) => about);
-    const told = await this.#image.ask(["/bin/sh", "-c", QUESTION, "sh", ...words]);
-    const lines = told.split("\n");
+    const mark = randomUUID();
+    const told = await this.#image.ask(["/bin/sh", "-c", QUESTION, "sh", mark, ...words]);
+    const answers = told.split(`\n${mark}`).slice(1);
     all.forEach(([key], i) => {
-      const [, mode, path] = /^(x?):(.+)$/.exec(lines[2 * i] ?? "") ?? [];
-      const bytes = Buffer.from(lines[2 * i + 1] ?? "", "base64");
-      this.#known.set(key, path === undefined ? undefined : { path, bytes, executable: !!mode });
+      const [, mode, path, text = ""] = /^(x?):([^\n]+)\n(.*)$/s.exec(answers[i] ?? "") ?? [];
+      // Of an empty file nobody can say what it starts.
+      if (path === undefined || text === "") this.#known.set(key, undefined);
+      else this.#known.set(key, { path, bytes: Buffer.from(text), executable: mode === "x" });
     });
   }
 
