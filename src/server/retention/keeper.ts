@@ -22,6 +22,7 @@ import { type GcPlan, planGc } from "./gc-plan.ts";
 import { type GcStatus, GcTally } from "./gc-run.ts";
 import { LeastTime } from "./least-time.ts";
 import { Sweeper } from "./sweeper.ts";
+import { Undeleted } from "./undeleted.ts";
 import { verdictsOn } from "./verdicts.ts";
 
 export interface KeeperOptions {
@@ -45,6 +46,9 @@ const REST_FACTOR = 20;
 const PURGE_EVERY_MS = 3_600_000;
 const ORPHANS_EVERY_MS = 24 * 3_600_000;
 const CHECKPOINTS_PER_TURN = 200;
+/** From the first failure in a row to delete bytes; each further one doubles it. */
+const RETRY_MS = 1_000;
+const RETRY_MAX_MS = 600_000;
 
 /** The server stops; what is left is found again. */
 class Stopping extends Error {}
@@ -66,6 +70,11 @@ export class RetentionKeeper {
   /** Snapshots that were let go; all of them are looked through at the start. */
   #loose = new Set<string>();
   #sweepAll = true;
+  /** What keeps bytes from going is seldom over a second later, and each attempt looks through all of them. */
+  #tryFromMs = 0;
+  #failures = 0;
+  /** The run that was asked for has been through all experiments; what becomes superfluous since goes as always. */
+  #isApplied = false;
   #stopped = false;
   #working: Promise<void> = Promise.resolve();
   #cancelTimer = (): void => undefined;
@@ -115,13 +124,28 @@ export class RetentionKeeper {
 
   async #work(): Promise<void> {
     try {
-      if (this.#request) return await this.#wholeRun(this.#request);
+      const request = this.#request;
+      const mayTry = this.#options.clock.monotonicMs() >= this.#tryFromMs;
+      if (request && mayTry) return await this.#attempt(() => this.#wholeRun(request));
       await this.#someWork();
+      if (mayTry) await this.#attempt(() => this.#someSweeping());
     } catch (error) {
       if (error instanceof Stopping) return;
       // Nothing is lost: it is tried again. A whole run tells whoever asked.
       this.#options.log.error({ err: error }, "retention failed; it is tried again");
       if (this.#request) this.#tally.problem = (error as Error).message;
+    }
+  }
+
+  /** @param work that makes bytes go; after a failure it rests */
+  async #attempt(work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+      this.#failures = 0;
+    } catch (error) {
+      const restMs = Math.min(RETRY_MS * 2 ** this.#failures++, RETRY_MAX_MS);
+      this.#tryFromMs = this.#options.clock.monotonicMs() + restMs;
+      throw error;
     }
   }
 
@@ -137,22 +161,31 @@ export class RetentionKeeper {
       // Also for what was wanted by somebody when it was looked at the last time.
       this.#sweepAll = true;
     }
+  }
+
+  async #someSweeping(): Promise<void> {
+    const nowMs = this.#options.clock.monotonicMs();
     const freed = { blobs: 0, bytes: 0 };
+    let left: Undeleted | undefined;
     if (this.#sweepAll) {
-      await this.#sweeper.sweepTrees(freed, this.#told);
-      this.#sweepAll = false;
+      left = await leftBy(this.#sweeper.sweepTrees(freed, this.#told));
+      this.#sweepAll = left !== undefined;
       this.#loose.clear();
     }
     for (const tree of [...this.#loose]) {
       this.#told();
-      await this.#sweeper.sweepThese([tree], freed);
+      const own = await leftBy(this.#sweeper.sweepThese([tree], freed));
       this.#loose.delete(tree);
+      if (own) this.#sweepAll = true;
+      left ??= own;
     }
     if (nowMs >= this.#orphansAtMs) {
       this.#orphansAtMs = nowMs + ORPHANS_EVERY_MS;
-      await this.#sweeper.sweepOrphans(freed, this.#told);
+      const own = await leftBy(this.#sweeper.sweepOrphans(freed, this.#told));
+      left ??= own;
     }
     if (freed.blobs > 0) this.#options.log.info(freed, "freed the bytes of what was deleted");
+    if (left) throw left;
   }
 
   readonly #told = (): void => {
@@ -245,8 +278,11 @@ export class RetentionKeeper {
     return this.#tally.status(this.#request !== null);
   }
 
-  /** Asks for a run; where one is under way already, that is the one. */
+  /** Asks for a run; where one is under way already, that is the one, and it rests no longer. */
   async ask(actor: string): Promise<GcStatus> {
+    this.#tryFromMs = 0;
+    this.#failures = 0;
+    this.#tally.problem = null;
     if (this.#request) return this.status;
     const { loop, clock } = this.#options;
     const request = { by: actor, at: new Date(clock.nowMs()).toISOString() };
@@ -270,24 +306,17 @@ export class RetentionKeeper {
   }
 
   async #wholeRun(request: GcRequest): Promise<void> {
-    const { store, loop, clock, log } = this.#options;
+    const { loop, clock, log } = this.#options;
     const tally = this.#tally;
     const told = (): void => this.#told();
     tally.problem = null;
-    const ids = await store.withCheckpoints();
-    tally.begin("checkpoints", ids.length);
-    for (const id of ids) {
-      tally.checkpoints += await this.#applyTo(id);
-      tally.step();
-      told();
-    }
-    tally.begin("experiments", null);
-    await this.#purge();
-    tally.experiments += await this.#empty();
+    if (!this.#isApplied) await this.#applyToAll(tally);
+    this.#isApplied = true;
     tally.begin("snapshots", null);
-    await this.#sweeper.sweepTrees(tally.freed, told);
+    const left = await leftBy(this.#sweeper.sweepTrees(tally.freed, told));
     tally.begin("leftovers", null);
     tally.halfWritten += await this.#sweeper.sweepOrphans(tally.freed, told);
+    if (left) throw left;
     const cause = tally.sentence;
     await recordIn(loop)("gc done", async (client) => {
       await client.query("delete from settings where key = 'gc'");
@@ -297,5 +326,30 @@ export class RetentionKeeper {
     log.info({ by: request.by }, cause);
     tally.end(clock.nowMs());
     this.#request = null;
+    this.#isApplied = false;
+  }
+
+  async #applyToAll(tally: GcTally): Promise<void> {
+    const ids = await this.#options.store.withCheckpoints();
+    tally.begin("checkpoints", ids.length);
+    for (const id of ids) {
+      tally.checkpoints += await this.#applyTo(id);
+      tally.step();
+      this.#told();
+    }
+    tally.begin("experiments", null);
+    await this.#purge();
+    tally.experiments += await this.#empty();
+  }
+}
+
+/** @returns what could not be deleted, with which the work came to its end */
+async function leftBy(work: Promise<unknown>): Promise<Undeleted | undefined> {
+  try {
+    await work;
+    return undefined;
+  } catch (error) {
+    if (error instanceof Undeleted) return error;
+    throw error;
   }
 }

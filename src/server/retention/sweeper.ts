@@ -12,6 +12,7 @@ import type { BlobGate } from "../../store/blob-gate.ts";
 import type { BlobStore } from "../../store/blobs.ts";
 import { readTree } from "../../store/read-tree.ts";
 import type { TreeRegister } from "../../store/tree-store.ts";
+import { Undeletable } from "./undeleted.ts";
 
 export interface SweeperOptions {
   readonly trees: TreeRegister;
@@ -60,30 +61,36 @@ export class Sweeper {
     this.#complete = true;
   }
 
-  /** These snapshots, as far as nothing refers to them any more. */
+  /** These snapshots, as far as nothing refers to them any more. @throws Undeleted at its end */
   async sweepThese(names: readonly string[], freed: Freed): Promise<void> {
     await this.register();
+    const left = new Undeletable();
     for (const tree of await this.#options.trees.stillUnused(names, this.#now))
-      await this.#sweepTree(tree, freed);
+      await this.#sweepTree(tree, freed, left);
+    left.tell();
   }
 
-  /** All snapshots that were let go, with the blobs that no other has. @param told after each part */
+  /**
+   * All snapshots that were let go, with the blobs that no other has.
+   * @param told after each part @throws Undeleted at its end
+   */
   async sweepTrees(freed: Freed, told: () => void = () => undefined): Promise<void> {
     await this.register();
     const { trees } = this.#options;
+    const left = new Undeletable();
     let after = "";
     for (;;) {
       const page = { after, limit: TREES_AT_ONCE, now: this.#now };
       const unused = await trees.unused(page);
       const last = unused.at(-1);
-      if (last === undefined) return;
+      if (last === undefined) return left.tell();
       after = last;
-      for (const tree of unused) await this.#sweepTree(tree, freed);
+      for (const tree of unused) await this.#sweepTree(tree, freed, left);
       told();
     }
   }
 
-  async #sweepTree(name: string, freed: Freed): Promise<void> {
+  async #sweepTree(name: string, freed: Freed, left: Undeletable): Promise<void> {
     const { trees, gate } = this.#options;
     using tree = gate.take([name]);
     if ((await trees.stillUnused(tree.names, this.#now)).length === 0) return;
@@ -96,7 +103,9 @@ export class Sweeper {
     const mine = new Set((await trees.ownBlobs([name])).map(({ blob }) => blob));
     const leased = await trees.leased(taken, this.#now);
     const free = taken.filter((blob) => mine.has(blob) && !leased.has(blob));
-    await this.#delete(free, sizes, freed);
+    const before = left.count;
+    await this.#delete(free, sizes, { freed, left });
+    if (left.count > before) return;
     // What somebody else wants at this moment is theirs from now on; if nothing comes of it, it belongs to nothing.
     await trees.forget([name]);
   }
@@ -104,13 +113,16 @@ export class Sweeper {
   async #delete(
     names: readonly string[],
     sizes: ReadonlyMap<string, number>,
-    freed: Freed,
+    { freed, left }: { readonly freed: Freed; readonly left: Undeletable },
   ): Promise<void> {
-    for (const name of names) {
-      if (!(await this.#options.blobs.delete(name))) continue;
-      freed.blobs += 1;
-      freed.bytes += sizes.get(name) ?? 0;
-    }
+    for (const name of names)
+      try {
+        if (!(await this.#options.blobs.delete(name))) continue;
+        freed.blobs += 1;
+        freed.bytes += sizes.get(name) ?? 0;
+      } catch (error) {
+        left.note(error);
+      }
   }
 
   /** Blobs that belong to nothing at all: uploads that nobody finished. */
@@ -130,16 +142,20 @@ export class Sweeper {
     if (names.length > 0) yield await sized();
   }
 
-  /** @returns how many half-written files were removed as well */
+  /** @returns how many half-written files were removed as well @throws Undeleted at its end */
   async sweepOrphans(freed: Freed, told: () => void = () => undefined): Promise<number> {
     const { trees, gate, blobs } = this.#options;
+    const left = new Undeletable();
     for await (const found of this.orphans()) {
       const sizes = new Map(found.map(({ blob, size }) => [blob, size]));
       using taken = gate.take(sizes.keys());
-      await this.#delete(await trees.unusedBlobs(taken.names, this.#now), sizes, freed);
+      const names = await trees.unusedBlobs(taken.names, this.#now);
+      await this.#delete(names, sizes, { freed, left });
       told();
     }
     await trees.dropOldLeases(this.#now);
-    return blobs.tidy();
+    const halfWritten = await blobs.tidy();
+    left.tell();
+    return halfWritten;
   }
 }

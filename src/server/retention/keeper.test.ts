@@ -1,0 +1,105 @@
+/** What the keeper does about bytes that cannot be deleted, with no database under it. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { Clock } from "../../base/clock.ts";
+import { BlobGate } from "../../store/blob-gate.ts";
+import type { GcRequest } from "../../store/retention-store.ts";
+import { ManualClock } from "../loops/manual-clock.ts";
+import { type KeeperOptions, RetentionKeeper } from "./keeper.ts";
+
+const HOUR_S = 3_600;
+const REQUEST: GcRequest = { by: "ada", at: "2026-11-28T10:00:00.000Z" };
+
+/** Snapshots of one file each, some of which cannot be deleted. */
+function storage(request: GcRequest | null) {
+  const trees = new Set(["a", "b", "c"]);
+  const stuck = new Set(["b"]);
+  const counts = { walks: 0, applied: 0, errors: 0 };
+  const timers = new ManualClock();
+  let nowMs = 0;
+  const clock: Clock = {
+    ...{ nowMs: () => nowMs, monotonicMs: () => nowMs },
+    after: (delayMs, callback) => timers.after(delayMs, callback),
+  };
+  const world = { experiments: new Map(), retention: { deleted: () => [] } };
+  const options = {
+    loop: {
+      ...{ world, read: async (look: (of: typeof world) => unknown) => look(world) },
+      submit: async () => [],
+    },
+    store: {
+      ...{ notRetained: async () => [], request: async () => request },
+      withCheckpoints: async () => {
+        counts.applied += 1;
+        return [];
+      },
+    },
+    trees: {
+      ...{ unregistered: async () => [], leased: async () => new Set() },
+      ...{ unusedBlobs: async () => [], dropOldLeases: async () => undefined },
+      unused: async ({ after }: { after: string }) => {
+        if (after === "") counts.walks += 1;
+        return [...trees].filter((tree) => tree > after).slice(0, 1);
+      },
+      stillUnused: async (names: readonly string[]) => names,
+      ownBlobs: async (names: readonly string[]) => names.map((blob) => ({ blob, size: 1 })),
+      forget: async (names: readonly string[]) => {
+        for (const name of names) trees.delete(name);
+      },
+    },
+    blobs: {
+      ...{ list: async function* () {}, tidy: async () => 0 },
+      delete: async (name: string) => {
+        if (!stuck.has(name)) return true;
+        throw Object.assign(new Error(`EACCES: ${name}`), { syscall: "unlink" });
+      },
+    },
+    ...{ gate: new BlobGate(), clock },
+    log: {
+      info: () => undefined,
+      error: () => {
+        counts.errors += 1;
+      },
+    },
+  };
+  const keeper = new RetentionKeeper(options as unknown as KeeperOptions);
+  const seconds = async (count: number): Promise<void> => {
+    for (let i = 0; i < count; i++) {
+      nowMs += 1_000;
+      await timers.ring();
+      // Everything here is done in microtasks.
+      await new Promise(setImmediate);
+    }
+  };
+  return { keeper, trees, stuck, counts, seconds };
+}
+
+test("a file that cannot be deleted keeps no other, and is tried less and less often", async () => {
+  const { keeper, trees, stuck, counts, seconds } = storage(null);
+  await keeper.start();
+  await seconds(HOUR_S);
+  assert.deepEqual([...trees], ["b"]);
+  assert.ok(counts.walks > 5 && counts.walks < 20, `${counts.walks} walks in an hour`);
+  assert.equal(counts.errors, counts.walks);
+  stuck.clear();
+  await seconds(600);
+  assert.deepEqual([...trees], []);
+  await keeper.stop();
+});
+
+test("a whole run that cannot finish goes on where it failed, and at once where it is asked for again", async () => {
+  const { keeper, trees, stuck, counts, seconds } = storage(REQUEST);
+  await keeper.start();
+  await seconds(HOUR_S);
+  assert.deepEqual([...trees], ["b"]);
+  assert.equal(counts.applied, 1);
+  assert.ok(counts.walks > 5 && counts.walks < 20, `${counts.walks} walks in an hour`);
+  assert.match(keeper.status.problem ?? "", /^a file could not be deleted.*EACCES: b/);
+  assert.equal(keeper.status.state, "running");
+  stuck.clear();
+  assert.equal((await keeper.ask("bob")).problem, null);
+  await seconds(1);
+  assert.deepEqual([[...trees], keeper.status.state], [[], "idle"]);
+  assert.deepEqual([keeper.status.requested_by, counts.applied], ["ada", 1]);
+  await keeper.stop();
+});
