@@ -7,6 +7,7 @@ import type { Clock } from "../../base/clock.ts";
 import type { TrialRecord } from "../../protocol/api.ts";
 import type { BlobStore } from "../../store/blobs.ts";
 import type { DecisionLoop } from "../loops/decision-loop.ts";
+import { Turn } from "../world.ts";
 import { Judge } from "./judge.ts";
 import type { VerdictBook } from "./verdict-book.ts";
 
@@ -40,7 +41,7 @@ class Bench {
         return () => undefined;
       },
     } as unknown as Clock;
-    const turn = { nowMs: 0, batch: { has: () => false, put() {}, change() {} }, shown: new Map() };
+    const turn = new Turn(0);
     const loop = {
       world: { experiments: new Map() },
       submit: async (command: { run: (world: unknown, turn: unknown) => unknown }) =>

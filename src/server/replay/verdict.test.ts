@@ -29,4 +29,8 @@ test("two verdicts on one trial in one turn are both kept, and whoever watches i
   );
   assert.deepEqual([...(turn.shown.get(3) ?? [])], [1, 2]);
   assert.deepEqual([...(turn.shown.get(7) ?? [])], [1]);
+  // What waited for the verdict is looked at again, also after a restart.
+  assert.deepEqual([...turn.retention], [3]);
+  const retained = turn.batch.contents.tables.find(({ table }) => table === "retained");
+  assert.deepEqual(retained?.rows, [{ experiment_id: 3, at: null }]);
 });

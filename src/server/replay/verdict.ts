@@ -57,6 +57,11 @@ export async function writeVerdict(
         what: `verdict: ${VERDICT_WORDS[state]}`,
         cause: `${row.text.slice(0, CAUSE_CHARS_MAX)} (${by}, asked by ${row.asked_by})`,
       });
+      if (replay !== null) {
+        // The checkpoints that waited for it may go.
+        turn.retention.add(experiment);
+        turn.batch.put("retained", { experiment_id: experiment, at: null });
+      }
       // Lists show it: whoever watches them is told.
       show(turn, experiment, trial);
       if (replay !== null) show(turn, replay, 1);
