@@ -153,3 +153,26 @@ test("a held trial whose program fails meanwhile trains there again once its res
   play.obey();
   assert.deepEqual([play.trial(2).over, play.x.core.run], ["finished", "completed"]);
 });
+
+test("a held trial whose program fails for good meanwhile has errored, in whichever order that is heard", () => {
+  const spec = specWith(randomSearch(2), { maxRestarts: 0 });
+  for (const order of [
+    [2, 1],
+    [1, 2],
+  ]) {
+    const play = new Play({ ...spec, search: { ...spec.search, deterministic: true } });
+    play.run(1).run(2);
+    for (const number of order) {
+      play.report(9, 0.5, number);
+      play.exit(CRASH, number);
+    }
+    assert.deepEqual([play.trial(1).over, play.trial(2).over], ["user_error", "user_error"]);
+    assert.match(play.x.core.reason, /^All trials are over: 2 errored\./, String(order));
+    assert.equal(play.x.core.run, "error");
+    const [rung] = searchRungs(play.x.spec.search, play.x.search);
+    assert.deepEqual(
+      rung?.entries.map(({ outcome }) => outcome),
+      ["failed", "failed"],
+    );
+  }
+});

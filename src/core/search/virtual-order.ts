@@ -113,7 +113,9 @@ function note(
     pending.rung = trialOf(state, action.trial).rung;
   } else if (action.type === "stop") {
     owe(order, action.trial, pending, order.now);
-    pending.stop = action.cause.code === "reached_end" ? "finished" : "stopped";
+    // Whichever was heard first, its result or that it failed for good before that was saved.
+    const end = pending.exit === "errored" ? "errored" : "finished";
+    pending.stop = action.cause.code === "reached_end" ? end : "stopped";
   } else if (action.type === "pause" && pending.exit === "canceled") {
     owe(order, action.trial, pending, order.now);
   }
