@@ -1,6 +1,6 @@
 /** Experiments that were not trained here: what they came in, and their many rows, some at a time. */
 import type pg from "pg";
-import type { JsonObject } from "../base/json.ts";
+import { type JsonObject, stringifyExact } from "../base/json.ts";
 import type { Queryable } from "./audit-reads.ts";
 import type { Database } from "./schema.ts";
 import { insertMetrics, type MetricPoint } from "./write-batch.ts";
@@ -81,7 +81,7 @@ export async function insertRows(
     name: `import_${table}`,
     text: `insert into ${table} (${columns})
       select ${columns} from json_populate_recordset(null::${table}, $1::json) on conflict do nothing`,
-    values: [JSON.stringify(rows)],
+    values: [stringifyExact(rows)],
   });
 }
 

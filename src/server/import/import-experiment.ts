@@ -1,6 +1,6 @@
 /**
  * Brings a bundle in: everything is checked, then the experiment is made, over and hidden, then its many rows are
- * written, then it is shown. Each of the last three can be cut off: what was begun and not finished is dropped, at
+ * written, its trials too, then it is shown. Each of the last three can be cut off: what was begun and not finished is dropped, at
  * once, before the same record is begun again, or at the next start. The same record a second time is the experiment
  * that it became the first time.
  *
@@ -35,10 +35,10 @@ import { checkOrigin } from "./check-origin.ts";
 import { checkTrees, type IncludedTrees } from "./check-trees.ts";
 import { type DataItem, dataHere, registerData, resolvedData } from "./import-data.ts";
 import {
-  allocationRowOf,
   experimentCore,
   experimentRow,
-  trialRowOf,
+  lastRows,
+  type Numbered,
   verdictRows,
 } from "./import-rows.ts";
 import { loadRows, type Places } from "./load-rows.ts";
@@ -104,14 +104,15 @@ async function bringIn(
     run: (world, turn) =>
       begin(world, turn, { source, bundle, author, trees, resolved, record, request }),
   });
+  const { id } = places.experiment;
   try {
-    await loadRows(context.pool, source, places);
-    const about = { source, bundle, id: places.experiment, by: request.by, items };
+    await loadRows(context.pool, { source, bundle }, places);
+    const about = { source, bundle, id, by: request.by, items };
     const data = await finish(context, about);
-    return { experiment: places.experiment, created: true, data };
+    return { experiment: id, created: true, data };
   } catch (error) {
     // What failed may well be the database. What cannot be dropped now is hidden, and goes with the next attempt.
-    await abandonImport(context.loop, places.experiment, (error as Error).message).catch(() => {});
+    await abandonImport(context.loop, id, (error as Error).message).catch(() => {});
     throw error;
   }
 }
@@ -204,36 +205,27 @@ interface Beginning {
   readonly request: ImportRequest;
 }
 
-/** The experiment, its trials and their allocations, over and in no list. */
+/** The experiment, over and in no list, and the numbers of its trials and their allocations: there may be a million. */
 function begin(world: World, turn: Turn, about: Beginning): Places {
   const { source, bundle, author, trees, resolved, record, request } = about;
   const { manifest } = source;
   const at = new Date(turn.nowMs);
   const madeAt = new Date(manifest.made_at);
-  const madeAtMs = madeAt.getTime();
   const id = world.nextExperiment++;
-  const core = experimentCore(bundle, madeAtMs);
+  const core = experimentCore(bundle, madeAt.getTime());
   const code = trees.code?.hash ?? null;
   const made = { id, ownerId: request.by.userId, core, code, resolved };
   const row = experimentRow(bundle, { ...made, slots: world.room(world.firstPool).total });
   turn.batch.put("experiments", row, "nothing");
-  const lastRun = new Map(bundle.runs.map(({ trial, run }) => [trial, run]));
-  const trials = new Map<number, number>();
-  for (const trial of bundle.trials) {
-    const own = world.nextTrial++;
-    trials.set(trial.number, own);
-    const run = lastRun.get(trial.number) ?? 0;
-    turn.batch.put(
-      "trials",
-      trialRowOf(trial, { id: own, experiment: { id, core }, run, madeAtMs }),
-    );
-  }
-  const allocations = new Map<string, number>();
-  for (const run of bundle.runs) {
-    const own = world.nextAllocation++;
-    allocations.set(`${run.trial}.${run.run}`, own);
-    turn.batch.put("allocations", allocationRowOf(run, { id: own, experiment: id, madeAt }));
-  }
+  const numbered: Numbered = {
+    experiment: { id, core },
+    ...{ firstTrial: world.nextTrial, firstAllocation: world.nextAllocation, madeAt },
+  };
+  world.nextTrial += bundle.trials.length;
+  world.nextAllocation += bundle.runs.length;
+  const last = lastRows(bundle, numbered);
+  for (const trial of last.trials) turn.batch.put("trials", trial);
+  for (const allocation of last.allocations) turn.batch.put("allocations", allocation);
   const names = new Map(
     bundle.names.map((name) => [name, world.metricName(turn, storable(name))] as const),
   );
@@ -255,7 +247,7 @@ function begin(world: World, turn: Turn, about: Beginning): Places {
     cause: `asked by ${storable(request.by.name)}: ${labelOf(source)}, content ${manifest.content}`,
   });
   const saved = new Set(trees.checkpoints.map(({ hash }) => hash));
-  return { experiment: id, trials, allocations, names, saved, at };
+  return { ...numbered, names, saved, at };
 }
 
 /** What it is called where it comes from. */

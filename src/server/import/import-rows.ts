@@ -93,7 +93,59 @@ function dataOf(
   return storableJson(Object.fromEntries(here)) as JsonObject;
 }
 
-export function trialRowOf(
+/** What of a bundle's trials and runs is new here: from the first on they are numbered in their order. */
+export interface Numbered {
+  readonly experiment: { readonly id: number; readonly core: ExperimentCore };
+  readonly firstTrial: number;
+  readonly firstAllocation: number;
+  readonly madeAt: Date;
+}
+
+type Rows = Pick<CheckedBundle, "trials" | "runs">;
+
+export function* trialRows({ trials, runs }: Rows, numbered: Numbered) {
+  const lastRun = new Map(runs.map(({ trial, run }) => [trial, run]));
+  const { experiment, firstTrial, madeAt } = numbered;
+  for (const [i, trial] of trials.entries()) {
+    const made = { id: firstTrial + i, experiment, madeAtMs: madeAt.getTime() };
+    yield trialRowOf(trial, { ...made, run: lastRun.get(trial.number) ?? 0 });
+  }
+}
+
+export function* allocationRows({ runs }: Rows, numbered: Numbered) {
+  const { experiment, firstAllocation, madeAt } = numbered;
+  for (const [i, run] of runs.entries())
+    yield allocationRowOf(run, { id: firstAllocation + i, experiment: experiment.id, madeAt });
+}
+
+/**
+ * The last allocation with its trial, and the last trial. The server counts on from the largest numbers that are stored;
+ * with these no number of an import is given to anything else before its other rows are there.
+ */
+export function lastRows({ trials, runs }: Rows, numbered: Numbered) {
+  const { experiment, firstTrial, firstAllocation, madeAt } = numbered;
+  const run = runs.at(-1);
+  const ran = trials.findIndex(({ number }) => number === run?.trial);
+  const which = [...new Set([ran, trials.length - 1])].filter((i) => i >= 0);
+  return {
+    trials: which.flatMap((i) => {
+      const own = trials.slice(i, i + 1);
+      const runsOfIt = runs.filter(({ trial }) => trial === own[0]?.number);
+      return [
+        ...trialRows({ trials: own, runs: runsOfIt }, { ...numbered, firstTrial: firstTrial + i }),
+      ];
+    }),
+    allocations: run
+      ? [
+          allocationRowOf(run, {
+            ...{ id: firstAllocation + runs.length - 1, experiment: experiment.id, madeAt },
+          }),
+        ]
+      : [],
+  };
+}
+
+function trialRowOf(
   trial: BundleTrial,
   made: {
     readonly id: number;
@@ -136,7 +188,7 @@ export const verdictRows = (experiment: number, { verdicts }: CheckedBundle): Ve
     asked_by: storable(`${asked_by}, where it comes from`),
   }));
 
-export function allocationRowOf(
+function allocationRowOf(
   run: BundleRun,
   made: { readonly id: number; readonly experiment: number; readonly madeAt: Date },
 ) {

@@ -1,5 +1,5 @@
 /**
- * The many rows of an import: decisions, the search's log, reports, checkpoints, output, metrics. Beside the decision loop
+ * The many rows of an import: trials, allocations, decisions, the search's log, reports, checkpoints, output, metrics. Beside the decision loop
  * and some at a time, because they may be millions; nobody sees the experiment before the last of them is written.
  * Everything here was checked before (`check-bundle.ts`).
  */
@@ -10,16 +10,13 @@ import { insertLines } from "../../store/log-store.ts";
 import type { Database } from "../../store/schema.ts";
 import { storable, storableJson } from "../../store/storable.ts";
 import type { BundleSource } from "./bundle-source.ts";
+import type { CheckedBundle } from "./check-bundle.ts";
+import { allocationRows, type Numbered, trialRows } from "./import-rows.ts";
 
 const ROWS_AT_ONCE = 500;
 const POINTS_AT_ONCE = 5000;
 
-export interface Places {
-  readonly experiment: number;
-  /** By number. */
-  readonly trials: ReadonlyMap<number, number>;
-  /** By `trial.run`. */
-  readonly allocations: ReadonlyMap<string, number>;
+export interface Places extends Numbered {
   /** Of metrics. */
   readonly names: ReadonlyMap<string, number>;
   /** Checkpoints whose files came along. */
@@ -27,9 +24,31 @@ export interface Places {
   readonly at: Date;
 }
 
-export async function loadRows(pool: pg.Pool, source: BundleSource, to: Places): Promise<void> {
-  const { experiment } = to;
+/** Ids here of what the bundle speaks of. */
+interface Ids {
+  /** By number. */
+  readonly trials: ReadonlyMap<number, number>;
+  /** By `trial.run`. */
+  readonly allocations: ReadonlyMap<string, number>;
+}
+
+export async function loadRows(
+  pool: pg.Pool,
+  { source, bundle }: { readonly source: BundleSource; readonly bundle: CheckedBundle },
+  places: Places,
+): Promise<void> {
+  const { firstTrial, firstAllocation } = places;
+  const to = {
+    ...places,
+    trials: new Map(bundle.trials.map(({ number }, i) => [number, firstTrial + i])),
+    allocations: new Map(
+      bundle.runs.map(({ trial, run }, i) => [`${trial}.${run}`, firstAllocation + i]),
+    ),
+  };
+  const experiment = to.experiment.id;
   const trial = (number: number): number => placed(to.trials, number);
+  await insertAll(pool, "trials", trialRows(bundle, places), (row) => row);
+  await insertAll(pool, "allocations", allocationRows(bundle, places), (row) => row);
   await insertAll(pool, "decisions", source.lines("decision"), (row) => ({
     ...{ experiment_id: experiment, trial_number: row.trial, seq: row.seq, at: row.at },
     ...{ what: row.what, target: row.target, code: storable(row.code), text: storable(row.text) },
@@ -73,7 +92,7 @@ const placed = <K>(places: ReadonlyMap<K, number>, key: K): number => {
 async function insertAll<T>(
   pool: pg.Pool,
   table: keyof Database,
-  rows: AsyncIterable<T>,
+  rows: Iterable<T> | AsyncIterable<T>,
   columns: (row: T) => Readonly<Record<string, unknown>>,
 ): Promise<void> {
   let batch: Readonly<Record<string, unknown>>[] = [];
@@ -86,14 +105,14 @@ async function insertAll<T>(
   await insertRows(pool, table, batch);
 }
 
-async function loadOutput(pool: pg.Pool, source: BundleSource, to: Places): Promise<void> {
+async function loadOutput(pool: pg.Pool, source: BundleSource, to: Places & Ids): Promise<void> {
   let position = 0;
   let batch: Parameters<typeof insertLines>[1][number][] = [];
   for await (const line of source.lines("log")) {
     position += 1;
     batch.push({
       allocation: placed(to.allocations, `${line.trial}.${line.run}`),
-      ...{ experiment: to.experiment, position, seq: line.line, atMs: Date.parse(line.at) },
+      ...{ experiment: to.experiment.id, position, seq: line.line, atMs: Date.parse(line.at) },
       ...{ rank: line.rank, stream: line.stream, complete: line.complete },
       bytes: line.bytes === undefined ? Buffer.from(line.text) : Buffer.from(line.bytes, "base64"),
     });
@@ -104,7 +123,7 @@ async function loadOutput(pool: pg.Pool, source: BundleSource, to: Places): Prom
   await insertLines(pool, batch);
 }
 
-async function loadPoints(pool: pg.Pool, source: BundleSource, to: Places): Promise<void> {
+async function loadPoints(pool: pg.Pool, source: BundleSource, to: Places & Ids): Promise<void> {
   let batch: Point[] = [];
   const flush = async (): Promise<void> => {
     // A report has as many points as it has names.
