@@ -30,9 +30,10 @@ const fetch: typeof globalThis.fetch = async (input, init) => {
   return await answer();
 };
 
+let passedMs = 0;
 const clock: Clock = {
   nowMs: () => 0,
-  monotonicMs: () => 0,
+  monotonicMs: () => passedMs,
   after(delayMs, callback) {
     if (delayMs >= 30_000) return () => {};
     waits.push(delayMs);
@@ -102,6 +103,29 @@ test("a read is sent again after a refusal and 503, four times at most", async (
   seen.length = 0;
   await assert.rejects(client.health(), (error: RemoteError) => error.code === "unreachable");
   assert.equal(seen.length, 4);
+});
+
+/** As `fetch` of Node does whose server is at work for more than 5 minutes. */
+const givesUp = () => {
+  passedMs += 300_000;
+  const cause = Object.assign(new Error("x"), { code: "UND_ERR_HEADERS_TIMEOUT" });
+  throw new TypeError("fetch failed", { cause });
+};
+
+test("what the server is long at work with is asked for again under one key, as long as it may take", async () => {
+  answers = [...Array(7).fill(givesUp), reply({ created: true })];
+  assert.equal((await client.importBundle("{}")).created, true);
+  assert.equal(new Set(seen.map(({ headers }) => headers.get("idempotency-key"))).size, 1);
+  assert.equal(seen.length, 8);
+  for (const [ask, requests] of [
+    [() => client.importBundle("{}"), 12],
+    [() => client.gcPlan(), 2],
+  ] as const) {
+    seen.length = 0;
+    answers = [givesUp];
+    await assert.rejects(ask(), { code: "timed_out" });
+    assert.equal(seen.length, requests);
+  }
 });
 
 /** An answer whose connection ends in the middle of its body. */

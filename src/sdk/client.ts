@@ -18,7 +18,14 @@ import type { BundleLine } from "../protocol/bundle.ts";
 import type { Problem } from "../protocol/errors.ts";
 import { withFailure } from "./answer-body.ts";
 import { type Point, readPoints } from "./points.ts";
-import { brokeOff, notContrail, RemoteError, timedOut, unreachable } from "./remote-error.ts";
+import {
+  brokeOff,
+  isStillAwaited,
+  notContrail,
+  RemoteError,
+  timedOut,
+  unreachable,
+} from "./remote-error.ts";
 import { type FollowOptions, followEvents, pause, type ServerSentEvent } from "./sse.ts";
 
 export interface Page<T> {
@@ -425,8 +432,9 @@ export class Client {
 
   /** @param manifest the text of the bundle's manifest.json, after its files were sent as blobs */
   importBundle(manifest: string): Promise<api.ImportReply> {
-    // By content: the second time finds the experiment of the first.
-    const call = { body: { manifest }, safe: true, timeoutMs: IMPORT_TIMEOUT_MS };
+    // By content: the second time finds the experiment of the first. By key: while that goes on it waits for its answer.
+    const key = this.#options.newKey();
+    const call = { body: { manifest }, key, safe: true, timeoutMs: IMPORT_TIMEOUT_MS };
     return this.#json("POST", "/experiments/import", call);
   }
   importOrigin(id: number): Promise<api.ImportOrigin> {
@@ -593,7 +601,8 @@ export class Client {
 
   async #again<T>(method: string, call: Call, attemptOnce: () => Promise<T>): Promise<T> {
     const maySendAgain = method === "GET" || call.safe === true;
-    const { attemptsMax = ATTEMPTS_MAX } = this.#options;
+    const { attemptsMax = ATTEMPTS_MAX, clock } = this.#options;
+    const sinceMs = clock.monotonicMs();
     for (let attempt = 1; ; attempt++) {
       try {
         return await attemptOnce();
@@ -602,7 +611,14 @@ export class Client {
           error instanceof RemoteError && (error.code === "unreachable" || error.status === 503);
         if (!passing || !maySendAgain || attempt >= attemptsMax || call.signal?.aborted)
           throw error;
-        const waitMs = Math.min(error.retryAfterMs ?? 150 * 2 ** attempt, 5_000);
+        if (isStillAwaited(error)) {
+          const { timeoutMs = 0 } = call;
+          if (clock.monotonicMs() - sinceMs >= timeoutMs)
+            throw timedOut(`${method} at ${this.url}`, timeoutMs);
+          // The server is at work, and has it under way once, however often it is asked.
+          attempt -= 1;
+        }
+        const waitMs = Math.min(error.retryAfterMs ?? 150 * 2 ** Math.max(attempt, 1), 5_000);
         await pause(this.#options.clock, waitMs, call.signal);
       }
     }

@@ -57,6 +57,12 @@ export function unreachable(url: string, cause: unknown): RemoteError {
   );
 }
 
+/** A connection stands, and `fetch` of Node gave up waiting: after 5 minutes, whatever the caller's limit is. */
+export function isStillAwaited({ cause }: RemoteError): boolean {
+  const inner = cause instanceof Error ? cause.cause : undefined;
+  return (inner as { code?: unknown } | undefined)?.code === "UND_ERR_HEADERS_TIMEOUT";
+}
+
 /** One answered at `url`, but its answer ended too early. */
 export function brokeOff(url: string, cause: unknown): RemoteError {
   return new RemoteError(

@@ -20,7 +20,11 @@ export function importRoutes(app: App, context: RouteContext): void {
     {
       config: { access: ["write"] },
       bodyLimit: LARGE_BODY_BYTES_MAX,
-      schema: { body: api.importRequest, response: { 200: api.importReply }, tags },
+      schema: {
+        body: api.importRequest,
+        headers: z.object({ "idempotency-key": z.string().min(1).max(200).optional() }),
+        ...{ response: { 200: api.importReply }, tags },
+      },
     },
     async (request) => {
       const { manifest } = request.body;
@@ -30,6 +34,7 @@ export function importRoutes(app: App, context: RouteContext): void {
         data,
       } = await importExperiment(context, {
         ...{ manifest, by: person(request) },
+        idempotencyKey: request.headers["idempotency-key"],
       });
       const row = await readExperiment(context.pool, id);
       if (!row) throw noExperiment(id);

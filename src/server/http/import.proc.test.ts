@@ -1,6 +1,7 @@
 /** A bundle goes from one server to another: what arrives, twice the same, half of it, and what is refused. */
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
+import type { ImportReply } from "../../protocol/api.ts";
 import type { RemoteError } from "../../sdk/remote-error.ts";
 import { storeRecord } from "../../store/record-store.ts";
 import { canonicalTree } from "../../store/snapshot.ts";
@@ -458,6 +459,20 @@ describe("a bundle", () => {
     const [dropped] = (await client.audit({ what: "import failed" })).items;
     assert.equal(dropped?.experiment, rows[0].experiment_id);
     assert.equal((await client.importBundle(manifest)).created, false);
+  });
+
+  test("that is sent anew under its key while it is brought in is the same import", async () => {
+    const manifest = await sent(here.client, await bundleFrom(here.client, id));
+    const headers = { "idempotency-key": "once" };
+    const bring = async () => {
+      const path = "/api/v1/experiments/import";
+      const { json } = await here.call("POST", path, { headers, body: { manifest } });
+      const { experiment, created } = json as ImportReply;
+      return [experiment.id, created] as const;
+    };
+    const [first, again] = await Promise.all([bring(), bring()]);
+    assert.deepEqual([first[1], again], [true, first]);
+    assert.deepEqual(await bring(), [first[0], false]);
   });
 
   test("that was half written when the server died is dropped at the next start", async () => {

@@ -47,6 +47,8 @@ export interface ImportRequest {
   /** The text of manifest.json; every other file that matters lies in the blob store. */
   readonly manifest: string;
   readonly by: { readonly userId: number; readonly name: string };
+  /** The same again while the first is under way = the same request, sent anew because its answer takes long. */
+  readonly idempotencyKey?: string | undefined;
 }
 
 export interface Imported {
@@ -57,8 +59,13 @@ export interface Imported {
   readonly data: readonly ImportedData[];
 }
 
+interface Underway {
+  readonly request: ImportRequest;
+  readonly end: Promise<Imported>;
+}
+
 /** Imports of one record go one after the other, so that the second finds what the first made. */
-const underway = new WeakMap<DecisionLoop, Map<string, Promise<unknown>>>();
+const underway = new WeakMap<DecisionLoop, Map<string, Underway>>();
 
 /** @throws ContrailError invalid_bundle, missing_blobs, conflict */
 export async function importExperiment(
@@ -67,17 +74,25 @@ export async function importExperiment(
 ): Promise<Imported> {
   const source = new BundleSource(request.manifest, context.blobs);
   const { content } = source.manifest;
-  const queues = underway.get(context.loop) ?? new Map<string, Promise<unknown>>();
+  const queues = underway.get(context.loop) ?? new Map<string, Underway>();
   underway.set(context.loop, queues);
-  const before = queues.get(content)?.catch(() => undefined) ?? Promise.resolve();
-  const mine = before.then(() => bringIn(context, source, request));
+  const last = queues.get(content);
+  if (last && isSame(last.request, request)) return last.end;
+  const before = last?.end.catch(() => undefined) ?? Promise.resolve();
+  const mine = { request, end: before.then(() => bringIn(context, source, request)) };
   queues.set(content, mine);
   try {
-    return await mine;
+    return await mine.end;
   } finally {
     if (queues.get(content) === mine) queues.delete(content);
   }
 }
+
+const isSame = (one: ImportRequest, other: ImportRequest): boolean =>
+  one.idempotencyKey !== undefined &&
+  one.idempotencyKey === other.idempotencyKey &&
+  one.by.userId === other.by.userId &&
+  one.manifest === other.manifest;
 
 async function bringIn(
   context: RouteContext,

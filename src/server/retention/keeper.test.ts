@@ -33,6 +33,7 @@ function storage(request: GcRequest | null) {
         counts.applied += 1;
         return [];
       },
+      releasedBy: async () => [],
     },
     trees: {
       ...{ unregistered: async () => [], leased: async () => new Set() },
@@ -102,4 +103,13 @@ test("a whole run that cannot finish goes on where it failed, and at once where 
   assert.deepEqual([[...trees], keeper.status.state], [[], "idle"]);
   assert.deepEqual([keeper.status.requested_by, counts.applied], ["ada", 1]);
   await keeper.stop();
+});
+
+test("plans that are asked for at the same time are one", async () => {
+  const { keeper, counts } = storage(null);
+  const [one, same, other] = [keeper.plan(), keeper.plan(), keeper.plan(3)];
+  assert.deepEqual([one === same, one === other], [true, false]);
+  await Promise.all([one, other]);
+  assert.equal(counts.applied, 2);
+  assert.notEqual(keeper.plan(), one);
 });

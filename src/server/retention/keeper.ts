@@ -75,6 +75,8 @@ export class RetentionKeeper {
   #failures = 0;
   /** The run that was asked for has been through all experiments; what becomes superfluous since goes as always. */
   #isApplied = false;
+  /** Each walks over everything, and whoever cannot wait so long asks again. */
+  readonly #plans = new Map<number | undefined, Promise<GcPlan>>();
   #stopped = false;
   #working: Promise<void> = Promise.resolve();
   #cancelTimer = (): void => undefined;
@@ -266,12 +268,15 @@ export class RetentionKeeper {
 
   // ---- whole runs, as people ask for them --------------------------------------------------------
 
-  /** What a run would delete now. @param only in this experiment */
+  /** What a run would delete now, or as one that is being planned sees it. @param only in this experiment */
   plan(only?: number): Promise<GcPlan> {
-    return planGc({
-      ...this.#options,
-      ...{ sweeper: this.#sweeper, leastTime: this.#leastTime, only },
-    });
+    const begun = this.#plans.get(only);
+    if (begun) return begun;
+    const own = { sweeper: this.#sweeper, leastTime: this.#leastTime };
+    const end = (): void => void this.#plans.delete(only);
+    const plan = planGc({ ...this.#options, ...own, only }).finally(end);
+    this.#plans.set(only, plan);
+    return plan;
   }
 
   get status(): GcStatus {
