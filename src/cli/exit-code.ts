@@ -96,6 +96,15 @@ export function failureOf(error: unknown): Failure {
         "Check the path; relative ones start at the current folder.",
       ),
     };
+  if (code === "ENOTDIR" && path !== undefined)
+    return {
+      exitCode: EXIT.failed,
+      problem: local(
+        "not_a_folder",
+        `${path} is no folder, or leads through a file.`,
+        "Name a folder; one that does not exist yet where something is to be written.",
+      ),
+    };
   if ((code === "EACCES" || code === "EPERM") && path !== undefined)
     return {
       exitCode: EXIT.notAllowed,

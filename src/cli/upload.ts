@@ -26,12 +26,16 @@ export const scanMemory = ({ env, clock }: Pick<Host, "env" | "clock">): ScanOpt
 });
 
 /** Reads and hashes a folder. @throws CliError with everything that is wrong with it */
-export async function scan(folder: string, options: ScanOptions = {}): Promise<ScannedFolder> {
+export async function scan(
+  folder: string,
+  options: ScanOptions = {},
+  hint = "Correct each, or name what is not needed in a file .contrailignore in that folder.",
+): Promise<ScannedFolder> {
   const { scanFolder } = await import("../store/snapshot.ts");
   const result = await scanFolder(folder, options);
   if (result.ok) return result.folder;
   throw new CliError("bad_folder", `The folder ${resolve(folder)} cannot be recorded as it is.`, {
-    hint: "Correct each, or name what is not needed in a file .contrailignore in that folder.",
+    hint,
     issues: result.issues.map(({ path, message }) => ({ code: "bad_folder", path, message })),
   });
 }

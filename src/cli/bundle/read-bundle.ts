@@ -35,7 +35,11 @@ export async function readBundle(folder: string, progress: Progress): Promise<Re
   if (!reading.ok) throw tampered(folder, [issue(MANIFEST_FILE, reading.message)]);
   const { manifest } = reading;
   progress.detail("hashing every file");
-  const { tree } = await scan(folder, { ignoreFile: null, ignore: [], limits: LIMITS });
+  const { tree } = await scan(
+    folder,
+    { ignoreFile: null, ignore: [], limits: LIMITS },
+    "A bundle has nothing but what `contrail export` wrote. Copy it again from where it was made.",
+  );
   const issues: ProblemIssue[] = [];
   const found = new Map(tree.map((entry) => [entry.path, entry]));
   for (const { path: name, size, sha256 } of manifest.files) {

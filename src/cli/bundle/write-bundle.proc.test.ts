@@ -1,10 +1,10 @@
 /** Where `contrail export` writes: beside its folder, in one that is its own and nobody else's. */
 import assert from "node:assert/strict";
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { test } from "node:test";
 import { cliBench } from "../test-bench.ts";
-import { aDetail } from "../test-things.ts";
+import { aDetail, HASH } from "../test-things.ts";
 
 const bench = cliBench();
 
@@ -31,6 +31,36 @@ test("a folder that only looks like what is not whole is left alone, also where 
   assert.notEqual(ran.code, 0);
   assert.equal(readFileSync(join(`${folder}.part`, "mine"), "utf8"), "kept");
   assert.deepEqual(besideOf(folder), [`${basename(folder)}.part`]);
+});
+
+test("a file where a folder is wanted is said to be one, and is no mistake of contrail", async () => {
+  const file = bench.fresh();
+  writeFileSync(file, "notes");
+  bench.server.answer("GET /experiments/3/bundle", (_, response) => void response.end(WHOLE));
+  bench.server.answer("GET /metrics/export", (_, response) => void response.end(COLUMNS));
+  for (const args of [
+    ["export", "3", file],
+    ["export", "3", join(file, "below")],
+    ["checkpoint", "download", HASH, "--to", file],
+    ["data", "checkout", "digits@1", file],
+  ]) {
+    const ran = await bench.cli("--json", ...args);
+    assert.deepEqual([ran.code, JSON.parse(ran.err).code], [1, "not_a_folder"], ran.err);
+    assert.equal(readFileSync(file, "utf8"), "notes");
+  }
+});
+
+test("what cannot lie in a bundle is not to be named in a file that bundles do not know", async () => {
+  const folder = bench.fresh();
+  bench.server.answer("GET /experiments/3/bundle", (_, response) => void response.end(WHOLE));
+  bench.server.answer("GET /metrics/export", (_, response) => void response.end(COLUMNS));
+  const made = await bench.cli("export", "3", folder);
+  assert.equal(made.code, 0, made.err);
+  symlinkSync("/nowhere", join(folder, "link"));
+  const ran = await bench.cli("--json", "import", folder);
+  const { code, hint } = JSON.parse(ran.err);
+  assert.equal(code, "bad_folder", ran.err);
+  assert.match(hint, /nothing but what `contrail export` wrote/);
 });
 
 test("two exports into one folder: one is there whole, and the other is refused", async () => {

@@ -121,7 +121,11 @@ async function fill(
 
 async function filesOf(folder: string): Promise<BundleFile[]> {
   const limits = { bytesMax: BYTES_MAX, filesMax: FILES_MAX };
-  const { tree } = await scan(folder, { ignoreFile: null, ignore: [], limits });
+  const { tree } = await scan(
+    folder,
+    { ignoreFile: null, ignore: [], limits },
+    "Leave out --with-checkpoints and --with-data, or export one trial at a time: contrail export 3.12 FOLDER.",
+  );
   return tree.map(({ path, size, hash, executable }) => ({ path, size, sha256: hash, executable }));
 }
 
