@@ -2,12 +2,11 @@
  * F9: the disk under the database, under the blobs and under the runner's spool is filled to the last byte, one
  * after the other, while trials train; then there is room again.
  */
-import { createHash, randomBytes, randomUUID } from "node:crypto";
+import { createHash, randomBytes } from "node:crypto";
 import { setTimeout as wait } from "node:timers/promises";
-import { realClock } from "../../src/base/real-clock.ts";
-import { Client } from "../../src/sdk/client.ts";
 import { RemoteError } from "../../src/sdk/remote-error.ts";
-import { curveSearch, isAlive, type Stand, stand, until } from "../support.ts";
+import { isAlive, type Stand, stand, until } from "../support.ts";
+import { impatient, isCaughtUp, lostOf, trained, twoAtWork } from "./at-work.ts";
 import { all, type Faults, type Finding, none, type Row, within } from "./row.ts";
 import { smallDisk } from "./small-disk.ts";
 
@@ -56,20 +55,14 @@ export const diskFull: Row = {
 async function full(faults: Faults, { folder, what, megabytes, write }: Place): Promise<Finding[]> {
   faults.say(`the disk of the ${what}`);
   const fullS = faults.quick ? 4 : 30;
-  // Beyond the time in which it is full.
-  const steps = fullS * 20 + 200;
   await using disk = await smallDisk(folder, megabytes);
   await using it = await stand({ slots: 2, within: (dataDir) => disk.enter(dataDir) });
   const { pid } = it.server;
-  const code = await it.codeFolder({}, ["curve.ts"]);
-  const searcher = { name: "random", max_length: { epochs: steps }, max_trials: 2 };
-  const config = curveSearch(searcher, { delayMs: 50, environment: { E2E_TRACE: it.trace } });
-  const { id } = await it.submit(config, code);
-  const trials = [`${id}.1`, `${id}.2`];
-  for (const trial of trials) await it.trialWhen(trial, "trains", ({ step }) => step > 5, 60_000);
+  const work = await twoAtWork(it, fullS);
+  const { trials } = work;
 
   disk.fill(pid, it.dataDir);
-  const before = await trained(it, trials);
+  const before = await trained(it, work);
   const refusals: string[] = [];
   const reads: string[] = [];
   let asked = 0;
@@ -83,7 +76,7 @@ async function full(faults: Faults, { folder, what, megabytes, write }: Place): 
     await read(it, trials, reads);
     await wait(250);
   }
-  const during = (await trained(it, trials)) - before;
+  const during = (await trained(it, work)) - before;
   disk.free(pid, it.dataDir);
   const freedMs = performance.now();
   await until(
@@ -97,21 +90,12 @@ async function full(faults: Faults, { folder, what, megabytes, write }: Place): 
         ))
       )
         return false;
-      const target = await trained(it, trials);
-      const seen = (await it.trials(id)).reduce((sum, { step }) => sum + step, 0);
-      return seen >= target - trials.length * 2;
+      return isCaughtUp(it, work);
     },
     { limitMs: 120_000 },
   );
   const normalMs = performance.now() - freedMs;
-  const experiment = await it.ended(id, 240_000);
-  const lost = experiment.state === "completed" ? [] : [experiment.reason];
-  for (const trial of trials) {
-    const found = (await it.series(trial)).length;
-    if (found !== steps) lost.push(`${trial} has ${found} of ${steps} steps`);
-    const { allocations } = await it.client.trial(trial);
-    if (allocations.length !== 1) lost.push(`${trial} was begun ${allocations.length} times`);
-  }
+  const lost = await lostOf(it, work);
   // What fits into a page that is there is still taken, and is as durable as ever.
   const otherwise = refusals.filter((answer) => answer !== "disk_full" && answer !== "taken");
   const refused = refusals.filter((answer) => answer === "disk_full").length;
@@ -139,12 +123,6 @@ async function full(faults: Faults, { folder, what, megabytes, write }: Place): 
   }
 }
 
-const impatient = (it: Stand): Client =>
-  new Client({
-    ...{ url: it.server.url, token: it.token, clock: realClock, newKey: randomUUID },
-    attemptsMax: 1,
-  });
-
 async function read(it: Stand, trials: readonly string[], failed: string[]): Promise<void> {
   const client = impatient(it);
   const limit = AbortSignal.timeout(5_000);
@@ -156,10 +134,4 @@ async function read(it: Stand, trials: readonly string[], failed: string[]): Pro
     ...trials.flatMap((trial) => [client.trial(trial), client.metrics(trial)]),
   ]);
   await Promise.race([asked, late]).catch((error: Error) => failed.push(error.message));
-}
-
-/** Steps that the programs themselves have noted. */
-async function trained(it: Stand, trials: readonly string[]): Promise<number> {
-  const traces = await Promise.all(trials.map((trial) => it.traced(trial)));
-  return traces.reduce((sum, steps) => sum + steps.length, 0);
 }

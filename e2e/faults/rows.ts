@@ -5,6 +5,7 @@ import { runnerKilled } from "./f05-runner-killed.ts";
 import { networkCut } from "./f06-network-cut.ts";
 import { messagesDoubled } from "./f07-messages-doubled.ts";
 import { diskFull } from "./f09-disk-full.ts";
+import { slowDisk } from "./f10-slow-disk.ts";
 import { deafFollowers } from "./f11-deaf-followers.ts";
 import { halfCheckpoint } from "./f12-half-checkpoint.ts";
 import { alwaysCrashes } from "./f14-always-crashes.ts";
@@ -21,6 +22,7 @@ export const ROWS: readonly Row[] = [
   networkCut,
   messagesDoubled,
   diskFull,
+  slowDisk,
   deafFollowers,
   halfCheckpoint,
   alwaysCrashes,

@@ -142,7 +142,7 @@ export function systemRoutes(app: App, context: RouteContext): void {
       schema: { response: { 200: z.object({ items: z.array(api.slot) }) }, tags },
     },
     async () => ({
-      items: await loop.read((world) =>
+      items: await loop.view("slots", (world) =>
         world.slots.map((slot) => {
           const holder = world.holders.get(slot.id);
           return {
@@ -162,7 +162,7 @@ export function systemRoutes(app: App, context: RouteContext): void {
       config: { access: ["read"] },
       schema: { response: { 200: z.object({ items: z.array(api.pool) }) }, tags },
     },
-    async () => ({ items: await loop.read((world) => poolViews(world, context)) }),
+    async () => ({ items: await loop.view("pools", (world) => poolViews(world, context)) }),
   );
 
   app.get(
@@ -171,14 +171,12 @@ export function systemRoutes(app: App, context: RouteContext): void {
       config: { access: ["read"] },
       schema: { response: { 200: z.object({ items: z.array(api.runner) }) }, tags },
     },
-    async () => {
-      const at = { nowMs: clock.nowMs(), limits: context.leases.limits };
-      return {
-        items: await loop.read((world) =>
-          world.runners.all.map((runner) => runnerView(world, runner, at)),
-        ),
-      };
-    },
+    async () => ({
+      items: await loop.view("runners", (world) => {
+        const at = { nowMs: clock.nowMs(), limits: context.leases.limits };
+        return world.runners.all.map((runner) => runnerView(world, runner, at));
+      }),
+    }),
   );
 
   app.get(
@@ -187,7 +185,7 @@ export function systemRoutes(app: App, context: RouteContext): void {
       config: { access: ["read"] },
       schema: { response: { 200: z.object({ items: z.array(api.job) }) }, tags },
     },
-    async () => ({ items: await loop.read(() => jobViews(context)) }),
+    async () => ({ items: await loop.view("jobs", () => jobViews(context)) }),
   );
 
   app.post(

@@ -18,6 +18,7 @@ class Bench {
   holdsTip = true;
   /** What the next commits do; when the list is empty they succeed. */
   readonly outcomes: (unknown | Promise<void>)[] = [];
+  monotonicMs = 1000;
 
   constructor() {
     // Experiments are no matter here: a command touches them by number alone.
@@ -43,7 +44,7 @@ class Bench {
       },
       tip: CHAIN_START,
       nowMs: () => 1000,
-      monotonicMs: () => 1000,
+      monotonicMs: () => this.monotonicMs,
       reload: async (ids) => void this.log.push(`reload ${ids?.join(" ") ?? "all"}`),
       onCommitted: (committed) => void this.told.push(committed),
       onFailure: (what) => void this.log.push(`failure: ${what}`),
@@ -261,6 +262,37 @@ test("who looks at the world during a commit is shown it after the commit", asyn
   finish();
   await Promise.all([submitted, looked]);
   assert.deepEqual(bench.log, ["run a", "commit", "look"]);
+});
+
+test("who looks again during slow commits is shown what was durable before, at once; of a failed one nothing is", async () => {
+  const bench = new Bench();
+  const runs = (): number => bench.log.filter((line) => line.startsWith("run")).length;
+  /** A turn of that length, within which somebody looks. */
+  const turn = async (ms: number, fails?: Error) => {
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    bench.outcomes.push(promise);
+    const before = runs();
+    const submitted = bench.submit(bench.command("a", undefined, 7));
+    while (runs() === before) await Promise.resolve();
+    let seen: number | undefined;
+    const looked = bench.loop.view("runs", runs).then((value) => {
+      seen = value;
+    });
+    for (let i = 0; i < 20; i++) await Promise.resolve();
+    const atOnce = seen;
+    bench.monotonicMs += ms;
+    if (fails) reject(fails);
+    else resolve();
+    await Promise.all([submitted, looked]);
+    return { atOnce, seen };
+  };
+  assert.deepEqual(await turn(5_000), { atOnce: undefined, seen: 1 });
+  assert.deepEqual(await turn(5_000), { atOnce: 1, seen: 1 });
+  assert.deepEqual(await turn(10), { atOnce: 2, seen: 2 });
+  assert.deepEqual(await turn(5_000), { atOnce: undefined, seen: 4 }, "the one before was quick");
+  assert.deepEqual(await turn(5_000, new Error("the disk is gone")), { atOnce: 4, seen: 4 });
+  assert.deepEqual(await turn(5_000), { atOnce: undefined, seen: 6 });
+  assert.equal(await bench.loop.view("runs", runs), 6, "between two turns it is looked anew");
 });
 
 test("after a failed commit nothing is shown until memory agrees with the database again", async () => {

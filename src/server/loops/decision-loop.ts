@@ -18,6 +18,7 @@ import { ContrailError } from "../../protocol/errors.ts";
 import type { ChainTip } from "../../store/write-batch.ts";
 import { ChainCut, type Ledger, LedgerMoved } from "../ledger.ts";
 import { Turn, type World } from "../world.ts";
+import { DurableViews } from "./durable-views.ts";
 
 const COMMANDS_PER_TURN_MAX = 256;
 /** Of all commands of a turn: as many as it stores in some 30 ms, which is how long the next turn's have to wait. */
@@ -90,6 +91,7 @@ export class DecisionLoop {
   #waiting: Waiting[] = [];
   /** Those who look at the world between two turns. */
   #readers: ((world: World) => void)[] = [];
+  readonly #views = new DurableViews();
   #inTurn = false;
   #running: Promise<void> | undefined;
   #stopped = false;
@@ -153,6 +155,15 @@ export class DecisionLoop {
     });
   }
 
+  /**
+   * Like `read`, for what is asked for again and again: while a slow commit is under way, as everything was before it.
+   * @param name of the one look that there is by it
+   */
+  view<T>(name: string, look: (world: World) => T): Promise<T> {
+    const seen = this.#inTurn && !this.#ahead && this.#views.before(name, () => look(this.world));
+    return seen ? Promise.resolve(seen.value) : this.read(look);
+  }
+
   #letReadersLook(): void {
     const readers = this.#readers;
     this.#readers = [];
@@ -170,6 +181,7 @@ export class DecisionLoop {
     await Promise.resolve();
     while (this.#waiting.length > 0) {
       const batch = this.#waiting.splice(0, commandsOfTurn(this.#waiting));
+      const beganMs = this.#options.monotonicMs();
       this.#inTurn = true;
       try {
         await this.#recover();
@@ -182,7 +194,11 @@ export class DecisionLoop {
         else for (const waiting of batch) waiting.reject(commitFailure(error));
       }
       this.#inTurn = false;
-      if (!this.#ahead) this.#letReadersLook();
+      if (this.#ahead) this.#views.forget();
+      else {
+        this.#letReadersLook();
+        this.#views.renew(this.#options.monotonicMs() - beganMs);
+      }
     }
     if (this.#readers.length > 0) await this.#recoverForReaders();
     this.#running = undefined;
