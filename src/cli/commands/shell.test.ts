@@ -1,6 +1,7 @@
 /** A shell before there is a terminal on it. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { realClock } from "../../base/real-clock.ts";
 import type { Terminal } from "../cli.ts";
 import { cliBench } from "../test-bench.ts";
 import { problem, run } from "../test-host.ts";
@@ -21,6 +22,31 @@ const shellWith = (running: number) => {
   const task = { kind: "shell", idle_timeout_s: null, idle_since: null } as const;
   return { ...shell, state: "active", task, trials: { ...shell.trials, running } };
 };
+
+test("while its program cannot be reached it is said why, and asked again after a pause", async () => {
+  const stop = new AbortController();
+  const asked: string[] = [];
+  bench.server.answer("GET /experiments/3", shellWith(1));
+  bench.server.answer("GET /tasks/3/shell", (_, response) => {
+    asked.push("shell");
+    if (asked.filter((what) => what === "shell").length === 3) stop.abort();
+    problem(response, 503, "unavailable", "256 connections are open");
+  });
+  const clock = {
+    ...realClock,
+    after: (delayMs: number, callback: () => void) => {
+      if (delayMs === 400) asked.push("pause");
+      return realClock.after(delayMs, callback);
+    },
+  };
+  const ran = await run(["shell", "open", "3"], {
+    url: bench.server.url,
+    host: { terminal: () => TERMINAL, catchInterrupt: () => stop.signal, clock, isTTY: true },
+  });
+  assert.deepEqual(asked, ["shell", "pause", "shell", "pause", "shell"]);
+  assert.match(ran.err, /256 connections are open/);
+  assert.doesNotMatch(ran.err, /waits for slots/);
+});
 
 for (const [when, running] of [
   ["it waits for slots", 0],

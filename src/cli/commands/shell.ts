@@ -61,15 +61,23 @@ async function openNumber(cli: Cli, client: Client, id: number): Promise<number>
    * @returns undefined when Ctrl-C came before there was a terminal on it
    */
   async function attached(): Promise<AttachEnd | undefined> {
+    let refused: string | undefined;
     for (;;) {
       const say = progress.detail.bind(progress);
       if (!(await hasSlots(cli, client, id, { say, interrupt }))) return undefined;
+      say(refused ?? "is starting");
       const way = await wayToShell(cli.target(), id, interrupt).catch((error: unknown) => {
         if (interrupt.aborted) return undefined;
-        if (error instanceof RemoteError && error.code === "unavailable") return undefined;
-        throw error;
+        if (!(error instanceof RemoteError && error.code === "unavailable")) throw error;
+        refused = inert(error.message);
+        say(refused);
+        return undefined;
       });
-      if (way === undefined) continue;
+      if (way === undefined) {
+        // It may have been refused at once.
+        if (!interrupt.aborted) await pause(cli);
+        continue;
+      }
       const end = await attach(way, {
         ...{ terminal: quieting(), screen: cli.host.stdout, gone: interrupt },
       });
@@ -127,7 +135,9 @@ async function hasSlots(
 async function farewell(cli: Cli, client: Client, id: number, end: AttachEnd): Promise<number> {
   if (end.how === "left") {
     cli.err("");
-    cli.note(`shell ${id} runs on; it is paused when nobody uses it`);
+    const { task } = await client.experiment(id);
+    const paused = task?.idle_timeout_s == null ? "" : "; it is paused when nobody uses it";
+    cli.note(`shell ${id} runs on${paused}`);
     cli.next(`shell open ${id}`, `task kill ${id}`);
     return EXIT.ok;
   }
