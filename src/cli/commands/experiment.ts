@@ -147,16 +147,21 @@ const DONE = {
   kill: "being killed",
 } as const;
 
+/** @param mayBe throws where an experiment is none of those that are meant; absent = any is */
 export async function change(
   cli: Cli,
   verb: "activate" | "pause" | "cancel" | "kill",
   ids: readonly string[],
+  mayBe?: (experiment: Experiment) => void,
 ): Promise<number> {
   const client = cli.client();
   return actOnEach(cli, {
     noun: "experiment",
     ids: ids.map(experimentOf),
-    act: (id) => client.changeExperiment(id, verb),
+    act: async (id) => {
+      if (mayBe !== undefined) mayBe(await client.experiment(id));
+      return await client.changeExperiment(id, verb);
+    },
     lines: ({ id, state }) => {
       const settled = state === "active" || state === "stopping";
       return [`experiment ${id} is ${settled ? DONE[verb] : state}`];

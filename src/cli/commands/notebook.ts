@@ -6,6 +6,8 @@ import { failureText } from "../endings.ts";
 import { CliError, EXIT } from "../exit-code.ts";
 import { inert } from "../inert.ts";
 import { experimentOf } from "../values.ts";
+import { change } from "./experiment.ts";
+import { type LogsOptions, logs as showLogs } from "./logs.ts";
 import { leaveSubmitted, notOfKind, type StartOptions, submitProgram } from "./program-start.ts";
 
 export interface NotebookOptions extends StartOptions {
@@ -41,6 +43,22 @@ export async function open(cli: Cli, id: string): Promise<number> {
   return await openNumber(cli, cli.client(), experimentOf(id));
 }
 
+/** Tasks and experiments share their numbers: a slip of one digit must not end a search. */
+export async function stop(cli: Cli, ids: readonly string[]): Promise<number> {
+  return await change(cli, "kill", ids, (experiment) => wantNotebook(cli, experiment));
+}
+
+export async function logs(cli: Cli, id: string, options: LogsOptions): Promise<number> {
+  const number = experimentOf(id);
+  wantNotebook(cli, await cli.client().experiment(number));
+  return await showLogs(cli, String(number), options);
+}
+
+function wantNotebook(cli: Cli, experiment: Experiment): void {
+  if (experiment.task?.kind !== "notebook")
+    throw notOfKind(cli, experiment, "notebook", "notebook list");
+}
+
 async function openNumber(cli: Cli, client: Client, id: number): Promise<number> {
   const interrupt = cli.host.catchInterrupt();
   const isReady = await cli.during(`notebook ${id}`, (progress) =>
@@ -70,8 +88,7 @@ async function untilReady(
 ): Promise<boolean> {
   while (!interrupt.aborted) {
     const experiment = await client.experiment(id);
-    if (experiment.task?.kind !== "notebook")
-      throw notOfKind(cli, experiment, "notebook", "notebook list");
+    wantNotebook(cli, experiment);
     if (experiment.state !== "active") throw await whyNot(cli, client, experiment);
     const { state } = await client.taskReadiness(id);
     if (state === "ready") return true;

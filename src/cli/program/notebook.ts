@@ -36,17 +36,10 @@ or a kernel computes.`,
     );
   logOptions(
     noun.command("logs").description("what JupyterLab wrote").argument("<task>", "its number"),
-  ).action((id: string, options) =>
-    run(async (cli) => {
-      const { experimentOf } = await import("../values.ts");
-      return (await import("../commands/logs.ts")).logs(cli, String(experimentOf(id)), options);
-    }),
-  );
+  ).action((id: string, options) => run(async (cli) => (await load()).logs(cli, id, options)));
   noun
     .command("stop")
     .description("end notebooks; their folders are kept")
     .argument("<task...>", "one or more numbers")
-    .action((ids: string[]) =>
-      run(async (cli) => (await import("../commands/experiment.ts")).change(cli, "kill", ids)),
-    );
+    .action((ids: string[]) => run(async (cli) => (await load()).stop(cli, ids)));
 }
