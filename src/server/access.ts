@@ -10,6 +10,7 @@
  */
 import { createHash, createHmac, randomBytes, scrypt, timingSafeEqual } from "node:crypto";
 import type pg from "pg";
+import type { Logger } from "pino";
 import { ContrailError } from "../protocol/errors.ts";
 import * as access from "../store/access-store.ts";
 import type { OtherChange, Recorder } from "./recorded.ts";
@@ -35,6 +36,8 @@ const PASSWORD_LENGTH_MIN = 8;
 const FAILURES_FREE = 10;
 const FAILURES_KEPT_MAX = 10_000;
 const GENUINE_KEPT_MAX = 10_000;
+const USE_NOTED_EVERY_MS = 60_000;
+const USE_NOTED_MAX = 10_000;
 
 /** What is signed in to: the web page in a browser, or the API by a program. */
 export type Face = "page" | "program";
@@ -47,6 +50,7 @@ export interface AccessOptions {
   /** 32 random bytes that stay with the data folder. */
   readonly secret: Buffer;
   readonly nowMs: () => number;
+  readonly log: Pick<Logger, "warn">;
   /** Is this very allocation alive? */
   readonly allocationLives: (id: string) => boolean;
 }
@@ -57,6 +61,8 @@ export class Access {
   /** Signed tokens whose signature was found right: a runner shows the same one a thousand times a second. Whether
    *  what they speak for still lives is asked each time. */
   readonly #genuine = new Set<string>();
+  /** When the use of a token was to be noted last, also where that failed. */
+  readonly #useNoted = new Map<string, number>();
 
   constructor(options: AccessOptions) {
     this.#options = options;
@@ -102,7 +108,23 @@ export class Access {
     const found = await access.findToken(this.#options.pool, sha256(token), this.#now());
     if (!found || found.scope === "one_time") throw unknownToken();
     const { user_id: userId, user: name, scope, id: tokenId } = found;
+    this.#noteUse(found);
     return { kind: "user", userId, name, scope, tokenId };
+  }
+
+  /**
+   * At most once a minute, so that reading does not mean writing; and beside the request, which a database that takes no
+   * writes can still answer.
+   */
+  #noteUse({ id, last_used_at: lastUsedAt }: access.TokenRow): void {
+    const now = this.#now();
+    const lastMs = Math.max(lastUsedAt?.getTime() ?? 0, this.#useNoted.get(id) ?? 0);
+    if (now.getTime() - lastMs <= USE_NOTED_EVERY_MS) return;
+    if (this.#useNoted.size >= USE_NOTED_MAX) this.#useNoted.clear();
+    this.#useNoted.set(id, now.getTime());
+    access
+      .noteTokenUse(this.#options.pool, id, now)
+      .catch((error) => this.#options.log.warn({ err: error }, "the use of a token was not noted"));
   }
 
   /** Whether a person's token or session is still good, by its name. */

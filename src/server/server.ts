@@ -186,9 +186,7 @@ async function start(
   const record = recordIn(loop);
   const logins = new SealedLogins(join(dataDir, "logins"), secret);
   const access = new Access({
-    pool,
-    record,
-    secret,
+    ...{ pool, record, secret, log },
     nowMs: () => clock.nowMs(),
     allocationLives: (id) => findLive(world, id) !== undefined,
   });

@@ -65,7 +65,7 @@ export async function insertToken(
   );
 }
 
-/** Valid ones only. Notes the use, at most once a minute so that reading does not mean writing. */
+/** Valid ones only. */
 export async function findToken(
   pool: pg.Pool,
   hash: Buffer,
@@ -78,10 +78,11 @@ export async function findToken(
       where t.hash = $1 and (t.expires_at is null or t.expires_at > $2)`,
     values: [hash, now],
   });
-  const found = rows[0];
-  if (found && now.getTime() - (found.last_used_at?.getTime() ?? 0) > 60_000)
-    await pool.query("update tokens set last_used_at = $2 where id = $1", [found.id, now]);
-  return found;
+  return rows[0];
+}
+
+export async function noteTokenUse(pool: pg.Pool, id: string, now: Date): Promise<void> {
+  await pool.query("update tokens set last_used_at = $2 where id = $1", [id, now]);
 }
 
 /** @param id names the token; it is not the token */

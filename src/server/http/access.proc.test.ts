@@ -265,6 +265,23 @@ describe("access", () => {
       assert.equal((await server.call("GET", "/api/v1/me", { token })).status, 401);
     });
 
+    test("a request is answered by a database that takes no note of it", async () => {
+      const made = await server.client.createToken({ name: "reader", scope: "read" });
+      await server.pool.query(
+        `create function no_room() returns trigger language plpgsql as
+           $$ begin raise 'no room' using errcode = '53100'; end $$`,
+      );
+      await server.pool.query(
+        "create trigger no_room before update on tokens for each row execute function no_room()",
+      );
+      try {
+        const { status } = await server.call("GET", "/api/v1/me", { token: made.token });
+        assert.equal(status, 200);
+      } finally {
+        await server.pool.query("drop function no_room cascade");
+      }
+    });
+
     test("only hashes are stored, and the list does not show the token", async () => {
       const { token } = await server.client.createToken({ name: "hashed" });
       const { rows } = await server.pool.query("select t::text as row from tokens t");

@@ -9,7 +9,7 @@ test("a database that is busy or away is no mistake of the server, and worth ano
     new Error("timeout exceeded when trying to connect"),
     new Error("Connection terminated due to connection timeout"),
     new Error("Connection terminated unexpectedly"),
-    ...["08006", "53300", "55P03", "57014", "57P01", "57P03"].map((code) => coded(code)),
+    ...["08006", "25006", "53300", "55P03", "57014", "57P01", "57P03"].map((code) => coded(code)),
     ...["ECONNREFUSED", "ECONNRESET"].map((code) => coded(code)),
   ])
     assert.equal(toContrailError(error).code, "unavailable", error.message);

@@ -3,8 +3,8 @@ import { hasZodFastifySchemaValidationErrors } from "fastify-type-provider-zod";
 import { ContrailError, type ErrorCode, type ProblemIssue } from "../../protocol/errors.ts";
 import { BlobError, type BlobErrorCode } from "../../store/blobs.ts";
 
-/** The database's own trouble, or the way to it: SQLSTATE classes 08, 53 and 57, a lock that was not had, sockets. */
-const AWAY = /^(?:(?:08|53|57)[0-9A-Z]{3}|55P03|ECONNREFUSED|ECONNRESET|ETIMEDOUT)$/;
+/** The database's own trouble, or the way to it: SQLSTATE classes 08, 53 and 57, one that takes no writes now, a lock that was not had, sockets. */
+const AWAY = /^(?:(?:08|53|57)[0-9A-Z]{3}|25006|55P03|ECONNREFUSED|ECONNRESET|ETIMEDOUT)$/;
 /** The same in the client's words: all of its connections are taken for too long, or one has broken. */
 const WITHOUT_CODE =
   /^(?:timeout exceeded when trying to connect|Connection terminated|Client has encountered a connection error)/;
