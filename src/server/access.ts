@@ -267,6 +267,8 @@ export class Access {
         },
       );
     }
+    // Failures in a row: those of months, one now and then, must not lock out all that share an address.
+    this.#failures.delete(`address ${address}`);
     return { user, token: made.token, expiresAt: made.row.expiresAt };
   }
 

@@ -342,6 +342,20 @@ describe("access", () => {
       assert.equal((await late.call("POST", "/api/v1/login", { token: null, body })).status, 200);
     });
 
+    test("who signs in by a link begins their address' count anew", async () => {
+      await using other = await testServer({ clockStands: true });
+      const follow = async (link: string) => {
+        const body = { one_time_token: link };
+        return (await other.call("POST", "/api/v1/login", { token: null, body })).status;
+      };
+      for (let round = 1; round <= 3; round++) {
+        for (let i = 0; i < 9; i++) assert.equal(await follow(other.oneTimeToken), 401);
+        const made = await other.call("POST", "/api/v1/session/links", { body: {} });
+        const { one_time_token: link } = made.json as { one_time_token: string };
+        assert.equal(await follow(link), 200, `round ${round}`);
+      }
+    });
+
     test("after ten failures each further one costs a wait, for everybody at once", async () => {
       await using other = await testServer({ clockStands: true });
       const guess = (user: string) =>
