@@ -7,15 +7,13 @@ import { mkdir, rename } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import type { DataReference, ReferencedFile } from "../protocol/runner-wire.ts";
-import { type Environment, S3Error, S3Place, s3Differences } from "../store/s3.ts";
+import { compareS3, type Environment, S3Error, S3Place } from "../store/s3.ts";
 import { removeCheckout } from "../store/snapshot.ts";
 import { LaunchError } from "./rank-process.ts";
 import type { FileTrust } from "./trusted-file.ts";
 
 /** What is fetched whole before a start; more is only given as an address. */
 const FETCHED_BYTES_MAX = 64 * 1024 ** 3;
-/** Objects below a prefix; more than can be registered, since others may have come beside them. */
-const LISTED_MAX = 1_000_000;
 
 export interface S3DataOptions {
   /** Where versions are laid out. */
@@ -41,12 +39,10 @@ export class S3Data {
   }
 
   /** @returns how what lies there differs, in words @throws LaunchError where S3 cannot be asked */
-  async differences({ name, reference: { place, files } }: S3Version): Promise<string[]> {
+  async differences({ name, reference }: S3Version): Promise<string[]> {
     try {
-      const found = await new S3Place(place, this.#options.environment).list(LISTED_MAX);
-      return s3Differences(files, found).map(
-        ({ path, message }) => `${JSON.stringify(path)} ${message}`,
-      );
+      const differences = await compareS3(reference, this.#options.environment);
+      return differences.map(({ path, message }) => `${JSON.stringify(path)} ${message}`);
     } catch (error) {
       throw new LaunchError(`data set ${name}: ${(error as Error).message}`, { cause: error });
     }

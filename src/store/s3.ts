@@ -7,10 +7,12 @@
  */
 import { S3mini } from "s3mini";
 import type { DatasetDifference } from "../protocol/api/dataset.ts";
-import type { ReferencedFile } from "../protocol/runner-wire.ts";
+import type { DataReference, ReferencedFile } from "../protocol/runner-wire.ts";
 
 /** Of one answer; S3 gives no more. */
 const PAGE_MAX = 1000;
+/** Of what lies below a prefix when a version is compared with it: a thousand answers, a minute or two. */
+export const LISTED_MAX = 1_000_000;
 
 export type Environment = { readonly [name: string]: string | undefined };
 
@@ -49,9 +51,18 @@ export class S3Place {
     });
   }
 
-  /** All objects below the prefix, by path; "folders" that some tools make are none. @throws S3Error */
-  async list(filesMax: number): Promise<ReferencedFile[]> {
+  /**
+   * All objects below the prefix, by path; "folders" that some tools make are none.
+   * @param filesMax counts those that are not wanted, too
+   * @param isWanted which are kept; absent = all
+   * @throws S3Error
+   */
+  async list(
+    filesMax: number,
+    isWanted: (path: string) => boolean = () => true,
+  ): Promise<ReferencedFile[]> {
     const files: ReferencedFile[] = [];
+    let seen = 0;
     let token: string | undefined;
     do {
       const page = await this.#ask(`list ${this.#place}`, () =>
@@ -60,7 +71,9 @@ export class S3Place {
       if (!page?.objects) throw new S3Error(`there is no bucket of ${this.#place}`);
       for (const { Key: key, Size: size, ETag: etag } of page.objects) {
         if (key.endsWith("/")) continue;
+        seen += 1;
         const path = key.slice(this.#prefix.length);
+        if (!isWanted(path)) continue;
         files.push({
           path,
           size,
@@ -69,7 +82,7 @@ export class S3Place {
           etag: this.#client.sanitizeETag(etag),
         });
       }
-      if (files.length > filesMax)
+      if (seen > filesMax)
         throw new S3Error(
           `${this.#place} has more than ${filesMax} objects; register a narrower prefix`,
         );
@@ -103,8 +116,18 @@ export class S3Place {
   }
 }
 
+/** How what lies at its place now differs from what was registered. @throws S3Error */
+export async function compareS3(
+  { place, files }: DataReference,
+  environment: Environment,
+): Promise<DatasetDifference[]> {
+  const registered = new Set(files.map(({ path }) => path));
+  const found = await new S3Place(place, environment).list(LISTED_MAX, (p) => registered.has(p));
+  return s3Differences(files, found);
+}
+
 /** How what lies there now differs from what was registered. */
-export function s3Differences(
+function s3Differences(
   registered: readonly ReferencedFile[],
   found: readonly ReferencedFile[],
 ): DatasetDifference[] {

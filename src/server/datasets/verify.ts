@@ -16,7 +16,7 @@ import { checkReferencedFile, hiddenPlace, parseReference } from "../../store/da
 import { type DatasetRow, findBySnapshot } from "../../store/dataset-store.ts";
 import { FileHasher } from "../../store/hash-file.ts";
 import { readTree } from "../../store/read-tree.ts";
-import { type Environment, S3Error, S3Place, s3Differences } from "../../store/s3.ts";
+import { compareS3, type Environment, S3Error } from "../../store/s3.ts";
 import { blobsOf } from "../../store/snapshot.ts";
 import { removedDataset } from "./find.ts";
 import { datasetItems } from "./items.ts";
@@ -107,11 +107,9 @@ async function verifyS3(
   const reference = await readReference(blobs, snapshot);
   if (reference === undefined)
     return { files: 0, bytes: 0, differences: [listGone(snapshot)], next: null };
-  const { place, files } = reference;
   try {
-    const found = await new S3Place(place, environment).list(Number.POSITIVE_INFINITY);
-    const differences = s3Differences(files, found).slice(0, DIFFERENCES_MAX);
-    return { files: files.length, bytes: 0, differences, next: null };
+    const differences = (await compareS3(reference, environment)).slice(0, DIFFERENCES_MAX);
+    return { files: reference.files.length, bytes: 0, differences, next: null };
   } catch (error) {
     if (!(error instanceof S3Error)) throw error;
     return { files: 0, bytes: 0, differences: [unreadable(error.message)], next: null };
