@@ -24,7 +24,7 @@ import type { Database } from "../store/schema.ts";
 import { treesIn } from "../store/tree-store.ts";
 import { Access } from "./access.ts";
 import { drain } from "./drain.ts";
-import { type ConnectionLimits, limitConnections } from "./http/connections.ts";
+import { type ConnectionLimits, limitConnections, newCrowd } from "./http/connections.ts";
 import type { RouteContext } from "./http/context.ts";
 import { OpenConnections } from "./http/open-connections.ts";
 import { readRecord } from "./http/record-routes.ts";
@@ -205,11 +205,12 @@ async function start(
     allocationServes: (id) => servesNow(world, id),
   });
   closers.push(() => connections.close());
+  const crowd = newCrowd();
   const { taskPort, taskDomain } = options;
   const tasks = await startTaskPages(
     { host: options.host, appPort: options.port, port: taskPort, domain: taskDomain },
     {
-      ...{ world, tunnels, connections, secret, clock, log },
+      ...{ world, tunnels, connections, crowd, secret, clock, log },
       ...(options.connectionLimits && { limits: options.connectionLimits }),
     },
   );
@@ -248,7 +249,7 @@ async function start(
   };
   const app = await makeApp(context, log, () => state);
   limitConnections(app.server, {
-    clock,
+    ...{ clock, crowd },
     ...(options.connectionLimits && { limits: options.connectionLimits }),
   });
   const url = await app.listen({ host: options.host, port: options.port });

@@ -50,24 +50,32 @@ function descriptorsMax(): number {
   }
 }
 
+/** The connections that are bounded together: all listeners of a process take from the same descriptors. */
+export interface Crowd {
+  open: number;
+  /** In the order in which they fell silent. */
+  readonly silent: Set<Socket>;
+}
+
+export const newCrowd = (): Crowd => ({ open: 0, silent: new Set() });
+
 export function limitConnections(
   server: Server,
   {
     clock,
+    crowd,
     limits = defaultLimits(),
-  }: { readonly clock: Clock; readonly limits?: ConnectionLimits },
+  }: { readonly clock: Clock; readonly crowd: Crowd; readonly limits?: ConnectionLimits },
 ): void {
-  /** In the order in which they fell silent. */
-  const silent = new Set<Socket>();
-  let open = 0;
+  const { silent } = crowd;
   server.on("connection", (socket) => {
-    open += 1;
+    crowd.open += 1;
     socket.once("close", () => {
-      open -= 1;
+      crowd.open -= 1;
       silent.delete(socket);
     });
     silent.add(socket);
-    if (open <= limits.connectionsMax) return;
+    if (crowd.open <= limits.connectionsMax) return;
     // The newcomer is among the silent, and goes itself when nobody else is.
     const [first] = silent;
     silent.delete(first ?? socket);

@@ -2,7 +2,7 @@
 import type { AddressInfo } from "node:net";
 import type { Logger } from "pino";
 import type { Clock } from "../../base/clock.ts";
-import type { ConnectionLimits } from "../http/connections.ts";
+import type { ConnectionLimits, Crowd } from "../http/connections.ts";
 import type { OpenConnections } from "../http/open-connections.ts";
 import type { World } from "../world.ts";
 import { LOCAL_DOMAIN, originOf, readTaskDomain, type TaskAddress } from "./address.ts";
@@ -41,14 +41,15 @@ export async function startTaskPages(
     readonly connections: OpenConnections;
     readonly clock: Clock;
     readonly log: Logger;
+    readonly crowd: Crowd;
     readonly limits?: ConnectionLimits;
   },
 ): Promise<RunningTaskPages> {
-  const { world, tunnels, connections, clock, log, limits } = means;
+  const { world, tunnels, connections, clock, log, crowd, limits } = means;
   const tickets = new Tickets(() => clock.nowMs());
   let address: TaskAddress | undefined;
   const pages = new TaskPages({
-    ...{ world, tunnels, tickets, connections, clock, log, ...(limits && { limits }) },
+    ...{ world, tunnels, tickets, connections, clock, log, crowd, ...(limits && { limits }) },
     cookies: new TaskCookies(means.secret),
     address: () => address as TaskAddress,
   });

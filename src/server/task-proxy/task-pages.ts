@@ -10,7 +10,12 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { Socket } from "node:net";
 import type { Logger } from "pino";
 import type { Clock } from "../../base/clock.ts";
-import { type ConnectionLimits, HEADERS_LIMITS, limitConnections } from "../http/connections.ts";
+import {
+  type ConnectionLimits,
+  type Crowd,
+  HEADERS_LIMITS,
+  limitConnections,
+} from "../http/connections.ts";
 import type { OpenConnections } from "../http/open-connections.ts";
 import { answerOn } from "../http/upgrades.ts";
 import type { World } from "../world.ts";
@@ -37,6 +42,8 @@ export interface TaskPagesOptions {
   readonly connections: OpenConnections;
   readonly clock: Clock;
   readonly log: Pick<Logger, "error">;
+  /** Bounded together with the app's. */
+  readonly crowd: Crowd;
   readonly limits?: ConnectionLimits;
 }
 
@@ -53,7 +60,7 @@ export class TaskPages {
 
   constructor(options: TaskPagesOptions) {
     this.#options = options;
-    const { clock, limits } = options;
+    const { clock, crowd, limits } = options;
     this.server = createServer({
       ...{ ...HEADERS_LIMITS, keepAliveTimeout: 60_000, requestTimeout: 0 },
       shouldUpgradeCallback: ({ headers }: IncomingMessage) => asksForWebSocket(headers.upgrade),
@@ -62,7 +69,7 @@ export class TaskPages {
       this.#connections.add(socket);
       socket.once("close", () => this.#connections.delete(socket));
     });
-    limitConnections(this.server, { clock, ...(limits && { limits }) });
+    limitConnections(this.server, { clock, crowd, ...(limits && { limits }) });
     this.server.on("request", (request, response) =>
       this.#guarded(response, this.#serve(request, response)),
     );
