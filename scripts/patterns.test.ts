@@ -12,6 +12,8 @@ const MADE: Readonly<Record<string, string>> = {
   "src/cli/inert.ts": "the ranges of harmful characters",
   "src/runner/capture/container-facts.ts": "names in the file that podman writes",
   "src/runner/capture/machine-facts.ts": "names in /proc/cpuinfo",
+  "src/runner/rebuild/in-venv.ts":
+    "the folder of an environment, each of its characters for itself",
   "src/engines/slurm/parse.ts": "names of fields that scontrol prints",
   "src/sdk/points.ts": "a line of our own export",
   "src/server/page-files.ts": "the addresses of the page, from its own build",
