@@ -47,3 +47,25 @@ test("names with quotes, commas and line feeds come out as they are, wherever th
   for (let at = 0; at <= text.length; at++)
     assert.deepEqual((await reading([text.slice(0, at), text.slice(at)])).points, names);
 });
+
+test("values come out as they were written, and what no export writes is refused", async () => {
+  const read = async (text: string): Promise<number | undefined> => {
+    const stream = async function* () {
+      yield Buffer.from(`${HEAD}1,1,1,1,1,t,loss,${text},false\n`);
+    };
+    for await (const [point] of readPoints(stream())) return point?.value;
+    return undefined;
+  };
+  for (const value of [0, -0, 1.25, -3e-300, 5e-324, 1.7976931348623157e308, Infinity, NaN])
+    assert.ok(
+      Object.is(await read(Object.is(value, -0) ? "-0" : String(value)), value),
+      `${value}`,
+    );
+  for (const [text, why] of [
+    ["1.2.3", /is no point/],
+    ["1.", /is no point/],
+    ["1e999", /beyond what a double holds: 1e999/],
+    ["-1e999", /beyond what a double holds/],
+  ] as const)
+    await assert.rejects(read(text), why);
+});

@@ -79,7 +79,7 @@ class LineCutter {
   }
 }
 
-const VALUE = "NaN|-?Infinity|-?\\d[\\d.]*(?:e[+-]?\\d+)?";
+const VALUE = "NaN|-?Infinity|-?\\d+(?:\\.\\d+)?(?:e[+-]?\\d+)?";
 const LINE = new RegExp(
   `^(\\d+),(\\d+),(\\d+),(\\d+),(\\d+),([^,"]+),("(?:[^"]|"")*"|[^",]*),(${VALUE}),(true|false)$`,
   "s",
@@ -88,7 +88,10 @@ const LINE = new RegExp(
 function pointOf(line: string): Point {
   const match = LINE.exec(line);
   if (match === null) throw new Error(`a line of the export is no point: ${line.slice(0, 200)}`);
-  const [, experiment, trial, run, seq, step, time = "", name = "", value, superseded] = match;
+  const [, experiment, trial, run, seq, step, time = "", name = "", text = "", superseded] = match;
+  const value = Number(text);
+  if (/^-?\d/.test(text) && !Number.isFinite(value))
+    throw new Error(`a value of the export is beyond what a double holds: ${text.slice(0, 200)}`);
   return {
     experiment: Number(experiment),
     trial: Number(trial),
@@ -97,7 +100,7 @@ function pointOf(line: string): Point {
     step: Number(step),
     time,
     name: name.startsWith('"') ? name.slice(1, -1).replaceAll('""', '"') : name,
-    value: Number(value),
+    value,
     superseded: superseded === "true",
   };
 }

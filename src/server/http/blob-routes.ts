@@ -37,7 +37,7 @@ export function blobRoutes(app: App, context: RouteContext): void {
     "/blobs/:hash",
     {
       config: { access: ["write", "any_runner"] },
-      // The body is a stream that never stands in memory; the store bounds its size.
+      // The body is a stream that never stands in memory; what the disk does not take is refused.
       bodyLimit: Number.MAX_SAFE_INTEGER,
       schema: {
         params,
