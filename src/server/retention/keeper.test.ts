@@ -10,10 +10,17 @@ import { type KeeperOptions, RetentionKeeper } from "./keeper.ts";
 const HOUR_S = 3_600;
 const REQUEST: GcRequest = { by: "ada", at: "2026-11-28T10:00:00.000Z" };
 
+const CONFIG = {
+  checkpoint_storage: { save_experiment_best: 0, save_trial_best: 0, save_trial_latest: 0 },
+  searcher: { metric: null, smaller_is_better: true },
+};
+
 /** Snapshots of one file each, some of which cannot be deleted. */
 function storage(request: GcRequest | null) {
   const trees = new Set(["a", "b", "c"]);
   const stuck = new Set(["b"]);
+  /** Of experiment 7, which retention gives up when it looks at it. */
+  const superfluous = new Set<string>();
   const counts = { walks: 0, applied: 0, errors: 0 };
   const timers = new ManualClock();
   let nowMs = 0;
@@ -21,13 +28,24 @@ function storage(request: GcRequest | null) {
     ...{ nowMs: () => nowMs, monotonicMs: () => nowMs },
     after: (delayMs, callback) => timers.after(delayMs, callback),
   };
-  const world = { experiments: new Map(), retention: { deleted: () => [] } };
+  const retention = { deleted: () => [], pinned: () => [], replays: () => 0 };
+  const world = { experiments: new Map(), retention };
   const options = {
     loop: {
       ...{ world, read: async (look: (of: typeof world) => unknown) => look(world) },
-      submit: async () => [],
+      submit: async ({ name }: { name: string }) => {
+        if (name !== "retention") return [];
+        const gone = [...superfluous].map((tree) => ({ tree }));
+        for (const tree of superfluous) trees.add(tree);
+        superfluous.clear();
+        return gone;
+      },
     },
     store: {
+      experiment: async (id: number) => ({ id, config: CONFIG, ended_at: null }),
+      checkpoints: async () =>
+        [...superfluous].map((tree, at) => ({ tree, trial: 1, run: 1, step: at + 1 })),
+      ...{ trials: async () => new Map(), held: async () => [] },
       ...{ notRetained: async () => [], request: async () => request },
       withCheckpoints: async () => {
         counts.applied += 1;
@@ -72,7 +90,7 @@ function storage(request: GcRequest | null) {
       await new Promise(setImmediate);
     }
   };
-  return { keeper, trees, stuck, counts, seconds };
+  return { keeper, trees, superfluous, stuck, counts, seconds };
 }
 
 test("a file that cannot be deleted keeps no other, and is tried less and less often", async () => {
@@ -82,6 +100,25 @@ test("a file that cannot be deleted keeps no other, and is tried less and less o
   assert.deepEqual([...trees], ["b"]);
   assert.ok(counts.walks > 5 && counts.walks < 20, `${counts.walks} walks in an hour`);
   assert.equal(counts.errors, counts.walks);
+  stuck.clear();
+  await seconds(600);
+  assert.deepEqual([...trees], []);
+  await keeper.stop();
+});
+
+test("what is given up while a file cannot be deleted goes at once, and is no reason to try that file more often", async () => {
+  const { keeper, trees, superfluous, stuck, counts, seconds } = storage(null);
+  await keeper.start();
+  await seconds(HOUR_S);
+  const { walks } = counts;
+  for (const tree of ["d", "e", "f"]) {
+    superfluous.add(tree);
+    if (tree === "e") stuck.add(tree);
+    keeper.mark([7]);
+    await seconds(60);
+    assert.equal(trees.has(tree), stuck.has(tree), tree);
+  }
+  assert.ok(counts.walks - walks <= 1, `${counts.walks - walks} walks`);
   stuck.clear();
   await seconds(600);
   assert.deepEqual([...trees], []);

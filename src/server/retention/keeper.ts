@@ -21,7 +21,7 @@ import { deleteCheckpoints, noteEmptied, noteRetained, purgeDue } from "./comman
 import { type GcPlan, planGc } from "./gc-plan.ts";
 import { type GcStatus, GcTally } from "./gc-run.ts";
 import { LeastTime } from "./least-time.ts";
-import { Sweeper } from "./sweeper.ts";
+import { type Freed, Sweeper } from "./sweeper.ts";
 import { Undeleted } from "./undeleted.ts";
 import { verdictsOn } from "./verdicts.ts";
 
@@ -73,6 +73,8 @@ export class RetentionKeeper {
   /** What keeps bytes from going is seldom over a second later, and each attempt looks through all of them. */
   #tryFromMs = 0;
   #failures = 0;
+  /** It rests because of files that cannot be deleted: what is given up now does not wait for those. */
+  #isStuck = false;
   /** The run that was asked for has been through all experiments; what becomes superfluous since goes as always. */
   #isApplied = false;
   /** Each walks over everything, and whoever cannot wait so long asks again. */
@@ -127,10 +129,11 @@ export class RetentionKeeper {
   async #work(): Promise<void> {
     try {
       const request = this.#request;
-      const mayTry = this.#options.clock.monotonicMs() >= this.#tryFromMs;
-      if (request && mayTry) return await this.#attempt(() => this.#wholeRun(request));
+      const rests = this.#rests;
+      if (request && !rests) return await this.#attempt(() => this.#wholeRun(request));
       await this.#someWork();
-      if (mayTry) await this.#attempt(() => this.#someSweeping());
+      if (!rests) await this.#attempt(() => this.#someSweeping());
+      else if (this.#isStuck) await this.#attempt(() => this.#sweepLoose());
     } catch (error) {
       if (error instanceof Stopping) return;
       // Nothing is lost: it is tried again. A whole run tells whoever asked.
@@ -139,12 +142,19 @@ export class RetentionKeeper {
     }
   }
 
+  get #rests(): boolean {
+    return this.#options.clock.monotonicMs() < this.#tryFromMs;
+  }
+
   /** @param work that makes bytes go; after a failure it rests */
   async #attempt(work: () => Promise<void>): Promise<void> {
+    const rests = this.#rests;
     try {
       await work();
-      this.#failures = 0;
+      // What went well in the meantime says nothing of what failed.
+      if (!rests) this.#failures = 0;
     } catch (error) {
+      this.#isStuck = error instanceof Undeleted;
       const restMs = Math.min(RETRY_MS * 2 ** this.#failures++, RETRY_MAX_MS);
       this.#tryFromMs = this.#options.clock.monotonicMs() + restMs;
       throw error;
@@ -165,6 +175,17 @@ export class RetentionKeeper {
     }
   }
 
+  /** What retention gave up just now. What of it cannot be deleted waits with all that cannot. */
+  async #sweepLoose(): Promise<void> {
+    const freed = { blobs: 0, bytes: 0 };
+    for (const tree of [...this.#loose]) {
+      this.#told();
+      if (await leftBy(this.#sweeper.sweepThese([tree], freed))) this.#sweepAll = true;
+      this.#loose.delete(tree);
+    }
+    this.#tell(freed);
+  }
+
   async #someSweeping(): Promise<void> {
     const nowMs = this.#options.clock.monotonicMs();
     const freed = { blobs: 0, bytes: 0 };
@@ -174,20 +195,18 @@ export class RetentionKeeper {
       this.#sweepAll = left !== undefined;
       this.#loose.clear();
     }
-    for (const tree of [...this.#loose]) {
-      this.#told();
-      const own = await leftBy(this.#sweeper.sweepThese([tree], freed));
-      this.#loose.delete(tree);
-      if (own) this.#sweepAll = true;
-      left ??= own;
-    }
+    await this.#sweepLoose();
     if (nowMs >= this.#orphansAtMs) {
       this.#orphansAtMs = nowMs + ORPHANS_EVERY_MS;
       const own = await leftBy(this.#sweeper.sweepOrphans(freed, this.#told));
       left ??= own;
     }
-    if (freed.blobs > 0) this.#options.log.info(freed, "freed the bytes of what was deleted");
+    this.#tell(freed);
     if (left) throw left;
+  }
+
+  #tell(freed: Freed): void {
+    if (freed.blobs > 0) this.#options.log.info(freed, "freed the bytes of what was deleted");
   }
 
   readonly #told = (): void => {
