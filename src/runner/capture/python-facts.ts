@@ -34,6 +34,21 @@ export async function askPython(
   return pythonFacts(readAnswer(await run([...command, join(import.meta.dirname, "probe.py")])));
 }
 
+const PREFIX_MARK = "\x1econtrail-prefix ";
+const PREFIX_QUESTION = `import json, sys; print("\\n\\x1econtrail-prefix " + json.dumps({"path": sys.executable, "prefix": sys.prefix}))`;
+
+/** Which interpreter it is, and of which environment: without its packages. @throws Error in words */
+export async function askPrefix(
+  command: readonly string[],
+  run: (command: readonly string[]) => Promise<string>,
+): Promise<{ readonly path: string; readonly prefix: string }> {
+  const text = await run([...command, "-c", PREFIX_QUESTION]);
+  const line = text.split("\n").findLast((one) => one.startsWith(PREFIX_MARK));
+  if (line === undefined)
+    throw new Error("it printed no answer; what it runs is perhaps no Python");
+  return JSON.parse(line.slice(PREFIX_MARK.length));
+}
+
 /** @throws Error where there is no answer in it */
 export function readAnswer(text: string): ProbeAnswer {
   const at = text.lastIndexOf(MARK);

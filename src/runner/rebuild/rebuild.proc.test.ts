@@ -46,6 +46,10 @@ case "$*" in
   echo asked >> ${this.#at("asked")}
   [ "$0" = ${this.#python} ] && more='${more}' || more=
   printf '\\n\\036contrail-probe ${JSON.stringify(answer).replace('"%s"]', "%s]")}\\n' "\${0%/bin/*}" "$0" "$more" ;;
+*contrail-prefix*)
+  [ -z "$MUTE" ] || exit 3
+  ! rm ${this.#at("fails-once")} 2>/dev/null || exit 3
+  printf '\\n\\036contrail-prefix {"prefix": "%s", "path": "%s"}\\n' "\${0%/bin/*}" "$0" ;;
 *"-m venv "*)
   echo begun >> ${this.#at("log")}
   mkdir "$last" || exit 1
@@ -97,6 +101,11 @@ esac
         ({ environment }) => (environment.VIRTUAL_ENV === undefined ? "not built" : "built"),
         (error: Error) => error.message,
       );
+  }
+
+  /** The next that is asked for its prefix alone fails. */
+  failOnce(): void {
+    writeFileSync(this.#at("fails-once"), "");
   }
 
   /** A script that names the interpreter in its first line. */
@@ -177,5 +186,21 @@ test("a command that starts another interpreter than the one that was built is r
   const other = new RegExp(`it is built, but the command starts ${python} in its place`);
   assert.match(await ready(script), other);
   assert.match(await ready("sh", "-c", `exec ${python} t.py`), other);
-  assert.match(await ready("sh", "-c", "exec $WHICH t.py"), /does not show whether it starts it/);
+  assert.match(await ready("sh", "-c", `python prep.py && ${script}`), other);
+  assert.equal(await ready("sh", "-c", "node gen.js && python t.py"), "built");
+  const unseen = /does not show whether it starts it\. Let the command itself say python3/;
+  assert.match(await ready("sh", "-c", "exec $WHICH t.py"), unseen);
+  assert.match(await ready("make", "train"), unseen);
+});
+
+test("an interpreter that fails to say which it is is asked once more, and then the reason is told", {
+  timeout: 30_000,
+}, async () => {
+  const bench = new Bench();
+  bench.letEnd();
+  bench.failOnce();
+  const ready = (variables: Record<string, string>) =>
+    bench.ready(variables, undefined, undefined, ["python", "t.py"]);
+  assert.equal(await ready({}), "built");
+  assert.match(await ready({ MUTE: "1" }), /could not be asked .*: python ended with exit code 3/);
 });

@@ -12,15 +12,22 @@ import type { RecordPart } from "../../protocol/record-part.ts";
 import type { LaunchSpec } from "../../protocol/runner-wire.ts";
 import { removeCheckout } from "../../store/snapshot.ts";
 import { ask } from "../capture/ask.ts";
-import { readEntrypoint } from "../capture/entrypoint.ts";
+import { type Program, readEntrypoint } from "../capture/entrypoint.ts";
 import { nodeFacts } from "../capture/node-facts.ts";
-import { askPython } from "../capture/python-facts.ts";
+import { askPrefix, askPython } from "../capture/python-facts.ts";
 import { SharedAnswer } from "../capture/shared-answer.ts";
 import { LaunchError } from "../rank-process.ts";
 import { UNUSED_KEPT_MS } from "../state-folder.ts";
 import { inVenv } from "./in-venv.ts";
 import { buildNode } from "./node-build.ts";
-import { differences, type NodePlan, type PythonPlan, packagesHere, planOf } from "./plan.ts";
+import {
+  differences,
+  type NodePlan,
+  type Plan,
+  type PythonPlan,
+  packagesHere,
+  planOf,
+} from "./plan.ts";
 import { buildPython, findBase, type Run, type Shared } from "./python-build.ts";
 
 export interface RebuildRequest {
@@ -41,6 +48,11 @@ interface Building {
   readonly answer: SharedAnswer<void>;
   readonly told: Set<RebuildRequest["tell"]>;
 }
+
+/** What one program of the command would find; or why it could not be asked. */
+type Here =
+  | { readonly part: RecordPart; readonly fault: null }
+  | { readonly part: null; readonly fault: string };
 
 const ASK_LIMIT_MS = 30_000;
 
@@ -84,17 +96,15 @@ export class Rebuilder {
 
   async #python(plan: PythonPlan, request: RebuildRequest): Promise<LaunchSpec> {
     const { launch, variables, tell } = request;
-    const here = await this.#programHere(request);
-    if (here !== null) {
-      const { interpreter = {} } = here.captured;
-      const same =
-        interpreter.version === plan.version &&
-        interpreter.platform === plan.platform &&
-        differences(plan.packages, packagesHere(here, "pip:")).length === 0;
-      if (same) {
-        tell("the recorded environment is here as it was");
-        return launch;
-      }
+    const here = await this.#programsHere("python", request);
+    const same = ({ part }: Here): boolean =>
+      part !== null &&
+      part.captured.interpreter?.version === plan.version &&
+      part.captured.interpreter.platform === plan.platform &&
+      differences(plan.packages, packagesHere(part, "pip:")).length === 0;
+    if (here.length > 0 && here.every(same)) {
+      tell("the recorded environment is here as it was");
+      return launch;
     }
     const base = await findBase(plan, variables, this.#asking(request));
     if ("refused" in base) throw refusal(base.refused);
@@ -110,31 +120,55 @@ export class Rebuilder {
       entrypoint: inVenv(launch.entrypoint, { prefix: plan.prefix, venv, has: existsSync }),
       environment: { ...launch.environment, ...led },
     };
-    await this.#refuseOther(venv, {
-      ...request,
-      launch: ready,
-      variables: { ...variables, ...led },
-    });
+    const started = { ...request, launch: ready, variables: { ...variables, ...led } };
+    await this.#refuseOther(venv, started);
     return ready;
   }
 
   /** First lines of files, and scripts that choose an environment themselves, lead past everything that was built. */
   async #refuseOther(venv: string, request: RebuildRequest): Promise<void> {
-    const here = await this.#programHere(request);
-    const { path = "", prefix = "" } = here?.captured.interpreter ?? {};
-    if ((await realpath(String(prefix)).catch(() => "")) === (await realpath(venv))) return;
-    throw refusal(
-      `it is built, but the command ${path === "" ? "does not show whether it starts it" : `starts ${path} in its place`}. Let the command, and the first lines of its files, say python3 without a folder`,
-    );
+    const programs = programsOf("python", request);
+    if (programs.length === 0)
+      throw refusal(
+        "it is built, but the command does not show whether it starts it. Let the command itself say python3, in place of a variable or of a program like make that starts it unseen",
+      );
+    const own = await realpath(venv);
+    for (const program of programs) {
+      const { path, prefix } = await this.#prefixOf(program, request);
+      if ((await realpath(prefix).catch(() => "")) === own) continue;
+      throw refusal(
+        `it is built, but the command starts ${path} in its place. Let the command, and the first lines of its files, say python3 without a folder`,
+      );
+    }
+  }
+
+  /** Where it would import from, and nothing more: to list its packages once again takes long on a slow disk. */
+  async #prefixOf(program: Program, request: RebuildRequest): ReturnType<typeof askPrefix> {
+    const run = this.#runOf(program, request.signal);
+    const asked = () => {
+      request.signal.throwIfAborted();
+      return askPrefix(program.command, run);
+    };
+    // One failure is no sign of what the program would start.
+    const found = asked().catch(asked);
+    return await found.catch((error: Error) => {
+      request.signal.throwIfAborted();
+      throw refusal(
+        `it is built, but ${program.command.join(" ")}, which the command starts, could not be asked whether it is its interpreter: ${error.message}`,
+      );
+    });
   }
 
   async #node(plan: NodePlan, request: RebuildRequest): Promise<LaunchSpec> {
     const { launch, folder, tell } = request;
-    const here = await this.#programHere(request);
+    const all = await this.#programsHere("node", request);
+    const versionOf = ({ part }: Here) => part?.captured.interpreter?.version;
+    const { part: here, fault } = all.find((one) => versionOf(one) !== plan.version) ??
+      all[0] ?? { part: null, fault: "the command shows none that it starts" };
     const version = here?.captured.interpreter?.version;
     if (here === null || version !== plan.version)
       throw refusal(
-        `Node ${plan.version} is needed; ${version === undefined ? "none is here" : `here is ${version}`}. Install it, and start the server with it first on the PATH`,
+        `Node ${plan.version} is needed; ${version === undefined ? `none is to be had here: ${fault}` : `here is ${version}`}. Install it, and start the server with it first on the PATH`,
       );
     // Ours is linked in, whatever is recorded of it.
     const own = (packages: NodePlan["packages"]) =>
@@ -148,27 +182,28 @@ export class Rebuilder {
     return launch;
   }
 
-  /** What the program would find as things are; null where it would not even find its interpreter. */
-  async #programHere({
-    launch,
-    folder,
-    variables,
-    signal,
-  }: RebuildRequest): Promise<RecordPart | null> {
-    const { programs } = readEntrypoint(launch.entrypoint, variables, folder);
-    const program = programs.find(({ kind }) => kind !== "binary");
-    if (program === undefined) return null;
-    const asked = { env: program.env, folder: program.folder, limitMs: ASK_LIMIT_MS, signal };
-    const run = (command: readonly string[]) => ask({ ...asked, command, setpriv: this.#setpriv });
-    try {
-      const found = await (program.kind === "node"
-        ? nodeFacts(program, run, { signal, sees: () => true })
-        : askPython(program.command, run));
-      return found.part;
-    } catch {
-      signal.throwIfAborted();
-      return null;
+  /** What the programs of a language would find as things are. */
+  async #programsHere(kind: Plan["language"], request: RebuildRequest): Promise<Here[]> {
+    const { signal } = request;
+    const found: Here[] = [];
+    for (const program of programsOf(kind, request)) {
+      const run = this.#runOf(program, signal);
+      try {
+        const { part } = await (kind === "node"
+          ? nodeFacts(program, run, { signal, sees: () => true })
+          : askPython(program.command, run));
+        found.push({ part, fault: null });
+      } catch (error) {
+        signal.throwIfAborted();
+        found.push({ part: null, fault: (error as Error).message });
+      }
     }
+    return found;
+  }
+
+  #runOf({ env, folder }: Program, signal: AbortSignal) {
+    const asked = { env, folder, limitMs: ASK_LIMIT_MS, signal, setpriv: this.#setpriv };
+    return (command: readonly string[]) => ask({ ...asked, command });
   }
 
   #asking({ variables, signal }: Pick<RebuildRequest, "variables" | "signal">): Run {
@@ -235,6 +270,12 @@ async function complete(folder: string, build: (folder: string) => Promise<void>
     throw error;
   }
 }
+
+/** Those of another language find their packages elsewhere. */
+const programsOf = (kind: Plan["language"], request: RebuildRequest): Program[] =>
+  readEntrypoint(request.launch.entrypoint, request.variables, request.folder).programs.filter(
+    (program) => program.kind === kind,
+  );
 
 const refusal = (why: string): LaunchError =>
   new LaunchError(`the recorded environment cannot be had here: ${why}`);
