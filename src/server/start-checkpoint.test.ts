@@ -12,10 +12,10 @@ const tree = "a".repeat(64);
 const policy = { experimentBest: 0, trialBest: 0, trialLatest: 1 };
 
 /** The steps of those that go, of one that nothing needs. */
-function given(world: World, replays = 0): number[] {
+function given(world: World, replays = 0, turn = new Turn(0)): number[] {
   const facts = { trial: 1, run: 1, step: 3, tree, objective: null, savedAtMs: 0 };
   const why = { doomed: [{ ...facts, trialId: 1 }], policy, actor: "retention", replays };
-  return deleteCheckpoints(world, new Turn(0), 1, why).map(({ step }) => step);
+  return deleteCheckpoints(world, turn, 1, why).map(({ step }) => step);
 }
 
 /** A submission that goes on from it. */
@@ -54,7 +54,13 @@ test("a checkpoint is not given up from before it is looked up until the experim
   assert.deepEqual(one.seen, ["everything is durable", "given up meanwhile: 0"]);
   assert.deepEqual(from, { step: 3, tree });
   one.held.dispose();
-  assert.deepEqual(given(world), [], "the other is still about to");
+  const turn = new Turn(0);
+  assert.deepEqual(given(world, 0, turn), [], "the other is still about to");
+  assert.deepEqual([...turn.retention], [1], "and if nothing comes of it, it is looked at again");
+  assert.deepEqual(
+    turn.batch.contents.tables.map(({ table, rows }) => [table, rows]),
+    [["retained", [{ experiment_id: 1, at: null }]]],
+  );
   other.held.dispose();
   assert.deepEqual(given(world), [3]);
 });

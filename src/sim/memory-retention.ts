@@ -284,6 +284,10 @@ export class MemoryRetentionStore implements RetentionStore {
     return [];
   }
 
+  async heldBy(): Promise<[]> {
+    return [];
+  }
+
   async notRetained(): Promise<number[]> {
     const retained = this.#ledger.table("retained");
     return this.#ledger

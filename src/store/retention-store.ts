@@ -10,7 +10,7 @@ import type { Queryable } from "./audit-reads.ts";
 import { emptyExperiment } from "./purge.ts";
 import type { MarksRow, PinRow } from "./schema.ts";
 import { type Gone, releasedBy } from "./tree-store.ts";
-import { awaitedTrees, startTrees } from "./verdict-store.ts";
+import { awaitedTrees, heldBy, startTrees } from "./verdict-store.ts";
 
 export interface RetentionStore {
   /** One that was not purged. */
@@ -20,6 +20,8 @@ export interface RetentionStore {
   trials(experiment: number): Promise<Map<number, TrialFacts>>;
   /** Snapshots of it that others need: a replay that has no verdict yet, an experiment that goes on from there. */
   held(experiment: number): Promise<readonly { tree: string; reason: HoldReason }[]>;
+  /** Experiments of which this one, which was purged, may have held checkpoints. */
+  heldBy(purged: number): Promise<number[]>;
   /** Experiments that have ended and to which retention was not applied yet. */
   notRetained(): Promise<number[]>;
   /** Experiments with bytes of checkpoints. @param only of these; absent = of all */
@@ -53,6 +55,7 @@ export const retentionStoreIn = (pool: pg.Pool, readPool: pg.Pool): RetentionSto
       reason: "source" as const,
     })),
   ],
+  heldBy: (purged) => heldBy(readPool, purged),
   notRetained: () => notRetained(pool),
   withCheckpoints: (only) => withCheckpoints(readPool, only),
   releasedBy: (gone) => releasedBy(readPool, gone),

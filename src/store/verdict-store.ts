@@ -102,3 +102,21 @@ export async function awaitedTrees(pool: pg.Pool, experiment: number): Promise<s
   );
   return rows.map(({ tree }) => tree);
 }
+
+/** Experiments, not purged, with snapshots that this one goes on from or, as a replay, is compared with. */
+export async function heldBy(pool: pg.Pool, experiment: number): Promise<number[]> {
+  const { rows } = await pool.query<{ id: number }>(
+    `select of.id from (
+       select t.experiment_id as id from experiments e
+       join checkpoints c on c.tree = e.config #>> '{searcher,source_checkpoint_uuid}' and c.deleted_at is null
+       join trials t on t.id = c.trial_id where e.id = $1
+       union
+       select parent_experiment from ancestry
+       where experiment_id = $1 and kind = 'replay' and parent_experiment is not null) of
+     where not exists
+       (select from experiment_marks m where m.experiment_id = of.id and m.purged_at is not null)
+     order by of.id`,
+    [experiment],
+  );
+  return rows.map(({ id }) => id);
+}

@@ -19,6 +19,15 @@ const floats = (...values: number[]) => ({
 const model = (seed: number, step: number, added = 0): Buffer =>
   safetensors({ bias: floats(seed % 7), weights: floats(step, step / 3 + added, seed % 100) });
 
+/** What never becomes so is a failure. */
+async function until(what: string, look: () => Promise<boolean>): Promise<void> {
+  for (let i = 0; i < 200; i++) {
+    if (await look()) return;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  assert.fail(`it never came to this: ${what}`);
+}
+
 const config = (more = "", metric = true) => `
 name: repeated
 entrypoint: "true"
@@ -318,6 +327,21 @@ describe("a replay", () => {
     const set = [{ path: "searcher.max_length", value: 6 }];
     const dry = { of: trial, from_checkpoint: "latest", dry_run: true, set } as const;
     assert.equal((await server.client.fork(dry)).overrides.length, 2);
+    // What held it is deleted for good, long after retention was done with its experiment.
+    const isDone = "select from retained where experiment_id = $1 and at is not null";
+    await until("retained", async () => {
+      return (await server.pool.query(isDone, [parent?.id])).rows.length > 0;
+    });
+    await server.pool.query(
+      `insert into experiment_marks (experiment_id, deleted_at, deleted_by, purged_at)
+       select id, now(), 'ada', now() from unnest($1::int[]) as id`,
+      [[early.experiment?.id, again.experiment?.id]],
+    );
+    await server.restart("keep");
+    await until("given up", async () => {
+      const { items } = await server.client.trialCheckpoints(trial);
+      return items.some(({ id, deleted }) => id === tree && deleted !== null);
+    });
   });
 
   test("of a trial that is not over is refused, and so is whoever may not write", async () => {

@@ -3,6 +3,7 @@ import { VERDICT_WORDS } from "../../analysis/verdict-words.ts";
 import type { VerdictDetail, VerdictState } from "../../protocol/api.ts";
 import { storable, storableJson } from "../../store/storable.ts";
 import type { DecisionLoop } from "../loops/decision-loop.ts";
+import { judgeAgain } from "../retention/commands.ts";
 import type { Turn } from "../world.ts";
 import type { VerdictBook } from "./verdict-book.ts";
 
@@ -59,8 +60,7 @@ export async function writeVerdict(
       });
       if (replay !== null) {
         // The checkpoints that waited for it may go.
-        turn.retention.add(experiment);
-        turn.batch.put("retained", { experiment_id: experiment, at: null });
+        judgeAgain(turn, experiment);
       }
       // Lists show it: whoever watches them is told.
       show(turn, experiment, trial);

@@ -37,6 +37,12 @@ export function liveTrialFacts(live: LiveExperiment, number: number): TrialFacts
   };
 }
 
+/** Something that held a checkpoint of it does so no longer: it is judged again, also after a restart. */
+export function judgeAgain(turn: Turn, experiment: number): void {
+  turn.retention.add(experiment);
+  turn.batch.put("retained", { experiment_id: experiment, at: null });
+}
+
 /**
  * Gives up the bytes of these, but not of any that is needed by now: verdicts are older than the turn.
  * @param why.replays of the experiment, from before it was judged
@@ -62,13 +68,12 @@ export function deleteCheckpoints<C extends Doomed>(
   return why.doomed.filter((checkpoint) => {
     const { trial, trialId, run, step, tree } = checkpoint;
     const facts = live && liveTrialFacts(live, trial);
-    if (
-      starts.has(tree) ||
-      world.retention.wanted(tree) ||
-      pinned.has(tree) ||
-      neededBy(facts, checkpoint).length > 0
-    )
+    if (pinned.has(tree) || neededBy(facts, checkpoint).length > 0) return false;
+    if (starts.has(tree) || world.retention.wanted(tree)) {
+      // Nothing may come of that, and then nobody says so.
+      judgeAgain(turn, experiment);
       return false;
+    }
     const text = deletionText(checkpoint, why.policy);
     turn.batch.deleteCheckpoint({
       ...{ trial_id: trialId, run, step, tree },
@@ -119,10 +124,7 @@ export function pin(
       ? `it stays until ${storable(how.actor)} or somebody else unpins it`
       : "it stays only as long as checkpoint_storage keeps it",
   });
-  if (!how.pinned) {
-    turn.retention.add(experiment);
-    turn.batch.put("retained", { experiment_id: experiment, at: null });
-  }
+  if (!how.pinned) judgeAgain(turn, experiment);
   return true;
 }
 

@@ -17,7 +17,7 @@ import type { TreeRegister } from "../../store/tree-store.ts";
 import type { DecisionLoop } from "../loops/decision-loop.ts";
 import { recordIn } from "../recorded.ts";
 import type { World } from "../world.ts";
-import { deleteCheckpoints, noteEmptied, noteRetained, purgeDue } from "./commands.ts";
+import { deleteCheckpoints, judgeAgain, noteEmptied, noteRetained, purgeDue } from "./commands.ts";
 import { type GcPlan, planGc } from "./gc-plan.ts";
 import { type GcStatus, GcTally } from "./gc-run.ts";
 import { LeastTime } from "./least-time.ts";
@@ -276,10 +276,14 @@ export class RetentionKeeper {
     );
     if (purged.length > 0) this.#sweepAll = true;
     for (const { experiment_id: id } of purged) {
+      const sources = await store.heldBy(id);
       const rows = await store.empty(id, this.#told);
       await loop.submit({
         name: "note an emptied experiment",
-        run: (world, turn) => noteEmptied(world, turn, id, rows),
+        run: (world, turn) => {
+          noteEmptied(world, turn, id, rows);
+          for (const source of sources) judgeAgain(turn, source);
+        },
       });
     }
     return purged.length;
