@@ -120,12 +120,17 @@ test("what the server is long at work with is asked for again under one key, as 
   for (const [ask, requests] of [
     [() => client.importBundle("{}"), 12],
     [() => client.gcPlan(), 2],
+    [() => client.verifyDataset({ name: "digits", version: 1 }), 12],
   ] as const) {
     seen.length = 0;
     answers = [givesUp];
     await assert.rejects(ask(), { code: "timed_out" });
     assert.equal(seen.length, requests);
   }
+  // What would be done once more each time is not asked for that often.
+  seen.length = 0;
+  await assert.rejects(client.putBlob("a".repeat(64), new Uint8Array(1)), { code: "unreachable" });
+  assert.equal(seen.length, 4);
 });
 
 /** An answer whose connection ends in the middle of its body. */

@@ -151,6 +151,8 @@ interface Call {
   readonly bytes?: Bytes;
   /** May be sent twice without harm; reads always may. */
   readonly safe?: boolean;
+  /** The server has it under way once, however often it is asked, so an answer that takes long is asked for again. */
+  readonly isShared?: boolean;
   readonly key?: string | undefined;
   readonly headers?: Record<string, string>;
   readonly timeoutMs?: number;
@@ -265,8 +267,8 @@ export class Client {
   }
   /** One stretch, `after` what an earlier one ended with. */
   verifyDataset(of: DatasetName, body: VerifyDataset = {}): Promise<api.VerifyDatasetReply> {
-    const timeoutMs = BLOB_TIMEOUT_MS;
-    return this.#json("POST", `${datasetPath(of)}/verify`, { body, safe: true, timeoutMs });
+    const call = { body, safe: true, isShared: true, timeoutMs: BLOB_TIMEOUT_MS };
+    return this.#json("POST", `${datasetPath(of)}/verify`, call);
   }
   /** @param force `name@version`: also when experiments used it */
   removeDataset(of: DatasetName, force?: string): Promise<api.RemoveDatasetReply> {
@@ -434,7 +436,8 @@ export class Client {
   importBundle(manifest: string): Promise<api.ImportReply> {
     // By content: the second time finds the experiment of the first. By key: while that goes on it waits for its answer.
     const key = this.#options.newKey();
-    const call = { body: { manifest }, key, safe: true, timeoutMs: IMPORT_TIMEOUT_MS };
+    const body = { manifest };
+    const call = { body, key, safe: true, isShared: true, timeoutMs: IMPORT_TIMEOUT_MS };
     return this.#json("POST", "/experiments/import", call);
   }
   importOrigin(id: number): Promise<api.ImportOrigin> {
@@ -508,7 +511,7 @@ export class Client {
 
   /** What a run would delete; nothing is changed. */
   gcPlan(query: { experiment?: number | undefined } = {}): Promise<api.GcPlan> {
-    return this.#json("GET", "/gc", { query, timeoutMs: GC_TIMEOUT_MS });
+    return this.#json("GET", "/gc", { query, isShared: true, timeoutMs: GC_TIMEOUT_MS });
   }
   /** Asks for a run; one that is under way is the one. */
   startGc(): Promise<api.GcRun> {
@@ -611,11 +614,10 @@ export class Client {
           error instanceof RemoteError && (error.code === "unreachable" || error.status === 503);
         if (!passing || !maySendAgain || attempt >= attemptsMax || call.signal?.aborted)
           throw error;
-        if (isStillAwaited(error)) {
+        if (call.isShared && isStillAwaited(error)) {
           const { timeoutMs = 0 } = call;
           if (clock.monotonicMs() - sinceMs >= timeoutMs)
             throw timedOut(`${method} at ${this.url}`, timeoutMs);
-          // The server is at work, and has it under way once, however often it is asked.
           attempt -= 1;
         }
         const waitMs = Math.min(error.retryAfterMs ?? 150 * 2 ** Math.max(attempt, 1), 5_000);

@@ -74,6 +74,21 @@ export async function verifyStretch(
   return { files: files.size, bytes, differences, next: at < checks.length ? at : null };
 }
 
+/** Those under way, each once: whoever cannot wait so long asks again, and reading takes as long as the files are large. */
+export class Verifications {
+  readonly #underway = new Map<string, Promise<VerifyDatasetReply>>();
+
+  stretch(...of: Parameters<typeof verifyStretch>): Promise<VerifyDatasetReply> {
+    const [, { kind, snapshot }, { after, full }] = of;
+    const key = JSON.stringify([kind, snapshot, after, full]);
+    const begun = this.#underway.get(key);
+    if (begun) return begun;
+    const stretch = verifyStretch(...of).finally(() => this.#underway.delete(key));
+    this.#underway.set(key, stretch);
+    return stretch;
+  }
+}
+
 async function checksOf(
   { blobs }: VerifyContext,
   { kind, snapshot }: Pick<DatasetRow, "kind" | "snapshot">,

@@ -11,7 +11,7 @@ import {
 } from "../../store/dataset-store.ts";
 import { registerDataset } from "../datasets/add.ts";
 import { anyDataset, currentDataset } from "../datasets/find.ts";
-import { verifyStretch } from "../datasets/verify.ts";
+import { Verifications } from "../datasets/verify.ts";
 import { recordIn } from "../recorded.ts";
 import { type App, LARGE_BODY_BYTES_MAX, person } from "./app.ts";
 import type { RouteContext } from "./context.ts";
@@ -24,6 +24,7 @@ const STRETCH_MS = 2_000;
 
 export function datasetRoutes(app: App, context: RouteContext): void {
   const { readPool, loop } = context;
+  const verifications = new Verifications();
 
   app.post(
     "/datasets",
@@ -93,7 +94,7 @@ export function datasetRoutes(app: App, context: RouteContext): void {
     },
     async (request) => {
       const row = await currentDataset(readPool, request.params);
-      return await verifyStretch(context, row, { ...request.body, limitMs: STRETCH_MS });
+      return await verifications.stretch(context, row, { ...request.body, limitMs: STRETCH_MS });
     },
   );
 
