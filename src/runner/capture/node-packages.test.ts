@@ -74,6 +74,25 @@ test("of a container only what lies here as it does inside, wherever links lead"
   assert.match(found.faults.join(), /linked leads into the image/);
 });
 
+test("a folder of packages, or a scope, that is a link into the image is not read here", async () => {
+  const host = folderOf({ "@s/host": "1.0.0" });
+  const modules = join(host, "node_modules");
+  const [linked, scoped, dangling] = [folderOf({}), folderOf({ mine: "2.0.0" }), folderOf({})];
+  symlinkSync(modules, join(linked, "node_modules"));
+  symlinkSync(join(modules, "@s"), join(scoped, "node_modules", "@s"));
+  symlinkSync("/nowhere-on-this-machine", join(dangling, "node_modules"));
+  for (const [folder, names] of [
+    [linked, []],
+    [scoped, ["npm:mine"]],
+    [dangling, []],
+  ] as const) {
+    const walk = { ...HERE, sees: (path: string) => path.startsWith(folder) };
+    const { observed, faults } = await nodePackages(folder, walk);
+    assert.deepEqual(Object.keys(observed), names);
+    assert.match(faults.join(), /leads into the image, which is not looked into$/);
+  }
+});
+
 test("packages that lie in an image are a gap, and no sign that there are none", async () => {
   const answer = { path: "/usr/bin/node", version: "v24.0.0", versions: {}, platform: "linux" };
   const program = { kind: "node", command: ["node"], env: {}, folder: "/app" } as const;

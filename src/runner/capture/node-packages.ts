@@ -6,8 +6,8 @@
  * import follows them, and between one file and the next the runner does other things.
  */
 import { constants } from "node:fs";
-import { lstat, open, opendir, realpath } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { lstat, open, opendir, readlink, realpath } from "node:fs/promises";
+import { dirname, join, resolve } from "node:path";
 import type { RecordValue } from "../../protocol/record-part.ts";
 
 export interface NodePackages {
@@ -37,10 +37,11 @@ export async function nodePackages(folder: string, how: NodeWalk): Promise<NodeP
   const { signal, sees } = how;
   for (let at = folder; ; at = dirname(at)) {
     const modules = join(at, "node_modules");
-    if (sees(modules) && (await kindOf(modules))) {
+    const kind = sees(modules) ? await kindOf(modules) : undefined;
+    if (kind !== undefined) {
       walk.places.push(modules);
       try {
-        await walk.list(modules);
+        if (kind !== "link" || (await walk.isHere(modules))) await walk.list(modules);
       } catch (error) {
         signal.throwIfAborted();
         walk.faults.push(`${modules} cannot be read: ${(error as Error).message}`);
@@ -73,7 +74,7 @@ class Walk implements NodePackages {
       // The nearest is the one that is imported.
       if (Object.hasOwn(this.observed, key)) continue;
       const isLink = (await kindOf(path)) === "link";
-      if (isLink && !(await this.#isHere(path))) continue;
+      if (isLink && !(await this.isHere(path))) continue;
       const version = await versionOf(path);
       if (version === undefined) continue;
       if (this.#packages >= PACKAGES_MAX)
@@ -88,9 +89,11 @@ class Walk implements NodePackages {
     }
   }
 
-  async #isHere(link: string): Promise<boolean> {
-    const path = await realpath(link).catch(() => undefined);
-    if (path === undefined || this.#how.sees(join(path, "package.json"))) return true;
+  /** Whether a link leads to what the program finds there, too: what it names in an image may lie here as well, or not. */
+  async isHere(link: string): Promise<boolean> {
+    const named = async () => resolve(dirname(link), await readlink(link));
+    const path = await realpath(link).catch(named);
+    if (this.#how.sees(join(path, "package.json"))) return true;
     this.faults.push(`${link} leads into the image, which is not looked into`);
     return false;
   }
@@ -99,10 +102,11 @@ class Walk implements NodePackages {
     const found: [string, string][] = [];
     for (const name of await this.#namesIn(modules)) {
       if (name.startsWith(".")) continue;
-      if (!name.startsWith("@")) found.push([name, join(modules, name)]);
-      else
-        for (const inner of await this.#namesIn(join(modules, name)))
-          found.push([`${name}/${inner}`, join(modules, name, inner)]);
+      const path = join(modules, name);
+      if (!name.startsWith("@")) found.push([name, path]);
+      else if ((await kindOf(path)) !== "link" || (await this.isHere(path)))
+        for (const inner of await this.#namesIn(path))
+          found.push([`${name}/${inner}`, join(path, inner)]);
     }
     return found;
   }
