@@ -1,10 +1,11 @@
 /** Packages of Node as they lie on a disk, among them what a program may have put there to hold its runner up. */
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
+import { execFile, execFileSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
+import { promisify } from "node:util";
 import { nodeFacts } from "./node-facts.ts";
 import { nodePackages } from "./node-packages.ts";
 
@@ -93,19 +94,49 @@ test("a folder of packages, or a scope, that is a link into the image is not rea
   }
 });
 
-test("packages that lie in an image are a gap, and no sign that there are none", async () => {
+/** What stands in the record of a program of Node that finds these folders of packages where it runs. */
+async function gapsIn(folder: string, folders: readonly string[], sees: (path: string) => boolean) {
   const answer = { path: "/usr/bin/node", version: "v24.0.0", versions: {}, platform: "linux" };
-  const program = { kind: "node", command: ["node"], env: {}, folder: "/app" } as const;
-  const { part } = await nodeFacts(program, () => Promise.resolve(JSON.stringify(answer)), {
-    ...HERE,
-    sees: () => false,
+  const program = { kind: "node", command: ["node"], env: {}, folder } as const;
+  const told = JSON.stringify({ ...answer, folders });
+  const { part } = await nodeFacts(program, () => Promise.resolve(told), { ...HERE, sees });
+  const what = (gaps: readonly { what: string }[]) => gaps.map((gap) => gap.what);
+  return { missing: what(part.missing), not_applicable: what(part.not_applicable) };
+}
+
+test("packages that lie in an image are a gap, and no sign that there are none", async () => {
+  const all = ["packages_observed", "package_hashes"];
+  const none = { missing: all, not_applicable: ["frameworks"] };
+  assert.deepEqual(await gapsIn("/app", [], () => false), none);
+  const [bare, linked] = [folderOf({}), folderOf({})];
+  const sees = (path: string) => path.startsWith(root);
+  assert.deepEqual(await gapsIn(bare, ["/app/node_modules"], sees), none);
+  const nothing = { missing: [], not_applicable: ["frameworks", ...all] };
+  assert.deepEqual(await gapsIn(bare, [], sees), nothing);
+  mkdirSync(join(linked, "node_modules"));
+  const ours = join(folderOf({ contrail: "1.0.0" }), "node_modules", "contrail");
+  symlinkSync(ours, join(linked, "node_modules", "contrail"));
+  const [here, image] = [join(linked, "node_modules"), "/app/node_modules"];
+  assert.deepEqual(await gapsIn(linked, [here, image], sees), {
+    missing: ["packages_observed.image", "package_hashes"],
+    not_applicable: ["frameworks"],
   });
-  assert.deepEqual(
-    part.missing.map(({ what }) => what),
-    ["packages_observed", "package_hashes"],
-  );
-  assert.deepEqual(
-    part.not_applicable.map(({ what }) => what),
-    ["frameworks"],
-  );
+  const complete = { missing: [], not_applicable: ["frameworks", "package_hashes"] };
+  assert.deepEqual(await gapsIn(linked, [here], sees), complete);
+});
+
+test("Node names the folders in which it looks for packages", async () => {
+  const [folder, other] = [folderOf({ a: "1.0.0" }), folderOf({ b: "1.0.0" })];
+  const [here, there] = [join(folder, "node_modules"), join(other, "node_modules")];
+  const program = { kind: "node", command: ["node"], env: {}, folder } as const;
+  const run = ([, ...words]: readonly string[]) =>
+    promisify(execFile)(process.execPath, words, {
+      cwd: folder,
+      env: { NODE_PATH: `${there}:/nowhere` },
+    }).then(({ stdout }) => stdout);
+  const walk = { ...HERE, sees: (path: string) => path.startsWith(folder) };
+  const { part } = await nodeFacts(program, run, walk);
+  assert.deepEqual(part.captured.packages_observed, { "npm:a": "1.0.0" });
+  const gap = part.missing.find(({ what }) => what === "packages_observed.image");
+  assert.ok(gap?.why.includes(there) && !gap.why.includes(here) && !gap.why.includes("nowhere"));
 });
