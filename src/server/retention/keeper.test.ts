@@ -125,7 +125,7 @@ test("what is given up while a file cannot be deleted goes at once, and is no re
   await keeper.stop();
 });
 
-test("a whole run that cannot finish goes on where it failed, and at once where it is asked for again", async () => {
+test("a whole run that cannot finish goes on where it failed, and from the beginning where it is asked for again", async () => {
   const { keeper, trees, stuck, counts, seconds } = storage(REQUEST);
   await keeper.start();
   await seconds(HOUR_S);
@@ -138,7 +138,7 @@ test("a whole run that cannot finish goes on where it failed, and at once where 
   assert.equal((await keeper.ask("bob")).problem, null);
   await seconds(1);
   assert.deepEqual([[...trees], keeper.status.state], [[], "idle"]);
-  assert.deepEqual([keeper.status.requested_by, counts.applied], ["ada", 1]);
+  assert.deepEqual([keeper.status.requested_by, counts.applied], ["ada", 2]);
   await keeper.stop();
 });
 

@@ -306,8 +306,10 @@ export class RetentionKeeper {
     return this.#tally.status(this.#request !== null);
   }
 
-  /** Asks for a run; where one is under way already, that is the one, and it rests no longer. */
+  /** Asks for a run; where one is under way already, that is the one, and where it rests it begins anew. */
   async ask(actor: string): Promise<GcStatus> {
+    // What became superfluous, or due, since it went through them is part of what is asked for now.
+    if (this.#rests) this.#isApplied = false;
     this.#tryFromMs = 0;
     this.#failures = 0;
     this.#tally.problem = null;
