@@ -57,6 +57,22 @@ export async function pendingReplays(pool: pg.Pool, only?: number): Promise<Pend
   return rows;
 }
 
+/**
+ * Whether retention was applied to what a replay repeats since the replay was made, or is still to be: only then may
+ * checkpoints have stayed for it alone. What an import wrote down as retained is nobody's to go through unasked.
+ */
+export async function keptFor(
+  pool: pg.Pool,
+  { replay, experiment }: Pick<PendingReplay, "replay" | "experiment">,
+): Promise<boolean> {
+  const { rows } = await pool.query(
+    `select from retained r join experiments e on e.id = $1
+     where r.experiment_id = $2 and r.at < e.created_at`,
+    [replay, experiment],
+  );
+  return rows.length === 0;
+}
+
 /** One checkpoint of a trial, whether its bytes are there or not. */
 export interface SavedPlace {
   readonly step: number;

@@ -344,6 +344,24 @@ describe("a replay", () => {
     });
   });
 
+  test("lets retention go over its experiment again only where that may have kept something for it", async () => {
+    const trial = await trained();
+    const id = Number(trial.split(".")[0]);
+    const retainedAt = async () => {
+      const sql = "select at from retained where experiment_id = $1";
+      return ((await server.pool.query(sql, [id])).rows[0]?.at as Date | undefined) ?? null;
+    };
+    await until("retained", async () => (await retainedAt()) !== null);
+    const before = await retainedAt();
+    await replayed(trial);
+    // As an import that put checkpoints beyond it wants.
+    assert.deepEqual(await retainedAt(), before);
+    const since = new Date(Date.now() + 86_400_000);
+    await server.pool.query("update retained set at = $2 where experiment_id = $1", [id, since]);
+    await replayed(trial);
+    assert.notDeepEqual(await retainedAt(), since);
+  });
+
   test("of a trial that is not over is refused, and so is whoever may not write", async () => {
     const { experiment } = await server.client.createExperiment({ config: config(), code: null });
     const trial = `${experiment?.id}.1`;

@@ -72,6 +72,7 @@ export async function createReplay(
         context.loop,
         context.verdicts,
         notComparable({ ...about, replay: null }, texts),
+        { releases: false },
       );
     return { experiment: null, reasons: texts };
   };

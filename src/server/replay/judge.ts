@@ -14,7 +14,12 @@ import { diffMetrics, type MetricDifference } from "../../store/metric-diff.ts";
 import { namesOfTrial } from "../../store/metric-reads.ts";
 import { readTree } from "../../store/read-tree.ts";
 import type { TrialRow } from "../../store/schema.ts";
-import { type PendingReplay, pendingReplays, savedPlaces } from "../../store/verdict-store.ts";
+import {
+  keptFor,
+  type PendingReplay,
+  pendingReplays,
+  savedPlaces,
+} from "../../store/verdict-store.ts";
 import type { DecisionLoop } from "../loops/decision-loop.ts";
 import { type CheckpointFinding, compareCheckpoints } from "./compare-checkpoints.ts";
 import { compareMetrics, firstOf } from "./compare-metrics.ts";
@@ -122,7 +127,8 @@ export class Judge {
     if (!pending) return;
     try {
       const verdict = await this.#verdictOn(pending);
-      await writeVerdict(loop, book, verdict);
+      const releases = await keptFor(readPool, pending);
+      await writeVerdict(loop, book, verdict, { releases });
       log.info(
         { trial: `${verdict.experiment}.${verdict.trial}`, replay: id },
         `${verdict.state}: ${verdict.text}`,

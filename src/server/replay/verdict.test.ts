@@ -14,7 +14,12 @@ test("two verdicts on one trial in one turn are both kept, and whoever watches i
   const about = { experiment: 3, askedBy: "ada", text: "x", detail: NOTHING_COMPARED };
   const book = new VerdictBook();
   const write = (trial: number, replay: number | null) =>
-    writeVerdict(loop, book, { ...about, trial, replay, state: "not_comparable" });
+    writeVerdict(
+      loop,
+      book,
+      { ...about, trial, replay, state: "not_comparable" },
+      { releases: replay !== null },
+    );
   await write(1, 7);
   await write(1, null);
   await write(2, null);

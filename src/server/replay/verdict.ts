@@ -18,6 +18,11 @@ export interface NewVerdict {
   readonly askedBy: string;
 }
 
+interface How {
+  /** Checkpoints of the trial may have been kept for this verdict alone. */
+  readonly releases: boolean;
+}
+
 export const NOTHING_COMPARED: VerdictDetail = {
   by: null,
   compared: { checkpoints: 0, tensors: 0, points: 0 },
@@ -31,6 +36,7 @@ export async function writeVerdict(
   loop: DecisionLoop,
   book: VerdictBook,
   verdict: NewVerdict,
+  { releases }: How,
 ): Promise<void> {
   const { experiment, trial, replay, state, askedBy } = verdict;
   const row = await loop.submit({
@@ -58,8 +64,7 @@ export async function writeVerdict(
         what: `verdict: ${VERDICT_WORDS[state]}`,
         cause: `${row.text.slice(0, CAUSE_CHARS_MAX)} (${by}, asked by ${row.asked_by})`,
       });
-      if (replay !== null) {
-        // The checkpoints that waited for it may go.
+      if (releases) {
         judgeAgain(turn, experiment);
       }
       // Lists show it: whoever watches them is told.
