@@ -245,3 +245,23 @@ test("an unusable folder is named", async () => {
   writeFileSync(file, "");
   await assert.rejects(openBlobFolder(file), { code: "unusable", message: /not-a-folder/ });
 });
+
+test("a folder that cannot be read and a leftover that stays keep nothing of the others", async () => {
+  const folder = newFolder();
+  const blobs = await openBlobFolder(folder);
+  const stored = await Promise.all(["a", "b"].map((content) => blobs.put(Buffer.from(content))));
+  const unlisted = join(folder, "00");
+  rmSync(unlisted, { recursive: true });
+  writeFileSync(unlisted, "no folder");
+  const unread: unknown[] = [];
+  const listed: string[] = [];
+  for await (const name of blobs.list((error) => unread.push(error))) listed.push(name);
+  assert.deepEqual(listed.sort(), stored.map(({ hash }) => hash).sort());
+  assert.match(String(unread), /^Error: ENOTDIR.*00'$/);
+  await assert.rejects(names(blobs), { code: "ENOTDIR" }, "who does not ask is told all the same");
+  const writer = (number: number) => `${process.pid}-${"0".repeat(12)}-${number}`;
+  mkdirSync(join(folder, "tmp", writer(1)));
+  writeFileSync(join(folder, "tmp", writer(2)), "half");
+  await assert.rejects(blobs.tidy(), { syscall: "unlink" });
+  assert.deepEqual(temporaries(folder), [writer(1)]);
+});

@@ -55,9 +55,9 @@ export interface BlobStore {
   delete(hash: string): Promise<boolean>;
   /** Reads the whole blob again and compares. A damaged one is set aside: it is not stored any more. */
   verify(hash: string): Promise<"intact" | "missing" | "damaged">;
-  /** Every stored name, in no order. */
-  list(): AsyncIterable<string>;
-  /** Removes what writers that are gone left half written. @returns how many files */
+  /** Every stored name, in no order. @param unread is told why a folder cannot be read, and does not throw: the others follow */
+  list(unread?: (error: unknown) => void): AsyncIterable<string>;
+  /** Removes what writers that are gone left half written. @returns how many files @throws at its end what kept one */
   tidy(): Promise<number>;
 }
 
@@ -204,13 +204,17 @@ export class FolderBlobStore implements BlobStore {
     }
   }
 
-  async *list(): AsyncIterable<string> {
+  async *list(unread?: (error: unknown) => void): AsyncIterable<string> {
     const folders = (await readdir(this.#folder))
       .filter((name) => /^[0-9a-f]{2}$/.test(name))
       .sort();
     for (const folder of folders) {
-      for (const name of await readdir(join(this.#folder, folder))) {
-        if (isBlobHash(folder + name) && (await this.has(folder + name))) yield folder + name;
+      try {
+        for (const name of await readdir(join(this.#folder, folder)))
+          if (isBlobHash(folder + name) && (await this.has(folder + name))) yield folder + name;
+      } catch (error) {
+        if (unread === undefined) throw error;
+        unread(error);
       }
     }
   }
@@ -355,7 +359,10 @@ async function makeSubfolders(folder: string): Promise<void> {
 /** Removes temporary files whose writers are gone. */
 async function removeLeftovers(folder: string): Promise<number> {
   const left = (await readdir(folder)).filter(isAbandoned);
-  for (const name of left) await unlink(join(folder, name)).catch(undefinedWhenAbsent);
+  const kept: unknown[] = [];
+  const keep = (error: unknown): void => void kept.push(error);
+  for (const name of left) await unlink(join(folder, name)).catch(undefinedWhenAbsent).catch(keep);
+  if (kept.length > 0) throw kept[0];
   return left.length;
 }
 

@@ -15,10 +15,16 @@ const CONFIG = {
   searcher: { metric: null, smaller_is_better: true },
 };
 
+const refused = (name: string): Error =>
+  Object.assign(new Error(`EACCES: ${name}`), { syscall: "unlink" });
+
 /** Snapshots of one file each, some of which cannot be deleted. */
 function storage(request: GcRequest | null) {
   const trees = new Set(["a", "b", "c"]);
   const stuck = new Set(["b"]);
+  const orphans = new Set<string>();
+  /** What cannot be read or tidied up. */
+  const broken = new Set<"folder" | "leftover">();
   /** Of experiment 7, which retention gives up when it looks at it. */
   const superfluous = new Set<string>();
   const counts = { walks: 0, applied: 0, errors: 0 };
@@ -55,7 +61,10 @@ function storage(request: GcRequest | null) {
     },
     trees: {
       ...{ unregistered: async () => [], leased: async () => new Set() },
-      ...{ unusedBlobs: async () => [], dropOldLeases: async () => undefined },
+      ...{
+        unusedBlobs: async (names: readonly string[]) => names,
+        dropOldLeases: async () => undefined,
+      },
       unused: async ({ after }: { after: string }) => {
         if (after === "") counts.walks += 1;
         return [...trees].filter((tree) => tree > after).slice(0, 1);
@@ -67,10 +76,19 @@ function storage(request: GcRequest | null) {
       },
     },
     blobs: {
-      ...{ list: async function* () {}, tidy: async () => 0 },
+      list: async function* (unread: (error: unknown) => void) {
+        if (broken.has("folder")) unread(refused("folder"));
+        yield* orphans;
+      },
+      tidy: async () => {
+        if (broken.has("leftover")) throw refused("leftover");
+        return 0;
+      },
+      size: async () => 1,
       delete: async (name: string) => {
-        if (!stuck.has(name)) return true;
-        throw Object.assign(new Error(`EACCES: ${name}`), { syscall: "unlink" });
+        if (stuck.has(name)) throw refused(name);
+        orphans.delete(name);
+        return true;
       },
     },
     ...{ gate: new BlobGate(), clock },
@@ -90,7 +108,7 @@ function storage(request: GcRequest | null) {
       await new Promise(setImmediate);
     }
   };
-  return { keeper, trees, superfluous, stuck, counts, seconds };
+  return { keeper, trees, superfluous, stuck, orphans, broken, counts, seconds };
 }
 
 test("a file that cannot be deleted keeps no other, and is tried less and less often", async () => {
@@ -139,6 +157,17 @@ test("a whole run that cannot finish goes on where it failed, and from the begin
   await seconds(1);
   assert.deepEqual([[...trees], keeper.status.state], [[], "idle"]);
   assert.deepEqual([keeper.status.requested_by, counts.applied], ["ada", 2]);
+  await keeper.stop();
+});
+
+test("a folder that cannot be read and a leftover that stays keep nothing else, and are counted", async () => {
+  const { keeper, trees, orphans, broken, seconds } = storage(REQUEST);
+  orphans.add("o");
+  broken.add("folder").add("leftover");
+  await keeper.start();
+  await seconds(1);
+  assert.deepEqual([[...trees], [...orphans]], [["b"], []]);
+  assert.match(keeper.status.problem ?? "", /^3 files could not be deleted.*EACCES: b/);
   await keeper.stop();
 });
 

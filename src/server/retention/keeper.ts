@@ -197,9 +197,9 @@ export class RetentionKeeper {
     }
     await this.#sweepLoose();
     if (nowMs >= this.#orphansAtMs) {
-      this.#orphansAtMs = nowMs + ORPHANS_EVERY_MS;
       const own = await leftBy(this.#sweeper.sweepOrphans(freed, this.#told));
-      left ??= own;
+      this.#orphansAtMs = nowMs + ORPHANS_EVERY_MS;
+      left = left?.and(own) ?? own;
     }
     this.#tell(freed);
     if (left) throw left;
@@ -345,8 +345,12 @@ export class RetentionKeeper {
     tally.begin("snapshots", null);
     const left = await leftBy(this.#sweeper.sweepTrees(tally.freed, told));
     tally.begin("leftovers", null);
-    tally.halfWritten += await this.#sweeper.sweepOrphans(tally.freed, told);
-    if (left) throw left;
+    const orphans = this.#sweeper.sweepOrphans(tally.freed, told);
+    const count = (halfWritten: number): void => {
+      tally.halfWritten += halfWritten;
+    };
+    const others = await leftBy(orphans.then(count));
+    if (left ?? others) throw left?.and(others) ?? others;
     const cause = tally.sentence;
     await recordIn(loop)("gc done", async (client) => {
       await client.query("delete from settings where key = 'gc'");

@@ -125,8 +125,10 @@ export class Sweeper {
       }
   }
 
-  /** Blobs that belong to nothing at all: uploads that nobody finished. */
-  async *orphans(): AsyncGenerator<{ blob: string; size: number }[]> {
+  /** Blobs that belong to nothing at all: uploads that nobody finished. @param unread as of `BlobStore.list` */
+  async *orphans(
+    unread?: (error: unknown) => void,
+  ): AsyncGenerator<{ blob: string; size: number }[]> {
     await this.register();
     const { trees, blobs } = this.#options;
     const names: string[] = [];
@@ -135,7 +137,7 @@ export class Sweeper {
       const found = unused.map(async (blob) => ({ blob, size: (await blobs.size(blob)) ?? 0 }));
       return Promise.all(found);
     };
-    for await (const name of blobs.list()) {
+    for await (const name of blobs.list(unread)) {
       names.push(name);
       if (names.length >= BLOBS_AT_ONCE) yield await sized();
     }
@@ -146,7 +148,7 @@ export class Sweeper {
   async sweepOrphans(freed: Freed, told: () => void = () => undefined): Promise<number> {
     const { trees, gate, blobs } = this.#options;
     const left = new Undeletable();
-    for await (const found of this.orphans()) {
+    for await (const found of this.orphans((error) => left.note(error))) {
       const sizes = new Map(found.map(({ blob, size }) => [blob, size]));
       using taken = gate.take(sizes.keys());
       const names = await trees.unusedBlobs(taken.names, this.#now);
@@ -154,8 +156,8 @@ export class Sweeper {
       told();
     }
     await trees.dropOldLeases(this.#now);
-    const halfWritten = await blobs.tidy();
+    const halfWritten = await blobs.tidy().catch((error: unknown) => left.note(error));
     left.tell();
-    return halfWritten;
+    return halfWritten ?? 0;
   }
 }

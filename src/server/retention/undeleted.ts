@@ -4,7 +4,22 @@
  */
 
 /** The walk came to its end, and these are left. */
-export class Undeleted extends Error {}
+export class Undeleted extends Error {
+  readonly count: number;
+
+  constructor(count: number, first: unknown) {
+    const what = count === 1 ? "a file" : `${count} files`;
+    super(`${what} could not be deleted, everything else was: ${(first as Error).message}`, {
+      cause: first,
+    });
+    this.count = count;
+  }
+
+  /** @param other what another walk left */
+  and(other: Undeleted | undefined): Undeleted {
+    return other ? new Undeleted(this.count + other.count, this.cause) : this;
+  }
+}
 
 export class Undeletable {
   #count = 0;
@@ -23,11 +38,6 @@ export class Undeletable {
 
   /** @throws Undeleted where there are any */
   tell(): void {
-    if (this.#count === 0) return;
-    const what = this.#count === 1 ? "a file" : `${this.#count} files`;
-    const why = (this.#first as Error).message;
-    throw new Undeleted(`${what} could not be deleted, everything else was: ${why}`, {
-      cause: this.#first,
-    });
+    if (this.#count > 0) throw new Undeleted(this.#count, this.#first);
   }
 }
