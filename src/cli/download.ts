@@ -30,20 +30,14 @@ export async function download(
   progress: Progress,
 ): Promise<void> {
   const { checkoutTree, CheckoutError } = await import("../store/snapshot.ts");
-  // Within a folder that is there already: it may be a mount of its own, or where somebody stands.
-  const within = existsSync(folder);
-  const beside = within ? folder : dirname(folder);
-  const prefix = within ? PART : `.${basename(folder)}${PART}`;
   let begun = 0;
   try {
-    await inPartFolder({ beside, prefix }, async (part) => {
+    await intoFolder(folder, async (part) => {
       await checkoutTree(tree, part, async (hash, size) => {
         begun += size;
         progress.detail(`${bytes(begun)} of ${bytes(total)}, ${plural(tree.length, "file")}`);
         return { stream: await client.getBlob(hash) };
       });
-      requireEmpty(folder);
-      giveNames(part, folder, within);
     });
   } catch (error) {
     if (!(error instanceof CheckoutError)) throw error;
@@ -59,6 +53,26 @@ export async function download(
       cause: error,
     });
   }
+}
+
+/**
+ * Within a folder that is there already: it may be a mount of its own, or where somebody stands.
+ * @param folder one that `requireEmpty` lets pass @param fill makes the folder that it is given
+ */
+export async function intoFolder<T>(
+  folder: string,
+  fill: (part: string) => Promise<T>,
+): Promise<T> {
+  const within = existsSync(folder);
+  const beside = within ? folder : dirname(folder);
+  const prefix = within ? PART : `.${basename(folder)}${PART}`;
+  return inPartFolder({ beside, prefix }, async (part) => {
+    const filled = await fill(part);
+    // Somebody else may have been there in the meantime; a folder that is not empty is not replaced.
+    requireEmpty(folder);
+    giveNames(part, folder, within);
+    return filled;
+  });
 }
 
 /** At once as far as this process goes: no signal is heard in between. */

@@ -1,6 +1,13 @@
-/** Where `contrail export` writes: beside its folder, in one that is its own and nobody else's. */
+/** Where `contrail export` writes: beside its folder, or within it where it is there, in one that is its own and nobody else's. */
 import assert from "node:assert/strict";
-import { mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { test } from "node:test";
 import { cliBench } from "../test-bench.ts";
@@ -48,6 +55,24 @@ test("a file where a folder is wanted is said to be one, and is no mistake of co
     assert.deepEqual([ran.code, JSON.parse(ran.err).code], [1, "not_a_folder"], ran.err);
     assert.equal(readFileSync(file, "utf8"), "notes");
   }
+});
+
+test("an empty folder that is there is the one that is filled, and stays where that fails", async () => {
+  const folder = bench.fresh();
+  mkdirSync(folder);
+  const { ino } = statSync(folder);
+  bench.server.answer("GET /experiments/3/bundle", (_, response) => {
+    response.writeHead(404).end();
+  });
+  assert.notEqual((await bench.cli("export", "3", folder)).code, 0);
+  assert.deepEqual([statSync(folder).ino, readdirSync(folder)], [ino, []]);
+  bench.server.answer("GET /experiments/3/bundle", (_, response) => void response.end(WHOLE));
+  bench.server.answer("GET /metrics/export", (_, response) => void response.end(COLUMNS));
+  const made = await bench.cli("export", "3", folder);
+  assert.equal(made.code, 0, made.err);
+  assert.equal(statSync(folder).ino, ino);
+  assert.ok(readdirSync(folder).includes("SHA256SUMS"));
+  assert.ok(!readdirSync(folder).some((name) => name.includes("contrail-part")));
 });
 
 test("what cannot lie in a bundle is not to be named in a file that bundles do not know", async () => {

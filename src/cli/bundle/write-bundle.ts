@@ -2,8 +2,8 @@
  * Writes a bundle: lines from the server into files, then the metrics, then the files themselves (code, and data and
  * checkpoints where they are wanted), last the lists that hold it together. Under another name until it is whole.
  */
-import { type FileHandle, mkdir, open, rename, writeFile } from "node:fs/promises";
-import { basename, dirname, join } from "node:path";
+import { type FileHandle, mkdir, open, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import type { Json } from "../../base/json.ts";
 import {
   type BundleFile,
@@ -24,10 +24,9 @@ import {
   ORIGIN_FOLDER,
 } from "../../protocol/bundle.ts";
 import type { Client } from "../../sdk/client.ts";
-import { requireEmpty } from "../download.ts";
+import { intoFolder } from "../download.ts";
 import { CliError, EXIT } from "../exit-code.ts";
 import { plural } from "../figures.ts";
-import { inPartFolder, PART } from "../part-folder.ts";
 import type { Progress } from "../progress.ts";
 import { scan } from "../upload.ts";
 import { bundleReadme } from "./bundle-readme.ts";
@@ -50,21 +49,16 @@ export interface WrittenBundle {
 const FILES_MAX = 200_000;
 const BYTES_MAX = 1024 ** 5;
 
-/** @param folder where nothing is yet; nothing is there on failure, either */
+/** @param folder in which nothing is; nothing is there on failure, either */
 export async function writeBundle(
   client: Client,
   folder: string,
   options: BundleOptions,
   progress: Progress,
 ): Promise<WrittenBundle> {
-  const beside = dirname(folder);
-  return inPartFolder({ beside, prefix: `.${basename(folder)}${PART}` }, async (part) => {
+  return intoFolder(folder, async (part) => {
     await mkdir(part, { recursive: true });
-    const written = await fill(client, part, options, progress);
-    // Somebody else may have been there in the meantime; a folder that is not empty is not replaced.
-    requireEmpty(folder);
-    await rename(part, folder);
-    return written;
+    return fill(client, part, options, progress);
   });
 }
 

@@ -1,11 +1,10 @@
 /** `contrail export TRIAL FOLDER`: everything about it, in a folder that needs no server. */
-import { existsSync, readdirSync } from "node:fs";
-import { rmdir } from "node:fs/promises";
 import { resolve } from "node:path";
 import { parseId } from "../../base/ids.ts";
 import { writeBundle } from "../bundle/write-bundle.ts";
 import { type Cli, shellWord } from "../cli.ts";
-import { CliError, EXIT, usageError } from "../exit-code.ts";
+import { requireEmpty } from "../download.ts";
+import { EXIT, usageError } from "../exit-code.ts";
 import { bytes, plural } from "../figures.ts";
 import { choiceOf } from "../values.ts";
 
@@ -28,13 +27,7 @@ export async function exportBundle(
       "Name a trial (3.12), or an experiment (3) for all of its trials.",
     );
   const folder = resolve(cli.host.cwd, into);
-  if (existsSync(folder)) {
-    if (readdirSync(folder).length > 0)
-      throw new CliError("not_empty", `${folder} exists and is not empty.`, {
-        hint: "Name a folder that does not exist yet.",
-      });
-    await rmdir(folder);
-  }
+  requireEmpty(folder);
   const which = options.withCheckpoints ?? "none";
   const withCheckpoints =
     which === true ? "best" : choiceOf("--with-checkpoints", which, ["none", "best", "all"]);
