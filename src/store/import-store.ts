@@ -1,6 +1,7 @@
 /** Experiments that were not trained here: what they came in, and their many rows, some at a time. */
 import type pg from "pg";
 import { type JsonObject, stringifyExact } from "../base/json.ts";
+import type { ImportedData } from "../protocol/api.ts";
 import type { Queryable } from "./audit-reads.ts";
 import type { Database } from "./schema.ts";
 import { insertMetrics, type MetricPoint } from "./write-batch.ts";
@@ -58,6 +59,42 @@ export async function finishImport(db: Queryable, experiment: number, at: Date):
 
 export async function forgetImport(db: Queryable, experiment: number): Promise<void> {
   await db.query("delete from imports where experiment_id = $1", [experiment]);
+}
+
+/** What was answered to a request, for when it is sent again because its answer was not heard. */
+export interface ImportAnswer {
+  readonly experiment: number;
+  readonly data: readonly ImportedData[];
+}
+
+interface Sent {
+  readonly userId: number;
+  readonly key: string;
+  /** SHA-256 of the request. */
+  readonly hash: Buffer;
+}
+
+export async function keepAnswer(
+  db: Queryable,
+  { userId, key, hash }: Sent,
+  { at, ...reply }: ImportAnswer & { readonly at: Date },
+): Promise<void> {
+  await db.query(
+    `insert into idempotency (user_id, key, request_hash, reply, created_at)
+     values ($1, $2, $3, $4::jsonb, $5) on conflict do nothing`,
+    [userId, key, hash, JSON.stringify(reply), at],
+  );
+}
+
+export async function answerTo(
+  db: Queryable,
+  { userId, key, hash }: Sent,
+): Promise<ImportAnswer | undefined> {
+  const { rows } = await db.query<{ reply: ImportAnswer }>(
+    "select reply from idempotency where user_id = $1 and key = $2 and request_hash = $3",
+    [userId, key, hash],
+  );
+  return rows[0]?.reply;
 }
 
 /** @param data those of its names that are other versions now */

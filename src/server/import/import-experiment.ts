@@ -7,6 +7,7 @@
  * Its number is new here; snapshots and checkpoints keep theirs, which are their content.
  */
 
+import { createHash } from "node:crypto";
 import type { JsonObject } from "../../base/json.ts";
 import { MANIFEST_FILE } from "../../export/bundle-manifest.ts";
 import type { ImportedData } from "../../protocol/api.ts";
@@ -14,11 +15,13 @@ import { KEPT_FILES, ORIGIN_FOLDER, RECORD_FILES } from "../../protocol/bundle.t
 import { ContrailError } from "../../protocol/errors.ts";
 import type { TreeEntry } from "../../protocol/runner-wire.ts";
 import {
+  answerTo,
   beginImport,
   findImport,
   finishImport,
   forgetImport,
   insertRows,
+  keepAnswer,
   unfinishedImports,
 } from "../../store/import-store.ts";
 import { storable, storableJson } from "../../store/storable.ts";
@@ -47,7 +50,7 @@ export interface ImportRequest {
   /** The text of manifest.json; every other file that matters lies in the blob store. */
   readonly manifest: string;
   readonly by: { readonly userId: number; readonly name: string };
-  /** The same again while the first is under way = the same request, sent anew because its answer takes long. */
+  /** The same again = the same request, sent anew because its answer takes long or was not heard. */
   readonly idempotencyKey?: string | undefined;
 }
 
@@ -103,7 +106,7 @@ async function bringIn(
   await holdRecord(context, source, held);
   const trees = await checkTrees(source);
   const earlier = await earlierImport(context, source.manifest.content);
-  if (earlier !== undefined) return { experiment: earlier, created: false, data: [] };
+  if (earlier !== undefined) return answered(context, request, earlier);
   const bundle = await checkBundle(source);
   const author = (await checkOrigin(source, trees.imported)) ?? bundle.experiment.owner;
   await keepTrees(context, trees, held);
@@ -122,7 +125,7 @@ async function bringIn(
   const { id } = places.experiment;
   try {
     await loadRows(context.pool, { source, bundle }, places);
-    const about = { source, bundle, id, by: request.by, items };
+    const about = { source, bundle, id, request, items };
     const data = await finish(context, about);
     return { experiment: id, created: true, data };
   } catch (error) {
@@ -130,6 +133,23 @@ async function bringIn(
     await abandonImport(context.loop, id, (error as Error).message).catch(() => {});
     throw error;
   }
+}
+
+/** What is here already: by this very request, or by another one. */
+async function answered(
+  { pool }: Pick<RouteContext, "pool">,
+  request: ImportRequest,
+  experiment: number,
+): Promise<Imported> {
+  const sent = sentAs(request);
+  const answer = sent && (await answerTo(pool, sent));
+  if (answer?.experiment === experiment) return { ...answer, created: true };
+  return { experiment, created: false, data: [] };
+}
+
+function sentAs({ by, idempotencyKey: key, manifest }: ImportRequest) {
+  const hash = createHash("sha256").update(`import ${manifest}`).digest();
+  return key === undefined ? undefined : { userId: by.userId, key, hash };
 }
 
 async function earlierImport(
@@ -277,11 +297,12 @@ async function finish(
   { loop, verdicts }: Pick<RouteContext, "loop" | "verdicts">,
   about: Pick<Beginning, "source" | "bundle"> & {
     readonly id: number;
-    readonly by: ImportRequest["by"];
+    readonly request: ImportRequest;
     readonly items: readonly DataItem[];
   },
 ): Promise<ImportedData[]> {
-  const { source, bundle, id, by, items } = about;
+  const { source, bundle, id, request, items } = about;
+  const { by } = request;
   const { counts, content } = source.manifest;
   const rows = verdictRows(id, bundle);
   let told: ImportedData[] = [];
@@ -300,6 +321,8 @@ async function finish(
         await finishImport(client, id, at);
         const data = await registerData(client, items, { experiment: id, at, by });
         told = data.told;
+        const sent = sentAs(request);
+        if (sent) await keepAnswer(client, sent, { experiment: id, data: told, at });
         return data.changes.map((change) => otherChange(change, at));
       });
       turn.batch.change({
