@@ -260,7 +260,10 @@ describe("every change of a state", () => {
     await server.runner.orders();
     seen = { state: "unknown", why: "no answer" };
     const local = async () => (await server.client.runners())[0];
-    while ((await local())?.state !== "lost") await new Promise((done) => setTimeout(done, 20));
+    for (let looks = 0; (await local())?.state !== "lost"; looks++) {
+      assert.ok(looks < 1_500, "it is never lost");
+      await new Promise((done) => setTimeout(done, 20));
+    }
     const said = { boot: "test", lease: (await local())?.lease, holds: [] };
     const back = await server.call("POST", "/api/v1/runners/local/sync", {
       token: server.runner.token,
