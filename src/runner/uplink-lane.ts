@@ -136,6 +136,10 @@ export class BatchLimits {
     this.#quarantined.set(id, this.#clock.monotonicMs() + QUARANTINE_MS);
   }
 
+  release(id: string): void {
+    this.#quarantined.delete(id);
+  }
+
   skips(id: string): boolean {
     const untilMs = this.#quarantined.get(id);
     if (untilMs === undefined) return false;

@@ -207,3 +207,86 @@ test("lines that the server does not acknowledge are not sent again as fast as i
     rmSync(folder, { recursive: true, force: true });
   }
 });
+
+test("an event that is refused is given up for something shorter only where the server takes what comes without it", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "contrail-uplink-"));
+  const replaced: string[] = [];
+  const source = {
+    ...sourceIn(folder, "1.1.1"),
+    substitute: (payload: Buffer) => {
+      replaced.push(String(payload));
+      return Buffer.from(String(payload).replace('"step":666', '"step":0'));
+    },
+  };
+  try {
+    const say = (step: number): void => {
+      const seq = source.events.lastSeq + 1;
+      source.events.append(Buffer.from(JSON.stringify({ type: "waiting", seq, atMs: 0, step })));
+    };
+    const clock = new VirtualClock();
+    const receiver = new Receiver(SEED);
+    receiver.troubled = false;
+    let refused = 0;
+    let refusesAll = true;
+    const json = async (request: RequestOptions): Promise<unknown> => {
+      await new Promise(setImmediate);
+      const isBad = String(request.body).includes('"step":666');
+      if (!refusesAll && !isBad) return await receiver.json(request);
+      refused += 1;
+      throw new ServerFailure("refused", "400");
+    };
+    const uplink = uplinkTo({ runnerId: "r", json }, clock, [source]);
+    say(1);
+    uplink.start();
+    while (refused < 30) await clock.turn();
+    assert.deepEqual(replaced, []);
+    refusesAll = false;
+    while (source.events.ackedSeq < 1) await clock.turn();
+    say(666);
+    say(3);
+    uplink.eventsReady();
+    while (source.events.ackedSeq < 3) await clock.turn();
+    assert.equal(replaced.length, 1);
+    assert.deepEqual(receiver.heard.get("events 1.1.1"), ["1", "0", "3"]);
+    await uplink.stop();
+  } finally {
+    source.events.close();
+    source.logs.close();
+    rmSync(folder, { recursive: true, force: true });
+  }
+});
+
+test("lines that are refused are never taken for events, and those of others go on", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "contrail-uplink-"));
+  const asked: Buffer[] = [];
+  const substitute = (payload: Buffer): undefined => void asked.push(payload);
+  const [bad, good] = ["1.1.1", "1.2.1"].map((id) => ({ ...sourceIn(folder, id), substitute }));
+  assert.ok(bad && good);
+  try {
+    for (const { logs } of [bad, good]) write(logs, 3);
+    const clock = new VirtualClock();
+    const receiver = new Receiver(SEED);
+    receiver.troubled = false;
+    let refused = 0;
+    const json = async (request: RequestOptions): Promise<unknown> => {
+      await new Promise(setImmediate);
+      const isBad = request.path.endsWith("/logs") && String(request.body).includes(bad.id);
+      if (!isBad) return await receiver.json(request);
+      refused += 1;
+      throw new ServerFailure("refused", "400");
+    };
+    const uplink = uplinkTo({ runnerId: "r", json }, clock, [bad, good]);
+    uplink.start();
+    while (good.logs.ackedSeq < 3 || refused < 5) await clock.turn();
+    // A line is no event that something could be said in place of.
+    assert.deepEqual(asked, []);
+    assert.equal(bad.logs.ackedSeq, 0);
+    await uplink.stop();
+  } finally {
+    for (const { events, logs } of [bad, good]) {
+      events.close();
+      logs.close();
+    }
+    rmSync(folder, { recursive: true, force: true });
+  }
+});

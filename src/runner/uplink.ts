@@ -64,6 +64,7 @@ const LOGS_AGAIN_MS = 10_000;
 const TIMEOUT_MS = 10_000;
 
 interface Part {
+  readonly stream: "events" | "logs";
   readonly source: UplinkSource;
   readonly first: number;
   readonly payloads: readonly Buffer[];
@@ -76,6 +77,9 @@ export class Uplink {
   #listedAtMs = Number.NEGATIVE_INFINITY;
   /** By allocation: the record that is sent as something shorter. */
   readonly #substitutes = new Map<string, { readonly seq: number; readonly payload: Buffer }>();
+
+  /** By allocation: the event that was refused alone, and whether a request without it, but of its allocation, was taken since. */
+  readonly #suspects = new Map<string, { readonly seq: number; taken: boolean }>();
 
   constructor(options: UplinkOptions) {
     this.#options = options;
@@ -146,7 +150,10 @@ export class Uplink {
     const reply = await this.#send(path, Buffer.concat(chunks), parts, limits, syncReply);
     if (full) this.#listedAtMs = clock.monotonicMs();
     const offered = new Set(parts.map((part) => part.source));
-    for (const source of listed) hear(source, reply, offered.has(source));
+    for (const source of listed) {
+      hear(source, reply, offered.has(source));
+      this.#tryAgain(source, offered.has(source), limits);
+    }
     replied(reply, lease);
     return this.#options
       .sources()
@@ -206,8 +213,7 @@ export class Uplink {
       if (payloads.length === 0) continue;
       const substitute = stream === "events" ? this.#substitutes.get(source.id) : undefined;
       parts.push({
-        source,
-        first,
+        ...{ stream, source, first },
         payloads: substitute?.seq === first ? [substitute.payload, ...payloads.slice(1)] : payloads,
       });
       for (const payload of payloads) left -= payload.length;
@@ -247,17 +253,44 @@ export class Uplink {
     }
     const [part] = parts;
     if (part === undefined) return;
-    const { source, first, payloads } = part;
+    const { stream, source, first, payloads } = part;
     this.#options.say(`the server refuses record ${first} of ${source.id}: ${error.message}`);
+    if (stream === "events")
+      this.#refusedEvent(error, { source, first, payload: payloads[0]! }, limits);
+    // Nothing can be said in a line's place.
+    else limits.quarantine(source.id);
+    limits.reset();
+  }
+
+  #refusedEvent(
+    error: ServerFailure,
+    { source, first, payload }: Pick<Part, "source" | "first"> & { readonly payload: Buffer },
+    limits: BatchLimits,
+  ): void {
+    const suspect = this.#suspects.get(source.id);
+    const isKnown = suspect?.seq === first;
+    const isToBlame = error.kind === "too_large" || (isKnown && suspect.taken);
     // What was put in its place already will not be taken either.
-    const substitute =
-      this.#substitutes.get(source.id)?.seq === first
-        ? undefined
-        : source.substitute(payloads[0]!, error);
+    const isReplaced = this.#substitutes.get(source.id)?.seq === first;
+    const substitute = isReplaced || !isToBlame ? undefined : source.substitute(payload, error);
     if (substitute !== undefined)
       this.#substitutes.set(source.id, { seq: first, payload: substitute });
     else limits.quarantine(source.id);
-    limits.reset();
+    if (!isKnown) this.#suspects.set(source.id, { seq: first, taken: false });
+  }
+
+  /**
+   * After a request that was taken: an event that was refused is sent once more at once. A proxy or a server of another
+   * version refuses whatever comes, and what is whole in the spool is not to be given up for that.
+   */
+  #tryAgain({ id }: UplinkSource, wasOffered: boolean, limits: BatchLimits): void {
+    const suspect = this.#suspects.get(id);
+    if (suspect === undefined) return;
+    if (wasOffered) this.#suspects.delete(id);
+    else if (!suspect.taken) {
+      suspect.taken = true;
+      limits.release(id);
+    }
   }
 }
 
