@@ -4,6 +4,7 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  rmSync,
   statSync,
   symlinkSync,
   writeFileSync,
@@ -86,6 +87,20 @@ test("what cannot lie in a bundle is not to be named in a file that bundles do n
   const { code, hint } = JSON.parse(ran.err);
   assert.equal(code, "bad_folder", ran.err);
   assert.match(hint, /nothing but what `contrail export` wrote/);
+});
+
+test("what somebody takes away while a bundle is written is not left out of it without a word", async () => {
+  const folder = bench.fresh();
+  bench.server.answer("GET /experiments/3/bundle", (_, response) => void response.end(WHOLE));
+  bench.server.answer("GET /metrics/export", (_, response) => {
+    const [part = ""] = besideOf(folder);
+    rmSync(join(dirname(folder), part, "trials.jsonl"));
+    response.end(COLUMNS);
+  });
+  const ran = await bench.cli("--json", "export", "3", folder);
+  assert.notEqual(ran.code, 0);
+  assert.match(JSON.parse(ran.err).detail, /^trials\.jsonl went away/, ran.err);
+  assert.deepEqual(besideOf(folder), []);
 });
 
 test("two exports into one folder: one is there whole, and the other is refused", async () => {

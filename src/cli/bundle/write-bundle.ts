@@ -22,6 +22,7 @@ import {
   type BundleTrial,
   EXPERIMENT_FILE,
   ORIGIN_FOLDER,
+  RECORD_FILES,
 } from "../../protocol/bundle.ts";
 import type { Client } from "../../sdk/client.ts";
 import { intoFolder } from "../download.ts";
@@ -104,6 +105,7 @@ async function fill(
   await writeFile(join(folder, "README.md"), bundleReadme(about, experiment));
   progress.detail("hashing every file");
   const files = await filesOf(folder);
+  requireRecord(files);
   const text = manifestText({ ...about, files });
   await writeFile(join(folder, MANIFEST_FILE), text);
   await writeFile(join(folder, SUMS_FILE), sumsText(files, text));
@@ -111,6 +113,17 @@ async function fill(
     manifest: JSON.parse(text) as BundleManifest,
     bytes: files.reduce((sum, { size }) => sum + size, 0),
   };
+}
+
+/** What somebody took away in the meantime would be missing from the list as well, and the bundle would look whole. */
+function requireRecord(files: readonly BundleFile[]): void {
+  const there = new Set(files.map(({ path }) => path));
+  const gone = RECORD_FILES.filter((path) => !there.has(path));
+  if (gone.length === 0) return;
+  throw new CliError("failed", `${gone.join(", ")} went away while the bundle was written.`, {
+    hint: "Another export into the same folder, on another machine, may have taken it for abandoned. Run the command again.",
+    exitCode: EXIT.failed,
+  });
 }
 
 async function filesOf(folder: string): Promise<BundleFile[]> {
