@@ -50,6 +50,23 @@ test("more fields than a section takes, and more words of gaps than a part takes
   assert.deepEqual(missing.at(-1), { what: "record.rest", why: "3 more such entries" });
 });
 
+test("what is left out for its number and for its length is counted as one", () => {
+  const gaps = Array.from({ length: 103 }, (_, i) => ({
+    what: `outside.${i}`,
+    why: "\u0001".repeat(RECORD_VALUE_CHARS_MAX),
+  }));
+  const captured = { packages_observed: manyFields(20_001, "v".repeat(500)) };
+  const sent = recordPart.parse(bounded({ captured, not_applicable: [], missing: gaps }));
+  const whys = (name: string) =>
+    sent.missing.filter(({ what }) => what === name).map(({ why }) => Number.parseInt(why, 10));
+  const kept = Object.keys(sent.captured.packages_observed ?? {}).length;
+  assert.ok(kept < 20_000);
+  assert.deepEqual(whys("packages_observed.rest"), [20_001 - kept]);
+  const others = sent.missing.filter(({ what }) => what.startsWith("outside."));
+  assert.ok(others.length < 100);
+  assert.deepEqual(whys("record.rest"), [103 - others.length]);
+});
+
 test("a part that is small is as it was", () => {
   assert.deepEqual(bounded(EMPTY_PART), EMPTY_PART);
 });

@@ -39,26 +39,25 @@ const known = new WeakMap<RecordFields, RecordFields>();
 
 /** As the server takes it, and with nothing in it that looks like a secret. */
 export function bounded(part: RecordPart): RecordPart {
-  const gaps: RecordGap[] = [];
   const captured = Object.entries(part.captured).map(([section, fields = {}]) => {
     const cleaned = known.get(fields) ?? cleanFields(fields);
     known.set(fields, cleaned);
-    gaps.push(...restOf(section, fields, cleaned));
     return [section, cleaned];
   });
-  const missing = [...gaps, ...part.missing];
-  return fitted({
+  const cleaned = {
     captured: Object.fromEntries(captured),
     not_applicable: cleanGaps(part.not_applicable),
-    missing: counted(cleanGaps(missing), missing),
-  });
+    missing: cleanGaps(part.missing),
+  };
+  return fitted(cleaned, part);
 }
 
 /**
  * What the server would refuse for its size without its longest fields, and with a gap for those: whatever comes behind a
  * refused part, the end of its run too, would wait for it.
+ * @param whole what it was made from: of several gaps with one name only one would stay, so each counts all that is left out
  */
-export function fitted(part: RecordPart): RecordPart {
+export function fitted(part: RecordPart, whole = part): RecordPart {
   const captured = { ...part.captured };
   const gaps: RecordGap[] = [];
   const bySize = Object.entries(captured)
@@ -70,14 +69,14 @@ export function fitted(part: RecordPart): RecordPart {
     const share = Math.floor(left / (bySize.length - i));
     const kept = chars <= share ? fields : shortest(fields, share);
     captured[section as RecordSection] = kept;
-    gaps.push(...restOf(section, fields, kept));
+    gaps.push(...restOf(section, whole.captured[section as RecordSection] ?? {}, kept));
     left -= Math.min(chars, share);
   });
   const missing = [...gaps, ...part.missing];
   return {
     captured,
     not_applicable: withinChars(part.not_applicable),
-    missing: counted(withinChars(missing), missing),
+    missing: counted(withinChars(missing), gaps.length + whole.missing.length),
   };
 }
 
@@ -135,10 +134,10 @@ const cleanGaps = (list: readonly RecordGap[]): RecordGap[] =>
   }));
 
 /** Gaps that are left out are a gap, too. */
-const counted = (kept: readonly RecordGap[], all: readonly RecordGap[]): RecordGap[] =>
-  kept.length === all.length
+const counted = (kept: readonly RecordGap[], count: number): RecordGap[] =>
+  kept.length === count
     ? [...kept]
-    : [...kept, { what: "record.rest", why: `${all.length - kept.length} more such entries` }];
+    : [...kept, { what: "record.rest", why: `${count - kept.length} more such entries` }];
 
 const clean = (value: RecordValue): RecordValue =>
   typeof value === "string"
