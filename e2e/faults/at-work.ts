@@ -10,12 +10,17 @@ export interface AtWork {
   readonly steps: number;
 }
 
-/** For so long that they train still when the trouble is over. @param troubleS seconds */
-export async function twoAtWork(it: Stand, troubleS: number): Promise<AtWork> {
+/** For so long that they train still when the trouble is over. @param troubleS seconds @param more of the configuration */
+export async function twoAtWork(
+  it: Stand,
+  troubleS: number,
+  more: Record<string, unknown> = {},
+): Promise<AtWork> {
   const steps = troubleS * 20 + 200;
   const code = await it.codeFolder({}, ["curve.ts"]);
   const searcher = { name: "random", max_length: { epochs: steps }, max_trials: 2 };
-  const config = curveSearch(searcher, { delayMs: 50, environment: { E2E_TRACE: it.trace } });
+  const environment = { E2E_TRACE: it.trace };
+  const config = curveSearch(searcher, { delayMs: 50, environment, ...more });
   const { id } = await it.submit(config, code);
   const trials = [`${id}.1`, `${id}.2`];
   for (const trial of trials) await it.trialWhen(trial, "trains", ({ step }) => step > 5, 60_000);

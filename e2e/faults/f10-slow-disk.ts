@@ -38,19 +38,21 @@ async function slow(faults: Faults, it: Stand, file: string, slowS: number): Pro
   faults.say(`${slowS} s`);
   const lastsS = faults.quick ? 2 * slowS + 4 : 60;
   const { pid } = it.server;
-  const work = await twoAtWork(it, lastsS);
+  // A budget of time is looked at several times a second, in turns that mostly have nothing to write.
+  const work = await twoAtWork(it, lastsS, { budget: { time: "1h" } });
   const { id } = work;
   const beside = { name: "beside", entrypoint: ["true"], searcher: { name: "single" } };
   const other = await it.submit(beside, undefined, false);
 
-  writeFileSync(file, String(slowS * 1000));
-  const before = await trained(it, work);
   const [reads, writes]: [number[], number[]] = [[], []];
   const [failed, silent]: [string[], string[]] = [[], []];
-  const endMs = performance.now() + lastsS * 1000;
+  let endMs = 0;
   const going = (): boolean => performance.now() < endMs;
   const writer = async (): Promise<void> => {
-    while (going()) await write([String(writes.length)]);
+    while (going()) {
+      await write([String(writes.length)]);
+      await wait(slowS * 500);
+    }
   };
   const write = async (labels: string[]): Promise<void> => {
     const beganMs = performance.now();
@@ -59,25 +61,35 @@ async function slow(faults: Faults, it: Stand, file: string, slowS: number): Pro
       .then(() => writes.push(performance.now() - beganMs))
       .catch((error: Error) => failed.push(error.message));
   };
+  const client = impatient(it);
+  const looks: readonly (() => Promise<unknown>)[] = [
+    () => client.experiments(),
+    () => client.trial(`${id}.1`),
+    () => client.metrics(`${id}.2`),
+    () => client.why("trial", `${id}.1`),
+    () => client.slots(),
+    () => client.pools(),
+    () => client.jobs(),
+    async () => {
+      for (const { id: runner, state } of await client.runners())
+        if (state !== "heard") silent.push(`${runner}: ${state}`);
+    },
+  ];
   const reader = async (): Promise<void> => {
-    const client = impatient(it);
     while (going()) {
-      for (const ask of [
-        () => client.experiments(),
-        () => client.trial(`${id}.1`),
-        () => client.metrics(`${id}.2`),
-        () => client.why("trial", `${id}.1`),
-        () => client.runners(),
-      ]) {
+      for (const look of looks) {
         const beganMs = performance.now();
-        const seen = await ask().catch((error: Error) => void failed.push(error.message));
+        await look().catch((error: Error) => failed.push(error.message));
         reads.push(performance.now() - beganMs);
-        for (const runner of Array.isArray(seen) ? seen : [])
-          if (runner.state !== "heard") silent.push(`${runner.id}: ${runner.state}`);
       }
       await wait(100);
     }
   };
+  // A page that is open looks before there is any trouble, too.
+  for (const look of looks) await look();
+  const before = await trained(it, work);
+  writeFileSync(file, String(slowS * 1000));
+  endMs = performance.now() + lastsS * 1000;
   await Promise.all([writer(), reader()]);
   const during = (await trained(it, work)) - before;
   rmSync(file, { force: true });

@@ -288,11 +288,37 @@ test("who looks again during slow commits is shown what was durable before, at o
   };
   assert.deepEqual(await turn(5_000), { atOnce: undefined, seen: 1 });
   assert.deepEqual(await turn(5_000), { atOnce: 1, seen: 1 });
-  assert.deepEqual(await turn(10), { atOnce: 2, seen: 2 });
-  assert.deepEqual(await turn(5_000), { atOnce: undefined, seen: 4 }, "the one before was quick");
-  assert.deepEqual(await turn(5_000, new Error("the disk is gone")), { atOnce: 4, seen: 4 });
-  assert.deepEqual(await turn(5_000), { atOnce: undefined, seen: 6 });
-  assert.equal(await bench.loop.view("runs", runs), 6, "between two turns it is looked anew");
+  // What has nothing to write says nothing of the disk.
+  await bench.loop.submit({ name: "tick", run: () => undefined });
+  assert.deepEqual(await turn(5_000), { atOnce: 2, seen: 2 });
+  assert.deepEqual(await turn(10), { atOnce: 3, seen: 3 });
+  assert.deepEqual(await turn(5_000), { atOnce: undefined, seen: 5 }, "the one before was quick");
+  assert.deepEqual(await turn(5_000, new Error("the disk is gone")), { atOnce: 5, seen: 5 });
+  assert.deepEqual(await turn(5_000), { atOnce: undefined, seen: 7 });
+  assert.deepEqual(await turn(40_000), { atOnce: 7, seen: 7 });
+  assert.deepEqual(await turn(5_000), { atOnce: undefined, seen: 9 }, "nobody looked for a while");
+  assert.equal(await bench.loop.view("runs", runs), 9, "between two turns it is looked anew");
+});
+
+test("who looks while a turn's commands run one by one sees nothing from before those that were answered", async () => {
+  const bench = new Bench();
+  const done = (): number => bench.log.filter((line) => line === "commit").length;
+  const slow = Promise.withResolvers<void>();
+  bench.outcomes.push(slow.promise);
+  const first = bench.submit(bench.command("a"));
+  while (!bench.log.includes("run a")) await Promise.resolve();
+  const before = bench.loop.view("done", done);
+  bench.monotonicMs += 5_000;
+  slow.resolve();
+  await Promise.all([first, before]);
+  const last = Promise.withResolvers<void>();
+  bench.outcomes.push(refusedData, undefined, last.promise);
+  const [second, third] = [bench.command("b"), bench.command("c")].map((c) => bench.loop.submit(c));
+  await second;
+  const looked = bench.loop.view("done", done);
+  last.resolve();
+  await third;
+  assert.equal(await looked, 3);
 });
 
 test("after a failed commit nothing is shown until memory agrees with the database again", async () => {

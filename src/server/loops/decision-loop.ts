@@ -92,6 +92,8 @@ export class DecisionLoop {
   /** Those who look at the world between two turns. */
   #readers: ((world: World) => void)[] = [];
   readonly #views = new DurableViews();
+  /** How long the last commit took. */
+  #commitMs = 0;
   #inTurn = false;
   #running: Promise<void> | undefined;
   #stopped = false;
@@ -160,7 +162,8 @@ export class DecisionLoop {
    * @param name of the one look that there is by it
    */
   view<T>(name: string, look: (world: World) => T): Promise<T> {
-    const seen = this.#inTurn && !this.#ahead && this.#views.before(name, () => look(this.world));
+    this.#views.note(name, () => look(this.world), this.#options.monotonicMs());
+    const seen = this.#inTurn && !this.#ahead && this.#views.before<T>(name);
     return seen ? Promise.resolve(seen.value) : this.read(look);
   }
 
@@ -181,7 +184,6 @@ export class DecisionLoop {
     await Promise.resolve();
     while (this.#waiting.length > 0) {
       const batch = this.#waiting.splice(0, commandsOfTurn(this.#waiting));
-      const beganMs = this.#options.monotonicMs();
       this.#inTurn = true;
       try {
         await this.#recover();
@@ -197,7 +199,7 @@ export class DecisionLoop {
       if (this.#ahead) this.#views.forget();
       else {
         this.#letReadersLook();
-        this.#views.renew(this.#options.monotonicMs() - beganMs);
+        this.#views.renew(this.#commitMs, this.#options.monotonicMs());
       }
     }
     if (this.#readers.length > 0) await this.#recoverForReaders();
@@ -218,6 +220,8 @@ export class DecisionLoop {
   async #oneByOne(batch: readonly Waiting[]): Promise<void> {
     for (const waiting of batch) {
       if (waiting.answered) continue;
+      // Those before it are answered: what was before them all would take their answers back.
+      this.#views.forget();
       try {
         await this.#recover();
         await this.#turn([waiting]);
@@ -284,7 +288,7 @@ export class DecisionLoop {
     try {
       if (turn.touched.size > 0 || turn.slotsChanged.value) world.schedule(turn);
       world.finish(turn);
-      if (!turn.batch.empty) this.#tip = await this.#options.ledger.commit(turn.batch, this.#tip);
+      if (!turn.batch.empty) await this.#commit(turn);
     } catch (error) {
       this.#noteAhead(turn);
       this.#behind ||= error instanceof LedgerMoved;
@@ -293,6 +297,13 @@ export class DecisionLoop {
     world.durable(turn.ordersVersion);
     for (const { waiting, value } of done) waiting.resolve(value);
     this.#tell(turn);
+  }
+
+  async #commit({ batch }: Turn): Promise<void> {
+    const { ledger, monotonicMs } = this.#options;
+    const beganMs = monotonicMs();
+    this.#tip = await ledger.commit(batch, this.#tip);
+    this.#commitMs = monotonicMs() - beganMs;
   }
 
   /** One command has failed by our own mistake: undo the turn, and run the others one by one. */

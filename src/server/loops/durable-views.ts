@@ -1,20 +1,30 @@
 /**
  * What people look at again and again, as it was between two turns. On a disk that takes seconds to say that something
  * is written nearly all time is within a commit, and whoever looks would wait for its end each time; what was
- * durable before it is as true as what a database would show. Where turns are quick nothing is made in advance.
+ * durable before it is as true as what a database would show. Where commits are quick nothing is made in advance.
  */
 
-/** A turn that is shorter is waited for. */
+/** A commit that is shorter is waited for. */
 const SLOW_MS = 250;
+/** What nobody has looked at for so long is not made any more. */
+const WANTED_MS = 30_000;
+
+interface Look {
+  readonly see: () => unknown;
+  readonly askedAtMs: number;
+}
 
 export class DurableViews {
-  /** Asked for since turns have become slow. */
-  readonly #looks = new Map<string, () => unknown>();
+  readonly #looks = new Map<string, Look>();
   #seen = new Map<string, unknown>();
 
-  /** @returns what was to be seen before the turn under way; undefined where nobody had asked for it by then */
-  before<T>(name: string, look: () => T): { readonly value: T } | undefined {
-    this.#looks.set(name, look);
+  /** Somebody looks. */
+  note(name: string, see: () => unknown, nowMs: number): void {
+    this.#looks.set(name, { see, askedAtMs: nowMs });
+  }
+
+  /** @returns what was to be seen before the turn under way; undefined where nobody had looked at it for a while by then */
+  before<T>(name: string): { readonly value: T } | undefined {
     return this.#seen.has(name) ? { value: this.#seen.get(name) as T } : undefined;
   }
 
@@ -23,10 +33,15 @@ export class DurableViews {
     this.#seen = new Map();
   }
 
-  /** Between two turns, when everything is durable. @param tookMs the one that has ended */
-  renew(tookMs: number): void {
+  /**
+   * Between two turns, when everything is durable.
+   * @param commitMs how long the last commit took, which need not be of the turn that has ended: one with nothing to write is
+   * quick on the slowest disk
+   */
+  renew(commitMs: number, nowMs: number): void {
     this.forget();
-    if (tookMs < SLOW_MS) this.#looks.clear();
-    for (const [name, look] of this.#looks) this.#seen.set(name, look());
+    for (const [name, { see, askedAtMs }] of this.#looks)
+      if (nowMs - askedAtMs > WANTED_MS) this.#looks.delete(name);
+      else if (commitMs >= SLOW_MS) this.#seen.set(name, see());
   }
 }
