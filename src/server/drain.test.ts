@@ -9,9 +9,12 @@ import { stopped } from "./own-changes.ts";
 import { Turn, World } from "./world.ts";
 
 const POOLS = ["default", "cluster"];
+/** Taken out of the file of pools while something of each runs: on a runner that stands ready, and in a job. */
+const GONE = ["gone", "left"];
+const RUNNERS: Readonly<Record<string, string>> = { left: "left.4.1.1" };
 
 /** One experiment in each pool, with one trial that runs. */
-function worldOfTwo(): { world: World; plays: Play[] } {
+function worldOfFour(): { world: World; plays: Play[] } {
   const slots = POOLS.map((pool) => ({
     ...{ id: `${pool}/0`, kind: "cpu" as const, pool, runner: pool, node: "n", description: "" },
   }));
@@ -19,9 +22,15 @@ function worldOfTwo(): { world: World; plays: Play[] } {
     ...{ name, engine: "any", jobs: name === "cluster", perJob: null, defaults: {} },
   }));
   const world = new World(slots, 0, pools);
-  const plays = POOLS.map((pool, i) => {
+  const plays = [...POOLS, ...GONE].map((pool, i) => {
     const play = new Play(specWith(randomSearch(1))).run();
-    const held = { run: 1, slots: [`${pool}/0`], runner: pool, createdAtMs: 0, startedAtMs: 0 };
+    const held = {
+      run: 1,
+      slots: [`${pool}/0`],
+      runner: RUNNERS[pool] ?? pool,
+      createdAtMs: 0,
+      startedAtMs: 0,
+    };
     world.adopt({
       ...{ id: i + 1, row: {}, x: play.x, pool, trials: new Map() },
       allocations: new Map([[1, held]]),
@@ -32,7 +41,7 @@ function worldOfTwo(): { world: World; plays: Play[] } {
 }
 
 test("a server that stops with its runners leaves alone what runs in jobs, and does not wait for it", async () => {
-  const { world, plays } = worldOfTwo();
+  const { world, plays } = worldOfFour();
   const loop = {
     world,
     submit: async ({ run }: { run: (w: World, turn: Turn) => void }) => run(world, new Turn(0)),
@@ -45,11 +54,12 @@ test("a server that stops with its runners leaves alone what runs in jobs, and d
   await clock.ring();
   assert.deepEqual(
     plays.map((play) => play.trial().allocation?.yield),
-    ["pause", null],
+    ["pause", null, "pause", null],
   );
   assert.equal(isOver, false);
   world.release(1);
+  world.release(3);
   await clock.ring();
   assert.equal(isOver, true);
-  assert.match(stopped(world, "stop", "asked").cause, /the runner was ended; 1 in jobs .* go on/);
+  assert.match(stopped(world, "stop", "asked").cause, /the runner was ended; 2 in jobs .* go on/);
 });

@@ -10,9 +10,19 @@ import type { World } from "./world.ts";
 /** Time that running trials get to save when the server stops together with them. */
 const DRAIN_MS_MAX = 8_000;
 
-/** Whether what runs of an experiment goes on without the server, in whatever way that stops. */
-export const outlivesServer = (world: World, experiment: number): boolean =>
-  world.pools.get(world.experiments.get(experiment)?.pool ?? "")?.jobs !== false;
+/**
+ * Whether what runs of an experiment goes on without the server, in whatever way that stops: it runs in jobs. Of a pool that is not
+ * there any more the names of its runners tell: one of a job is called after its allocation.
+ */
+export function outlivesServer({ pools, experiments }: World, experiment: number): boolean {
+  const live = experiments.get(experiment);
+  if (live === undefined) return false;
+  const pool = pools.get(live.pool);
+  if (pool !== undefined) return pool.jobs;
+  return [...live.allocations].every(
+    ([trial, { run, runner }]) => runner === `${live.pool}.${live.id}.${trial}.${run}`,
+  );
+}
 
 /** Asks every trial on a runner that is to stop to save and go, and waits for that within a bound. */
 export async function drain(loop: DecisionLoop, clock: Clock): Promise<void> {
