@@ -40,20 +40,35 @@ export class OpenConnections {
     { readonly untilMs: number; readonly holds: Promise<boolean> }
   >();
   #cancelLook: () => void;
+  #closed = false;
+  #failing = false;
 
   constructor(options: OpenConnectionsOptions) {
     this.#options = options;
-    const look = (): void => {
-      void this.#look().catch((error) =>
-        options.log.error({ err: error }, "open connections were not looked at"),
-      );
-      this.#cancelLook = options.clock.after(LOOK_MS, look);
-    };
-    this.#cancelLook = options.clock.after(LOOK_MS, look);
+    this.#cancelLook = options.clock.after(LOOK_MS, () => this.#lookOnAndOn());
   }
 
   close(): void {
+    this.#closed = true;
     this.#cancelLook();
+  }
+
+  /** The next look waits for this one. That it cannot look, for want of a database, is said once until it can again. */
+  #lookOnAndOn(): void {
+    const { clock, log } = this.#options;
+    void this.#look()
+      .then(
+        () => {
+          this.#failing = false;
+        },
+        (error) => {
+          if (!this.#failing) log.error({ err: error }, "open connections were not looked at");
+          this.#failing = true;
+        },
+      )
+      .then(() => {
+        if (!this.#closed) this.#cancelLook = clock.after(LOOK_MS, () => this.#lookOnAndOn());
+      });
   }
 
   /** Cuts the connection within seconds of the end of what let it in. @param until what is over when it need not be looked at any more */
