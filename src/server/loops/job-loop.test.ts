@@ -10,7 +10,7 @@ import {
   type JobRequest,
 } from "../../engines/job-engine.ts";
 import type { DecisionLoop } from "./decision-loop.ts";
-import { JobLoop } from "./job-loop.ts";
+import { JobLoop, type JobLoopOptions } from "./job-loop.ts";
 import { ManualClock } from "./manual-clock.ts";
 
 class MovedClock extends ManualClock {
@@ -70,6 +70,7 @@ for (const [what, fault] of [
       ...{ clock, log: pino({ level: "silent" }), pool: "jobs", owner: "own" },
       request: async (id) => ({ id }) as JobRequest,
       gone: async () => {},
+      kept: () => [],
     });
     loop.start();
     await clock.pass(0);
@@ -81,7 +82,10 @@ for (const [what, fault] of [
   });
 
 /** A pool in which nothing is wanted, of an engine that remembers one job. */
-function idlePool(clearsByLooks: boolean) {
+function idlePool(
+  clearsByLooks: boolean,
+  keeps: Pick<JobLoopOptions, "gone" | "kept"> = { gone: async () => {}, kept: () => [] },
+) {
   const clock = new MovedClock();
   const jobs = new Map([["1.1.1", ended]]);
   let looks = 0;
@@ -98,7 +102,7 @@ function idlePool(clearsByLooks: boolean) {
     engine: engine as JobEngine,
     ...{ clock, log: pino({ level: "silent" }), pool: "jobs", owner: "own" },
     request: () => assert.fail("nothing is launched"),
-    gone: async () => {},
+    ...keeps,
   });
   return { clock, jobs, loop, looks: () => looks };
 }
@@ -126,5 +130,23 @@ test("one that only remembers ends is not asked while nothing is wanted", async 
   loop.start();
   for (const _ of [1, 2, 3]) await clock.pass(60_000);
   assert.equal(looks(), 1);
+  await loop.stop();
+});
+
+test("what a server before this one kept of jobs is forgotten, whatever fails on the way and whichever is first", async () => {
+  const asked: string[] = [];
+  const { clock, loop, looks } = idlePool(false, {
+    kept: () => ["1.1.1", "2.1.1"],
+    gone: async (allocation) => {
+      asked.push(allocation);
+      if (asked.length === 1) throw new Error("the database is away");
+    },
+  });
+  loop.start();
+  await clock.pass(0);
+  assert.deepEqual(asked, ["1.1.1", "2.1.1"]);
+  for (const _ of [1, 2, 3]) await clock.pass(60_000);
+  assert.deepEqual(asked, ["1.1.1", "2.1.1", "1.1.1"]);
+  assert.equal(looks(), 2, "nothing is kept any more");
   await loop.stop();
 });

@@ -46,8 +46,10 @@ export interface JobLoopOptions {
   readonly owner: string;
   /** Everything that the job needs, its files written. */
   readonly request: (allocation: string) => Promise<JobRequest>;
-  /** Neither an allocation nor a job is there any more. */
+  /** Neither an allocation nor a job is there any more. Where it fails it is asked for again. */
   readonly gone: (allocation: string) => Promise<void>;
+  /** Of which something is kept still, from servers before this one. */
+  readonly kept: () => readonly string[];
 }
 
 export class JobLoop {
@@ -55,6 +57,8 @@ export class JobLoop {
   #memory: ReadonlyMap<string, JobMemory> = new Map();
   #seen: ReadonlyMap<string, JobObservation> = new Map();
   #lookedAtMs = 0;
+  /** Allocations of which something is kept until neither they nor their jobs are there. */
+  readonly #kept = new Set<string>();
   /** Jobs that the engine did not take when they were offered. */
   readonly #deferred = new Map<string, { readonly why: string; readonly againAtMs: number }>();
   /** Why nothing is known now; null = the last look succeeded. */
@@ -70,6 +74,7 @@ export class JobLoop {
   }
 
   start(): void {
+    for (const id of this.#options.kept()) this.#kept.add(id);
     this.wake();
   }
 
@@ -136,7 +141,7 @@ export class JobLoop {
     const { clock, engine, pool } = this.#options;
     const woken = this.#nextWake();
     const asked = await this.#wanted();
-    const isIdle = asked.length === 0 && this.#memory.size === 0 && this.#blind === null;
+    const isIdle = asked.length === 0 && this.#kept.size === 0 && this.#blind === null;
     if (isIdle && !this.#hasToClear()) return;
     this.#lookedAtMs = clock.monotonicMs();
     await this.#launchNew(asked);
@@ -161,7 +166,18 @@ export class JobLoop {
     });
     this.#memory = memory;
     for (const action of actions) await this.#perform(action);
-    for (const id of before.keys()) if (!memory.has(id)) await this.#options.gone(id);
+    for (const id of memory.keys()) this.#kept.add(id);
+    for (const id of this.#kept) if (!memory.has(id)) await this.#forget(id);
+  }
+
+  /** What cannot be forgotten now, for want of a database, is tried at the next look, and holds up nothing else. */
+  async #forget(allocation: string): Promise<void> {
+    try {
+      await this.#options.gone(allocation);
+      this.#kept.delete(allocation);
+    } catch (error) {
+      this.#options.log.warn({ err: error, allocation }, "what is kept of a job stays for now");
+    }
   }
 
   #hasToClear(): boolean {

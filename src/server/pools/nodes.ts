@@ -19,6 +19,8 @@ import { forgetJob, jobRequest } from "./job-request.ts";
 import { isJobPool, type JobPool, type OpenedPool } from "./server-pool.ts";
 
 const OWNER_CHARACTERS = 12;
+/** A name that begins like a pool's can be of another pool. */
+const ALLOCATION = /^\d+\.\d+\.\d+$/;
 
 export interface NodesOptions {
   readonly world: World;
@@ -83,6 +85,11 @@ export class Nodes {
           forgetJob(dataDir, allocation);
           await this.#forgetRunner(`${name}.${allocation}`, allocation);
         },
+        kept: () =>
+          world.runners.all.flatMap(({ id }) => {
+            const allocation = id.slice(name.length + 1);
+            return id.startsWith(`${name}.`) && ALLOCATION.test(allocation) ? [allocation] : [];
+          }),
       }),
     );
   }
@@ -180,12 +187,12 @@ export class Nodes {
   /** It was there for one allocation, which is over. */
   async #forgetRunner(runner: string, allocation: string): Promise<void> {
     const { world, record } = this.#options;
-    world.runners.forget(runner);
     const about = { actor: "contrail", subject: `runner ${runner}`, what: "removed" };
     const change = { ...about, cause: `it was there for ${allocation} alone, whose job is gone` };
     await record("forget a runner", async (client) => {
       const { rowCount } = await client.query("delete from runners where id = $1", [runner]);
       return { value: null, changes: rowCount === 0 ? [] : [change] };
     });
+    world.runners.forget(runner);
   }
 }
