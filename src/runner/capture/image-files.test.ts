@@ -78,3 +78,39 @@ test("what is nowhere is unclear, and so is everything of an image that does not
     /the image could not be asked what it starts: it has no shell/,
   );
 });
+
+test("a file that the image's user may not read counts as none wherever it stands, and a reader that fails is told of", async () => {
+  const folder = join(root, "guarded");
+  mkdirSync(folder);
+  for (const path of [root, folder]) chmodSync(path, 0o755);
+  file(join(folder, "torchrun"), "#!/opt/conda/bin/python3.12\n");
+  file(join(folder, "secret"), "#!/bin/sh\nnever-read\n");
+  chmodSync(join(folder, "secret"), 0o111);
+  // Whoever runs this as root may read everything.
+  const nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--"];
+  const asUser = process.getuid?.() === 0 ? nobody : [];
+  const readWith = (path: string, line: string) => {
+    const ask = async (command: readonly string[]) => {
+      const [program = "", ...words] = [...asUser, ...command];
+      return (await promisify(execFile)(program, words, { env: { PATH: path } })).stdout;
+    };
+    return readInside(["sh", "-c", line], { PATH: folder }, code, { ask, sees: () => false });
+  };
+  for (const line of ["secret; torchrun t.py", "torchrun t.py; secret"]) {
+    const { programs, unclear } = await readWith("/usr/bin:/bin", line);
+    assert.deepEqual(programs[0]?.command, ["/opt/conda/bin/python3.12"]);
+    assert.deepEqual(unclear, ["`secret`: there is no such file to look into"]);
+  }
+  file(join(folder, "broken"), "#!/bin/sh\n");
+  file(
+    join(folder, "head"),
+    `#!/bin/sh\ncase $3 in *broken) exit 5;; esac\nexec /usr/bin/head "$@"\n`,
+  );
+  const { unclear } = await readWith(`${folder}:/usr/bin:/bin`, "broken; torchrun t.py");
+  assert.match(unclear.join(), /the image could not be asked what it starts/);
+});
+
+test("of very many names some are asked for at a time, so that no answer is too long", async () => {
+  const names = Array.from({ length: 150 }, (_, i) => `no-such-${i}`);
+  assert.equal((await read("sh", "-c", [...names, "torchrun t.py"].join("\n"))).asked, 2);
+});

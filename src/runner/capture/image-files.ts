@@ -48,8 +48,11 @@ while [ $# -ge 3 ]; do
   esac
   [ -n "$found" ] && [ -x "$found" ] && mode=x
   printf '\n%s%s\n' "$mark" "$mode:$found"
-  if [ -n "$found" ]; then head -c ${SCRIPT_BYTES_MAX} "$found"; fi
+  if [ -r "$found" ]; then head -c ${SCRIPT_BYTES_MAX} "$found" || exit; fi
 done`;
+
+/** At once: together their beginnings are less than an answer may have. */
+const WORDS_MAX = 100;
 
 /** As `readEntrypoint`; what the image does not tell is unclear. */
 export async function readInside(
@@ -71,9 +74,11 @@ export async function readInside(
   }
 }
 
+type Wanted = readonly [key: string, about: readonly [word: string, path: string, folder: string]];
+
 class ImageFiles implements ProgramFiles {
   /** Key → what the question is about. */
-  readonly wanted = new Map<string, readonly [word: string, path: string, folder: string]>();
+  readonly wanted = new Map<Wanted[0], Wanted[1]>();
   readonly #known = new Map<string, ProgramFile | undefined>();
   readonly #image: Image;
 
@@ -95,6 +100,11 @@ class ImageFiles implements ProgramFiles {
   async ask(): Promise<void> {
     const all = [...this.wanted];
     this.wanted.clear();
+    for (let at = 0; at < all.length; at += WORDS_MAX)
+      await this.#askFor(all.slice(at, at + WORDS_MAX));
+  }
+
+  async #askFor(all: readonly Wanted[]): Promise<void> {
     const words = all.flatMap(([, about]) => about);
     const mark = randomUUID();
     const told = await this.#image.ask(["/bin/sh", "-c", QUESTION, "sh", mark, ...words]);

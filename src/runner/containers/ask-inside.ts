@@ -51,7 +51,10 @@ export async function askInside(where: AskInside, question: Question): Promise<s
     const { StatusCode } = await api.json<{ StatusCode: number }>({
       ...{ method: "POST", path, query, signal: stop, timeoutMs: null },
     });
-    const { stdout, stderr } = await answer;
+    const { stdout, stderr, isCut } = await answer;
+    // What is missing of it would count as what is not there.
+    if (isCut)
+      throw new Error(`${command[0]} wrote more than ${ANSWER_BYTES_MAX} bytes in the image`);
     if (StatusCode === 0) return stdout;
     const said = stderr.trim().slice(-COMPLAINT_CHARS_MAX);
     throw new Error(
@@ -85,10 +88,11 @@ const spec = ({ image, labels, user, mounts }: AskInside, question: Question) =>
   },
 });
 
-function collected({
-  socket,
-  head,
-}: Awaited<ReturnType<DockerApi["attach"]>>): Promise<{ stdout: string; stderr: string }> {
+function collected({ socket, head }: Awaited<ReturnType<DockerApi["attach"]>>): Promise<{
+  stdout: string;
+  stderr: string;
+  isCut: boolean;
+}> {
   const chunks = { stdout: [] as Buffer[], stderr: [] as Buffer[] };
   let bytes = 0;
   const frames = new OutputFrames((stream, chunk) => {
@@ -103,6 +107,7 @@ function collected({
       resolve({
         stdout: Buffer.concat(chunks.stdout).toString("utf8"),
         stderr: Buffer.concat(chunks.stderr).toString("utf8"),
+        isCut: bytes > ANSWER_BYTES_MAX,
       }),
     );
   });
