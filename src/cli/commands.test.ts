@@ -341,6 +341,24 @@ test("`token create` into a pipe writes the token alone", async () => {
   assert.doesNotMatch(ran.err, /cu_secret/);
 });
 
+test("a search on paper says that it does not know the step of the checkpoint that its trials go on from", async () => {
+  const folder = bench.fresh();
+  mkdirSync(folder);
+  const file = join(folder, "from.yaml");
+  const searcher = "name: random, metric: m, max_trials: 2, max_length: {steps: 9}";
+  for (const [from, said] of [
+    ["", false],
+    [`, source_checkpoint_uuid: ${"a".repeat(64)}`, true],
+  ] as const) {
+    writeFileSync(file, `searcher: {${searcher}${from}}\n`);
+    for (const verb of ["preview", "simulate"]) {
+      const { err, code } = await bench.cli("search", verb, file);
+      assert.equal(code, 0, err);
+      assert.equal(/counted from step 0.*create .*from\.yaml .*--dry-run/.test(err), said, err);
+    }
+  }
+});
+
 test("what cannot be is said in a sentence", async () => {
   const cases: [string[], number, RegExp][] = [
     [["config", "lint", bench.folder], 2, /is a folder; a configuration is a file/],

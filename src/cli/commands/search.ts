@@ -50,6 +50,11 @@ async function read(
   // What trains plays no part on paper. No seed named: 0, so that it can be repeated.
   const whole: ExperimentConfig = { ...config, entrypoint: config.entrypoint ?? "" };
   const seed = options.seed ?? config.reproducibility.experiment_seed ?? 0;
+  const from = config.searcher.source_checkpoint_uuid;
+  if (from !== null && !cli.json)
+    cli.err(
+      `note: counted from step 0: the step of checkpoint ${inert(from)}, from which its trials go on, is known to the server; what is left to train: ${cli.self} ${createCommand(file)} --dry-run`,
+    );
   const { search, reason } = toSearch(whole, seed);
   if (search.method.stepsMax >= UNBOUNDED_STEPS && options.played)
     throw new CliError("no_length", `The search of ${file} has no length: nothing can be played.`, {
