@@ -119,7 +119,10 @@ export async function awaitedTrees(pool: pg.Pool, experiment: number): Promise<s
   return rows.map(({ tree }) => tree);
 }
 
-/** Experiments, not purged, with snapshots that this one goes on from or, as a replay, is compared with. */
+/**
+ * Experiments, not purged, with snapshots that this one goes on from or, as a replay, is compared with. Not those that were
+ * imported and to which retention was never applied here: what came along is nobody's to go through unasked.
+ */
 export async function heldBy(pool: pg.Pool, experiment: number): Promise<number[]> {
   const { rows } = await pool.query<{ id: number }>(
     `select of.id from (
@@ -131,6 +134,8 @@ export async function heldBy(pool: pg.Pool, experiment: number): Promise<number[
        where experiment_id = $1 and kind = 'replay' and parent_experiment is not null) of
      where not exists
        (select from experiment_marks m where m.experiment_id = of.id and m.purged_at is not null)
+     and not exists (select from imports i join retained r on r.experiment_id = i.experiment_id
+       where i.experiment_id = of.id and r.at <= i.done_at)
      order by of.id`,
     [experiment],
   );

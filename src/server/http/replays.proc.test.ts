@@ -7,7 +7,7 @@ import { after, before, describe, test } from "node:test";
 import type { Verdict } from "../../protocol/api.ts";
 import { canonicalTree } from "../../store/snapshot.ts";
 import { safetensors } from "../../store/tensors/test-model-files.ts";
-import { awaitedTrees } from "../../store/verdict-store.ts";
+import { awaitedTrees, heldBy } from "../../store/verdict-store.ts";
 import { type TestServer, testServer } from "./test-server.ts";
 
 const sha256 = (bytes: Uint8Array): string => createHash("sha256").update(bytes).digest("hex");
@@ -332,10 +332,21 @@ describe("a replay", () => {
     await until("retained", async () => {
       return (await server.pool.query(isDone, [parent?.id])).rows.length > 0;
     });
+    const holders = [early.experiment?.id ?? 0, again.experiment?.id ?? 0];
+    const sources = () => Promise.all(holders.map((id) => heldBy(server.pool, id)));
+    assert.deepEqual((await sources())[0], [parent?.id]);
+    // Were it imported, what came along would be left alone.
+    await server.pool.query(
+      `insert into imports (experiment_id, content, origin, record, by, at, done_at)
+       select experiment_id, 'x', '{}', 'none', 'ada', at, at from retained where experiment_id = $1`,
+      [parent?.id],
+    );
+    assert.ok(!(await sources()).flat().includes(parent?.id ?? 0));
+    await server.pool.query("delete from imports where experiment_id = $1", [parent?.id]);
     await server.pool.query(
       `insert into experiment_marks (experiment_id, deleted_at, deleted_by, purged_at)
        select id, now(), 'ada', now() from unnest($1::int[]) as id`,
-      [[early.experiment?.id, again.experiment?.id]],
+      [holders],
     );
     await server.restart("keep");
     await until("given up", async () => {
