@@ -210,11 +210,6 @@ export class WriteBatch {
     entry.rows.set(keyOf(keys, row), row);
   }
 
-  /** Whether a row of this key is in it already. */
-  has(table: TableName, key: Row): boolean {
-    return this.#tables.get(table)?.rows.has(keyOf(KEYS[table] ?? [], key)) === true;
-  }
-
   /**
    * One that was saved. Where the same content had been saved at this step before and was deleted meanwhile, it is
    * there again: its bytes were sent anew or never went. When it was saved first stays, and with it its rank.

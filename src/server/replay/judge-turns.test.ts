@@ -50,6 +50,7 @@ class Bench {
     this.judge = new Judge({
       ...{ loop, clock, readPool: pool, blobs: {} as BlobStore },
       book: {
+        timeFor: () => 0,
         note: ({ replay_id: id }: { replay_id: number }) => {
           this.judged.push(id);
           this.#replays.delete(id);

@@ -15,6 +15,9 @@ export class VerdictBook {
   /** By the experiment that was the replay. */
   readonly #replays = new Map<number, Entry>();
 
+  /** By trial, also of those that are being written. */
+  readonly #latestMs = new Map<string, number>();
+
   async load(pool: pg.Pool): Promise<void> {
     for (const row of await allVerdicts(pool)) this.note(row);
   }
@@ -26,7 +29,17 @@ export class VerdictBook {
     const own = this.#trials.get(row.experiment_id) ?? new Map<number, Entry>();
     this.#trials.set(row.experiment_id, own);
     own.set(row.trial_number, entry);
+    const trial = `${row.experiment_id}.${row.trial_number}`;
+    this.#latestMs.set(trial, Math.max(at.getTime(), this.#latestMs.get(trial) ?? at.getTime()));
     if (replay_id !== null) this.#replays.set(replay_id, entry);
+  }
+
+  /** @returns a time that no verdict on this trial has, though clocks are set back: it is their key, and the latest counts */
+  timeFor(experiment: number, number: number, nowMs: number): number {
+    const trial = `${experiment}.${number}`;
+    const ms = Math.max(nowMs, (this.#latestMs.get(trial) ?? Number.NEGATIVE_INFINITY) + 1);
+    this.#latestMs.set(trial, ms);
+    return ms;
   }
 
   /** Of a replay's own trial, what came of it. */

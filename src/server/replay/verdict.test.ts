@@ -6,7 +6,7 @@ import { NOTHING_COMPARED, writeVerdict } from "./verdict.ts";
 import { VerdictBook } from "./verdict-book.ts";
 
 test("two verdicts on one trial in one turn are both kept, and whoever watches is told of each trial", async () => {
-  const turn = new Turn(1_000);
+  let turn = new Turn(1_000);
   const loop = {
     submit: async (command: { run: (world: unknown, turn: Turn) => unknown }) =>
       command.run(undefined, turn),
@@ -38,4 +38,14 @@ test("two verdicts on one trial in one turn are both kept, and whoever watches i
   assert.deepEqual([...turn.retention], [3]);
   const retained = turn.batch.contents.tables.find(({ table }) => table === "retained");
   assert.deepEqual(retained?.rows, [{ experiment_id: 3, at: null }]);
+  // Another turn within the millisecond, and one after the clock was set back.
+  for (const [nowMs, at] of [
+    [1_001, "1970-01-01T00:00:01.002Z"],
+    [10, "1970-01-01T00:00:01.003Z"],
+  ] as const) {
+    turn = new Turn(nowMs);
+    await write(1, 8);
+    const found = turn.batch.contents.tables.find(({ table }) => table === "verdicts");
+    assert.equal(found?.rows[0]?.at, at);
+  }
 });

@@ -42,14 +42,7 @@ export async function writeVerdict(
   const row = await loop.submit({
     name: "verdict",
     run: (_world, turn) => {
-      // Two on one trial in one turn are two rows, whose key is the time.
-      let atMs = turn.nowMs;
-      const keyAt = (ms: number) => ({
-        ...{ experiment_id: experiment, trial_number: trial },
-        at: new Date(ms).toISOString(),
-      });
-      while (turn.batch.has("verdicts", keyAt(atMs))) atMs += 1;
-      const at = new Date(atMs);
+      const at = new Date(book.timeFor(experiment, trial, turn.nowMs));
       const row = {
         ...{ experiment_id: experiment, trial_number: trial, at, replay_id: replay, state },
         text: storable(verdict.text),
