@@ -49,6 +49,25 @@ test("what a writer was told is stored stays so while others store the same", as
   }
 });
 
+test("who asks while a blob gets its name is told of it when it is durable, and not before", async () => {
+  const blobs = await openBlobFolder(newFolder());
+  for (let round = 0; round < 100; round++) {
+    const content = Buffer.from(`asked ${round}`);
+    const hash = hashOf(content.toString());
+    let isOver = false;
+    const asker = async (): Promise<void> => {
+      while (!isOver) {
+        if (await blobs.has(hash)) assert.equal(await blobs.has(hash), true, `round ${round}`);
+        await new Promise(setImmediate);
+      }
+    };
+    const askers = Array.from({ length: 4 }, asker);
+    await blobs.put(content);
+    isOver = true;
+    await Promise.all(askers);
+  }
+});
+
 test("what is put in comes out, by its hash, once", async () => {
   const folder = newFolder();
   const blobs = await openBlobFolder(folder);

@@ -160,6 +160,8 @@ export class FolderBlobStore implements BlobStore {
     const path = this.#path(hash);
     try {
       const [folder, file] = await Promise.all([lstat(join(path, "..")), lstat(path)]);
+      // It may have got its name since, which is not durable yet.
+      if (this.#settling.has(hash)) return undefined;
       return folder.isDirectory() && file.isFile() ? file.size : undefined;
     } catch (error) {
       return undefinedWhenAbsent(error);
