@@ -42,7 +42,7 @@ test(name, { skip: moto === undefined && NO_MOTO }, async () => {
     return JSON.parse(stdout) as CreateDatasetReply;
   };
   const logs = async (id: number): Promise<string> =>
-    (await it.logs(`${id}.1`)).map(({ text }) => text).join("\n");
+    (await it.allLogs(`${id}.1`)).map(({ text }) => text).join("\n");
 
   const one = await add("one", "s3://lake/sets/one", "--reference");
   assert.deepEqual([one.kind, one.files, one.bytes], ["s3", 2, 9]);

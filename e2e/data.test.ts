@@ -50,7 +50,7 @@ data: {train: ${data}, depth: 3}
   };
 
   const printed = async (it: Stand, experiment: number): Promise<string> =>
-    (await it.logs(`${experiment}.1`)).map(({ text }) => text).join("\n");
+    (await it.allLogs(`${experiment}.1`)).map(({ text }) => text).join("\n");
 
   test("a version is added, gets into training, and says afterwards who used it", async () => {
     const it = shared();
