@@ -4,6 +4,7 @@
  * would lose its place.
  */
 import type { Clock } from "../base/clock.ts";
+import { jobRunner } from "./job-runner.ts";
 import type { DecisionLoop } from "./loops/decision-loop.ts";
 import type { World } from "./world.ts";
 
@@ -20,7 +21,7 @@ export function outlivesServer({ pools, experiments }: World, experiment: number
   const pool = pools.get(live.pool);
   if (pool !== undefined) return pool.jobs;
   return [...live.allocations].every(
-    ([trial, { run, runner }]) => runner === `${live.pool}.${live.id}.${trial}.${run}`,
+    ([trial, { run, runner }]) => runner === jobRunner(live.pool, `${live.id}.${trial}.${run}`),
   );
 }
 

@@ -31,6 +31,7 @@ import { experimentUpdate, trialRow } from "../store/live-rows.ts";
 import type { ExperimentRow } from "../store/schema.ts";
 import { storable } from "../store/storable.ts";
 import { WriteBatch } from "../store/write-batch.ts";
+import { jobRunner } from "./job-runner.ts";
 import { LiveClockSteps } from "./live-clock-steps.ts";
 import {
   type AllocationEnding,
@@ -497,7 +498,7 @@ export class World {
     const allocation: LiveAllocation = {
       id: this.nextAllocation++,
       run,
-      runner: jobs ? `${live.pool}.${live.id}.${trial.number}.${run}` : start.runner,
+      runner: jobs ? jobRunner(live.pool, `${live.id}.${trial.number}.${run}`) : start.runner,
       slots: start.slots,
       startStep: trial.checkpoint?.step ?? 0,
       restoreTree: trial.checkpoint?.tree ?? null,

@@ -9,6 +9,7 @@ import type { Logger } from "pino";
 import type { Clock } from "../../base/clock.ts";
 import type { Sighting } from "../../core/lease/lease.ts";
 import type { Engine } from "../../engines/engine.ts";
+import { jobOfRunner, jobRunner } from "../job-runner.ts";
 import type { DecisionLoop } from "../loops/decision-loop.ts";
 import { JobLoop } from "../loops/job-loop.ts";
 import { startRunnerLoop } from "../loops/runner-loop.ts";
@@ -19,8 +20,6 @@ import { forgetJob, jobRequest } from "./job-request.ts";
 import { isJobPool, type JobPool, type OpenedPool } from "./server-pool.ts";
 
 const OWNER_CHARACTERS = 12;
-/** A name that begins like a pool's can be of another pool. */
-const ALLOCATION = /^\d+\.\d+\.\d+$/;
 
 export interface NodesOptions {
   readonly world: World;
@@ -83,12 +82,12 @@ export class Nodes {
         request: async (allocation) => jobRequest(world, place, allocation),
         gone: async (allocation) => {
           forgetJob(dataDir, allocation);
-          await this.#forgetRunner(`${name}.${allocation}`, allocation);
+          await this.#forgetRunner(jobRunner(name, allocation), allocation);
         },
         kept: () =>
           world.runners.all.flatMap(({ id }) => {
-            const allocation = id.slice(name.length + 1);
-            return id.startsWith(`${name}.`) && ALLOCATION.test(allocation) ? [allocation] : [];
+            const job = jobOfRunner(id);
+            return job?.pool === name ? [job.allocation] : [];
           }),
       }),
     );
@@ -174,9 +173,9 @@ export class Nodes {
   }
 
   #jobOf(runner: string): { jobs: JobLoop; allocation: string } | undefined {
-    const at = runner.indexOf(".");
-    const jobs = at < 0 ? undefined : this.#jobs.get(runner.slice(0, at));
-    return jobs && { jobs, allocation: runner.slice(at + 1) };
+    const job = jobOfRunner(runner);
+    const jobs = job && this.#jobs.get(job.pool);
+    return jobs && { jobs, allocation: job.allocation };
   }
 
   #folder(runner: string): string {
