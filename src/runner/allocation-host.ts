@@ -91,6 +91,7 @@ export class AllocationHost {
       outputOf: (rank) => this.outbox.outputOf(rank),
       signalsSent: () => this.#state?.signalsSent ?? [],
       exited: (end) => this.#input({ type: "rank_exited", ...end }),
+      first: (pid) => this.#begun(pid),
       changed: deps.groupsChanged,
     });
   }
@@ -215,6 +216,8 @@ export class AllocationHost {
       this.#launch = this.#prepared.launch ?? launch;
       this.#socket = this.#newSocket(this.#launch, this.#prepared);
       await this.#socket.listen();
+      // What a program says is heard once it is told that it runs, however quick it is.
+      this.#hear(false);
       if (launch.task !== undefined) await this.#holdTask(this.#launch, this.#prepared);
       this.#input({ type: "prepared" });
     } catch (error) {
@@ -348,11 +351,16 @@ export class AllocationHost {
     }
   }
 
+  /** The first process runs. While others are still started it may say much, and even wait. */
+  #begun(pid: number): void {
+    this.outbox.putInTurn("started", json({ atMs: this.#deps.clock.nowMs(), pid }));
+    this.#hear(true);
+  }
+
   async #spawn(): Promise<void> {
     const { pids, fault, environment } = await this.#ranks.start(this.#launch!, this.#prepared!);
     this.#capture(environment);
     if (pids.length > 0) {
-      this.outbox.putInTurn("started", json({ atMs: this.#deps.clock.nowMs(), pid: pids[0] }));
       this.#input({ type: "started", ranks: pids.map((_, rank) => rank) });
       this.#watch?.start();
     }

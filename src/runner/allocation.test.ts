@@ -154,7 +154,16 @@ check(
 check(
   "orders that end it while it is laid out stop that",
   [orders(kill), { type: "launch_failed", detail: "aborted" }],
-  ["abort_preparation", "exited"],
+  ["push", "abort_preparation", "exited"],
+);
+
+check(
+  "orders that come while ranks are being started reach the first of them, which may wait",
+  [
+    ...[{ type: "prepared" } as const, hello, { type: "wait", rank: 0, step: 3 } as const],
+    ...[orders({ ...go, version: 2, target: 9 }), started(0, 1)],
+  ],
+  ["spawn", "waiting 3", "push"],
 );
 
 check(

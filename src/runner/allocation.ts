@@ -203,8 +203,11 @@ function heard(state: AllocationState, told: HeardOrders): AllocationStep {
     orders,
     waiting: state.waiting !== null && answers(orders, state.waiting) ? null : state.waiting,
   };
-  if (next.phase === "preparing")
-    return { state: next, actions: cancelled(next) ? [{ type: "abort_preparation" }] : [] };
+  if (next.phase === "preparing") {
+    // The first ranks may be there while others are still started, and may wait for this.
+    const abort: AllocationAction[] = cancelled(next) ? [{ type: "abort_preparation" }] : [];
+    return { state: next, actions: [{ type: "push" }, ...abort] };
+  }
   if (next.phase === "sweeping") return { state: next, actions: [] };
   return climb(next, [{ type: "push" }]);
 }

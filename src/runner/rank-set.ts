@@ -26,6 +26,8 @@ export interface RankSetOptions {
   readonly outputOf: (rank: number) => RankOutput;
   readonly signalsSent: () => readonly string[];
   readonly exited: (end: RankEnded) => void;
+  /** One of them runs; the others are still to be started. */
+  readonly first: (pid: number) => void;
   /** The process groups changed. */
   readonly changed: () => void;
   readonly say: (text: string) => void;
@@ -85,6 +87,7 @@ export class RankSet {
         const started = await starter.start(plan, rank, { sinks, before: this.#ranks });
         this.#ranks.push(started);
         this.#pipesClosed.push(pipes);
+        if (rank === 0) this.#options.first(started.pid);
         this.#note();
         this.#options.changed();
       }

@@ -15,6 +15,8 @@ const FOUND: readonly (readonly [seed: number, what: string])[] = [
   [6, "a late order started an allocation again that had ended"],
   [123, "a checkpoint was given up because the server had no room for it at that moment"],
   [1764, "an order that the disk had not taken was begun after its lease had been lost"],
+  [14, "a report was told before the allocation that made it was said to run"],
+  [1159, "orders did not reach a first rank that waited while others were being started"],
 ];
 
 for (const [seed, what] of FOUND)

@@ -32,6 +32,8 @@ export class SimContext {
   readonly takenOver = new Map<string, Set<number>>();
   /** Allocations whose program offered a checkpoint and was told that it could not be kept. */
   readonly notKept = new Set<string>();
+  /** Allocations of which the server has heard that they run. */
+  readonly saidStarted = new Set<string>();
   readonly #trace: Trace;
   readonly #behaviours = new Map<string, Behaviour>();
   /** Told of every spool that is opened. */

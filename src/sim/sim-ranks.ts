@@ -36,6 +36,8 @@ const LAST_BYTES_MS = 1_000;
 const FOLLOW_MS = 50;
 const LOOK_MAX_MS = 1_000;
 const SIGNAL_MS_MAX = 20;
+/** Of a container, or of a process on another node. */
+const SLOW_START_MS = 3_000;
 
 export class SimRanks {
   readonly #node: RanksNode;
@@ -65,13 +67,18 @@ export class SimRanks {
     const { faults } = this.#node.context;
     let fault: string | null = null;
     for (let rank = 0; rank < launch.ranks; rank++) {
-      await this.#patience(1 + this.#random.below(10));
+      await this.#patience(1 + this.#random.below(chance(this.#random, 0.1) ? SLOW_START_MS : 10));
       if (chance(this.#random, faults.spawnFails)) {
         fault =
           "entrypoint: train could not be started: the machine has no room for another process";
         break;
       }
       this.#ranks.push(this.#spawn(launch, rank));
+      // A program may be quicker than the answer to who started it.
+      if (rank === 0) {
+        await this.#patience(this.#random.below(10));
+        this.#options.first(this.#ranks[0]!.pid);
+      }
       this.#options.changed();
     }
     return { pids: this.#ranks.map(({ pid }) => pid), fault, environment: {} };

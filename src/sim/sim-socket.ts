@@ -5,6 +5,7 @@ import type { Life } from "./timeline.ts";
 
 const MESSAGE_MS = 1;
 const LOOK_MS = 50;
+const PAUSED_LOOK_MS = 2;
 
 /** One allocation's socket. Messages arrive in order, one after the other, while it is not paused. */
 export class SimSocket {
@@ -33,9 +34,10 @@ export class SimSocket {
   /** Once the runner can answer. @returns whether there is anybody who does */
   async answered(): Promise<boolean> {
     const { timeline } = this.#context;
+    const stalledMs = () => this.#life.stalledUntilMs - timeline.nowMs;
     // Who waits for the dead hears so: its kernel closes the connection.
-    while (this.open && this.#life.stalledUntilMs > timeline.nowMs)
-      await timeline.delay(Math.min(LOOK_MS, this.#life.stalledUntilMs - timeline.nowMs));
+    while (this.open && (this.#paused || stalledMs() > 0))
+      await timeline.delay(this.#paused ? PAUSED_LOOK_MS : Math.min(LOOK_MS, stalledMs()));
     return this.open;
   }
 

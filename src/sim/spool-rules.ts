@@ -1,10 +1,11 @@
-/** The rule about acknowledgements: whatever a spool is told to forget can be read at the server. */
+/** Rules about what a spool is told to forget: it can be read at the server, and it came in an order that can be true. */
 import { parseId } from "../base/ids.ts";
 import type { SpoolStream } from "../runner/spool.ts";
 import type { MemoryLedger } from "./memory-ledger.ts";
 import type { SimContext } from "./sim-context.ts";
 
 const RULE = "what is acknowledged is durable";
+const ORDER_RULE = "a program speaks after it was started";
 
 /** Looks over the shoulder of a spool of events. */
 export function watchSpool(
@@ -23,6 +24,7 @@ export function watchSpool(
       for (const [index, payload] of payloads.entries()) {
         const event = { allocation, seq: first + index, payload };
         check(context, { ledger, stored }, event);
+        checkOrder(context, event);
       }
     }
     ack(seq);
@@ -31,6 +33,8 @@ export function watchSpool(
 
 const REPORT = Buffer.from('{"type":"report"');
 const EXITED = Buffer.from('{"type":"exited"');
+const STARTED = Buffer.from('{"type":"started"');
+const WAITING = Buffer.from('{"type":"waiting"');
 const begins = (payload: Buffer, text: Buffer): boolean =>
   payload.compare(text, 0, text.length, 0, text.length) === 0;
 
@@ -65,4 +69,17 @@ function check(
     if (found?.step !== step) broken("it is not in the ledger");
   }
   if (begins(payload, EXITED) && row.state !== "ended") broken(`the ledger has it ${row.state}`);
+}
+
+function checkOrder(
+  context: SimContext,
+  { allocation, seq, payload }: { allocation: string; seq: number; payload: Buffer },
+): void {
+  if (begins(payload, STARTED)) context.saidStarted.add(allocation);
+  if (!begins(payload, REPORT) && !begins(payload, WAITING)) return;
+  if (!context.saidStarted.has(allocation))
+    context.broken(
+      ORDER_RULE,
+      `event ${seq} of ${allocation} (${payload.toString("utf8", 0, 60)}…) came before it`,
+    );
 }
