@@ -47,6 +47,8 @@ export class SimRanks {
   #id = "";
   #early: (() => void)[] | null = [];
   #outOfMemory: string | null = null;
+  /** The first rank has left its loop. */
+  #left = false;
   #pipesHeld = false;
   #paused = false;
   #printed: (() => void)[] = [];
@@ -98,7 +100,10 @@ export class SimRanks {
         context.timeline.reach(life, () => this.#exited(rank, code, signal, ended.outOfMemory));
       },
     });
-    if (rank > 0) return process;
+    if (rank > 0) {
+      if (this.#left) this.#follows(process);
+      return process;
+    }
     starting.process = process;
     const program = new Training(
       {
@@ -164,10 +169,14 @@ export class SimRanks {
     takenOver.set(this.#id, (takenOver.get(this.#id) ?? new Set()).add(step));
   }
 
-  /** Ranks leave their loop together. */
+  /** Ranks leave their loop together, also who comes only then. */
   #othersFollow(): void {
-    for (const rank of this.#ranks.slice(1))
-      this.#node.context.timeline.after(5, () => this.#node.processes.end(rank, 0, null));
+    this.#left = true;
+    for (const rank of this.#ranks.slice(1)) this.#follows(rank);
+  }
+
+  #follows(rank: SimProcess): void {
+    this.#node.context.timeline.after(5, () => this.#node.processes.end(rank, 0, null));
   }
 
   release(): void {
