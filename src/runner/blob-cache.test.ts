@@ -13,6 +13,7 @@ import {
   utimesSync,
   writeFileSync,
 } from "node:fs";
+import { lstat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, test } from "node:test";
@@ -40,16 +41,17 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
-const newCache = (): BlobCache =>
+const newCache = (until: (signal?: AbortSignal) => Promise<void> = async () => {}): BlobCache =>
   new BlobCache({
     ...{ folder, bytesMax: BYTES_MAX, trust: new FileTrust(0) },
     clock: { nowMs: () => nowMs, monotonicMs: () => upMs },
     client: {
-      blob: async (hash) => {
+      blob: async (hash, signal) => {
         fetched.push(hash);
         const bytes = blobs.get(hash);
         assert.ok(bytes, `${hash} is no blob of this test`);
         return (async function* () {
+          await until(signal);
           yield bytes;
         })();
       },
@@ -172,4 +174,52 @@ test("what came otherwise is seen within the hour; what an earlier runner half f
   await use(blob(0));
   assert.ok(files().length <= 4, files().join());
   assert.ok(!files().some((path) => path.includes("partial-")));
+});
+
+test("who no longer wants a blob waits for nobody who does, and takes nothing from him, though he began it", {
+  timeout: 10_000,
+}, async () => {
+  const arriving = Promise.withResolvers<void>();
+  cache = newCache(() => arriving.promise);
+  const hash = blob(1);
+  const all = [1, 2, 3].map(() => new AbortController());
+  const [first, waiter, last] = all.map(({ signal }) => cache.open(hash, BYTES, signal));
+  // All of them are there.
+  for (let look = 0; look < 50; look++) await lstat(folder);
+  for (const [leaver, opened] of [
+    [all[0], first],
+    [all[1], waiter],
+  ] as const) {
+    leaver?.abort(new Error("killed"));
+    await assert.rejects(async () => opened, /^Error: killed$/);
+  }
+  arriving.resolve();
+  const bytes = await (await last)?.stream.toArray();
+  assert.deepEqual(Buffer.concat(bytes ?? []), blobs.get(hash));
+  assert.deepEqual(fetched, [hash]);
+});
+
+test("what nobody wants any more is given up, and who comes meanwhile begins again", {
+  timeout: 10_000,
+}, async () => {
+  const stopping = Promise.withResolvers<void>();
+  cache = newCache(async (signal) => {
+    if (fetched.length > 1) return;
+    await new Promise((heard) => signal?.addEventListener("abort", heard));
+    await stopping.promise;
+    signal?.throwIfAborted();
+  });
+  const hash = blob(1);
+  const only = new AbortController();
+  const opened = cache.open(hash, BYTES, only.signal);
+  while (fetched.length === 0) await lstat(folder);
+  only.abort(new Error("killed"));
+  const next = cache.open(hash, BYTES, new AbortController().signal);
+  for (let look = 0; look < 50; look++) await lstat(folder);
+  stopping.resolve();
+  await assert.rejects(opened, /^Error: killed$/);
+  const bytes = await (await next).stream.toArray();
+  assert.deepEqual(Buffer.concat(bytes), blobs.get(hash));
+  assert.deepEqual(fetched, [hash, hash]);
+  assert.equal(files().length, 1);
 });

@@ -24,6 +24,7 @@ import type { Clock } from "../base/clock.ts";
 import { RecentMap } from "../base/recent-map.ts";
 import type { OpenedBlob } from "../store/snapshot.ts";
 import { CacheRoom } from "./cache-room.ts";
+import { SharedAnswers } from "./capture/shared-answer.ts";
 import { type ServerClient, ServerFailure } from "./server-client.ts";
 import type { Expected, FileTrust } from "./trusted-file.ts";
 
@@ -39,7 +40,6 @@ interface Wanted {
   readonly hash: string;
   readonly path: string;
   readonly bytesMax: number;
-  readonly signal: AbortSignal | undefined;
 }
 
 export interface BlobCacheOptions {
@@ -57,7 +57,7 @@ export class BlobCache {
   readonly #clock: BlobCacheOptions["clock"];
   readonly #trust: FileTrust;
   readonly #room: CacheRoom;
-  readonly #fetching = new Map<string, Promise<void>>();
+  readonly #fetching = new SharedAnswers<void>();
   /** Hash → the file's stamp when what was read from it was that. */
   readonly #matched = new RecentMap<string, string>(MATCHED_MAX);
 
@@ -92,7 +92,7 @@ export class BlobCache {
     return this.holding([hash], async () => {
       const path = this.#path(hash);
       const present = await this.#present(path);
-      if (present === undefined) await this.#fetchOnce({ hash, path, bytesMax, signal });
+      if (present === undefined) await this.#fetchOnce({ hash, path, bytesMax }, signal);
       else await this.#used(path, present);
       const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW);
       const stamp = stampOf(await file.stat({ bigint: true }));
@@ -164,7 +164,7 @@ export class BlobCache {
       await this.evict(hash);
     }
     if (!mayFetch) return undefined;
-    await this.#fetchOnce({ hash, path, bytesMax: size, signal });
+    await this.#fetchOnce({ hash, path, bytesMax: size }, signal);
     const fetched = await lstat(path);
     if (fetched.size === size) return path;
     throw new ServerFailure("refused", `blob ${hash} has ${fetched.size} bytes, and not ${size}`);
@@ -229,17 +229,13 @@ export class BlobCache {
     return { stream: Readable.from(await this.#client.blob(hash, signal)) };
   }
 
-  /** Several wait for one fetch; when whoever began it gives up, the others see it break off and begin again. */
-  #fetchOnce(wanted: Wanted): Promise<void> {
+  /** Several wait for one fetch, each as long as it wants. */
+  #fetchOnce(wanted: Wanted, signal = new AbortController().signal): Promise<void> {
     const key = `${wanted.hash} ${wanted.bytesMax}`;
-    const current = this.#fetching.get(key);
-    if (current !== undefined) return current;
-    const fetching = this.#fetch(wanted).finally(() => this.#fetching.delete(key));
-    this.#fetching.set(key, fetching);
-    return fetching;
+    return this.#fetching.get(key, signal, (shared) => this.#fetch(wanted, shared));
   }
 
-  async #fetch({ hash, path, bytesMax, signal }: Wanted): Promise<void> {
+  async #fetch({ hash, path, bytesMax }: Wanted, signal: AbortSignal): Promise<void> {
     const folder = join(path, "..");
     await mkdir(folder, { recursive: true, mode: 0o700 });
     const partial = join(folder, this.#room.partialName());

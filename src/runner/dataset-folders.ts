@@ -12,7 +12,7 @@ import { join } from "node:path";
 import type { Tree, TreeEntry } from "../protocol/runner-wire.ts";
 import { checkoutTree, removeCheckout } from "../store/snapshot.ts";
 import type { BlobCache } from "./blob-cache.ts";
-import { LaunchError } from "./rank-process.ts";
+import { SharedAnswers } from "./capture/shared-answer.ts";
 import type { FileTrust } from "./trusted-file.ts";
 
 export interface DatasetFoldersOptions {
@@ -30,7 +30,7 @@ const LOOKED_AT = 500;
 
 export class DatasetFolders {
   readonly #options: DatasetFoldersOptions;
-  readonly #current = new Map<string, Promise<string>>();
+  readonly #current = new SharedAnswers<string>();
   /** Null: not tried yet. */
   #reflinks: boolean | null = null;
 
@@ -38,19 +38,9 @@ export class DatasetFolders {
     this.#options = options;
   }
 
-  /** Several allocations that want the same version wait for one checkout. @throws LaunchError */
+  /** Several allocations that want the same version wait for one checkout. @throws LaunchError; or the signal's reason */
   get(name: string, hash: string, signal: AbortSignal): Promise<string> {
-    const current = this.#current.get(hash);
-    // Whoever began may be told to stop; then the next one begins again.
-    if (current !== undefined)
-      return current.catch((error: unknown) => {
-        signal.throwIfAborted();
-        if (error instanceof LaunchError) throw error;
-        return this.get(name, hash, signal);
-      });
-    const begun = this.#prepare(name, hash, signal).finally(() => this.#current.delete(hash));
-    this.#current.set(hash, begun);
-    return begun;
+    return this.#current.get(hash, signal, (shared) => this.#prepare(name, hash, shared));
   }
 
   async #prepare(name: string, hash: string, signal: AbortSignal): Promise<string> {

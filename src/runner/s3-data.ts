@@ -9,6 +9,7 @@ import { pipeline } from "node:stream/promises";
 import type { DataReference, ReferencedFile } from "../protocol/runner-wire.ts";
 import { compareS3, type Environment, S3Error, S3Place } from "../store/s3.ts";
 import { removeCheckout } from "../store/snapshot.ts";
+import { SharedAnswers } from "./capture/shared-answer.ts";
 import { LaunchError } from "./rank-process.ts";
 import type { FileTrust } from "./trusted-file.ts";
 
@@ -32,7 +33,7 @@ export interface S3Version {
 
 export class S3Data {
   readonly #options: S3DataOptions;
-  readonly #fetching = new Map<string, Promise<void>>();
+  readonly #fetching = new SharedAnswers<void>();
 
   constructor(options: S3DataOptions) {
     this.#options = options;
@@ -48,7 +49,7 @@ export class S3Data {
     }
   }
 
-  /** @returns the folder; a copy that is whole is the version, whatever lies there by now @throws LaunchError */
+  /** @returns the folder; a copy that is whole is the version, whatever lies there by now @throws LaunchError; or the signal's reason */
   async folder(version: S3Version, signal: AbortSignal): Promise<string> {
     const { name, hash, reference } = version;
     const { files, place } = reference;
@@ -59,19 +60,8 @@ export class S3Data {
       throw new LaunchError(
         `data set ${name}: ${place} has ${bytes} bytes, and at most ${FETCHED_BYTES_MAX} are fetched before a start. Register it with --uri, and read it from there.`,
       );
-    const current = this.#fetching.get(hash) ?? this.#fetch(version, folder, signal);
-    this.#fetching.set(hash, current);
-    try {
-      await current;
-      return folder;
-    } catch (error) {
-      signal.throwIfAborted();
-      // Whoever began was told to stop; then the next one begins again.
-      if (error instanceof LaunchError) throw error;
-    } finally {
-      if (this.#fetching.get(hash) === current) this.#fetching.delete(hash);
-    }
-    return await this.folder(version, signal);
+    await this.#fetching.get(hash, signal, (shared) => this.#fetch(version, folder, shared));
+    return folder;
   }
 
   #isWhole(folder: string, files: readonly ReferencedFile[]): boolean {

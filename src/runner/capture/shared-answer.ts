@@ -35,3 +35,38 @@ export class SharedAnswer<T> {
     }
   }
 }
+
+/** What several may want at one time, by key: each is found once for all who do, and anew for who comes later. */
+export class SharedAnswers<T> {
+  readonly #current = new Map<string, SharedAnswer<T>>();
+
+  /** @throws what `find` throws, or the signal's reason */
+  async get(
+    key: string,
+    signal: AbortSignal,
+    find: (signal: AbortSignal) => Promise<T>,
+  ): Promise<T> {
+    for (;;) {
+      const answer = this.#current.get(key) ?? this.#begin(key, find);
+      try {
+        return await answer.wait(signal);
+      } catch (error) {
+        signal.throwIfAborted();
+        // Who came while it was being given up begins again.
+        if (!answer.givenUp) throw error;
+      }
+    }
+  }
+
+  #begin(key: string, find: (signal: AbortSignal) => Promise<T>): SharedAnswer<T> {
+    const answer = new SharedAnswer(async (signal) => {
+      try {
+        return await find(signal);
+      } finally {
+        this.#current.delete(key);
+      }
+    });
+    this.#current.set(key, answer);
+    return answer;
+  }
+}

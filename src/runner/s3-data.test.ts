@@ -1,0 +1,56 @@
+/** Who waits for data of S3 while it is fetched, and for whom. */
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { mkdtempSync, readFileSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import { removeCheckout } from "../store/snapshot.ts";
+import { S3Data, type S3Version } from "./s3-data.ts";
+import { FileTrust } from "./trusted-file.ts";
+
+test("who no longer wants a version waits for nobody who fetches it, and takes nothing from him, though he began it", {
+  timeout: 10_000,
+}, async (t) => {
+  const arriving = Promise.withResolvers<void>();
+  const asked = Promise.withResolvers<void>();
+  let requests = 0;
+  const server = createServer(async (_request, response) => {
+    requests += 1;
+    asked.resolve();
+    response.write("1,");
+    await arriving.promise;
+    response.end("2\n");
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const root = mkdtempSync(join(tmpdir(), "contrail-s3-data-"));
+  t.after(async () => {
+    server.closeAllConnections();
+    await new Promise((closed) => server.close(closed));
+    await removeCheckout(root);
+  });
+  const { port } = server.address() as AddressInfo;
+  const environment = { AWS_ENDPOINT_URL: `http://127.0.0.1:${port}` };
+  const data = new S3Data({ folder: root, trust: new FileTrust(0), environment });
+  const file = { path: "rows.csv", size: 4, hash: null, mtimeNs: null, etag: null };
+  const version: S3Version = {
+    ...{ name: "train", hash: "one" },
+    reference: { kind: "s3", place: "s3://bucket/data", uri: false, files: [file] },
+  };
+  const all = [1, 2, 3].map(() => {
+    const stopped = new AbortController();
+    return { stopped, folder: data.folder(version, stopped.signal) };
+  });
+  await asked.promise;
+  for (const { stopped, folder } of all.slice(0, 2)) {
+    stopped.abort(new Error("killed"));
+    await assert.rejects(folder, /^Error: killed$/);
+  }
+  arriving.resolve();
+  const folder = (await all[2]?.folder) ?? "";
+  assert.equal(readFileSync(join(folder, "rows.csv"), "utf8"), "1,2\n");
+  assert.equal(requests, 1);
+});
