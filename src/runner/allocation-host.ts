@@ -16,7 +16,7 @@ import {
   owesWord,
   stepAllocation,
 } from "./allocation.ts";
-import { isNoRoom, within } from "./backoff.ts";
+import { isNoRoom, whenRoom, within } from "./backoff.ts";
 import type { HostPlace, Machine, RunnerClient } from "./machine.ts";
 import { NodeLost } from "./nodes/far-node.ts";
 import { json, Outbox } from "./outbox.ts";
@@ -206,19 +206,19 @@ export class AllocationHost {
   }
 
   async #prepare(launch: LaunchSpec): Promise<void> {
-    const { machine } = this.#deps;
+    const { clock, machine } = this.#deps;
+    const { signal } = this.#preparing;
+    const tell = (text: string) => this.outbox.note(0, text);
+    const room = (work: () => Promise<void>) => whenRoom(work, { clock, signal, tell });
     try {
-      await this.outbox.keeper.open();
-      this.#prepared = await machine.prepare(launch, this.#place, {
-        signal: this.#preparing.signal,
-        tell: (text) => this.outbox.note(0, text),
-      });
+      await room(() => this.outbox.keeper.open());
+      this.#prepared = await machine.prepare(launch, this.#place, { signal, tell });
       this.#launch = this.#prepared.launch ?? launch;
       this.#socket = this.#newSocket(this.#launch, this.#prepared);
-      await this.#socket.listen();
+      await room(async () => this.#socket?.listen());
       // What a program says is heard once it is told that it runs, however quick it is.
       this.#hear(false);
-      if (launch.task !== undefined) await this.#holdTask(this.#launch, this.#prepared);
+      if (launch.task !== undefined) await room(() => this.#holdTask());
       this.#input({ type: "prepared" });
     } catch (error) {
       const lost = error instanceof NodeLost;
@@ -226,11 +226,11 @@ export class AllocationHost {
     }
   }
 
-  async #holdTask(launch: LaunchSpec, prepared: PreparedWorkspace): Promise<void> {
+  async #holdTask(): Promise<void> {
     const { clock, machine } = this.#deps;
-    const { folder, socketPath } = this.#place;
     this.#task = machine.newTask({
-      ...{ launch, folder, socketPath, work: prepared.code, keeper: this.outbox.keeper },
+      ...{ ...this.#place, launch: this.#launch!, work: this.#prepared!.code },
+      keeper: this.outbox.keeper,
       tell: (usage) => {
         if (!this.outbox.isOver) this.outbox.put("usage", json({ atMs: clock.nowMs(), ...usage }));
       },

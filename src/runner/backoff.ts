@@ -54,6 +54,37 @@ export const isNoRoom = (what: unknown): boolean =>
       : `${(what as NodeJS.ErrnoException).code}: ${(what as Error).message}`,
   );
 
+/** Does again what a disk has no room for, until it has. @throws what is no want of room, or the signal's reason */
+export async function whenRoom(
+  work: () => Promise<void>,
+  {
+    clock,
+    signal,
+    tell,
+    waits = "the start",
+  }: {
+    readonly clock: Clock;
+    readonly signal: AbortSignal;
+    /** A line for who waits meanwhile. */
+    readonly tell: (text: string) => void;
+    readonly waits?: string;
+  },
+): Promise<void> {
+  const backoff = new Backoff(clock);
+  signal.addEventListener("abort", () => backoff.cut(), { once: true });
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return await work();
+    } catch (error) {
+      if (!isNoRoom(error)) throw error;
+      signal.throwIfAborted();
+      if (tries === 1) tell(`${waits} waits until there is room: ${(error as Error).message}`);
+    }
+    await backoff.wait();
+    signal.throwIfAborted();
+  }
+}
+
 /** Waits for `work`, however it ends, but no longer than `ms`. */
 export async function within(clock: Clock, ms: number, work: Promise<unknown>): Promise<void> {
   await new Promise<void>((resolve) => {

@@ -10,6 +10,7 @@ import type { Clock } from "../base/clock.ts";
 import { identify, machineBoot } from "../engines/process-identity.ts";
 import type { LaunchSpec } from "../protocol/runner-wire.ts";
 import { removeCheckout } from "../store/snapshot.ts";
+import { whenRoom } from "./backoff.ts";
 import { BlobCache } from "./blob-cache.ts";
 import { Capture, type Captured, type CaptureRequest } from "./capture/capture.ts";
 import {
@@ -226,7 +227,9 @@ export class NodeMachine implements Machine {
     // Heard of below, however long the work here takes.
     elsewhere?.catch(() => {});
     const laid = await this.#workspace.prepare(launch, folder, { signal, tell });
-    if (serves(launch)) makeTaskSocketFolder(socketPath, this.starter.owner());
+    const { clock } = this.#options;
+    const makeFolder = async () => makeTaskSocketFolder(socketPath, this.starter.owner());
+    if (serves(launch)) await whenRoom(makeFolder, { clock, signal, tell });
     const prepared = await this.starter.prepare(launch, laid, { signal, tell });
     const ready = await this.#rebuilt(launch, prepared, { socketPath, signal, tell });
     await this.#refuseOthers(ready, prepared, { socketPath, signal });

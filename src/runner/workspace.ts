@@ -93,9 +93,12 @@ export class Workspace {
     { signal, tell }: { readonly signal: AbortSignal; readonly tell: (text: string) => void },
   ): Promise<PreparedWorkspace> {
     const code = join(folder, "code");
-    const kept = await this.#laidOutAgain(launch, folder, signal);
-    if (kept) tellLeftOut(await kept(code), tell);
-    else if (launch.code === null) await mkdir(code, { recursive: true });
+    const leftOut = await this.#laidOutAgain(launch, folder, { work: code, signal });
+    if (leftOut) tellLeftOut(leftOut, tell);
+    else if (launch.code === null)
+      await this.#persist("its folder", signal, async () => {
+        await mkdir(code, { recursive: true });
+      });
     else await this.#checkout("code", launch.code, code, { signal, readOnly: false });
     const data: Record<string, Json> = {};
     for (const [name, item] of Object.entries(launch.data))
@@ -105,7 +108,7 @@ export class Workspace {
           : "reference" in item
             ? await this.#references.place(name, item.reference, signal)
             : await this.#datasets.get(name, item.snapshot, signal);
-    if (launch.restore === null || kept) return { code, data, restore: null };
+    if (launch.restore === null || leftOut) return { code, data, restore: null };
     const restore = { step: launch.restore.step, path: join(folder, "restore") };
     await this.#checkout(
       `the checkpoint at step ${restore.step}`,
@@ -116,12 +119,12 @@ export class Workspace {
     return { code, data, restore };
   }
 
-  /** Of a task that goes on: its folder as it was left, in place of its code. @returns what puts it there; undefined where there is none */
+  /** Of a task that goes on: its folder as it was left, in place of its code. @returns what of it this disk does not take; undefined where there is none */
   async #laidOutAgain(
     launch: LaunchSpec,
     folder: string,
-    signal: AbortSignal,
-  ): Promise<((work: string) => Promise<readonly string[]>) | undefined> {
+    { work, signal }: { readonly work: string; readonly signal: AbortSignal },
+  ): Promise<readonly string[] | undefined> {
     const { restore } = launch;
     if (restore === null || !serves(launch)) return undefined;
     const what = "the folder as it was left";
@@ -131,13 +134,15 @@ export class Workspace {
     });
     if (!isKeptWork(tree)) return undefined;
     const place = join(folder, "left");
-    await this.#checkout(what, restore.tree, place, { signal, readOnly: false });
-    return async (work) => {
+    let leftOut: readonly string[] = [];
+    // It moves, so where the disk has no room for all of it, it begins again with what is moved.
+    const placed = async (): Promise<void> => {
       await removeCheckout(work);
-      const leftOut = await layOutWork(place, work);
+      leftOut = await layOutWork(place, work);
       await removeCheckout(place);
-      return leftOut;
     };
+    await this.#checkout(what, restore.tree, place, { signal, readOnly: false, placed });
+    return leftOut;
   }
 
   /** A recorded environment. @throws LaunchError where the server has none of that name */
@@ -156,7 +161,16 @@ export class Workspace {
     what: string,
     hash: string,
     folder: string,
-    { signal, readOnly }: { readonly signal: AbortSignal; readonly readOnly: boolean },
+    {
+      signal,
+      readOnly,
+      placed,
+    }: {
+      readonly signal: AbortSignal;
+      readonly readOnly: boolean;
+      /** What is done with it then; where that fails for want of room, all is done again. */
+      readonly placed?: () => Promise<void>;
+    },
   ): Promise<void> {
     await this.#persist(what, signal, async () => {
       const entries = await this.#trees.get(hash, signal);
@@ -168,6 +182,7 @@ export class Workspace {
       await this.#cache.holding(hashes, () =>
         checkoutTree(entries, folder, openBlob, { readOnly, place }),
       );
+      await placed?.();
     });
   }
 

@@ -12,7 +12,7 @@ import type { TLSSocket } from "node:tls";
 import type { Clock } from "../../base/clock.ts";
 import { type FromAgent, type Meeting, type ToAgent, toAgent } from "../../protocol/node-wire.ts";
 import type { LaunchSpec } from "../../protocol/runner-wire.ts";
-import { Backoff, within } from "../backoff.ts";
+import { Backoff, whenRoom, within } from "../backoff.ts";
 import type { NodeMachine } from "../machine.ts";
 import type { ServerClient } from "../server-client.ts";
 import { AgentRanks } from "./agent-ranks.ts";
@@ -144,13 +144,16 @@ export class Agent {
     this.#share = shareOf(node, nodes, launch.ranks);
     const { signal } = this.#preparing;
     const tell = (text: string) => this.#tell({ type: "tell", text: short(text) });
+    const room = (work: () => Promise<void>) => whenRoom(work, { clock, signal, tell });
     try {
       const place = machine.place(launch.allocation, 0);
-      machine.begin(place);
       const checkpoints = join(place.folder, "checkpoints");
-      mkdirSync(checkpoints, { recursive: true });
+      await room(async () => {
+        machine.begin(place);
+        mkdirSync(checkpoints, { recursive: true });
+      });
       const prepared = await machine.prepare(launch, place, { signal, tell });
-      this.#ranks = new AgentRanks({
+      const ranks = new AgentRanks({
         ...{ clock, machine },
         plan: {
           ...{ launch: prepared.launch ?? launch, prepared, socket: place.socketPath },
@@ -160,7 +163,8 @@ export class Agent {
         tell: (message) => this.#tell(message),
         broke: (why) => this.#stop(why),
       });
-      await this.#ranks.listen();
+      this.#ranks = ranks;
+      await room(() => ranks.listen());
       const { data, restore } = prepared;
       this.#tell({ type: "prepared", data, restore, checkpoints });
     } catch (error) {

@@ -8,6 +8,7 @@ import type { Clock } from "../../base/clock.ts";
 import { realClock } from "../../base/real-clock.ts";
 import type { LaunchSpec } from "../../protocol/runner-wire.ts";
 import { CheckpointKeeper } from "../checkpoint-keeper.ts";
+import type { TaskTunnel } from "../tunnel/task-tunnel.ts";
 import { HeldTask, type HeldTaskOptions, keepLeftWork, untilRoom } from "./held-task.ts";
 
 const root = await mkdtemp(join(tmpdir(), "contrail-held-"));
@@ -157,4 +158,30 @@ test("a runner that ends while it waits for room leaves the folder to the next o
   const way = { clock: realClock, signal: new AbortController().signal, note };
   assert.equal(await untilRoom(keep, way), true);
   assert.deepEqual(kept, ["by hand"]);
+});
+
+test("a task whose disk is full at its start has begun nothing, and can be started again", async () => {
+  const folder = join(root, "later");
+  const work = join(folder, "code");
+  const launch = { task: { kind: "shell", idleTimeoutMs: 1_000 }, restore: null };
+  const options = {
+    ...{ folder, work, launch: launch as unknown as LaunchSpec },
+    ...{ keeper: { take: async () => null, isEmpty: true } },
+    ...{ socketPath: join(folder, "1.sock"), tell: () => {}, note: () => {} },
+  };
+  const begun: string[] = [];
+  const after = () => {
+    begun.push("timer");
+    return () => {};
+  };
+  const clock = { nowMs: () => 0, monotonicMs: () => 0, after };
+  const tunnel = { start: () => begun.push("tunnel"), close: () => {} } as unknown as TaskTunnel;
+  const task = new HeldTask(options, { clock, whileRunning: true, tunnel });
+  // As on a disk that is full, its note cannot be written.
+  await assert.rejects(task.start(), /ENOENT/);
+  assert.equal(begun.join(), "");
+  await mkdir(work, { recursive: true });
+  await task.start();
+  assert.ok(begun.includes("tunnel") && begun.includes("timer"));
+  task.stop();
 });

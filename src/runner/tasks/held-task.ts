@@ -9,7 +9,7 @@ import type { Clock } from "../../base/clock.ts";
 import { writePrivate } from "../../engines/runner-record.ts";
 import type { LaunchSpec } from "../../protocol/runner-wire.ts";
 import { removeCheckout } from "../../store/snapshot.ts";
-import { Backoff, isNoRoom } from "../backoff.ts";
+import { isNoRoom, whenRoom } from "../backoff.ts";
 import { type CheckpointKeeper, checkpointsIn } from "../checkpoint-keeper.ts";
 import type { TaskTunnel } from "../tunnel/task-tunnel.ts";
 import { IDLE_SOURCES } from "./idle-sources.ts";
@@ -62,11 +62,12 @@ export class HeldTask {
     this.#step = options.launch.restore?.step ?? 0;
   }
 
-  /** Its program is about to start, or has just. */
+  /** Its program is about to start, or has just. @throws what the disk throws, before anything has begun */
   async start(): Promise<void> {
     const { launch, folder, socketPath, work, tell } = this.#options;
     const { task } = launch;
     if (task === undefined) return;
+    if (serves(launch)) noteWork(folder, { step: this.#step, work });
     const newSource = IDLE_SOURCES[task.kind];
     if (newSource !== null)
       this.#watch = new IdleWatch({
@@ -76,7 +77,6 @@ export class HeldTask {
       });
     if (!serves(launch)) return;
     this.#tunnel?.start();
-    noteWork(folder, { step: this.#step, work });
     // What lies there now can be had again from where it came.
     this.#mark = await markOf(work).catch(() => null);
     if (this.#whileRunning) this.#next();
@@ -190,27 +190,19 @@ export async function untilRoom(
   {
     clock,
     signal,
-    note,
+    note: tell,
   }: {
     readonly clock: Clock;
     readonly signal: AbortSignal;
     readonly note: (text: string) => void;
   },
 ): Promise<boolean> {
-  const backoff = new Backoff(clock);
-  signal.addEventListener("abort", () => backoff.cut(), { once: true });
-  for (let tries = 1; ; tries += 1) {
-    try {
-      await keep();
-      return true;
-    } catch (error) {
-      if (!isNoRoom(error)) throw error;
-      if (tries === 1 && !signal.aborted)
-        note(
-          `the folder could not be kept yet, and the end waits until there is room for it: ${(error as Error).message}`,
-        );
-    }
-    if (!signal.aborted) await backoff.wait();
-    if (signal.aborted) return false;
+  const waits = "the folder could not be kept yet, and the end";
+  try {
+    await whenRoom(keep, { clock, signal, tell, waits });
+    return true;
+  } catch (error) {
+    if (signal.aborted && error === signal.reason) return false;
+    throw error;
   }
 }
