@@ -165,6 +165,22 @@ export function selfName(env: Host["env"]): string {
 export const shellWord = (text: string): string =>
   /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 
-/** Submits a configuration with the folder that it lies in. */
-export const createCommand = (file: string): string =>
-  `experiment create ${shellWord(file)} ${shellWord(dirname(file))}`;
+/** ` --name 'a b' --paused`: options as they were given, to be said again; those that were not are left out. */
+export const optionWords = (options: {
+  readonly [name: string]: string | boolean | readonly string[] | undefined;
+}): string =>
+  Object.entries(options)
+    .flatMap(([name, given]) => {
+      if (given === undefined || given === false) return [];
+      if (given === true) return [` --${name}`];
+      const values = typeof given === "string" ? [given] : given;
+      return values.map((value) =>
+        // A value that looks like an option is taken for one unless it is joined.
+        value.startsWith("-") ? ` --${name}=${shellWord(value)}` : ` --${name} ${shellWord(value)}`,
+      );
+    })
+    .join("");
+
+/** Submits a configuration with a folder: the one that it lies in where no other is named. */
+export const createCommand = (file: string, folder = dirname(file)): string =>
+  `experiment create ${shellWord(file)} ${shellWord(folder)}`;

@@ -170,7 +170,10 @@ async function verifyFile(
   const anchors: Anchor[] = expected ? [{ ...expected, noted: "by the caller" }] : [];
   const walk = new ChainWalk(CHAIN_START, anchors);
   let misfit: Misfit | undefined;
-  for (const row of await exported(path)) {
+  const rows = await exported(path);
+  // What an export that failed leaves behind. A log never is without events: it begins with its server.
+  if (rows.length === 0) throw notAnExport(path, "it holds no event, and no log is without any");
+  for (const row of rows) {
     misfit = walk.take(row);
     if (misfit) break;
   }

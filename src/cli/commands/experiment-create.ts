@@ -5,7 +5,7 @@ import type { CreateExperimentReply } from "../../protocol/api.ts";
 import type { Tree } from "../../protocol/runner-wire.ts";
 import type { Client } from "../../sdk/client.ts";
 import { RemoteError } from "../../sdk/remote-error.ts";
-import { type Cli, createCommand } from "../cli.ts";
+import { type Cli, createCommand, optionWords } from "../cli.ts";
 import { CliError, EXIT, inFile, usageError } from "../exit-code.ts";
 import { bytes, plural } from "../figures.ts";
 import { inert } from "../inert.ts";
@@ -55,7 +55,7 @@ export async function create(
         : error;
     }
   });
-  return await report(cli, reply, file, options);
+  return await report(cli, reply, { file, folder }, options);
 }
 
 export interface Submission {
@@ -129,7 +129,7 @@ function renamed(text: string, name: string): string {
 async function report(
   cli: Cli,
   reply: CreateExperimentReply,
-  file: string,
+  { file, folder }: { readonly file: string; readonly folder: string | undefined },
   options: CreateOptions,
 ): Promise<number> {
   const { experiment, plan, unit, warnings } = reply;
@@ -150,8 +150,8 @@ async function report(
   if (following) cli.item(reply, lines);
   else cli.show(reply, lines);
   if (experiment === null) {
-    const { template } = options;
-    cli.next(`${createCommand(file)}${template === undefined ? "" : ` --template ${template}`}`);
+    const { name, template, paused } = options;
+    cli.next(`${createCommand(file, folder)}${optionWords({ name, template, paused })}`);
     return EXIT.ok;
   }
   if (!following) {

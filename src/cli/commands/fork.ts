@@ -7,7 +7,7 @@ import type { CreateForkReply } from "../../protocol/api.ts";
 import type { CreateFork } from "../../sdk/client.ts";
 import { RemoteError } from "../../sdk/remote-error.ts";
 import { overrideLines } from "../ancestry-view.ts";
-import { type Cli, shellWord } from "../cli.ts";
+import { type Cli, optionWords } from "../cli.ts";
 import { CliError, EXIT, inFile, usageError } from "../exit-code.ts";
 import { inert } from "../inert.ts";
 import { planLines } from "../plan-view.ts";
@@ -148,8 +148,9 @@ async function report(
   if (following) cli.item(reply, lines);
   else cli.show(reply, lines);
   if (experiment === null) {
-    const set = (options.set ?? []).map((text) => ` --set ${shellWord(text)}`).join("");
-    cli.next(`fork ${of}${set}`);
+    const { set, edit, fromCheckpoint, name, paused } = options;
+    const given = { set, edit, "from-checkpoint": fromCheckpoint, name, paused };
+    cli.next(`fork ${of}${optionWords(given)}`);
     return EXIT.ok;
   }
   if (following && experiment.state !== "paused") {

@@ -93,16 +93,10 @@ export async function list(
   return EXIT.ok;
 }
 
-export async function show(
-  cli: Cli,
-  kind: KeptKind,
-  reference: string,
-  options: { readonly version?: string },
-): Promise<number> {
+export async function show(cli: Cli, kind: KeptKind, reference: string): Promise<number> {
   // As the configuration names it, and as lists and records do.
   const [, name = reference, behind] = /^(.*)@([1-9][0-9]{0,8})$/.exec(reference) ?? [];
-  const text = options.version ?? behind;
-  const version = text === undefined ? undefined : wholeOf("--version", text, 1, 2 ** 31 - 1);
+  const version = behind === undefined ? undefined : wholeOf("the version", behind, 1, 2 ** 31 - 1);
   const kept = await cli.client().layer(kind, name, version);
   cli.show(kept, () => [
     cli.paint.dim(
@@ -123,6 +117,6 @@ export async function remove(cli: Cli, kind: KeptKind, name: string): Promise<nu
   const removed = await cli.client().removeLayer(kind, name);
   const { of, removed: words } = WORDS[kind];
   cli.show(removed, () => [`${of} ${inert(removed.name)} ${words}`]);
-  cli.next(`${kind} show ${shellWord(name)} --version ${removed.version}`);
+  cli.next(`${kind} show ${shellWord(fullName(removed))}`);
   return EXIT.ok;
 }

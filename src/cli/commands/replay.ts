@@ -1,7 +1,7 @@
 /** `contrail replay TRIAL`: run it again from its record, and say whether the same parameters came out. */
 import type { Verdict } from "../../protocol/api.ts";
 import type { Client } from "../../sdk/client.ts";
-import type { Cli } from "../cli.ts";
+import { type Cli, optionWords } from "../cli.ts";
 import { EXIT } from "../exit-code.ts";
 import { inert } from "../inert.ts";
 import { trialOf } from "../values.ts";
@@ -24,7 +24,7 @@ const EXIT_OF = {
 export async function replay(cli: Cli, id: string, options: ReplayOptions): Promise<number> {
   const trial = trialOf(id);
   const client = cli.client();
-  const { anyway = false, rebuild = false, dryRun = false } = options;
+  const { anyway = false, rebuild = false, dryRun = false, detach } = options;
   const reply = await cli.during(`looking at the record of ${trial}`, () =>
     client.replay(trial, { anyway, rebuild, dry_run: dryRun }),
   );
@@ -35,7 +35,7 @@ export async function replay(cli: Cli, id: string, options: ReplayOptions): Prom
         ? [`${trial} can be run again and compared; nothing was started.`]
         : [`${trial} is not comparable because`, ...reasons.map((reason) => `  ${inert(reason)}`)],
     );
-    cli.next(`replay ${trial}`);
+    cli.next(`replay ${trial}${optionWords({ anyway, rebuild, detach })}`);
     return reasons.length === 0 ? EXIT.ok : EXIT.notComparable;
   }
   if (experiment === null) {
@@ -46,7 +46,7 @@ export async function replay(cli: Cli, id: string, options: ReplayOptions): Prom
     cli.next(`trial show ${trial}`);
     return EXIT.notComparable;
   }
-  if (options.detach === true) {
+  if (detach === true) {
     cli.show(reply, () => [
       `experiment ${experiment.id} runs trial ${trial} again; the verdict will stand with the trial`,
     ]);

@@ -43,11 +43,8 @@ export function addLayers(program: Command, run: Run): void {
     noun
       .command("show")
       .description(text.show)
-      .argument("<name>", "NAME, or NAME@VERSION")
-      .option("--version <n>", "an earlier version, also a removed one")
-      .action((name: string, options) =>
-        run(async (cli) => (await load()).show(cli, kind, name, options)),
-      );
+      .argument("<name>", "NAME, or NAME@VERSION for an earlier version, also a removed one")
+      .action((name: string) => run(async (cli) => (await load()).show(cli, kind, name)));
     noun
       .command("rm")
       .description(text.rm)

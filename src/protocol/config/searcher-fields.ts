@@ -67,7 +67,9 @@ const concurrent = z
   .min(0)
   .max(1_000_000)
   .default(16)
-  .describe("Most trials at work at one time; 0 leaves it to the method.");
+  .describe(
+    "Most trials at work at one time, not counting one that was told to pause and still saves (docs/searchers.md); 0 leaves it to the method.",
+  );
 
 /** Rungs beyond this would repeat the same step for any divisor of use. */
 export const RUNGS_MAX = 64;
