@@ -55,9 +55,9 @@ describe("ranks of a program in TypeScript", () => {
     }
   });
 
-  /** Kills rank 1 of a trial's first run in the middle of training, as somebody outside would. */
+  /** Kills rank 1 of a trial's first run, which holds still in the middle of training, as somebody outside would. */
   async function kill(it: Stand, trial: string): Promise<void> {
-    await it.trialWhen(trial, "trains", ({ step }) => step >= 3);
+    await it.trialWhen(trial, "has saved", ({ checkpoint }) => checkpoint?.step === 7);
     const pid = it
       .processes()
       .find(({ pid, allocation }) => allocation === `${trial}.1` && rankOf(pid) === "1")?.pid;
@@ -67,7 +67,7 @@ describe("ranks of a program in TypeScript", () => {
 
   const config = (maxRestarts: number): object => ({
     ...{ name: "parallel", entrypoint: "node parallel.ts", max_restarts: maxRestarts },
-    hyperparameters: { delay_ms: 100 },
+    hyperparameters: { hold_at: 7 },
     searcher: { name: "single", metric: "loss", max_length: { epochs: 40 } },
     resources: { slots_per_trial: 2 },
   });
@@ -88,7 +88,7 @@ describe("ranks of a program in TypeScript", () => {
       first?.reason ?? "",
       /^rank 1 of 2 ended first, and the others with it: .*SIGKILL/,
     );
-    assert.ok(second !== undefined && second.start_step >= 3, "from its last checkpoint");
+    assert.equal(second?.start_step, 7, "from its last checkpoint");
     assert.deepEqual([detail.step, detail.restarts, detail.end_reason], [40, 1, "finished"]);
     // As if nothing had happened: 1 + 1/2 a step.
     const wanted = Array.from({ length: 40 }, (_, i) => (1.5 * (i + 1) * (i + 2)) / 2);

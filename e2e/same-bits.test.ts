@@ -45,11 +45,12 @@ describe("a trial that is paused", () => {
     const it = shared();
     const code = await it.codeFolder({}, ["curve.ts"]);
     const searcher = { name: "random", max_length: { epochs: 40 }, max_trials: 1 };
-    const config = curveSearch(searcher, { delayMs: 20 });
-    const whole = await it.submit(config, code);
-    const paused = await it.submit(config, code);
+    const steps = [5, 15, 25];
+    const environment = { E2E_HOLD_AT: steps.join(",") };
+    const whole = await it.submit(curveSearch(searcher), code);
+    const paused = await it.submit(curveSearch(searcher, { environment }), code);
     const id = `${paused.id}.1`;
-    for (const step of [5, 15, 25]) {
+    for (const step of steps) {
       await it.trialWhen(id, `is past step ${step}`, (trial) => trial.step >= step);
       await it.client.changeTrial(id, "pause");
       await it.trialWhen(id, "is paused", (trial) => trial.state === "paused");

@@ -31,6 +31,10 @@ const echoes = Number(process.env.E2E_ECHOES ?? 0);
 const said: [step: number, metrics: { loss: number; noise: number }][] = [];
 const handicap = byNumber ? Number(trial.id?.split(".")[1]) ** 2 : 1;
 const trace = process.env.E2E_TRACE;
+/** One a run: a step past which it does not go before it is to stop, so that no order and no kill comes too late. */
+const holds = (process.env.E2E_HOLD_AT ?? "").split(",").filter(Boolean).map(Number);
+const run = Number(process.env.CONTRAIL_ALLOCATION?.split(".")[2]);
+const holdAt = holds[run - 1] ?? Number.POSITIVE_INFINITY;
 let state: State = { step: 0, loss: 1, digest: String(trial.seed) };
 
 const restore = (folder: string): void => {
@@ -59,4 +63,5 @@ for await (const step of trial.steps({ restore })) {
   for (let i = 0; i < echoes; i++)
     trial.report(...(said[(step * 7 + i * 3) % said.length] as (typeof said)[number]));
   await trial.checkpoint(step, save, { always: saveEvery > 0 && step % saveEvery === 0 });
+  while (step >= holdAt && !trial.shouldStop) await wait(10);
 }
