@@ -6,5 +6,5 @@ const { serial_ms: serial, parallel_ms: parallel, rate } = trial.params;
 
 for await (const step of trial.steps()) {
   await new Promise((resolve) => setTimeout(resolve, serial + parallel / trial.size));
-  trial.report(step, { loss: 1 / step, rate });
+  trial.report(step, { loss: 1 / step, rate, size: trial.size });
 }
