@@ -40,8 +40,10 @@ describe("a trial that fails", { concurrency: 4 }, () => {
         trial.allocations.map(({ end, exit_code: code }) => [end, code]),
         [1, 2, 3].map(() => ["user_error", 3]),
       );
+      await it.allLogs(trial.id);
+      const { last_lines: lines } = await it.client.trial(trial.id);
       assert.deepEqual(
-        trial.last_lines.filter((line) => line.startsWith("boom")),
+        lines.filter((line) => line.startsWith("boom")),
         [1, 2, 3].map((run) => `boom ${id}.2.${run}`),
       );
       assert.match(trial.reason, /exit code 3; max_restarts \(2\) are used up/);

@@ -7,7 +7,7 @@ import { networkInterfaces } from "node:os";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { withTestDatabase } from "../src/store/test-database.ts";
-import { curveSearch, ROOT, type Stand, sharedStand, stand } from "./support.ts";
+import { curveSearch, ROOT, type Stand, sharedStand, stand, until } from "./support.ts";
 
 interface Ended {
   readonly code: number | null;
@@ -37,6 +37,15 @@ function serverMain(
   });
 }
 
+/** Waits for exactly one: between fork and exec a child of it has its command line, too. */
+async function endRunner(it: Stand, dataDir: string): Promise<void> {
+  const runners = () =>
+    it.processes().filter(({ command }) => command.includes(join(dataDir, "runner")));
+  const [runner] = await until("it has one runner", () => runners().length === 1 && runners());
+  process.kill(runner?.pid ?? 0, "SIGTERM");
+  await until("its runner has ended", () => runners().length === 0);
+}
+
 const lastWords = ({ log }: Ended): string =>
   (JSON.parse(log.trim().split("\n").at(-1) ?? "{}") as { msg: string }).msg;
 
@@ -58,11 +67,7 @@ describe("the server's process", () => {
     ]);
     assert.match(ready.url, /^http:\/\/127\.0\.0\.1:\d+$/);
     // Its runner is meant to go on without it; this one has nothing to do.
-    const runner = it
-      .processes()
-      .filter(({ command }) => command.includes(join(dataDir, "runner")));
-    assert.equal(runner.length, 1);
-    process.kill(runner[0]?.pid ?? 0, "SIGTERM");
+    await endRunner(it, dataDir);
   });
 
   test("a second server on the same folder is refused and told by whom it is held", async () => {
@@ -112,8 +117,7 @@ describe("the server's process", () => {
     ]);
     assert.equal(warned.code, 0, warned.log);
     assert.match(warned.log, /"level":40.*listening beyond loopback without TLS/);
-    for (const { pid, command } of it.processes())
-      if (command.includes(join(open, "runner"))) process.kill(pid, "SIGTERM");
+    await endRunner(it, open);
   });
 });
 
