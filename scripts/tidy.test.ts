@@ -78,6 +78,17 @@ describe("leftovers", () => {
   check("words about it", { "src/a.test.ts": `// test.only( is refused\nconst s = ".skip(";` }, []);
 });
 
+describe("cases drawn at random", () => {
+  const property = (settings: string) => ({
+    "src/a.test.ts": `\nfc.assert(fc.property(fc.nat(), (seed, options) => f(seed, [options]))${settings});`,
+  });
+  check("without a seed", property(""), [/:2 seed this draws other cases/]);
+  check("with settings that name none", property(", { numRuns: 9 },"), [/seed this draws/]);
+  check("samples, too", { "src/a.test.ts": "fc.sample(numbers, 3)" }, [/seed this draws/]);
+  check("with one", property(", { seed: SEED, numRuns: 9 }"), []);
+  check("with one for all of a file", property(", { ...options, numRuns: 9 }"), []);
+});
+
 describe("numbers of time without a unit", () => {
   check("members", { "src/a.ts": "interface A { readonly timeout?: number }" }, [
     /unit timeout is/,

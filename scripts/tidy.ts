@@ -1,6 +1,6 @@
 /**
  * What linters cannot say: sizes of files, links that lead nowhere, notes left behind, tests that are
- * switched off, paths of somebody's machine, numbers without a unit, and the dependencies.
+ * switched off or draw at random, paths of somebody's machine, numbers without a unit, and the dependencies.
  */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -12,6 +12,7 @@ import { readFiles, repositoryFiles, repositoryRoot } from "./repository-files.t
 import { checkDependencies, dependencyFigures } from "./tidy/dependencies.ts";
 import { checkLeftovers } from "./tidy/leftovers.ts";
 import { checkLinks } from "./tidy/links.ts";
+import { checkSeeds } from "./tidy/seeds.ts";
 import { checkSize } from "./tidy/size.ts";
 import { checkUnits } from "./tidy/units.ts";
 
@@ -32,6 +33,7 @@ export function checkTidiness(
     const isCode = isSource(path);
     const code = isCode ? codeOnly(text) : "";
     problems.push(...checkLeftovers(path, text, isTest(path) ? code : ""));
+    if (isTest(path)) problems.push(...checkSeeds(path, code));
     if (isCode || path.endsWith(".py")) problems.push(...checkSize(path, text));
     if (path.endsWith(".md")) problems.push(...checkLinks(path, text, files, paths));
     if (path.startsWith("src/") && isCode && !isTest(path))

@@ -28,6 +28,7 @@ test("frames survive every cut", () => {
         );
       },
     ),
+    { seed: 20261123 },
   );
 });
 

@@ -32,6 +32,7 @@ test("every rank hears at a turn what the first one heard, in whatever order the
         said.set(turn, reason);
       }
     }),
+    { seed: 20261123 },
   );
 });
 

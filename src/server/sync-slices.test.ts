@@ -88,6 +88,7 @@ test("slices put together are the request, and none is larger than it may be", (
           assert.deepEqual(event.type === "report" && event.metrics, metrics);
       },
     ),
+    { seed: 20261123 },
   );
 });
 

@@ -95,5 +95,6 @@ test("whatever a program writes is inert, and nothing of it is lost but colours 
       for (const { look } of shown)
         assert.match(look, /^(?:sgr-(?:bold|dim|italic|underline|fg\d+|bg\d+) ?)*$/);
     }),
+    { seed: 20261123 },
   );
 });

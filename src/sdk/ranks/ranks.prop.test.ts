@@ -59,7 +59,7 @@ describe("ranks that add up", () => {
             else assert.deepEqual([...sums[turn]!], [...wanted]);
         }
       }),
-      { numRuns: 40 },
+      { seed: 20261123, numRuns: 40 },
     );
   });
 
@@ -80,7 +80,7 @@ describe("ranks that add up", () => {
           );
         },
       ),
-      { numRuns: 20 },
+      { seed: 20261123, numRuns: 20 },
     );
   });
 

@@ -60,6 +60,7 @@ describe("a completion", () => {
         assert.ok(found.from >= 0 && found.from <= at);
         assert.ok(!text.slice(found.from, at).includes("\n"));
       }),
+      { seed: 20261123 },
     );
   });
 });
