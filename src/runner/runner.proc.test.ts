@@ -60,7 +60,10 @@ test("a program that ignores SIGTERM gets SIGKILL after the grace, its children 
   await bench.startRunner();
   const script = "trap '' TERM; sleep 1000 & echo ready; while :; do sleep 1000; done";
   server.launch("1.1.1", sh(script), { killGraceMs: 200 });
-  await server.until("its first line", () => server.logs("1.1.1").length === 1);
+  await server.until(
+    "its start and its first line, which come by two requests",
+    () => server.logs("1.1.1").length === 1 && server.types("1.1.1").includes("started"),
+  );
   const started = server.events("1.1.1")[0];
   assert.equal(started?.type, "started");
   server.order("1.1.1", { kill: true, reason: "killed by test" });

@@ -124,6 +124,7 @@ test("a rank that is killed on another node ends all, and is named; what it left
   assert.deepEqual([exit.kind, exit.broken, exit.outOfMemory], ["processes", true, null]);
   assert.match(exit.detail, /rank 3 ended first/);
   assert.match(exit.detail, /1 process outlived/);
+  await server.until("the logs", () => server.logs("1.1.1").length === exit.logLines);
   assert.equal(server.output("1.1.1", "stdout", 3).toString(), "about to die\n");
   assert.deepEqual(await findRanks(state), []);
 });

@@ -235,7 +235,7 @@ describe("datasets", () => {
   }
 
   async function until(look: () => Promise<boolean>): Promise<void> {
-    for (let i = 0; i < 400; i++) {
+    for (let i = 0; i < 2_400; i++) {
       if (await look()) return;
       await new Promise((resolve) => setTimeout(resolve, 25));
     }

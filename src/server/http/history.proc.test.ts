@@ -88,7 +88,7 @@ test("whoever asks what an experiment has done does not count its trials for it"
       return `${what} ${status}`;
     }),
   );
-  const first = await Promise.race([answers, sleep(5_000, ["it waits"], { ref: false })]);
+  const first = await Promise.race([answers, sleep(60_000, ["it waits"], { ref: false })]);
   await locked.query("rollback");
   locked.release();
   await answers;

@@ -21,7 +21,7 @@ const model = (seed: number, step: number, added = 0): Buffer =>
 
 /** What never becomes so is a failure. */
 async function until(what: string, look: () => Promise<boolean>): Promise<void> {
-  for (let i = 0; i < 200; i++) {
+  for (let i = 0; i < 1_200; i++) {
     if (await look()) return;
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
@@ -96,7 +96,7 @@ describe("a replay", () => {
   }
 
   async function verdictOf(trial: string, replay: number): Promise<Verdict> {
-    for (let i = 0; i < 60; i++) {
+    for (let i = 0; i < 1_200; i++) {
       const found = (await server.client.verdicts(trial)).find((one) => one.replay === replay);
       if (found) return found;
       await new Promise((resolve) => setTimeout(resolve, 50));
@@ -218,11 +218,10 @@ describe("a replay", () => {
   test("by hashes alone where the content of a checkpoint is gone", async () => {
     const once = config().replace("save_trial_latest: 10", "save_trial_latest: 1");
     const trial = await trained({ savesAt: [1, 4] }, once);
-    for (let i = 0; i < 200; i++) {
+    await until("the content of one is deleted", async () => {
       const { items } = await server.client.trialCheckpoints(trial);
-      if (items.some(({ deleted }) => deleted !== null)) break;
-      await new Promise((resolve) => setTimeout(resolve, 50));
-    }
+      return items.some(({ deleted }) => deleted !== null);
+    });
     const same = await replayed(trial, { savesAt: [1, 4] });
     assert.equal(same.state, "identical");
     assert.equal(same.detail.compared.checkpoints, 2);

@@ -130,8 +130,12 @@ describe("a runner that is lost", () => {
     assert.equal(kept.allocations[0]?.end, "node_lost");
 
     seen = alive;
-    await sync("test", { lease: lost.lease, ...nothing });
-    assert.equal((await server.client.slots())[0]?.allocation, `${experiment.id}.1.2`);
+    // Said again where it has fallen silent before its word was planned by.
+    await until("it has its slot", async () => {
+      await sync("test", { lease: lost.lease, ...nothing });
+      const [free] = await server.client.slots();
+      return free?.allocation === `${experiment.id}.1.2` ? true : undefined;
+    });
     assert.match((await runner()).state, /^(heard|silent)$/);
     assert.equal((await server.client.auditVerify()).ok, true);
   });

@@ -75,6 +75,8 @@ export interface TestServerOptions {
   readonly signIn?: boolean;
   /** The wall clock moves by `advance` alone, for tests that a slow machine must not tell apart. */
   readonly clockStands?: boolean;
+  /** The monotonic clock does, too; timers stay real, and who is woken by one looks at the clock. */
+  readonly monotonicStands?: boolean;
   /** Where the built web page lies; absent = nowhere, so that no test depends on a build. */
   readonly pageDir?: string;
   readonly connectionLimits?: ConnectionLimits;
@@ -87,7 +89,7 @@ export async function testServer(options: TestServerOptions = {}): Promise<TestS
   const startMs = Date.now();
   const clock: Clock = {
     nowMs: () => (options.clockStands ? startMs : Date.now()) + offsetMs,
-    monotonicMs: () => performance.now(),
+    monotonicMs: () => (options.monotonicStands ? offsetMs : performance.now()),
     after(delayMs, callback) {
       const timer = setTimeout(callback, delayMs);
       return () => clearTimeout(timer);

@@ -37,11 +37,11 @@ export interface Running {
 }
 
 export async function until(what: string, wanted: () => boolean | Promise<boolean>): Promise<void> {
-  for (const end = Date.now() + 20_000; Date.now() < end; ) {
+  for (const end = Date.now() + 60_000; Date.now() < end; ) {
     if (await wanted()) return;
     await new Promise((soon) => setTimeout(soon, 20));
   }
-  assert.fail(`not within 20 s: ${what}`);
+  assert.fail(`not within 60 s: ${what}`);
 }
 
 /** As it is, by whatever name: a browser would look up the host. */
