@@ -3,30 +3,49 @@ import { fork } from "node:child_process";
 import { once } from "node:events";
 import { createServer } from "node:net";
 import { test } from "node:test";
-import { claimPort, NoPort } from "./rendezvous-port.ts";
+import { claimPort, NoPort, type PortRange, type RendezvousPort } from "./rendezvous-port.ts";
 
 const noAbstractNames =
   process.platform === "linux" ? false : "only Linux has abstract names for sockets";
-const RANGE = { first: 23_000, last: 23_007 };
+
+/** So many ports in a row that nobody has, from a place of this process's own: another may run the same test. */
+async function freeRange(count: number): Promise<PortRange> {
+  for (let tried = 0; tried < 100; tried++) {
+    const first = 21_000 + ((process.pid * 97 + tried) % 900) * count;
+    const range = { first, last: first + count - 1 };
+    const claims: RendezvousPort[] = [];
+    try {
+      while (claims.length < count) claims.push(await claimPort("a look", range));
+      return range;
+    } catch (error) {
+      if (!(error instanceof NoPort)) throw error;
+    } finally {
+      for (const claim of claims) claim.release();
+    }
+  }
+  throw new Error("no range of ports is free");
+}
 
 test("no port is given twice while it is claimed, and every one that is released comes back", async () => {
-  const claims = [];
-  for (let i = 0; i < 8; i++) claims.push(await claimPort(`trial ${i}`, RANGE));
+  const range = await freeRange(8);
+  const claims: RendezvousPort[] = [];
+  for (let i = 0; i < 8; i++) claims.push(await claimPort(`trial ${i}`, range));
   assert.equal(new Set(claims.map(({ port }) => port)).size, 8);
-  await assert.rejects(claimPort("one more", RANGE), NoPort);
+  await assert.rejects(claimPort("one more", range), NoPort);
   claims[3]?.release();
-  const again = await claimPort("one more", RANGE);
+  const again = await claimPort("one more", range);
   assert.equal(again.port, claims[3]?.port);
   for (const claim of [...claims, again]) claim.release();
 });
 
 test("a port on which another program listens is passed over", async () => {
-  const first = await claimPort("the same", RANGE);
+  const range = await freeRange(2);
+  const first = await claimPort("the same", range);
   first.release();
   const other = createServer();
   other.listen(first.port, "127.0.0.1");
   await once(other, "listening");
-  const next = await claimPort("the same", RANGE);
+  const next = await claimPort("the same", range);
   assert.notEqual(next.port, first.port);
   next.release();
   other.close();
@@ -35,12 +54,12 @@ test("a port on which another program listens is passed over", async () => {
 test("another process's claim holds until it dies", {
   skip: noAbstractNames,
 }, async () => {
+  const range = await freeRange(2);
   const code = `import { claimPort } from ${JSON.stringify(new URL("./rendezvous-port.ts", import.meta.url).href)};
-      const { port } = await claimPort("the same", { first: 23100, last: 23101 });
+      const { port } = await claimPort("the same", ${JSON.stringify(range)});
       process.send(port); setInterval(() => {}, 1000);`;
   const child = fork("-", { execArgv: ["--input-type=module", "-e", code], silent: true });
   const [theirs] = (await once(child, "message")) as [number];
-  const range = { first: 23_100, last: 23_101 };
   const ours = await claimPort("the same", range);
   assert.notEqual(ours.port, theirs);
   child.kill("SIGKILL");

@@ -219,6 +219,8 @@ export class Rebuilder {
       const others = this.#building.get(key);
       const building = others ?? this.#begin(key, request, build);
       building.told.add(tell);
+      if (others !== undefined)
+        tell("another run is building the recorded environment: waiting for it");
       try {
         await building.answer.wait(signal);
         return join(this.#folder, key);

@@ -1,5 +1,4 @@
 /** Test support: the ranks of a trial in one process, over real sockets. Not a test itself. */
-import { once } from "node:events";
 import { createServer } from "node:net";
 import { type MeetOptions, meet, type Ranks } from "./ranks.ts";
 
@@ -10,12 +9,30 @@ export interface TogetherOptions extends MeetOptions {
   readonly environment?: (rank: number) => { readonly [name: string]: string | undefined };
 }
 
+/**
+ * Nobody gets one of these without asking for it: the kernel hands out others by itself, and would hand out again what it
+ * gave to us until rank 0 listens there. Another run of the tests begins elsewhere.
+ */
+const PORTS = { first: 12_000, count: 8_000 };
+let tried = (process.pid * 97) % PORTS.count;
+
+async function freePort(): Promise<number> {
+  for (;;) {
+    const port = PORTS.first + (tried++ % PORTS.count);
+    const server = createServer();
+    const isFree = await new Promise<boolean>((resolve) => {
+      server.once("error", () => resolve(false));
+      server.listen({ port, host: "127.0.0.1", exclusive: true }, () => resolve(true));
+    });
+    if (!isFree) continue;
+    await new Promise((closed) => server.close(closed));
+    return port;
+  }
+}
+
 /** What the runner gives to the ranks of one allocation. */
 export async function surroundings(): Promise<{ readonly [name: string]: string }> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as { port: number };
-  await new Promise((closed) => server.close(closed));
+  const port = await freePort();
   return { MASTER_ADDR: "127.0.0.1", MASTER_PORT: String(port), CONTRAIL_TOKEN: TOKEN };
 }
 
