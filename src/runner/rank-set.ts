@@ -52,6 +52,8 @@ export class RankSet {
   #rendezvous: RendezvousPort | null = null;
   /** A rank failed without our doing, and the kernel says nothing: what it printed last may tell why. */
   #askLastWords = false;
+  /** No output is read now, of whoever is started meanwhile either. */
+  #paused = false;
   #swept = false;
 
   constructor(options: RankSetOptions) {
@@ -85,6 +87,7 @@ export class RankSet {
           closed,
         };
         const started = await starter.start(plan, rank, { sinks, before: this.#ranks });
+        if (this.#paused) started.pause();
         this.#ranks.push(started);
         this.#pipesClosed.push(pipes);
         if (rank === 0) this.#options.first(started.pid);
@@ -111,10 +114,12 @@ export class RankSet {
   }
 
   pause(): void {
+    this.#paused = true;
     for (const rank of this.#ranks) rank.pause();
   }
 
   resume(): void {
+    this.#paused = false;
     for (const rank of this.#ranks) rank.resume();
   }
 
