@@ -11,35 +11,42 @@ import { RankSet } from "./rank-set.ts";
 import type { RankPlan, RankStarter } from "./rank-starter.ts";
 import type { PreparedWorkspace } from "./workspace.ts";
 
-interface Started {
-  readonly rank: number;
+class HeldRank implements Rank {
+  readonly pid = 1;
+  readonly group = null;
   readonly sinks: RankSinks;
-  paused: boolean;
+  paused = false;
+
+  constructor(sinks: RankSinks) {
+    this.sinks = sinks;
+  }
+
+  signal(): void {}
+
+  abandonPipes(): void {}
+
+  pause(): void {
+    this.paused = true;
+  }
+
+  resume(): void {
+    this.paused = false;
+  }
 }
 
 /** @param begins called before each rank is started */
 function ranks(count: number, begins: (rank: number) => void) {
-  const started: Started[] = [];
-  const claim = { held: true };
-  const rendezvous = { port: 1, release: () => void (claim.held = false) };
+  const started: HeldRank[] = [];
+  const claims = new Set(["port"]);
+  const rendezvous = { port: 1, release: () => void claims.delete("port") };
   const starter = {
     plan: async (launch: LaunchSpec) => ({ launch, rendezvous }) as unknown as RankPlan,
     environment: () => ({}),
-    clear: async () => {},
     start: async (_: RankPlan, rank: number, { sinks }: { sinks: RankSinks }): Promise<Rank> => {
       begins(rank);
-      const own = { rank, sinks, paused: false };
+      const own = new HeldRank(sinks);
       started.push(own);
-      const pause = () => void (own.paused = true);
-      const resume = () => void (own.paused = false);
-      return {
-        pid: rank + 1,
-        group: null,
-        pause,
-        resume,
-        signal: () => {},
-        abandonPipes: () => {},
-      };
+      return own;
     },
   };
   const set = new RankSet({
@@ -52,7 +59,7 @@ function ranks(count: number, begins: (rank: number) => void) {
     say: () => {},
   });
   const launch = { ranks: count } as LaunchSpec;
-  return { set, started, claim, start: () => set.start(launch, {} as PreparedWorkspace) };
+  return { set, started, claims, start: () => set.start(launch, {} as PreparedWorkspace) };
 }
 
 test("output that is held back is held back of ranks that are started later, too", async () => {
@@ -66,4 +73,20 @@ test("output that is held back is held back of ranks that are started later, too
   );
   set.resume();
   assert.ok(started.every(({ paused }) => !paused));
+});
+
+test("where no rank could be started the port at which they would have met is free again", async () => {
+  const { claims, start } = ranks(2, () => {
+    throw new LaunchError("entrypoint: there is no such program");
+  });
+  assert.match((await start()).fault ?? "", /no such program/);
+  assert.equal(claims.size, 0);
+});
+
+test("while one runs the port is kept, also where another could not be started", async () => {
+  const { claims, start } = ranks(2, (rank) => {
+    if (rank === 1) throw new LaunchError("entrypoint: there is no such program");
+  });
+  assert.equal((await start()).pids.length, 1);
+  assert.equal(claims.size, 1);
 });

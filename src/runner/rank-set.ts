@@ -98,6 +98,8 @@ export class RankSet {
       const known = error instanceof LaunchError;
       fault = known ? error.message : `the ranks could not be started: ${(error as Error).message}`;
     }
+    // No sweep will come.
+    if (this.#ranks.length === 0) this.#rendezvous?.release();
     return { pids: this.#ranks.map(({ pid }) => pid), fault, environment };
   }
 
