@@ -17,6 +17,7 @@ import {
   stepAllocation,
 } from "./allocation.ts";
 import { isNoRoom, whenRoom, within } from "./backoff.ts";
+import { Hearing } from "./hearing.ts";
 import type { HostPlace, Machine, RunnerClient } from "./machine.ts";
 import { NodeLost } from "./nodes/far-node.ts";
 import { json, Outbox } from "./outbox.ts";
@@ -53,6 +54,7 @@ export class AllocationHost {
   readonly #ranks: ReturnType<Machine["newRanks"]>;
   readonly #preparing = new AbortController();
   readonly #capturing = new AbortController();
+  readonly #hearing = new Hearing();
   #captured: Promise<void> = Promise.resolve();
   #state: AllocationState | null = null;
   #launch: LaunchSpec | null = null;
@@ -63,8 +65,6 @@ export class AllocationHost {
   #task: ReturnType<Machine["newTask"]> | null = null;
   /** Checkpoints that are being taken over, while their program may wait. */
   #taking = 0;
-  /** What it says is not read now. */
-  #deaf = false;
   #version = -1;
 
   /** @param counted false when an earlier runner may have sent something under this id */
@@ -78,7 +78,7 @@ export class AllocationHost {
       ...{ id, fence, folder, counted, clock, client, machine, limits, say },
       eventsReady: deps.eventsReady,
       logsReady: deps.logsReady,
-      reports: { pause: () => this.#hear(false), resume: () => this.#hear(true) },
+      reports: this.#hearing,
       output: { pause: () => this.#ranks.pause(), resume: () => this.#ranks.resume() },
       disowned: () => this.disown(),
       delivered: () => {
@@ -124,15 +124,12 @@ export class AllocationHost {
     return new ProgressWatch({
       ...{ clock: this.#deps.clock, deadlineMs },
       counts: () =>
-        this.#state !== null && owesWord(this.#state) && this.#taking === 0 && !this.#deaf,
+        this.#state !== null &&
+        owesWord(this.#state) &&
+        this.#taking === 0 &&
+        !this.#hearing.isDeaf,
       overdue: (silentMs) => this.#input({ type: "overdue", silentMs }),
     });
-  }
-
-  #hear(hears: boolean): void {
-    this.#deaf = !hears;
-    if (hears) this.#socket?.resume();
-    else this.#socket?.pause();
   }
 
   /** Tells the end of an allocation whose runner died; its processes are gone already. */
@@ -216,8 +213,7 @@ export class AllocationHost {
       this.#launch = this.#prepared.launch ?? launch;
       this.#socket = this.#newSocket(this.#launch, this.#prepared);
       await room(async () => this.#socket?.listen());
-      // What a program says is heard once it is told that it runs, however quick it is.
-      this.#hear(false);
+      this.#hearing.attach(this.#socket);
       if (launch.task !== undefined) await room(() => this.#holdTask());
       this.#input({ type: "prepared" });
     } catch (error) {
@@ -354,7 +350,7 @@ export class AllocationHost {
   /** The first process runs. While others are still started it may say much, and even wait. */
   #begun(pid: number): void {
     this.outbox.putInTurn("started", json({ atMs: this.#deps.clock.nowMs(), pid }));
-    this.#hear(true);
+    this.#hearing.begin();
   }
 
   async #spawn(): Promise<void> {
