@@ -4,6 +4,7 @@ import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, test } from "node:test";
+import type { Clock } from "../base/clock.ts";
 import type { AllocationOrders, LaunchSpec } from "../protocol/runner-wire.ts";
 import { AllocationHost } from "./allocation-host.ts";
 import type { CheckpointKeeper } from "./checkpoint-keeper.ts";
@@ -11,6 +12,7 @@ import type { Machine, RunnerClient } from "./machine.ts";
 import type { RankSetOptions, StartedRanks } from "./rank-set.ts";
 import { Spool } from "./spool.ts";
 import { nodeFiles } from "./spool-segment.ts";
+import { HeldTask } from "./tasks/held-task.ts";
 import type { PreparedWorkspace } from "./workspace.ts";
 
 const ORDERS: AllocationOrders = {
@@ -34,6 +36,14 @@ class Bench {
   /** Ends the starting of ranks. */
   answer!: (started: StartedRanks) => void;
   readonly #timers = new Set<() => void>();
+  readonly #clock: Clock = {
+    nowMs: () => 0,
+    monotonicMs: () => 0,
+    after: (_, callback) => {
+      this.#timers.add(callback);
+      return () => void this.#timers.delete(callback);
+    },
+  };
   readonly #starting: Promise<void>;
   #begins = () => {};
 
@@ -49,14 +59,7 @@ class Bench {
     this.host = new AllocationHost(
       place,
       {
-        clock: {
-          nowMs: () => 0,
-          monotonicMs: () => 0,
-          after: (_, callback) => {
-            this.#timers.add(callback);
-            return () => void this.#timers.delete(callback);
-          },
-        },
+        clock: this.#clock,
         client: {} as RunnerClient,
         machine: this.#machine() as Machine,
         limits: { eventsMaxBytes: 1e6, logsMaxBytes: 1e6 },
@@ -78,6 +81,8 @@ class Bench {
             return nodeFiles.write(...args);
           },
         }),
+      newTask: (options) =>
+        new HeldTask(options, { clock: this.#clock, whileRunning: false, tunnel: null }),
       newKeeper: () => ({ open: async () => {} }) as CheckpointKeeper,
       newRanks: (options) => {
         this.ranks = options;
@@ -109,6 +114,11 @@ class Bench {
   async launch(spec: Partial<LaunchSpec> = {}): Promise<void> {
     this.host.launch(ORDERS, { ...LAUNCH, ...spec });
     await this.#starting;
+  }
+
+  /** Whether anything is waited for. */
+  get waits(): boolean {
+    return this.#timers.size > 0;
   }
 
   /** All timers that run now go off. */
@@ -150,4 +160,11 @@ test("room that there is again lets nothing be heard before it is told that the 
   assert.ok(!bench.hears);
   bench.ranks.first(1);
   assert.ok(bench.hears);
+});
+
+test("nobody is asked for how long a task has not been used before it runs", async () => {
+  await bench.launch({ task: { kind: "shell", idleTimeoutMs: 60_000 } });
+  assert.ok(!bench.waits);
+  bench.ranks.first(1);
+  assert.ok(bench.waits);
 });

@@ -351,6 +351,7 @@ export class AllocationHost {
   #begun(pid: number): void {
     this.outbox.putInTurn("started", json({ atMs: this.#deps.clock.nowMs(), pid }));
     this.#hearing.begin();
+    this.#task?.begun();
   }
 
   async #spawn(): Promise<void> {

@@ -98,7 +98,7 @@ export interface Machine {
   /** Takes down what is around a run: the machine, its interpreter, its packages. Never throws; the signal cuts it short. */
   capture(request: Omit<CaptureRequest, "inside">, run: CapturedRun): Promise<Captured>;
   /** What is done for a task beside what is done for any trial. */
-  newTask(options: HeldTaskOptions): Pick<HeldTask, "start" | "end" | "stop">;
+  newTask(options: HeldTaskOptions): Pick<HeldTask, "start" | "begun" | "end" | "stop">;
   /** Keeps the folder of a task whose runner died. @throws the disk's error */
   keepLeft(folder: string, keeper: CheckpointKeeper, note: (text: string) => void): Promise<void>;
   openSpool(folder: string, name: "events" | "logs"): SpoolStream;

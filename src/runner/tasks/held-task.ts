@@ -62,24 +62,28 @@ export class HeldTask {
     this.#step = options.launch.restore?.step ?? 0;
   }
 
-  /** Its program is about to start, or has just. @throws what the disk throws, before anything has begun */
+  /** Its program is about to start. @throws what the disk throws, before anything has begun */
   async start(): Promise<void> {
-    const { launch, folder, socketPath, work, tell } = this.#options;
-    const { task } = launch;
-    if (task === undefined) return;
-    if (serves(launch)) noteWork(folder, { step: this.#step, work });
-    const newSource = IDLE_SOURCES[task.kind];
-    if (newSource !== null)
-      this.#watch = new IdleWatch({
-        ...{ clock: this.#clock, tell },
-        source: newSource(taskSocketOf(socketPath), () => this.#clock.nowMs()),
-        timeoutMs: task.idleTimeoutMs,
-      });
+    const { launch, folder, work } = this.#options;
     if (!serves(launch)) return;
+    noteWork(folder, { step: this.#step, work });
     this.#tunnel?.start();
     // What lies there now can be had again from where it came.
     this.#mark = await markOf(work).catch(() => null);
     if (this.#whileRunning) this.#next();
+  }
+
+  /** Its program runs. While it is still started, which may take long, nobody could use it. */
+  begun(): void {
+    const { launch, socketPath, tell } = this.#options;
+    const { task } = launch;
+    const newSource = task === undefined ? null : IDLE_SOURCES[task.kind];
+    if (task === undefined || newSource === null || this.#over.signal.aborted) return;
+    this.#watch = new IdleWatch({
+      ...{ clock: this.#clock, tell },
+      source: newSource(taskSocketOf(socketPath), () => this.#clock.nowMs()),
+      timeoutMs: task.idleTimeoutMs,
+    });
   }
 
   /** The runner ends, or all is told. */
