@@ -88,7 +88,7 @@ class Bench {
         this.ranks = options;
         return {
           ...{ groups: [], release: () => {}, signal: (_, name) => void this.seen.push(name) },
-          ...{ pause: () => {}, resume: () => {} },
+          ...{ pause: () => {}, resume: () => {}, reconsider: () => void this.seen.push("asks") },
           start: () => {
             this.#begins();
             return new Promise((resolve) => {
@@ -114,6 +114,14 @@ class Bench {
   async launch(spec: Partial<LaunchSpec> = {}): Promise<void> {
     this.host.launch(ORDERS, { ...LAUNCH, ...spec });
     await this.#starting;
+  }
+
+  order(change: Partial<AllocationOrders>): void {
+    this.host.order({ ...ORDERS, version: 2, ...change });
+  }
+
+  async until(isSo: () => boolean): Promise<void> {
+    while (!isSo()) await new Promise(setImmediate);
   }
 
   /** Whether anything is waited for. */
@@ -167,4 +175,32 @@ test("nobody is asked for how long a task has not been used before it runs", asy
   assert.ok(!bench.waits);
   bench.ranks.first(1);
   assert.ok(bench.waits);
+});
+
+test("a kill while ranks are started is asked for again, and ends what is there", async () => {
+  await bench.launch();
+  bench.ranks.first(1);
+  assert.ok(bench.ranks.goesOn(true));
+  bench.order({ kill: true });
+  assert.deepEqual(bench.seen, ["asks"]);
+  assert.ok(!bench.ranks.goesOn(true));
+  bench.answer({ pids: [1], fault: null, environment: {} });
+  await bench.until(() => bench.seen.includes("SIGTERM"));
+});
+
+test("a pause while ranks are started lets the others come, where the first is there", async () => {
+  await bench.launch();
+  bench.order({ yield: "pause" });
+  assert.ok(!bench.ranks.goesOn(false));
+  assert.ok(bench.ranks.goesOn(true));
+});
+
+test("a pause that came before the first rank is told as one, and no rank failed", async () => {
+  await bench.launch();
+  bench.order({ yield: "pause" });
+  bench.answer({ pids: [], fault: null, environment: {} });
+  await bench.host.outbox.ended;
+  const { payloads } = bench.host.outbox.events.peek(1e6, 10);
+  const last = JSON.parse(payloads.at(-1)?.toString() ?? "") as Record<string, unknown>;
+  assert.deepEqual([last.type, last.kind, last.yielded], ["exited", "processes", true]);
 });

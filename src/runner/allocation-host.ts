@@ -4,7 +4,7 @@
  */
 import type { Clock } from "../base/clock.ts";
 import type { AllocationOrders, LaunchSpec } from "../protocol/runner-wire.ts";
-import type { Orders, ToTrial } from "../protocol/trial-socket.ts";
+import type { Orders } from "../protocol/trial-socket.ts";
 import { Agreements } from "./agreements.ts";
 import {
   type AllocationAction,
@@ -19,12 +19,14 @@ import {
 import { isNoRoom, whenRoom, within } from "./backoff.ts";
 import { Hearing } from "./hearing.ts";
 import type { HostPlace, Machine, RunnerClient } from "./machine.ts";
+import { mayStart } from "./may-start.ts";
 import { NodeLost } from "./nodes/far-node.ts";
 import { json, Outbox } from "./outbox.ts";
 import { ProgressWatch } from "./progress-watch.ts";
 import { untilRoom } from "./tasks/held-task.ts";
 import { serves } from "./tasks/task-socket.ts";
 import type { TrialMessage } from "./trial-message.ts";
+import { welcomeOf } from "./welcome.ts";
 import type { PreparedWorkspace } from "./workspace.ts";
 
 export interface HostDeps {
@@ -90,6 +92,7 @@ export class AllocationHost {
       ...{ folder, socketPath, say },
       outputOf: (rank) => this.outbox.outputOf(rank),
       signalsSent: () => this.#state?.signalsSent ?? [],
+      goesOn: (begun) => this.#state !== null && mayStart(this.#state, begun),
       exited: (end) => this.#input({ type: "rank_exited", ...end }),
       first: (pid) => this.#begun(pid),
       changed: deps.groupsChanged,
@@ -242,7 +245,10 @@ export class AllocationHost {
       path: this.#place.socketPath,
       ranks: launch.ranks,
       events: {
-        welcome: (rank) => this.#welcome(launch, prepared, rank),
+        welcome: (rank) => {
+          const { checkpoints: checkpointDir } = keeper;
+          return welcomeOf(launch, prepared, { rank, checkpointDir, orders: this.#orders() });
+        },
         hello: () => this.#input({ type: "hello" }),
         message: (message, rank) => this.#message(message, rank),
         agree: (turn, rank) => agreements.answer(turn, rank, this.#orders()),
@@ -263,21 +269,6 @@ export class AllocationHost {
       this.#taking -= 1;
       this.#watch?.heard();
     }
-  }
-
-  #welcome(launch: LaunchSpec, prepared: PreparedWorkspace, rank: number): ToTrial {
-    const { experiment, trial, allocation, seed, unit, ranks } = launch;
-    return {
-      ...{ type: "welcome", experiment, trial, allocation, seed, rank, unit, size: ranks },
-      params: launch.params as Extract<ToTrial, { type: "welcome" }>["params"],
-      data: prepared.data,
-      ...(launch.openEnded === true ? { openEnded: true } : {}),
-      ...(launch.checkpointSteps ? { checkpointSteps: launch.checkpointSteps } : {}),
-      observes: true,
-      checkpointDir: this.outbox.keeper.checkpoints,
-      restore: prepared.restore,
-      orders: this.#orders(),
-    };
   }
 
   #orders(): Orders {
@@ -323,7 +314,8 @@ export class AllocationHost {
       case "push":
         return this.#socket?.push(this.#orders());
       case "abort_preparation":
-        return this.#preparing.abort(new Error("the orders changed"));
+        this.#preparing.abort(new Error("the orders changed"));
+        return this.#ranks.reconsider();
       case "spawn":
         void this.#spawn();
         return;
@@ -356,6 +348,8 @@ export class AllocationHost {
 
   async #spawn(): Promise<void> {
     const { pids, fault, environment } = await this.#ranks.start(this.#launch!, this.#prepared!);
+    // Orders came before the first of them.
+    if (pids.length === 0 && fault === null) return this.#input({ type: "prepared" });
     this.#capture(environment);
     if (pids.length > 0) {
       this.#input({ type: "started", ranks: pids.map((_, rank) => rank) });

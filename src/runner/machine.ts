@@ -105,7 +105,10 @@ export interface Machine {
   newKeeper(options: CheckpointKeeperOptions): CheckpointKeeper;
   newRanks(
     options: Omit<RankSetOptions, "clock" | "starter" | "oom">,
-  ): Pick<RankSet, "groups" | "start" | "release" | "signal" | "pause" | "resume" | "sweep">;
+  ): Pick<
+    RankSet,
+    "groups" | "start" | "reconsider" | "release" | "signal" | "pause" | "resume" | "sweep"
+  >;
   newSocket(
     options: TrialSocketOptions,
   ): Pick<TrialSocket, "listen" | "push" | "pause" | "resume" | "drained" | "close">;

@@ -34,16 +34,24 @@ class HeldRank implements Rank {
   }
 }
 
+interface Options {
+  readonly sinks: RankSinks;
+  readonly signal: AbortSignal;
+}
+
 /** @param begins called before each rank is started */
-function ranks(count: number, begins: (rank: number) => void) {
+function ranks(count: number, begins: (rank: number, signal: AbortSignal) => unknown) {
+  const orders = { mayStart: (_: boolean) => true };
   const started: HeldRank[] = [];
+  const exits: string[] = [];
   const claims = new Set(["port"]);
   const rendezvous = { port: 1, release: () => void claims.delete("port") };
   const starter = {
     plan: async (launch: LaunchSpec) => ({ launch, rendezvous }) as unknown as RankPlan,
     environment: () => ({}),
-    start: async (_: RankPlan, rank: number, { sinks }: { sinks: RankSinks }): Promise<Rank> => {
-      begins(rank);
+    clear: async () => {},
+    start: async (_: RankPlan, rank: number, { sinks, signal }: Options): Promise<Rank> => {
+      await begins(rank, signal);
       const own = new HeldRank(sinks);
       started.push(own);
       return own;
@@ -55,11 +63,13 @@ function ranks(count: number, begins: (rank: number) => void) {
     oom: new OomWatch(() => null),
     ...{ folder: "/nowhere", socketPath: "/nowhere.sock" },
     outputOf: () => ({}) as RankOutput,
-    ...{ signalsSent: () => [], exited: () => {}, first: () => {}, changed: () => {} },
-    say: () => {},
+    goesOn: (begun) => orders.mayStart(begun),
+    exited: ({ rank, code }) => void exits.push(`${rank}: ${code}`),
+    ...{ signalsSent: () => [], first: () => {}, changed: () => {}, say: () => {} },
   });
   const launch = { ranks: count } as LaunchSpec;
-  return { set, started, claims, start: () => set.start(launch, {} as PreparedWorkspace) };
+  const start = () => set.start(launch, {} as PreparedWorkspace);
+  return { set, started, claims, exits, orders, start };
 }
 
 test("output that is held back is held back of ranks that are started later, too", async () => {
@@ -89,4 +99,55 @@ test("while one runs the port is kept, also where another could not be started",
   });
   assert.equal((await start()).pids.length, 1);
   assert.equal(claims.size, 1);
+});
+
+test("after a kill no other rank is started, and one that cannot be started yet is given up", async () => {
+  const { set, started, orders, start } = ranks(4, (rank, signal) => {
+    if (rank < 2) return;
+    const given = new Promise((_, reject) => {
+      signal.addEventListener("abort", () => reject(signal.reason));
+    });
+    orders.mayStart = () => false;
+    set.reconsider();
+    return given;
+  });
+  const { pids, fault } = await start();
+  assert.deepEqual([pids.length, fault, started.length], [2, null, 2]);
+});
+
+test("a rank that is there after all when the kill comes is the last", async () => {
+  const { set, orders, start } = ranks(4, (rank) => {
+    if (rank === 1) orders.mayStart = () => false;
+    set.reconsider();
+  });
+  assert.equal((await start()).pids.length, 2);
+});
+
+test("a pause before the first rank starts none; after it, it starts all", async () => {
+  for (const paused of [0, 1]) {
+    const { set, claims, orders, start } = ranks(3, (rank, signal) => {
+      if (rank === paused) orders.mayStart = (begun) => begun;
+      set.reconsider();
+      signal.throwIfAborted();
+    });
+    const { pids, fault } = await start();
+    assert.deepEqual([pids.length, fault, claims.size], paused === 0 ? [0, null, 0] : [3, null, 1]);
+  }
+});
+
+test("a rank that fails while others are started ends the starting, and is told as it was", async () => {
+  const { set, started, exits, start } = ranks(4, (rank) => {
+    if (rank === 2) started[0]?.sinks.exited({ code: 3, signal: null });
+  });
+  const { pids, fault } = await start();
+  assert.deepEqual([pids.length, fault], [3, null]);
+  set.release();
+  assert.deepEqual(exits, ["0: 3"]);
+});
+
+test("a rank that ends in good order while others are started keeps nobody from starting", async () => {
+  const { started, start } = ranks(3, (rank) => {
+    if (rank === 1) started[0]?.sinks.exited({ code: 0, signal: null });
+  });
+  assert.equal((await start()).pids.length, 3);
 });

@@ -25,6 +25,8 @@ export interface RankSetOptions {
   readonly socketPath: string;
   readonly outputOf: (rank: number) => RankOutput;
   readonly signalsSent: () => readonly string[];
+  /** Whether ranks are still to be started. @param begun some are there, and may wait for the others */
+  readonly goesOn: (begun: boolean) => boolean;
   readonly exited: (end: RankEnded) => void;
   /** One of them runs; the others are still to be started. */
   readonly first: (pid: number) => void;
@@ -34,9 +36,9 @@ export interface RankSetOptions {
 }
 
 export interface StartedRanks {
-  /** In order of rank, from 0. */
+  /** In order of rank, from 0; fewer than asked for where the starting did not go on. */
   readonly pids: readonly number[];
-  /** Why not all of them could be started. */
+  /** Why one of them could not be started. */
   readonly fault: string | null;
   /** What the first of them got, or would have got. */
   readonly environment: Readonly<Record<string, string>>;
@@ -48,6 +50,9 @@ export class RankSet {
   readonly #pipesClosed: Promise<void>[] = [];
   /** Ends that came before all ranks were started. */
   #early: (() => void)[] | null = [];
+  /** One of those has failed, and will end the others. */
+  #failed = false;
+  #starting = new AbortController();
   #oomAtStart: number | null = null;
   #rendezvous: RendezvousPort | null = null;
   /** A rank failed without our doing, and the kernel says nothing: what it printed last may tell why. */
@@ -75,7 +80,7 @@ export class RankSet {
       const plan = await starter.plan(launch, prepared, socketPath);
       this.#rendezvous = plan.rendezvous;
       environment = starter.environment(plan, 0);
-      for (let rank = 0; rank < launch.ranks; rank++) {
+      for (let rank = 0; rank < launch.ranks && this.#goesOn; rank++) {
         const output = this.#options.outputOf(rank);
         let closed = () => {};
         const pipes = new Promise<void>((resolve) => {
@@ -86,7 +91,9 @@ export class RankSet {
           exited: (end: RankEnd) => this.#exited(rank, end),
           closed,
         };
-        const started = await starter.start(plan, rank, { sinks, before: this.#ranks });
+        this.#starting = new AbortController();
+        const { signal } = this.#starting;
+        const started = await starter.start(plan, rank, { sinks, before: this.#ranks, signal });
         if (this.#paused) started.pause();
         this.#ranks.push(started);
         this.#pipesClosed.push(pipes);
@@ -95,12 +102,23 @@ export class RankSet {
         this.#options.changed();
       }
     } catch (error) {
-      const known = error instanceof LaunchError;
-      fault = known ? error.message : `the ranks could not be started: ${(error as Error).message}`;
+      if (error !== this.#starting.signal.reason) fault = faultOf(error as Error);
     }
-    // No sweep will come.
-    if (this.#ranks.length === 0) this.#rendezvous?.release();
+    if (this.#ranks.length === 0) {
+      // No sweep will come.
+      this.#rendezvous?.release();
+      await starter.clear(socketPath);
+    }
     return { pids: this.#ranks.map(({ pid }) => pid), fault, environment };
+  }
+
+  /** What the starting depends on has changed. */
+  reconsider(): void {
+    if (!this.#goesOn) this.#starting.abort(new Error("the starting does not go on"));
+  }
+
+  get #goesOn(): boolean {
+    return !this.#failed && this.#options.goesOn(this.#ranks.length > 0);
   }
 
   /** From now on ends are told, those that came meanwhile first. */
@@ -161,8 +179,10 @@ export class RankSet {
       this.#askLastWords ||= end.code !== 0 && !ours && outOfMemory === null;
       exited({ ...end, rank, outOfMemory });
     };
-    if (this.#early === null) tell();
-    else this.#early.push(tell);
+    if (this.#early === null) return tell();
+    this.#early.push(tell);
+    this.#failed ||= end.code !== 0;
+    this.reconsider();
   }
 
   #lastWords(): string | null {
@@ -188,3 +208,6 @@ export class RankSet {
     }
   }
 }
+
+const faultOf = (error: Error): string =>
+  error instanceof LaunchError ? error.message : `the ranks could not be started: ${error.message}`;

@@ -58,11 +58,19 @@ export interface RankStarter {
   ): Record<string, string>;
   /** The variables of one rank. */
   environment(plan: RankPlan, rank: number): Record<string, string>;
-  /** @param before the ranks that run already @throws LaunchError */
+  /**
+   * @param options.before the ranks that run already
+   * @param options.signal gives up a start of which nothing is there yet; what has begun is brought to its end
+   * @throws LaunchError; or the signal's reason
+   */
   start(
     plan: RankPlan,
     rank: number,
-    options: { readonly sinks: RankSinks; readonly before: readonly Rank[] },
+    options: {
+      readonly sinks: RankSinks;
+      readonly before: readonly Rank[];
+      readonly signal?: AbortSignal;
+    },
   ): Promise<Rank>;
   /** What a run is in, where that is not this machine itself. */
   inside(launch: LaunchSpec, prepared: PreparedWorkspace, socket: string): Inside | undefined;

@@ -46,6 +46,9 @@ export class SimRanks {
   readonly #ranks: SimProcess[] = [];
   #id = "";
   #early: (() => void)[] | null = [];
+  /** One of those has failed. */
+  #failed = false;
+  #giveUp: () => void = () => undefined;
   #outOfMemory: string | null = null;
   /** The first rank has left its loop. */
   #left = false;
@@ -68,8 +71,12 @@ export class SimRanks {
     this.#id = launch.allocation;
     const { faults } = this.#node.context;
     let fault: string | null = null;
-    for (let rank = 0; rank < launch.ranks; rank++) {
-      await this.#patience(1 + this.#random.below(chance(this.#random, 0.1) ? SLOW_START_MS : 10));
+    for (let rank = 0; rank < launch.ranks && this.#goesOn; rank++) {
+      const slow = chance(this.#random, 0.1);
+      const ready = this.#patience(1 + this.#random.below(slow ? SLOW_START_MS : 10));
+      await Promise.race([ready, ...(slow ? [this.#givenUp()] : [])]);
+      // Others are about to be there, and come whatever is decided meanwhile.
+      if (slow && !this.#goesOn) break;
       if (chance(this.#random, faults.spawnFails)) {
         fault =
           "entrypoint: train could not be started: the machine has no room for another process";
@@ -84,6 +91,20 @@ export class SimRanks {
       this.#options.changed();
     }
     return { pids: this.#ranks.map(({ pid }) => pid), fault, environment: {} };
+  }
+
+  reconsider(): void {
+    if (!this.#goesOn) this.#giveUp();
+  }
+
+  get #goesOn(): boolean {
+    return !this.#failed && this.#options.goesOn(this.#ranks.length > 0);
+  }
+
+  #givenUp(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#giveUp = resolve;
+    });
   }
 
   #spawn(launch: LaunchSpec, rank: number): SimProcess {
@@ -249,8 +270,10 @@ export class SimRanks {
         ...{ rank, code, signal },
         outOfMemory: outOfMemory ? "the kernel's OOM killer" : null,
       });
-    if (this.#early === null) tell();
-    else this.#early.push(tell);
+    if (this.#early === null) return tell();
+    this.#early.push(tell);
+    this.#failed ||= code !== 0;
+    this.reconsider();
   }
 
   #print(rank: number, text: string): void {

@@ -138,7 +138,7 @@ export class ContainerStarter implements RankStarter {
   async start(
     plan: RankPlan,
     rank: number,
-    { sinks, before }: Parameters<RankStarter["start"]>[2],
+    { sinks, before, signal }: Parameters<RankStarter["start"]>[2],
   ): Promise<Rank> {
     const { launch, prepared } = plan;
     const { clock, say } = this.#options;
@@ -156,25 +156,29 @@ export class ContainerStarter implements RankStarter {
       say: (text: string) => say(`${launch.allocation}: ${text}`),
     };
     if (!(first instanceof ContainerRank))
-      return await this.#started({ ...options, spec: spec(null) });
+      return await this.#started({ ...options, spec: spec(null) }, signal);
     try {
-      return await this.#started({ ...options, spec: spec(first.id) });
+      return await this.#started({ ...options, spec: spec(first.id) }, signal);
     } catch (error) {
+      signal?.throwIfAborted();
       // It ended in between, which the engine says in many ways.
       if (await first.runs()) throw error;
-      return await this.#started({ ...options, spec: spec(null) });
+      return await this.#started({ ...options, spec: spec(null) }, signal);
     }
   }
 
   /** What an engine that went away in the middle had begun is gone when the next try begins. */
-  async #started(options: ContainerOptions): Promise<Rank> {
+  async #started(options: ContainerOptions, signal?: AbortSignal): Promise<Rank> {
+    const backoff = new Backoff(options.clock);
+    signal?.addEventListener("abort", () => backoff.cut(), { once: true });
     for (let told = false; ; told = true) {
+      signal?.throwIfAborted();
       try {
         return await ContainerRank.start(options);
       } catch (error) {
         if (!(error instanceof DockerUnreachable)) throw error;
         if (!told) options.say(error.message);
-        await new Backoff(options.clock).wait({ slow: told });
+        if (!signal?.aborted) await backoff.wait({ slow: told });
       }
     }
   }
