@@ -59,14 +59,10 @@ describe("a server that is killed", () => {
     const { id } = await it.submit(config, code);
     const trials = [`${id}.1`, `${id}.2`];
     const reached = (step: number) =>
-      until(
-        `both have trained to step ${step}`,
-        async () => {
-          const traces = await Promise.all(trials.map((trial) => it.traced(trial)));
-          return traces.every((steps) => steps.length >= step);
-        },
-        { limitMs: 60_000 },
-      );
+      until(`both have trained to step ${step}`, async () => {
+        const traces = await Promise.all(trials.map((trial) => it.traced(trial)));
+        return traces.every((steps) => steps.length >= step);
+      });
     await reached(10);
     await it.killServer();
     await reached(200);

@@ -126,11 +126,11 @@ describe("a pool of containers", { skip }, () => {
 
   test("goes on from its checkpoint when the engine crashes, and charges nothing for it", async () => {
     const { id, trial, go } = await held();
-    await it.trialWhen(trial, "has saved", ({ checkpoint }) => checkpoint?.step === 6, 90_000);
+    await it.trialWhen(trial, "has saved", ({ checkpoint }) => checkpoint?.step === 6);
     await docker.crash();
     await docker.start();
     await go();
-    const ended = await it.ended(id, 120_000);
+    const ended = await it.ended(id);
     assert.equal(ended.state, "completed");
     const { restarts, allocations } = await it.client.trial(trial);
     assert.equal(restarts, 0);
@@ -144,21 +144,16 @@ describe("a pool of containers", { skip }, () => {
 
   test("goes on when its runner is killed, and while the server is replaced", async () => {
     const { id, trial, go } = await held();
-    await it.trialWhen(trial, "has saved", ({ checkpoint }) => checkpoint?.step === 6, 90_000);
+    await it.trialWhen(trial, "has saved", ({ checkpoint }) => checkpoint?.step === 6);
     await it.killServer();
     await it.start();
-    await it.trialWhen(trial, "is still there", ({ state }) => state === "running", 60_000);
+    await it.trialWhen(trial, "is still there", ({ state }) => state === "running");
     assert.equal((await it.client.trial(trial)).allocations.length, 1, "the same container");
     const { record } = runnerFiles(join(it.dataDir, "runners", "boxes"));
     process.kill(JSON.parse(readFileSync(record, "utf8")).pid, "SIGKILL");
-    await it.trialWhen(
-      trial,
-      "was lost",
-      ({ allocations }) => allocations[0]?.end === "node_lost",
-      60_000,
-    );
+    await it.trialWhen(trial, "was lost", ({ allocations }) => allocations[0]?.end === "node_lost");
     await go();
-    const ended = await it.ended(id, 120_000);
+    const ended = await it.ended(id);
     assert.equal(ended.state, "completed");
     assert.equal((await it.client.trial(trial)).restarts, 0);
     assert.deepEqual(await stepsOf(trial), twelve);
@@ -200,7 +195,7 @@ describe("a pool of containers", { skip }, () => {
     });
     await api.json({ method: "DELETE", path: `/containers/${made}` });
     const { id } = await it.submit(config("contrail-replayed:1", SINGLE, { saveEvery: 3 }), code);
-    assert.equal((await it.ended(id, 120_000)).state, "completed");
+    assert.equal((await it.ended(id)).state, "completed");
     const trial = `${id}.1`;
     assert.equal((await it.client.trial(trial)).container?.digest, image);
 

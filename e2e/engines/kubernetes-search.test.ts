@@ -14,7 +14,9 @@ async function spread(it: Stand, mock: MockKubernetes): Promise<void> {
   const code = await it.codeFolder({}, ["parallel.ts"]);
   const { id } = await it.submit(
     {
-      ...{ name: "parallel", entrypoint: "node parallel.ts", hyperparameters: { delay_ms: 150 } },
+      ...{ name: "parallel", entrypoint: "node parallel.ts" },
+      // The first run holds there until it is evicted.
+      hyperparameters: { delay_ms: 50, hold_at: 7 },
       searcher: { name: "single", metric: "loss", max_length: { epochs: STEPS } },
       ...{ resources: { slots_per_trial: 2 }, max_restarts: 0 },
     },
@@ -25,7 +27,7 @@ async function spread(it: Stand, mock: MockKubernetes): Promise<void> {
     mock.store
       .list("pods")
       .filter(({ metadata }) => metadata.labels?.["contrail.allocation"] === `${trial}.${run}`);
-  await it.trialWhen(trial, "it trains on both", ({ step }) => step >= 5, 90_000);
+  await it.trialWhen(trial, "has saved, with both", ({ checkpoint }) => checkpoint?.step === 7);
   const pods = podsOf(1);
   assert.deepEqual(pods.map(({ spec }) => spec.nodeName).sort(), ["k1", "k2"]);
   const second = pods.find(({ metadata }) => metadata.labels?.["contrail.rank"] === "1");
@@ -35,7 +37,7 @@ async function spread(it: Stand, mock: MockKubernetes): Promise<void> {
   const { allocations, restarts } = await it.client.trial(trial);
   assert.deepEqual([allocations.length, restarts], [2, 0], JSON.stringify(allocations));
   assert.match(allocations[0]?.reason ?? "", /takes its node away|evict/i);
-  assert.ok((allocations[1]?.start_step ?? 0) >= 5, "from a checkpoint, and not from the start");
+  assert.ok((allocations[1]?.start_step ?? 0) >= 7, "from a checkpoint, and not from the start");
   // 1 + 1/2 a step: the ranks of both have added up.
   const series = await it.series(trial);
   assert.equal(series.length, STEPS);
@@ -67,11 +69,15 @@ describe("a search on Kubernetes", { skip: missingForContainers() ?? false }, ()
     const searcher = {
       ...{ name: "random", max_trials: 3, max_length: { epochs: 14 }, max_concurrent_trials: 2 },
     };
-    const more = { delayMs: 250, saveEvery: 2, max_restarts: 0 };
+    // The first run of the first trial holds there until it is evicted.
+    const holds = 'case "$CONTRAIL_TRIAL" in *.1) export E2E_HOLD_AT=7;; esac; exec node curve.ts';
+    const more = {
+      ...{ entrypoint: ["sh", "-c", holds], delayMs: 50, saveEvery: 2, max_restarts: 0 },
+    };
     const pod_spec = { metadata: { labels: { team: "vision" } } };
     const config = { ...curveSearch(searcher, more), environment: { pod_spec } };
     const { id } = await it.submit(config, code);
-    await it.trialWhen(`${id}.1`, "has saved", ({ step }) => step >= 5, 90_000);
+    await it.trialWhen(`${id}.1`, "has saved", ({ checkpoint }) => checkpoint?.step === 6);
     const [victim] = mock.store
       .list("pods")
       .filter(({ metadata }) => metadata.labels?.["contrail.allocation"] === `${id}.1.1`);
@@ -104,7 +110,7 @@ describe("a search on Kubernetes", { skip: missingForContainers() ?? false }, ()
     }
     const { allocations } = await it.client.trial(`${id}.1`);
     assert.equal(allocations.length, 2, JSON.stringify(allocations));
-    assert.ok((allocations[1]?.start_step ?? 0) >= 4, "from a checkpoint, and not from the start");
+    assert.ok((allocations[1]?.start_step ?? 0) >= 6, "from a checkpoint, and not from the start");
     const lines = (await it.allLogs(`${id}.1`)).map(({ text }) => text);
     assert.ok(lines.some((line) => line.startsWith(`begin ${id}.1 at 0`)));
     const allEnded = () =>

@@ -23,7 +23,7 @@ export async function twoAtWork(
   const config = curveSearch(searcher, { delayMs: 50, environment, ...more });
   const { id } = await it.submit(config, code);
   const trials = [`${id}.1`, `${id}.2`];
-  for (const trial of trials) await it.trialWhen(trial, "trains", ({ step }) => step > 5, 60_000);
+  for (const trial of trials) await it.trialWhen(trial, "trains", ({ step }) => step > 5);
   return { id, trials, steps };
 }
 

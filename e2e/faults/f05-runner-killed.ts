@@ -23,7 +23,7 @@ export const runnerKilled: Row = {
 async function killed(faults: Faults, it: Stand, awayS: number): Promise<Finding[]> {
   const how = `server ${awayS === 0 ? "there" : `away for ${awayS} s`}`;
   faults.say(how);
-  const four = await fourTrials(it, { steps: 60 });
+  const four = await fourTrials(it, { steps: 60, holdAt: 55 });
   const stopWatching = watchForTwins(it);
   const training = await pidsOf(it, four.trials);
   if (awayS > 0) await it.killServer();

@@ -79,21 +79,17 @@ async function full(faults: Faults, { folder, what, megabytes, write }: Place): 
   const during = (await trained(it, work)) - before;
   disk.free(pid, it.dataDir);
   const freedMs = performance.now();
-  await until(
-    "everything is as ever",
-    async () => {
-      if (
-        write !== undefined &&
-        !(await write(it).then(
-          () => true,
-          () => false,
-        ))
-      )
-        return false;
-      return isCaughtUp(it, work);
-    },
-    { limitMs: 120_000 },
-  );
+  await until("everything is as ever", async () => {
+    if (
+      write !== undefined &&
+      !(await write(it).then(
+        () => true,
+        () => false,
+      ))
+    )
+      return false;
+    return isCaughtUp(it, work);
+  });
   const normalMs = performance.now() - freedMs;
   const lost = await lostOf(it, work);
   // What fits into a page that is there is still taken, and is as durable as ever.

@@ -94,7 +94,7 @@ async function slow(faults: Faults, it: Stand, file: string, slowS: number): Pro
   const during = (await trained(it, work)) - before;
   rmSync(file, { force: true });
   const quickMs = performance.now();
-  await until("everything is as ever", () => isCaughtUp(it, work), { limitMs: 120_000 });
+  await until("everything is as ever", () => isCaughtUp(it, work));
   const normalMs = performance.now() - quickMs;
   const lost = await lostOf(it, work);
   await it.client.changeExperiment(other.id, "kill");

@@ -124,15 +124,11 @@ async function hit(_faults: Faults, { it, proxy, code, place, seen }: Hit): Prom
   const where = JSON.stringify(place);
   seen.begun += 1;
   seen.experiments.push(id);
-  const over = await until(
-    `${trial}, hit at ${where}, is over`,
-    async () => {
-      await lookAtListed(it, trial, seen);
-      const detail = await it.client.trial(trial).catch(() => undefined);
-      return detail?.ended_at ? detail : undefined;
-    },
-    { limitMs: 90_000 },
-  );
+  const over = await until(`${trial}, hit at ${where}, is over`, async () => {
+    await lookAtListed(it, trial, seen);
+    const detail = await it.client.trial(trial).catch(() => undefined);
+    return detail?.ended_at ? detail : undefined;
+  });
   await restarting;
   await lookAtListed(it, trial, seen);
   if (over.end_reason === "finished") seen.whole += 1;

@@ -81,7 +81,9 @@ async function crashing(faults: Faults, it: Stand, way: string, crash: string): 
       touched.push(`${trial}: ${reason}`);
   const crashed = trials.find(({ number }) => number === 2);
   if (crashed === undefined) throw new Error("there is no trial 2");
-  const { state, end_reason: why, restarts, last_lines: lines, allocations } = crashed;
+  const { state, end_reason: why, restarts, allocations } = crashed;
+  await it.allLogs(crashed.id);
+  const { last_lines: lines } = await it.client.trial(crashed.id);
   if (state !== "error" || why !== "user_error") wrong.push(`${way}: ${state}, ${why}`);
   if (restarts !== MAX_RESTARTS) wrong.push(`${way}: ${restarts} restarts are counted`);
   if (!lines.some((line) => line === "boom")) wrong.push(`${way}: its last lines are ${lines}`);

@@ -56,7 +56,7 @@ const submitted = async (it: Stand, config: object, code?: string, activate = tr
 };
 
 async function inState(it: Stand, of: { id: number; number: number }, state: string) {
-  await it.trialWhen(`${of.id}.${of.number}`, `is ${state}`, (t) => t.state === state, 90_000);
+  await it.trialWhen(`${of.id}.${of.number}`, `is ${state}`, (t) => t.state === state);
   return of;
 }
 
@@ -128,7 +128,7 @@ const STATES: readonly State[] = [
         it,
         sleeper({ entrypoint: ["sh", "-c", "exit 1"], max_restarts: 1000 }),
       );
-      await it.trialWhen(`${of.id}.1`, "has failed", ({ restarts }) => restarts > 3, 90_000);
+      await it.trialWhen(`${of.id}.1`, "has failed", ({ restarts }) => restarts > 3);
       return of;
     },
     wanted: ALIVE,
@@ -256,7 +256,7 @@ async function order(faults: Faults, it: Stand, code: string, { state, level, ve
     const atRung = level === "experiment" && verb === "pause" && state.name === AT_RUNG;
     const wanted = atRung ? ["paused", "waiting"] : state.wanted[verb];
     await it
-      .trialWhen(trial, where, (seen) => wanted.includes(seen.state), LIMIT_S * 1000)
+      .trialWhen(trial, where, (seen) => wanted.includes(seen.state))
       .catch((error: Error) => {
         wrong ??= error.message;
       });
@@ -268,7 +268,7 @@ async function order(faults: Faults, it: Stand, code: string, { state, level, ve
   const settledMs = performance.now() - beganMs;
   const killedMs = performance.now();
   await it.client.changeExperiment(id, "kill").catch(() => undefined);
-  await it.ended(id, LIMIT_S * 2_000).catch((error: Error) => {
+  await it.ended(id).catch((error: Error) => {
     wrong ??= error.message;
   });
   if (wrong !== undefined) faults.say(wrong.slice(0, 300));

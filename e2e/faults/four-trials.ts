@@ -12,13 +12,21 @@ export interface FourTrials {
 /** Starts them, and waits until each has a checkpoint on record. */
 export async function fourTrials(
   it: Stand,
-  options: { readonly steps: number; readonly delayMs?: number },
+  options: {
+    readonly steps: number;
+    readonly delayMs?: number;
+    /** Of the first run: it goes no further, however long the fault is in coming. */
+    readonly holdAt?: number;
+  },
 ): Promise<FourTrials> {
-  const { steps, delayMs = 50 } = options;
+  const { steps, delayMs = 50, holdAt = steps + 1 } = options;
   const code = await it.codeFolder({}, ["curve.ts"]);
   const config = curveSearch(
     { name: "random", max_length: { epochs: steps }, max_trials: 4, max_concurrent_trials: 4 },
-    { delayMs, saveEvery: SAVE_EVERY, max_restarts: 0, environment: { E2E_TRACE: it.trace } },
+    {
+      ...{ delayMs, saveEvery: SAVE_EVERY, max_restarts: 0 },
+      environment: { E2E_TRACE: it.trace, E2E_HOLD_AT: String(holdAt) },
+    },
   );
   const { id } = await it.submit(config, code);
   const trials = [1, 2, 3, 4].map((n) => `${id}.${n}`);

@@ -20,13 +20,13 @@ export async function findLeftovers(it: Stand, experiments: readonly number[]): 
   const { id } = await it.submit({
     ...{ name: "half", entrypoint: ["sleep", "600"], searcher: { name: "single" } },
   });
-  await it.trialWhen(`${id}.1`, "runs", ({ state }) => state === "running", 60_000);
+  await it.trialWhen(`${id}.1`, "runs", ({ state }) => state === "running");
   const half = await sendHalf(it, `${id}.1.1`);
   await collect(it);
   // Its allocation lives and may come to the rest of it.
   const promised = half.filter((hash) => stored(it).has(hash)).length;
   await it.client.changeExperiment(id, "kill");
-  await it.ended(id, 60_000);
+  await it.ended(id);
   const before = stored(it).size;
   await collect(it);
   const after = stored(it);
@@ -80,7 +80,7 @@ async function sendHalf(it: Stand, allocation: string): Promise<string[]> {
 async function collect(it: Stand): Promise<void> {
   await it.client.startGc();
   const over = async () => (await it.client.gcRun()).state === "idle";
-  await until("gc is through", over, { limitMs: 120_000 });
+  await until("gc is through", over);
 }
 
 const stored = (it: Stand): Set<string> =>
