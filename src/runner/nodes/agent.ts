@@ -4,7 +4,8 @@
  *
  * It holds nothing that matters: the head decides, spools and reports. Without the head its ranks could go on to no purpose,
  * so they end when the connection does; and a job of several nodes whose network was cut is over on all of them, each
- * seeing to its own. Taking the connection up again was refused: what ranks say to each other breaks as well.
+ * seeing to its own. Taking the connection up again was refused: what ranks say to each other breaks as well. Only who was
+ * asked for nothing yet joins again.
  */
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
@@ -47,6 +48,7 @@ export class Agent {
   #control: TLSSocket | null = null;
   #ranks: AgentRanks | null = null;
   #share: NodeShare | null = null;
+  #leaving = false;
   #stopped = false;
   /** The head has said that the allocation is over; else why it cannot go on. */
   #end: (over: boolean) => void = () => {};
@@ -72,6 +74,7 @@ export class Agent {
 
   /** The engine takes this node away: the head is told, and has so long to end everything. */
   async leave(reason: string, graceMs: number): Promise<void> {
+    this.#leaving = true;
     if (this.#channel === null) return this.#stop("nothing was begun");
     this.#channel.send({ type: "leaving", reason: short(reason) });
     await within(this.#options.clock, graceMs, this.#ended);
@@ -87,6 +90,7 @@ export class Agent {
         const place = await meeting();
         if (place !== null) {
           const socket = await connect(place, key, { as: "control", node, name });
+          if (this.#stopped) return void socket.destroy();
           return this.#attach(place, socket);
         }
       } catch (error) {
@@ -106,8 +110,16 @@ export class Agent {
     this.#channel = new Channel<ToAgent, FromAgent>({
       ...{ clock, socket, leaseMs, schema: toAgent },
       heard: (message) => this.#heard(message),
-      closed: (why) => this.#stop(`the head was lost: ${why}`),
+      closed: (why) => this.#lostHead(`the head was lost: ${why}`),
     });
+  }
+
+  /** While it waits for others a network that was cut costs nothing yet. */
+  #lostHead(why: string): void {
+    if (this.#stopped || this.#leaving || this.#share !== null) return this.#stop(why);
+    this.#options.say(`${why}; it had asked for nothing yet, and is joined again`);
+    this.#channel = null;
+    void this.#looking.wait().then(() => this.#join());
   }
 
   #stop(why: string): void {

@@ -31,7 +31,8 @@ export interface FarNodeOptions {
   readonly leaseMs: number;
   /** The engine takes it away. */
   readonly leaving: (reason: string) => void;
-  readonly gone: () => void;
+  /** It is lost; not where it was let go. */
+  readonly gone: (why: string) => void;
 }
 
 interface Waiter<T> {
@@ -167,7 +168,7 @@ export class FarNode {
     for (const rank of this.#ranks.values()) rank.lose(this.#lost);
     for (const start of this.#starts.values()) start.done(0);
     this.#sweeping?.(0);
-    if (!this.#left) this.#options.gone();
+    if (!this.#left) this.#options.gone(this.#lost);
   }
 }
 

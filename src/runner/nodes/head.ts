@@ -48,10 +48,12 @@ export class Head {
   readonly #server: Server;
   readonly #nodes = new Map<number, FarNode>();
   readonly #publishing: Backoff;
-  #complete: () => void = () => {};
-  readonly #all = new Promise<void>((resolve) => {
-    this.#complete = resolve;
-  });
+  /** Nothing was asked of any of them yet, so one that is lost may come again. */
+  #awaiting = true;
+  /** Who was lost meanwhile, as the end of a sentence. */
+  #lost = "";
+  /** All have come, or one was lost. */
+  #wake: () => void = () => {};
   /** As the first agent has reached this node: rank 0 is met there. */
   #address: string | null = null;
   #trial: { readonly socket: TrialSocket; readonly welcome: (rank: number) => ToTrial } | null =
@@ -149,11 +151,18 @@ export class Head {
     while (!this.#isComplete) {
       const leftMs = arrivalMs - (clock.monotonicMs() - startedMs);
       if (leftMs <= 0)
-        throw new NodeLost(`${this.#missingWords()} did not come within ${arrivalMs / 1000} s`);
-      await within(clock, Math.min(leftMs, TELL_EVERY_MS), Promise.race([this.#all, aborted]));
+        throw new NodeLost(
+          `${this.#missingWords()} did not come within ${arrivalMs / 1000} s${this.#lost}`,
+        );
+      const changed = new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+      await within(clock, Math.min(leftMs, TELL_EVERY_MS), Promise.race([changed, aborted]));
       signal.throwIfAborted();
       if (!this.#isComplete) tell(`waits for ${this.#missingWords()}`);
     }
+    this.#awaiting = false;
+    this.#publishing.cut();
   }
 
   get #isComplete(): boolean {
@@ -172,7 +181,7 @@ export class Head {
     const { address, publish, say } = this.#options;
     const { port } = this.#server.address() as AddressInfo;
     let failing = false;
-    while (!this.#closed && !this.#isComplete) {
+    while (!this.#closed && this.#awaiting) {
       try {
         await publish({ address, port });
         failing = false;
@@ -181,9 +190,9 @@ export class Head {
         failing = true;
       }
       const rest = this.#publishing;
-      await Promise.race([this.#all, failing ? rest.wait() : rest.rest(PUBLISH_EVERY_MS)]);
+      if (this.#closed || !this.#awaiting) return;
+      await (failing ? rest.wait() : rest.rest(PUBLISH_EVERY_MS));
     }
-    this.#publishing.cut();
   }
 
   #take(hello: NodeHello, socket: TLSSocket): void {
@@ -204,10 +213,16 @@ export class Head {
     const { node, name } = hello;
     const far = new FarNode({
       ...{ clock, socket, node, name, leaseMs, leaving },
-      gone: () => say(`node ${name} is lost`),
+      gone: (why) => {
+        say(why);
+        if (!this.#awaiting) return;
+        this.#lost = `; ${why}`;
+        this.#nodes.delete(node);
+        this.#wake();
+      },
     });
     this.#nodes.set(node, far);
-    if (this.#isComplete) this.#complete();
+    if (this.#isComplete) this.#wake();
   }
 
   #serveTrial(node: FarNode, socket: TLSSocket): void {

@@ -4,6 +4,7 @@ import { once } from "node:events";
 import { writeFileSync } from "node:fs";
 import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
 import { afterEach, beforeEach, test } from "node:test";
+import { realClock } from "../../base/real-clock.ts";
 import type { Meeting } from "../../protocol/node-wire.ts";
 import { TRIAL_ENV } from "../../protocol/trial-socket.ts";
 import { findProcesses } from "../process-scan.ts";
@@ -17,6 +18,7 @@ beforeEach(async () => {
 });
 afterEach(() => nodes.close());
 
+const THREE = { slots: ["a", "b", "c"], ranks: 3 };
 const FOUR = { slots: ["cpu:0", "cpu:1", "cpu:2", "cpu:3"], ranks: 4 };
 
 test("every rank finds its place, and everything that it prints is told with its number", async () => {
@@ -271,6 +273,11 @@ class Relay implements AsyncDisposable {
     this.#server.once("connection", () => this.refuse());
   }
 
+  /** As `cut`, and both sides are told. */
+  break(): void {
+    for (const socket of this.#sockets) socket.destroy();
+  }
+
   cut(): void {
     for (const socket of this.#sockets) socket.unpipe().pause();
   }
@@ -301,6 +308,50 @@ test("nodes that do not come give back what there is, uncharged", async () => {
   const exit = await server.untilExit("1.1.1");
   assert.deepEqual([exit.kind, exit.processes], ["runner_lost", []]);
   assert.equal(exit.detail, "node 2 of 2 did not come within 0.3 s");
+});
+
+test("a node that is lost before all have come is awaited again, and joins again", {
+  timeout: 60_000,
+}, async (t) => {
+  const three = await TestNodes.open(3);
+  t.after(() => three.close());
+  const { server } = three.bench;
+  await using relay = await Relay.open();
+  await three.startHead({
+    publish: async (place) => {
+      server.meeting = relay.to(place);
+    },
+  });
+  three.startAgent(1);
+  server.launch("1.1.1", sh("echo $RANK"), THREE);
+  await three.untilThere(1);
+  relay.break();
+  await three.untilSaid(/^node n2 was lost: /);
+  three.startAgent(2);
+  const exit = await server.untilExit("1.1.1");
+  assert.deepEqual([exit.kind, exit.detail, exit.processes.length], ["processes", "", 3]);
+});
+
+test("nodes that do not come in time are named, and so is why one that had come is among them", async (t) => {
+  const three = await TestNodes.open(3);
+  t.after(() => three.close());
+  const { server } = three.bench;
+  await using relay = await Relay.open();
+  let skewMs = 0;
+  await three.startHead({
+    clock: { ...realClock, monotonicMs: () => realClock.monotonicMs() + skewMs },
+    publish: async (place) => {
+      server.meeting = relay.to(place);
+    },
+  });
+  three.startAgent(1);
+  server.launch("1.1.1", sh("echo $RANK"), THREE);
+  await three.untilThere(1);
+  skewMs = 3_600_000;
+  relay.break();
+  const exit = await server.untilExit("1.1.1");
+  assert.equal(exit.kind, "runner_lost");
+  assert.match(exit.detail, /^node 2, 3 of 3 did not come within 600 s; node n2 was lost: /);
 });
 
 test("a node that the engine takes away takes all along, when they have saved", async () => {

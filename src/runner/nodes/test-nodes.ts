@@ -85,6 +85,11 @@ export class TestNodes {
     for (const node of this.#head?.others ?? []) node.destroy();
   }
 
+  /** Until so many others are with the head. */
+  async untilThere(count: number): Promise<void> {
+    while (this.#head?.others.length !== count) await sleep(realClock, 20);
+  }
+
   async untilSaid(pattern: RegExp): Promise<void> {
     while (!this.said.some((text) => pattern.test(text))) await sleep(realClock, 20);
   }
