@@ -36,6 +36,26 @@ test("every rank hears at a turn what the first one heard, in whatever order the
   );
 });
 
+test("a rank whose answer was lost hears it again, though all have asked meanwhile", () => {
+  const agreements = new Agreements(2);
+  for (const turn of [1, 2])
+    for (const rank of [0, 1]) agreements.answer(turn, rank, orders(`turn ${turn}`));
+  // The other is a turn further by now.
+  assert.equal(agreements.answer(3, 1, orders("turn 3")).reason, "turn 3");
+  assert.equal(agreements.answer(2, 0, orders("later")).reason, "turn 2");
+  assert.equal(agreements.answer(3, 0, orders("later")).reason, "turn 3");
+});
+
+test("of turns at which all have asked only the last is kept", () => {
+  const agreements = new Agreements(2);
+  for (const turn of [1, 2]) for (const rank of [0, 1]) agreements.answer(turn, rank, orders("a"));
+  // Another program of the same script counts its turns from 1 again.
+  assert.equal(agreements.answer(1, 0, orders("b")).reason, "b");
+  const alone = new Agreements(1);
+  assert.equal(alone.answer(1, 0, orders("a")).reason, "a");
+  assert.equal(alone.answer(1, 0, orders("b")).reason, "b");
+});
+
 test("a rank that asks again hears the same, and a rank that never asks costs a bounded memory", () => {
   const agreements = new Agreements(2);
   assert.equal(agreements.answer(1, 0, orders("a")).reason, "a");
