@@ -249,8 +249,9 @@ export class AllocationHost {
           const { checkpoints: checkpointDir } = keeper;
           return welcomeOf(launch, prepared, { rank, checkpointDir, orders: this.#orders() });
         },
-        hello: () => this.#input({ type: "hello" }),
-        message: (message, rank) => this.#message(message, rank),
+        hello: (rank, connection) => this.#input({ type: "hello", rank, connection }),
+        message: (...said) => this.#message(...said),
+        closed: (connection) => this.#input({ type: "closed", connection }),
         agree: (turn, rank) => agreements.answer(turn, rank, this.#orders()),
         checkpoint: async ({ step, path, metadata }) =>
           serves(launch)
@@ -279,6 +280,7 @@ export class AllocationHost {
   #message(
     message: Exclude<TrialMessage, { type: "hello" | "checkpoint" | "agree" }>,
     rank: number,
+    connection: number,
   ): void {
     const atMs = this.#deps.clock.nowMs();
     switch (message.type) {
@@ -297,7 +299,7 @@ export class AllocationHost {
       case "observed":
         return this.outbox.put("record", json({ atMs, source: "program", own: message.part }));
       case "bye":
-        if (rank === 0) this.#input({ type: "bye" });
+        this.#input({ type: "bye", connection });
     }
   }
 

@@ -19,8 +19,13 @@ const fresh = (orders = go): AllocationState =>
   newAllocation({ orders, killGraceMs: 9_000, yieldGraceMs: 30_000 });
 const orders = (value: HeardOrders): AllocationInput => ({ type: "orders", orders: value });
 const started = (...ranks: number[]): AllocationInput => ({ type: "started", ranks });
-const hello: AllocationInput = { type: "hello" };
-const bye: AllocationInput = { type: "bye" };
+const helloOf = (rank: number, connection: number): AllocationInput => ({
+  ...{ type: "hello", rank, connection },
+});
+const byeOf = (connection: number): AllocationInput => ({ type: "bye", connection });
+const closed = (connection: number): AllocationInput => ({ type: "closed", connection });
+const hello = helloOf(0, 1);
+const bye = byeOf(1);
 const timer: AllocationInput = { type: "timer" };
 const overdue: AllocationInput = { type: "overdue", silentMs: 61_000 };
 const swept: AllocationInput = { type: "swept", outlived: 0, outOfMemory: null };
@@ -91,6 +96,26 @@ check(
   "who comes to hear in time gets the whole grace",
   [started(0), orders(pause), hello, hello],
   ["push", `timer ${DEAF_GRACE_MS}`, "timer 30000"],
+);
+check(
+  "who greets again and again has the whole grace once",
+  [started(0), orders(pause), hello, closed(1), helloOf(0, 2), closed(2), helloOf(0, 3)],
+  ["push", `timer ${DEAF_GRACE_MS}`, "timer 30000"],
+);
+check(
+  "whose connection was closed hears no more than who never had one",
+  [started(0), hello, closed(1), orders(pause)],
+  ["push", `timer ${DEAF_GRACE_MS}`],
+);
+check(
+  "neither does one whose connection broke after a helper's goodbye",
+  [started(0), hello, helloOf(0, 2), byeOf(2), closed(2), closed(1), orders(pause)],
+  ["push", `timer ${DEAF_GRACE_MS}`],
+);
+check(
+  "who said goodbye is given time to tidy up",
+  [started(0), hello, bye, closed(1), orders(pause)],
+  ["push", "timer 30000"],
 );
 check(
   "a yield that is taken back in time is one that never was",
@@ -201,6 +226,43 @@ const exits: readonly {
     what: "a program that finished while the yield came",
     inputs: [started(0), hello, bye, orders(pause), ended(0, 0), swept],
     expect: { yielded: false },
+  },
+  {
+    what: "a yield that was heard after a helper beside the program had come and gone",
+    inputs: [
+      ...[started(0), hello, helloOf(0, 2), byeOf(2), closed(2)],
+      ...[orders(pause), bye, closed(1), ended(0, 0), swept],
+    ],
+    expect: { yielded: true },
+  },
+  {
+    what: "a yield that was heard by the second program of a script",
+    inputs: [
+      ...[started(0), hello, bye, closed(1), helloOf(0, 2)],
+      ...[orders(pause), byeOf(2), ended(0, 0), swept],
+    ],
+    expect: { yielded: true },
+  },
+  {
+    what: "a program that finished while the yield came, and whose other ranks still listen",
+    inputs: [
+      ...[started(0, 1), hello, helloOf(1, 2), bye, closed(1), orders(pause)],
+      ...[ended(0, 0), ended(1, 0), swept],
+    ],
+    expect: { yielded: false },
+  },
+  {
+    what: "a program whose connection was closed before the yield, and that finished by itself",
+    inputs: [started(0), hello, closed(1), orders(pause), ended(0, 0), swept],
+    expect: { yielded: false },
+  },
+  {
+    what: "a yield that was heard by rank 0 alone, while the others were being started",
+    inputs: [
+      ...[{ type: "prepared" } as const, hello, orders(pause), bye, closed(1)],
+      ...[started(0, 1), ended(0, 0), ended(1, 0), swept],
+    ],
+    expect: { yielded: true },
   },
   {
     what: "a program that heard nothing and finished by itself",

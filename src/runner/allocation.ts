@@ -8,6 +8,7 @@
  * because a program that was asked may not have listened yet, and one that got SIGTERM has.
  */
 import type { Orders } from "../protocol/trial-socket.ts";
+import { type Audience, gone, greeted, hasLeft, listens, NOBODY } from "./audience.ts";
 
 /** How long a program that cannot hear (no helper, or not yet there) has before SIGTERM stands for a yield. */
 export const DEAF_GRACE_MS = 2_000;
@@ -42,13 +43,11 @@ export interface AllocationState {
   readonly alive: readonly number[];
   readonly exits: readonly RankExit[];
   readonly signalsSent: readonly string[];
-  /** Training code has said hello, so it hears what is pushed. */
-  readonly hears: boolean;
+  readonly audience: Audience;
   /** The step at which rank 0 waits for orders. */
   readonly waiting: number | null;
   /** A yield reached the training code, over the socket or as SIGTERM, before it said goodbye by itself. */
   readonly told: boolean;
-  readonly saidBye: boolean;
   readonly outOfMemory: string | null;
   /** How long it had said nothing when it was ended for that. */
   readonly silentMs: number | null;
@@ -74,9 +73,9 @@ export type AllocationInput =
   | { readonly type: "started"; readonly ranks: readonly number[] }
   /** `lost`: it was taken away before it began, which was no failure of it. */
   | { readonly type: "launch_failed"; readonly detail: string; readonly lost?: boolean }
-  | { readonly type: "hello" }
+  | { readonly type: "hello"; readonly rank: number; readonly connection: number }
   | { readonly type: "wait"; readonly rank: number; readonly step: number }
-  | { readonly type: "bye" }
+  | { readonly type: "bye" | "closed"; readonly connection: number }
   | { readonly type: "timer" }
   /** It has said nothing for longer than its deadline, and nothing excuses that. */
   | { readonly type: "overdue"; readonly silentMs: number }
@@ -140,10 +139,9 @@ export function newAllocation(options: {
     alive: [],
     exits: [],
     signalsSent: [],
-    hears: false,
+    audience: NOBODY,
     waiting: null,
     told: false,
-    saidBye: false,
     outOfMemory: null,
     silentMs: null,
     launchFault: null,
@@ -178,11 +176,14 @@ export function stepAllocation(state: AllocationState, input: AllocationInput): 
     case "launch_failed":
       return launchFailed(state, input);
     case "hello":
-      return hello(state);
+      return hello(state, input);
     case "wait":
       return wait(state, input.rank, input.step);
     case "bye":
-      return { state: { ...state, saidBye: true }, actions: [] };
+    case "closed": {
+      const audience = gone(state.audience, input.connection, input.type === "bye");
+      return { state: { ...state, audience }, actions: [] };
+    }
     case "timer":
       return timer(state);
     case "overdue":
@@ -206,7 +207,7 @@ function heard(state: AllocationState, told: HeardOrders): AllocationStep {
   if (next.phase === "preparing") {
     // The first ranks may be there while others are still started, and may wait for this.
     const abort: AllocationAction[] = cancelled(next) ? [{ type: "abort_preparation" }] : [];
-    return { state: next, actions: [{ type: "push" }, ...abort] };
+    return { state: { ...next, told: reached(next) }, actions: [{ type: "push" }, ...abort] };
   }
   if (next.phase === "sweeping") return { state: next, actions: [] };
   return climb(next, [{ type: "push" }]);
@@ -218,6 +219,10 @@ const started = (state: AllocationState): AllocationStep =>
 
 const cancelled = (state: AllocationState): boolean =>
   state.abandoned || state.orders.kill || state.orders.yield !== null;
+
+/** Whether a yield has reached training code, once what is pushed now is heard. */
+const reached = ({ told, orders, audience }: AllocationState): boolean =>
+  told || (orders.yield !== null && listens(audience));
 
 /** Climbs to the rung that the orders ask for, or steps back from having merely asked. */
 function climb(state: AllocationState, before: readonly AllocationAction[]): AllocationStep {
@@ -232,9 +237,12 @@ function climb(state: AllocationState, before: readonly AllocationAction[]): All
     };
   }
   if (rung === "asked") return { state, actions: before };
-  const delayMs = state.hears ? state.yieldGraceMs : Math.min(DEAF_GRACE_MS, state.yieldGraceMs);
+  const told = reached(state);
+  // Who has left by itself has no need to hear, and may take long to tidy up.
+  const patient = told || hasLeft(state.audience);
+  const delayMs = patient ? state.yieldGraceMs : Math.min(DEAF_GRACE_MS, state.yieldGraceMs);
   return {
-    state: { ...state, rung: "asked", told: state.told || (state.hears && !state.saidBye) },
+    state: { ...state, rung: "asked", told },
     actions: [...before, { type: "timer", delayMs }],
   };
 }
@@ -249,7 +257,7 @@ function terminate(
       ...state,
       rung: "term",
       signalsSent: [...state.signalsSent, "SIGTERM"],
-      told: state.told || (state.orders.yield !== null && !state.saidBye),
+      told: state.told || (state.orders.yield !== null && !hasLeft(state.audience)),
     },
     actions: [...before, { type: "signal", name: "SIGTERM" }, { type: "timer", delayMs: graceMs }],
   };
@@ -320,15 +328,18 @@ function neverStarted(state: AllocationState): AllocationStep {
     ...state,
     phase: "ended",
     told: yielded,
-    saidBye: yielded,
     notes: [...state.notes, note],
   });
 }
 
-function hello(state: AllocationState): AllocationStep {
-  const first = !state.hears;
-  const next = { ...state, hears: true, told: state.told || state.orders.yield !== null };
-  if (!first || state.rung !== "asked") return { state: next, actions: [] };
+function hello(
+  state: AllocationState,
+  { connection, rank }: { readonly connection: number; readonly rank: number },
+): AllocationStep {
+  const audience = greeted(state.audience, connection, rank);
+  const next = { ...state, audience, told: state.told || state.orders.yield !== null };
+  // Once: who greets for each word it says would never be ended.
+  if (state.told || state.rung !== "asked") return { state: next, actions: [] };
   return { state: next, actions: [{ type: "timer", delayMs: state.yieldGraceMs }] };
 }
 
@@ -433,7 +444,7 @@ function swept(
 }
 
 function end(state: AllocationState): AllocationStep {
-  const { launchFault, lost, abandoned, told, saidBye, silentMs } = state;
+  const { launchFault, lost, abandoned, told, audience, silentMs } = state;
   const cause = causeOf(state.exits, state.signalsSent);
   const others = state.exits.filter((exit) => exit !== cause);
   const exits = cause === undefined ? others : [cause, ...others];
@@ -452,7 +463,7 @@ function end(state: AllocationState): AllocationStep {
     processes: exits,
     outOfMemory: state.outOfMemory,
     signalsSent: state.signalsSent,
-    yielded: launchFault === null && !taken && told && (saidBye || inOrder),
+    yielded: launchFault === null && !taken && told && (audience.saidBye || inOrder),
     ...(state.wasBroken && cause !== undefined ? { broken: true } : {}),
     ...(silentMs === null ? {} : { silentMs }),
     detail: notes.join("; "),

@@ -12,13 +12,17 @@ import type { Orders, ToTrial } from "../protocol/trial-socket.ts";
 import { LINE_MAX_BYTES, parseTrialLine, type TrialMessage } from "./trial-message.ts";
 
 export interface TrialSocketEvents {
+  /** With the orders as they stand, for whoever connects again. */
   welcome(rank: number): ToTrial;
-  /** Orders as they stand, for whoever connects again. */
-  hello(rank: number): void;
+  /** @param connection its number: several may speak for a rank, one after the other or beside each other */
+  hello(rank: number, connection: number): void;
   message(
     message: Exclude<TrialMessage, { type: "hello" | "checkpoint" | "agree" }>,
     rank: number,
+    connection: number,
   ): void;
+  /** One that had said hello hears nothing any more. */
+  closed(connection: number): void;
   /** What every rank does at this turn. */
   agree(turn: number, rank: number): Orders;
   /** @returns why the checkpoint cannot be kept, or null */
@@ -45,6 +49,7 @@ export class TrialSocket {
   readonly #options: TrialSocketOptions;
   readonly #server: Server;
   readonly #clients = new Set<Client>();
+  #accepted = 0;
   #paused = false;
 
   constructor(options: TrialSocketOptions) {
@@ -105,15 +110,20 @@ export class TrialSocket {
   }
 
   #accept(socket: Socket, options = this.#options): void {
-    const client = new Client(socket, options);
+    this.#accepted += 1;
+    const client = new Client(socket, this.#accepted, options);
     this.#clients.add(client);
     if (this.#paused) socket.pause();
-    socket.on("close", () => this.#clients.delete(client));
+    socket.on("close", () => {
+      this.#clients.delete(client);
+      if (client.rank !== null) options.events.closed(client.connection);
+    });
   }
 }
 
 class Client {
   readonly socket: Socket;
+  readonly connection: number;
   readonly closed: Promise<void>;
   rank: number | null = null;
   readonly #options: TrialSocketOptions;
@@ -123,8 +133,9 @@ class Client {
   #skipping = false;
   #faults = 0;
 
-  constructor(socket: Socket, options: TrialSocketOptions) {
+  constructor(socket: Socket, connection: number, options: TrialSocketOptions) {
     this.socket = socket;
+    this.connection = connection;
     this.#options = options;
     this.closed = new Promise((resolve) => socket.on("close", () => resolve()));
     socket.on("error", () => {}); // The peer died; `close` follows.
@@ -177,7 +188,7 @@ class Client {
       }
       this.rank = message.rank;
       this.send(events.welcome(message.rank));
-      events.hello(message.rank);
+      events.hello(message.rank, this.connection);
       return;
     }
     if (this.rank === null) {
@@ -194,7 +205,7 @@ class Client {
       message.type === "bye" ||
       message.type === "invalid_hyperparameters"
     ) {
-      events.message(message, this.rank);
+      events.message(message, this.rank, this.connection);
       return;
     }
     if (this.rank !== 0) {
@@ -205,7 +216,7 @@ class Client {
       return;
     }
     if (message.type !== "checkpoint") {
-      events.message(message, 0);
+      events.message(message, 0, this.connection);
       return;
     }
     events.checkpoint(message).then(

@@ -112,12 +112,14 @@ export class SimRanks {
     const { life, socketPath } = this.#options;
     const socket = () => sockets.get(socketPath);
     let ended: { outOfMemory: boolean } = { outOfMemory: false };
-    const starting: { process?: SimProcess; program?: Training } = {};
+    let connection = 0;
     const ignoresTerm = context.behaviour(launch.trial) === "ignores SIGTERM";
     const process = processes.start({
       ...{ allocation: launch.allocation, slots: this.#slotsOf(launch), rank, ignoresTerm },
       onExit: (code, signal) => {
         if (rank === 0 && code === 0) this.#othersFollow();
+        // The kernel closes it, after what was written to it.
+        if (connection > 0) socket()?.deliver(() => socket()?.events.closed(connection));
         context.timeline.reach(life, () => this.#exited(rank, code, signal, ended.outOfMemory));
       },
     });
@@ -125,18 +127,18 @@ export class SimRanks {
       if (this.#left) this.#follows(process);
       return process;
     }
-    starting.process = process;
     const program = new Training(
       {
         timeline: context.timeline,
         scenario: context.scenario,
-        send: (message) => socket()?.deliver(() => socket()?.events.message(message, rank)),
+        send: (message) =>
+          socket()?.deliver(() => socket()?.events.message(message, rank, connection)),
         hello: async () => {
           const open = socket();
           if (!open || !(await open.answered())) return undefined;
-          const welcome = open.events.welcome(rank);
           open.onOrders = (orders) => process.alive && program.heard(orders);
-          open.events.hello(rank);
+          const { welcome, connection: made } = open.greet(rank);
+          connection = made;
           return welcome.type === "welcome" ? welcome : undefined;
         },
         checkpoint: (step) =>

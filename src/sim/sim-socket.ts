@@ -1,4 +1,4 @@
-import type { Orders } from "../protocol/trial-socket.ts";
+import type { Orders, ToTrial } from "../protocol/trial-socket.ts";
 import type { TrialSocketEvents } from "../runner/trial-socket.ts";
 import type { SimContext } from "./sim-context.ts";
 import type { Life } from "./timeline.ts";
@@ -13,6 +13,7 @@ export class SimSocket {
   readonly #context: SimContext;
   readonly #life: Life;
   readonly #waiting: (() => void)[] = [];
+  #greeted = 0;
   #paused = false;
   #closed = false;
   #draining: (() => void)[] = [];
@@ -39,6 +40,14 @@ export class SimSocket {
     while (this.open && (this.#paused || stalledMs() > 0))
       await timeline.delay(this.#paused ? PAUSED_LOOK_MS : Math.min(LOOK_MS, stalledMs()));
     return this.open;
+  }
+
+  /** A connection of the program's. @returns what is told to it, and its number, by which it speaks from then on */
+  greet(rank: number): { readonly welcome: ToTrial; readonly connection: number } {
+    this.#greeted += 1;
+    const welcome = this.events.welcome(rank);
+    this.events.hello(rank, this.#greeted);
+    return { welcome, connection: this.#greeted };
   }
 
   /** From the program. */

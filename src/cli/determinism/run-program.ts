@@ -204,6 +204,7 @@ class OneRun {
           orders: this.#orders,
         }),
         hello: () => {},
+        closed: () => {},
         agree: () => this.#orders,
         message: (message) => {
           if (message.type === "report") {
