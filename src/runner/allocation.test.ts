@@ -202,6 +202,22 @@ check(
   ["spawn", "abort_preparation", "SIGTERM", "timer 3000"],
 );
 
+const leave: AllocationInput = { type: "leave", graceMs: 12_000, reason: "SIGTERM" };
+check(
+  "who saves for a pause when its node is taken away has as much time as who was not asked before",
+  [started(0), hello, orders(pause), leave, leave, timer],
+  [...["push", "timer 30000"], ...["push", "timer 8000"], ...["SIGTERM", "timer 4000"]],
+);
+check(
+  "who is on its way out when its node is taken away goes within that grace",
+  [started(0), hello, orders(kill), leave],
+  [...["push", "SIGTERM", "timer 9000"], "timer 9000"],
+);
+test("who saves for a stop when its node is taken away is still told to stop", () => {
+  const { state } = play([started(0), hello, orders({ ...pause, yield: "stop" }), leave]);
+  assert.equal(state.orders.yield, "stop");
+});
+
 const exits: readonly {
   what: string;
   inputs: readonly AllocationInput[];
@@ -312,6 +328,11 @@ const exits: readonly {
       swept,
     ],
     expect: { kind: "runner_lost", signalsSent: ["SIGTERM"] },
+  },
+  {
+    what: "its node was taken away while it saved for a pause",
+    inputs: [started(0), hello, orders(pause), leave, bye, ended(0, 0), swept],
+    expect: { kind: "runner_lost", signalsSent: [], yielded: false },
   },
   {
     what: "the runner was told to stop after a kill",

@@ -288,14 +288,19 @@ function leave(
   state: AllocationState,
   { graceMs, reason }: { readonly graceMs: number; readonly reason: string },
 ): AllocationStep {
-  if (state.phase !== "running" || state.rung !== "none") return shutdown(state, graceMs);
+  const asked = state.rung === "none" || state.rung === "asked";
+  if (state.phase !== "running" || !asked) return shutdown(state, graceMs);
+  // The first to take it away says how long there is.
+  if (state.abandoned) return { state, actions: [] };
   const killGraceMs = Math.min(state.killGraceMs, Math.floor(graceMs / 3));
   const yieldGraceMs = Math.max(0, Math.min(state.yieldGraceMs, graceMs - killGraceMs));
   return climb(
     {
       ...state,
       ...{ killGraceMs, yieldGraceMs, abandoned: true, waiting: null },
-      orders: { ...state.orders, yield: "pause", reason },
+      // Who saves for a pause already is asked anew, and has the time that the node has.
+      rung: "none",
+      orders: { ...state.orders, yield: state.orders.yield ?? "pause", reason },
       notes: [...state.notes, reason],
     },
     [{ type: "push" }],
