@@ -11,6 +11,7 @@ import {
   type AllocationExit,
   type AllocationInput,
   type AllocationState,
+  isCancelled,
   lostExit,
   newAllocation,
   owesWord,
@@ -119,7 +120,9 @@ export class AllocationHost {
     this.#version = orders.version;
     this.#state = newAllocation({ orders, killGraceMs, yieldGraceMs });
     this.#watch = this.#newWatch(launch.progressDeadlineMs);
-    void this.#prepare(launch);
+    // Nothing is fetched for what is not to begin, and its end waits for nothing.
+    if (isCancelled(this.#state)) this.#input({ type: "prepared" });
+    else void this.#prepare(launch);
   }
 
   #newWatch(deadlineMs: number | undefined): ProgressWatch | null {

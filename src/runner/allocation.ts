@@ -170,7 +170,7 @@ export function stepAllocation(state: AllocationState, input: AllocationInput): 
     case "leave":
       return leave(state, input);
     case "prepared":
-      return cancelled(state) ? neverStarted(state) : { state, actions: [{ type: "spawn" }] };
+      return isCancelled(state) ? neverStarted(state) : { state, actions: [{ type: "spawn" }] };
     case "started":
       return started({ ...state, phase: "running", alive: input.ranks });
     case "launch_failed":
@@ -206,7 +206,7 @@ function heard(state: AllocationState, told: HeardOrders): AllocationStep {
   };
   if (next.phase === "preparing") {
     // The first ranks may be there while others are still started, and may wait for this.
-    const abort: AllocationAction[] = cancelled(next) ? [{ type: "abort_preparation" }] : [];
+    const abort: AllocationAction[] = isCancelled(next) ? [{ type: "abort_preparation" }] : [];
     return { state: { ...next, told: reached(next) }, actions: [{ type: "push" }, ...abort] };
   }
   if (next.phase === "sweeping") return { state: next, actions: [] };
@@ -217,7 +217,8 @@ function heard(state: AllocationState, told: HeardOrders): AllocationStep {
 const started = (state: AllocationState): AllocationStep =>
   state.abandoned ? terminate(state, []) : climb(state, []);
 
-const cancelled = (state: AllocationState): boolean =>
+/** Before its processes are there: whether they are not to begin. */
+export const isCancelled = (state: AllocationState): boolean =>
   state.abandoned || state.orders.kill || state.orders.yield !== null;
 
 /** Whether a yield has reached training code, once what is pushed now is heard. */
@@ -314,7 +315,7 @@ function launchFailed(
   const next = lost
     ? { ...state, lost: state.lost ?? detail }
     : { ...state, launchFault: state.launchFault ?? detail };
-  if (state.phase === "preparing" && cancelled(state)) return neverStarted(state);
+  if (state.phase === "preparing" && isCancelled(state)) return neverStarted(state);
   if (state.alive.length === 0) return end({ ...next, phase: "ended" });
   return state.rung === "none" || state.rung === "asked"
     ? terminate(next, [])

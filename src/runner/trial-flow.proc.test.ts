@@ -299,3 +299,25 @@ test("a pause in the middle is taken by all ranks after the same step, however f
       `rank ${rank}`,
     );
 });
+
+test("what is killed or paused before its runner hears of it ends there, and nothing is fetched for it", async () => {
+  const code = server.tree({ "a.txt": "a" });
+  const cancelled = { "5.1.1": { kill: true }, "5.2.1": { yield: "pause" } } as const;
+  await bench.stopRunner();
+  // A server that has trouble with what it would need.
+  server.intercept = (_, path) => (path.includes("/blobs/") ? 503 : undefined);
+  for (const [id, orders] of Object.entries(cancelled)) {
+    server.launch(id, sh("true"), { code });
+    server.order(id, orders);
+  }
+  await bench.startRunner();
+  const exits = await Promise.all(Object.keys(cancelled).map((id) => server.untilExit(id)));
+  assert.deepEqual(
+    exits.map(({ kind, processes, yielded }) => ({ kind, processes, yielded })),
+    [false, true].map((yielded) => ({ kind: "processes", processes: [], yielded })),
+  );
+  assert.deepEqual(
+    server.requests.filter((request) => request.includes("/blobs/")),
+    [],
+  );
+});
