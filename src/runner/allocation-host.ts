@@ -8,15 +8,14 @@ import type { Orders } from "../protocol/trial-socket.ts";
 import { Agreements } from "./agreements.ts";
 import {
   type AllocationAction,
-  type AllocationExit,
   type AllocationInput,
   type AllocationState,
   isCancelled,
-  lostExit,
   newAllocation,
   owesWord,
   stepAllocation,
 } from "./allocation.ts";
+import { type AllocationExit, lostExit } from "./allocation-exit.ts";
 import { isNoRoom, whenRoom, within } from "./backoff.ts";
 import { Hearing } from "./hearing.ts";
 import type { HostPlace, Machine, RunnerClient } from "./machine.ts";
@@ -26,7 +25,7 @@ import { json, Outbox } from "./outbox.ts";
 import { ProgressWatch } from "./progress-watch.ts";
 import { untilRoom } from "./tasks/held-task.ts";
 import { serves } from "./tasks/task-socket.ts";
-import type { TrialMessage } from "./trial-message.ts";
+import type { TrialSocketEvents } from "./trial-socket.ts";
 import { welcomeOf } from "./welcome.ts";
 import type { PreparedWorkspace } from "./workspace.ts";
 
@@ -280,11 +279,7 @@ export class AllocationHost {
     return { target, yield: yielding, reason };
   }
 
-  #message(
-    message: Exclude<TrialMessage, { type: "hello" | "checkpoint" | "agree" }>,
-    rank: number,
-    connection: number,
-  ): void {
+  #message(...[message, rank, connection]: Parameters<TrialSocketEvents["message"]>): void {
     const atMs = this.#deps.clock.nowMs();
     switch (message.type) {
       case "report":

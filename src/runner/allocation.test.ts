@@ -3,7 +3,6 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import {
   type AllocationAction,
-  type AllocationExit,
   type AllocationInput,
   type AllocationState,
   DEAF_GRACE_MS,
@@ -11,6 +10,7 @@ import {
   newAllocation,
   stepAllocation,
 } from "./allocation.ts";
+import type { AllocationExit } from "./allocation-exit.ts";
 
 const go: HeardOrders = { version: 1, target: 3, yield: null, kill: false, reason: "go" };
 const pause: HeardOrders = { ...go, version: 2, yield: "pause", reason: "pause" };

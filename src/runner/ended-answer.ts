@@ -8,7 +8,7 @@
  * says that it has none. Nothing is started and nothing written: a successor is sent the order again.
  */
 import type { Clock } from "../base/clock.ts";
-import { lostExit } from "./allocation.ts";
+import { lostExit } from "./allocation-exit.ts";
 import type { UplinkSource } from "./uplink.ts";
 
 export interface EndedAnswerOptions {

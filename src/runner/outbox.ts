@@ -4,7 +4,7 @@
  * what may lie here until then.
  */
 import type { Clock } from "../base/clock.ts";
-import type { AllocationExit } from "./allocation.ts";
+import type { AllocationExit } from "./allocation-exit.ts";
 import type { CheckpointKeeper } from "./checkpoint-keeper.ts";
 import { type EventFields, EventQueue, type Place } from "./event-queue.ts";
 import type { Machine, RunnerClient } from "./machine.ts";

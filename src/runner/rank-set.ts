@@ -5,7 +5,7 @@
 import type { Clock } from "../base/clock.ts";
 import { identify, machineBoot } from "../engines/process-identity.ts";
 import type { LaunchSpec } from "../protocol/runner-wire.ts";
-import type { RankEnded } from "./allocation.ts";
+import type { RankEnded } from "./allocation-exit.ts";
 import { within } from "./backoff.ts";
 import { type OomWatch, saidOutOfMemory } from "./out-of-memory.ts";
 import type { Rank, RankEnd } from "./rank.ts";
