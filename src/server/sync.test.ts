@@ -15,7 +15,7 @@ test("an exit whose number a late word has used up ends its allocation all the s
   const sync = (boot: string, ...events: RunnerEvent[]) => {
     const allocations = [{ id: "1.1.1", fence: 1, events }];
     const request: SyncRequest = { boot, allocations, ordersAfter: 0 };
-    return applySync(world, turn, request, new Map(), () => "");
+    return applySync(world, turn, { runner: "local", ...request }, new Map(), () => "");
   };
   const at = { atMs: 1, step: 1, metrics: { loss: 1 } };
   sync("first", { type: "started", seq: 1, atMs: 0, pid: 7 });
@@ -46,7 +46,7 @@ test("what core is told nothing of is acknowledged in the rows all the same", ()
     const turn = new Turn(2000);
     const events = [{ ...event, seq: seq + 1, atMs: 1 } as RunnerEvent];
     const allocations = [{ id: "1.1.1", fence: 1, events }];
-    const request = { boot: "b", allocations, ordersAfter: 0 };
+    const request = { runner: "local", allocations };
     assert.equal(applySync(world, turn, request, new Map(), () => null).acked["1.1.1"], seq + 1);
     assert.ok(turn.touched.has(1), `${event.type} is written down`);
   }

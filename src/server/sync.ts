@@ -4,7 +4,8 @@
  * Each allocation's stream is numbered; what is at or below the acknowledged number was heard before and
  * changes nothing, a gap ends the reading (the runner sends from the acknowledged number again). An
  * allocation that is over or replaced can still deliver what it measured: it is stored under its own
- * allocation and decides nothing.
+ * allocation and decides nothing. One that another runner has is none of the speaker's, who is told so: where a database
+ * was restored and numbers were given again, it would else speak of it for ever.
  */
 import { calendarTime } from "../base/clock.ts";
 import { fromWire } from "../base/json.ts";
@@ -40,7 +41,10 @@ export type TreeName = (entries: readonly TreeEntry[]) => string | null;
 export function applySync(
   world: World,
   turn: Turn,
-  request: { readonly allocations: readonly SyncRequest["allocations"][number][] },
+  request: {
+    readonly runner: string;
+    readonly allocations: readonly SyncRequest["allocations"][number][];
+  },
   past: ReadonlyMap<string, PastAllocation>,
   treeName: TreeName,
   ahead: ReadonlySet<RunnerEvent> = new Set(),
@@ -48,6 +52,10 @@ export function applySync(
   const acked: Record<string, number> = {};
   const gone: string[] = [];
   for (const { id, fence, events } of request.allocations) {
+    if (isOthers(world, request.runner, id)) {
+      gone.push(id);
+      continue;
+    }
     const found = findLive(world, id);
     if (found && found.allocation.run === fence) {
       const rows = new RowsOf(
@@ -94,9 +102,10 @@ export function applySync(
 export function pointsAhead(
   world: World,
   turn: Turn,
-  { id, fence, event, metrics }: MetricsAhead,
+  { runner, id, fence, event, metrics }: MetricsAhead & { readonly runner: string },
   past: ReadonlyMap<string, PastAllocation>,
 ): MetricPoint[] {
+  if (isOthers(world, runner, id)) return [];
   const found = findLive(world, id);
   const isLive = found !== undefined && found.allocation.run === fence;
   const old = isLive ? undefined : (past.get(id) ?? world.givenUp.get(id));
@@ -151,6 +160,12 @@ export function findLive(world: World, id: string): Found | undefined {
   const own = live?.trials.get(number ?? -1);
   if (!live || !allocation || !own || allocation.run !== run) return undefined;
   return { live, number: number as number, allocation, trialRowId: own.id };
+}
+
+/** Is it live, and with another runner? A runner speaks for its own allocations alone. */
+export function isOthers(world: World, runner: string, id: string): boolean {
+  const found = findLive(world, id);
+  return found !== undefined && found.allocation.runner !== runner;
 }
 
 function noteLive(turn: Turn, found: Found, event: RunnerEvent, rows: RowsOf): void {

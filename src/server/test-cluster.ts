@@ -313,10 +313,10 @@ export class TestCluster {
 
   async sync(request: SyncRequest): Promise<Synced> {
     const past = await this.#past(request);
+    const said = { runner: "local", ...request };
     return this.loop.submit({
       name: "sync",
-      run: (world, turn) =>
-        applySync(world, turn, request, past, (tree) => canonicalTree(tree).hash),
+      run: (world, turn) => applySync(world, turn, said, past, (tree) => canonicalTree(tree).hash),
     });
   }
 

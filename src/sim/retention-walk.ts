@@ -14,7 +14,7 @@ import { keyed, type Random } from "../base/random.ts";
 import { isOver } from "../core/lifecycle/experiment.ts";
 import type { ExperimentConfig } from "../protocol/config/config.ts";
 import { ContrailError } from "../protocol/errors.ts";
-import type { RunnerEvent, SyncRequest, TreeEntry } from "../protocol/runner-wire.ts";
+import type { RunnerEvent, TreeEntry } from "../protocol/runner-wire.ts";
 import { loadWorld, reloadExperiments } from "../server/load.ts";
 import { DecisionLoop } from "../server/loops/decision-loop.ts";
 import {
@@ -270,8 +270,8 @@ export class RetentionWalk {
     const numbered = events.map(
       (event) => ({ seq: ++seq, atMs: this.#nowMs, ...event }) as RunnerEvent,
     );
-    const body: SyncRequest = {
-      ...{ boot: "walk", ordersAfter: 0 },
+    const body = {
+      ...{ runner: RUNNER.runner, boot: "walk", ordersAfter: 0 },
       allocations: [{ id, fence, events: numbered }],
     };
     const [experiment = 0, trial = 0, run = 0] = id.split(".").map(Number);

@@ -33,7 +33,7 @@ import {
   type UploadContext,
   uploadsDone,
 } from "../server/retention/uploads.ts";
-import { answerSync } from "../server/runner-requests.ts";
+import { answerSync, unheardOf } from "../server/runner-requests.ts";
 import { findLive } from "../server/sync.ts";
 import { toLaunchSettings } from "../server/translate.ts";
 import { LOCAL_RUNNER, needsTicks, type SlotInfo, World } from "../server/world.ts";
@@ -246,7 +246,8 @@ export class SimServer implements Leases {
       const found = parsed && disk.ledger.past(parsed);
       if (found) past.set(id, found);
     }
-    using saved = await saveTrees(this.#uploads, request).catch(asRefusal);
+    const news = await unheardOf(loop, runner, request, past);
+    using saved = await saveTrees(this.#uploads, news).catch(asRefusal);
     // Finer than in earnest, so that faults fall between the slices of a request.
     const fine = context.thorough ? { valuesMax: SLICE_VALUES_MAX } : {};
     const more = { past, treeName: saved.nameOf, ...fine };

@@ -14,8 +14,8 @@ import { LogWriter } from "../log-writer.ts";
 import { allocationsOf, ordersFor } from "../orders.ts";
 import { storeRecords } from "../record-sync.ts";
 import { saveTrees, uploadsDone } from "../retention/uploads.ts";
-import { answerSync } from "../runner-requests.ts";
-import { findLive } from "../sync.ts";
+import { answerSync, unheardOf } from "../runner-requests.ts";
+import { findLive, isOthers } from "../sync.ts";
 import { type App, LARGE_BODY_BYTES_MAX } from "./app.ts";
 import type { RouteContext } from "./context.ts";
 import { findHugeReport, HugeReportScan, LARGE_BYTES, refuseHugeReport } from "./huge-reports.ts";
@@ -67,14 +67,15 @@ export function runnerRoutes(app: App, context: RouteContext): void {
       const { runner } = request.params;
       const body = request.body;
       await othersFirst(request.headers, clock);
-      refuseOthers(context, runner, body.allocations);
-      refuseUnsafeTrees(body);
       const past = await pastAllocations(
         context,
         body.allocations.filter((a) => a.events.length > 0).map((a) => a.id),
       );
-      using saved = await saveTrees(context, body);
-      await storeRecords(context.pool, body, clock.nowMs());
+      // The rest costs nothing any more: a long list of files is sent again while the first try is still at work.
+      const news = await unheardOf(context.loop, runner, body, past);
+      refuseUnsafeTrees(news);
+      using saved = await saveTrees(context, news);
+      await storeRecords(context.pool, news, clock.nowMs());
       const reply = await answerSync(context, runner, body, { past, treeName: saved.nameOf });
       await uploadsDone(context, saved.done).catch((error) =>
         // They end with their allocations at the latest.
@@ -98,9 +99,11 @@ export function runnerRoutes(app: App, context: RouteContext): void {
     },
     async (request) => {
       const { runner } = request.params;
-      refuseOthers(context, runner, request.body.allocations);
       await context.leases.heard(runner, request.body.boot ?? null);
-      return { acked: await logs.store(request.body) };
+      const allocations = request.body.allocations.filter(
+        ({ id }) => !isOthers(context.world, runner, id),
+      );
+      return { acked: await logs.store({ ...request.body, allocations }) };
     },
   );
 
@@ -215,22 +218,6 @@ function letPass(payload: Readable, clock: Clock): void {
     payload.pause();
     clock.after(PIECES_APART_MS, () => payload.resume());
   });
-}
-
-/** A runner speaks for its own allocations alone. */
-function refuseOthers(
-  { world }: RouteContext,
-  runner: string,
-  allocations: readonly { readonly id: string }[],
-): void {
-  for (const { id } of allocations) {
-    const found = findLive(world, id);
-    if (found && found.allocation.runner !== runner)
-      throw new ContrailError(
-        "not_allowed",
-        `allocation ${id} is not one of runner ${runner}; nothing of this request was taken`,
-      );
-  }
 }
 
 /** A runner's own scan lets none of these through. Stored, it would be refused by everybody who wants its files. */
