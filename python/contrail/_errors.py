@@ -18,7 +18,7 @@ CATALOGUE: Dict[str, str] = {
     ),
     "option_invalid": "{call} was given {name} = {value}, which is not {expected}. Correct the call.",
     "step_invalid": (
-        "{call} was given the step {value}; a step is a whole number from 0 on. Pass the number that "
+        "{call} was given the step {value}; a step is a whole number from 0 to 2^53 - 1. Pass the number that "
         "steps() gave you."
     ),
     "metrics_invalid": (
@@ -27,8 +27,8 @@ CATALOGUE: Dict[str, str] = {
     ),
     "metadata_invalid": (
         "checkpoint() was given {value} as {name}; metadata is made of names with numbers, text, true, false, "
-        "nothing, lists and more names, at most {depth} levels deep. Correct the call, or write it into a file of the "
-        "checkpoint."
+        "nothing, lists and more names, at most {depth} levels deep and {bytes} bytes of JSON. Correct the call, or "
+        "write it into a file of the checkpoint."
     ),
     "checkpoint_step_mismatch": (
         "checkpoint() was called for step {step} while step {current} runs; the trial would go on from "
@@ -94,5 +94,8 @@ class InvalidHyperparameters(SystemExit):
 
 def shown(value: object) -> str:
     """A value as a message shows it, shortened."""
-    text = repr(value)
+    try:
+        text = repr(value)
+    except Exception:  # a whole number of too many digits, or whatever somebody else's object does
+        text = "a %s that cannot be shown" % type(value).__name__
     return text if len(text) <= 120 else text[:117] + "..."

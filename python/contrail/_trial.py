@@ -20,6 +20,9 @@ from ._errors import InvalidHyperparameters, TrialError, shown
 from ._platform import Orders, Platform, Restored, warn
 from ._values import Params, wire_metadata
 
+# Beyond it a number is not exact to those who count in doubles, the platform among them.
+STEP_MAX = 2**53 - 1
+
 Save = Callable[[Path], Any]
 Restore = Callable[[Path, int], Any]
 
@@ -261,6 +264,6 @@ def _step(call: str, step: Any) -> int:
         number = operator.index(step)
     except TypeError:
         number = -1
-    if number < 0 or isinstance(step, bool):
+    if not 0 <= number <= STEP_MAX or isinstance(step, bool):
         raise TrialError("step_invalid", {"call": call, "value": shown(step)})
     return number

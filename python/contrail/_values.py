@@ -17,7 +17,9 @@ from ._errors import TrialError, UnknownParameter, shown
 _TEXT_MAX_CHARS = 200
 _EXACT_MAX = 2**53
 METADATA_DEPTH_MAX = 32
+METADATA_BYTES_MAX = 2**20
 encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
+_encode_plain = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 
 
 def wire(value: Any) -> Any:
@@ -41,13 +43,17 @@ def wire_metrics(metrics: Mapping[Any, Any]) -> Dict[str, Any]:
 def wire_metadata(metadata: Any) -> Dict[str, Any]:
     """A checkpoint's note as JSON carries it: numbers as in metrics, text whole. Raises TrialError metadata_invalid."""
     if not isinstance(metadata, Mapping):
-        raise _metadata_invalid("metadata", metadata)
-    return {str(name): _note("metadata.%s" % name, value, 1) for name, value in metadata.items()}
+        raise _metadata_invalid("metadata", shown(metadata))
+    note = {str(name): _note("metadata.%s" % name, value, 1) for name, value in metadata.items()}
+    size = len(_encode_plain(note).encode("utf-8", "surrogatepass"))
+    if size > METADATA_BYTES_MAX:
+        raise _metadata_invalid("metadata", "%d bytes of JSON" % size)
+    return note
 
 
 def _note(name: str, value: Any, depth: int) -> Any:
     if depth > METADATA_DEPTH_MAX:
-        raise _metadata_invalid(name, value)
+        raise _metadata_invalid(name, shown(value))
     if isinstance(value, Mapping):
         return {str(key): _note("%s.%s" % (name, key), inner, depth + 1) for key, inner in value.items()}
     if isinstance(value, (list, tuple)):
@@ -58,12 +64,13 @@ def _note(name: str, value: Any, depth: int) -> Any:
         return None
     number = _number(value)
     if number is None:
-        raise _metadata_invalid(name, value)
+        raise _metadata_invalid(name, shown(value))
     return wire(number)
 
 
-def _metadata_invalid(name: str, value: Any) -> TrialError:
-    return TrialError("metadata_invalid", {"name": name, "value": shown(value), "depth": METADATA_DEPTH_MAX})
+def _metadata_invalid(name: str, value: str) -> TrialError:
+    limits = {"depth": METADATA_DEPTH_MAX, "bytes": METADATA_BYTES_MAX}
+    return TrialError("metadata_invalid", {"name": name, "value": value, **limits})
 
 
 def _word(value: float) -> str:

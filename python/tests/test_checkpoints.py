@@ -124,6 +124,7 @@ class Metadata(unittest.TestCase):
             ({"a": {1}}, "{1} as metadata.a"),
             ({"loop": loop}, "at most 32 levels deep"),
             (3, "3 as metadata"),
+            ({"text": "ü" * 524_283}, "1048577 bytes of JSON as metadata"),
         )
         for metadata, text in cases:
             with self.subTest(text), self.assertRaises(contrail.TrialError) as caught:

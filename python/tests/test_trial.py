@@ -259,7 +259,7 @@ class Mistakes(unittest.TestCase):
     def test_are_named(self) -> None:
         welcome = {"restore": {"step": 3, "path": "/nowhere"}, "params": {"learning_rate": 1}}
         with FakeRunner(go_to(9), welcome=welcome) as runner, connected(runner) as (trial, _):
-            for step in (1.5, -1, True, "1"):
+            for step in (1.5, -1, True, "1", 2**53, 10**5000):
                 with self.refused("step_invalid"):
                     trial.report(step, loss=1)
             with self.refused("metrics_invalid"):

@@ -8,6 +8,9 @@
  */
 import type { JsonObject, WireNumber } from "../base/json.ts";
 
+/** Of a checkpoint's metadata as JSON. */
+export const METADATA_BYTES_MAX = 1024 * 1024;
+
 /** Environment that the runner gives to every rank. */
 export const TRIAL_ENV = {
   /** By this the processes of an allocation are found, whatever group they are in: the path of its socket. */

@@ -11,13 +11,13 @@ import type { Json, JsonObject, WireNumber } from "../base/json.ts";
 import { maskedText } from "../base/secrets.ts";
 import type { RecordPart } from "../protocol/record-part.ts";
 import { REPORT_METRICS_MAX } from "../protocol/runner-wire.ts";
+import { METADATA_BYTES_MAX } from "../protocol/trial-socket.ts";
 import { fitted } from "./capture/bounded-part.ts";
 
 export const LINE_MAX_BYTES = 16 * 1024 * 1024;
 const NAME_MAX_CHARS = 512;
 const REFUSED_MAX = 1_000;
 const REASON_MAX_CHARS = 4_096;
-const METADATA_MAX_BYTES = 1024 * 1024;
 const METADATA_DEPTH_MAX = 32;
 const SHOWN_MAX_CHARS = 100;
 
@@ -42,7 +42,10 @@ export type TrialMessage =
   | { readonly type: "observed"; readonly part: RecordPart }
   | { readonly type: "bye" };
 
-export type ParsedLine = { readonly message: TrialMessage } | { readonly fault: string };
+export type ParsedLine =
+  | { readonly message: TrialMessage }
+  /** `checkpoint`: the step for which somebody waits to hear `checkpointed`. */
+  | { readonly fault: string; readonly checkpoint?: number };
 
 export function parseTrialLine(line: Buffer): ParsedLine {
   if (!isUtf8(line)) return { fault: "a line on the socket is not UTF-8" };
@@ -69,7 +72,7 @@ function readMessage(value: Record<string, unknown>): ParsedLine {
     case "report":
       return readReport(value);
     case "checkpoint":
-      return readCheckpoint(value);
+      return answerable(readCheckpoint(value), value.step);
     case "wait":
       if (!isCount(value.step)) return fault("wait", "step", "a whole number from 0", value.step);
       return { message: { type: "wait", step: value.step } };
@@ -136,6 +139,16 @@ function readCheckpoint(value: Record<string, unknown>): ParsedLine {
   };
 }
 
+/** A number that is no step is said back as well: whoever sent it waits for that very number. */
+const answerable = (parsed: ParsedLine, step: unknown): ParsedLine =>
+  "fault" in parsed && typeof step === "number" && Number.isFinite(step)
+    ? { ...parsed, checkpoint: step }
+    : parsed;
+
+/** A line too long to be read, to which nobody waits for an answer, by its beginning: no object, or one that gets none. */
+export const isOneWay = (beginning: Buffer): boolean =>
+  /^(?!\s*\{)|^\s*\{\s*"type"\s*:\s*"(report|observed)"/.test(beginning.toString("latin1"));
+
 /** Only of these can a program know more than its runner. */
 const OBSERVED_SECTIONS = ["frameworks", "determinism", "outside", "gpu"] as const;
 const OBSERVED_FIELDS_MAX = 500;
@@ -169,8 +182,8 @@ export function metadataFault(metadata: JsonObject): string | null {
   if (isDeeperThan(metadata, METADATA_DEPTH_MAX))
     return `metadata is nested more than ${METADATA_DEPTH_MAX} levels deep`;
   const text = JSON.stringify(metadata);
-  if (Buffer.byteLength(text) > METADATA_MAX_BYTES)
-    return `metadata of ${Buffer.byteLength(text)} bytes; the limit is ${METADATA_MAX_BYTES}. Put large things into a file of the checkpoint`;
+  if (Buffer.byteLength(text) > METADATA_BYTES_MAX)
+    return `metadata of ${Buffer.byteLength(text)} bytes; the limit is ${METADATA_BYTES_MAX}. Put large things into a file of the checkpoint`;
   return everyString(metadata, isStorable)
     ? null
     : "metadata contains a NUL character, half of a surrogate pair or the name __proto__. Encode binary values as base64";

@@ -9,7 +9,7 @@
 import { chmodSync, chownSync, rmSync } from "node:fs";
 import { createServer, type Server, type Socket } from "node:net";
 import type { Orders, ToTrial } from "../protocol/trial-socket.ts";
-import { LINE_MAX_BYTES, parseTrialLine, type TrialMessage } from "./trial-message.ts";
+import { isOneWay, LINE_MAX_BYTES, parseTrialLine, type TrialMessage } from "./trial-message.ts";
 
 export interface TrialSocketEvents {
   /** With the orders as they stand, for whoever connects again. */
@@ -39,10 +39,12 @@ export interface TrialSocketOptions {
   readonly owner?: { readonly uid: number; readonly gid: number };
 }
 
-/** A client that gets this many lines wrong in one connection is cut off. */
+/** A client that gets this many lines wrong in a row is cut off. */
 const FAULTS_MAX = 100;
 /** A client that reads nothing is cut off when this much waits for it. */
 const UNREAD_MAX_BYTES = 1024 * 1024;
+/** By which a line that is too long is told apart. */
+const BEGINNING_BYTES = 100;
 const NEWLINE = 0x0a;
 
 export class TrialSocket {
@@ -131,6 +133,7 @@ class Client {
   #heldBytes = 0;
   /** The line is too long: skip to its end. */
   #skipping = false;
+  /** Since the last good line. */
   #faults = 0;
 
   constructor(socket: Socket, connection: number, options: TrialSocketOptions) {
@@ -165,16 +168,28 @@ class Client {
     this.#heldBytes += chunk.length - start;
     if (this.#heldBytes <= LINE_MAX_BYTES) return;
     this.#skipping = true;
+    const isPassedOver = isOneWay(Buffer.concat(this.#held).subarray(0, BEGINNING_BYTES));
     this.#held = [];
     this.#heldBytes = 0;
-    this.#fault(`a line on the socket is longer than ${LINE_MAX_BYTES} bytes and was skipped`);
+    const long = `a line on the socket is longer than ${LINE_MAX_BYTES} bytes`;
+    if (isPassedOver) return this.#fault(`${long} and was skipped`);
+    // Whoever sent it may wait for an answer, and which one cannot be known.
+    this.#fault(`${long}; the connection was closed`);
+    this.socket.destroy();
   }
 
   #line(line: Buffer): void {
     if (line.length === 0 || this.socket.destroyed) return;
     const parsed = parseTrialLine(line);
-    if ("fault" in parsed) this.#fault(parsed.fault);
-    else this.#message(parsed.message);
+    const before = this.#faults;
+    if ("message" in parsed) {
+      this.#message(parsed.message);
+      if (this.#faults === before) this.#faults = 0;
+      return;
+    }
+    this.#fault(parsed.fault);
+    if (parsed.checkpoint !== undefined && this.rank !== null)
+      this.send({ type: "checkpointed", step: parsed.checkpoint, error: parsed.fault });
   }
 
   #message(message: TrialMessage): void {

@@ -7,7 +7,9 @@
  * the metrics would cost hours of training. A note is refused where it is given: said later, it would cost
  * what had been saved.
  */
+import { Buffer } from "node:buffer";
 import type { Json, JsonObject } from "../base/json.ts";
+import { METADATA_BYTES_MAX } from "../protocol/trial-socket.ts";
 import { shown, TrialError } from "./trial-errors.ts";
 
 const TEXT_MAX_CHARS = 200;
@@ -29,17 +31,20 @@ export function metricsJson(metrics: { readonly [name: string]: unknown }): stri
  */
 export function wireMetadata(metadata: unknown): JsonObject {
   if (typeof metadata !== "object" || metadata === null || Array.isArray(metadata))
-    throw metadataInvalid("metadata", metadata);
-  return note("metadata", metadata, 0) as JsonObject;
+    throw metadataInvalid("metadata", shown(metadata));
+  const carried = note("metadata", metadata, 0) as JsonObject;
+  const bytes = Buffer.byteLength(JSON.stringify(carried));
+  if (bytes > METADATA_BYTES_MAX) throw metadataInvalid("metadata", `${bytes} bytes of JSON`);
+  return carried;
 }
 
 function note(name: string, value: unknown, depth: number): Json {
-  if (depth > METADATA_DEPTH_MAX) throw metadataInvalid(name, value);
+  if (depth > METADATA_DEPTH_MAX) throw metadataInvalid(name, shown(value));
   if (value === null || typeof value === "boolean" || typeof value === "string") return value;
   if (typeof value === "number") return Number.isFinite(value) ? value : String(value);
   if (typeof value === "bigint")
     return BigInt(Number(value)) === value ? Number(value) : String(value);
-  if (typeof value !== "object") throw metadataInvalid(name, value);
+  if (typeof value !== "object") throw metadataInvalid(name, shown(value));
   if (Array.isArray(value))
     return value.map((item, i) => note(`${name}.${i}`, item ?? null, depth + 1));
   const { toJSON } = value as { readonly toJSON?: unknown };
@@ -50,8 +55,10 @@ function note(name: string, value: unknown, depth: number): Json {
   );
 }
 
-const metadataInvalid = (name: string, value: unknown): TrialError =>
-  new TrialError("metadata_invalid", { name, value: shown(value), depth: METADATA_DEPTH_MAX });
+const metadataInvalid = (name: string, value: string): TrialError =>
+  new TrialError("metadata_invalid", {
+    ...{ name, value, depth: METADATA_DEPTH_MAX, bytes: METADATA_BYTES_MAX },
+  });
 
 function metricJson(value: unknown): string {
   if (typeof value === "number") {

@@ -119,6 +119,7 @@ test("a checkpoint's note travels as what it is, and what is none is refused bef
     [{ best: { of: [() => 1] } }, /metadata_invalid: .*\(\) => 1 as metadata\.best\.of\.0/],
     [{ loop }, /metadata_invalid: .*at most 32 levels/],
     [[1], /metadata_invalid: .*\[1\] as metadata;/],
+    [{ text: "ü".repeat(524_283) }, /metadata_invalid: .* 1048577 bytes of JSON as metadata;/],
   ] as const;
   for await (const step of trial.steps()) {
     for (const [metadata, text] of broken) {

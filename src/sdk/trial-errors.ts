@@ -16,11 +16,11 @@ const CATALOGUE = {
   option_invalid: (f: Fields) =>
     `${f.call} was given ${f.name} = ${f.value}, which is not ${f.expected}. Correct the call.`,
   step_invalid: (f: Fields) =>
-    `${f.call} was given the step ${f.value}; a step is a whole number from 0 on. Pass the number that steps() gave you.`,
+    `${f.call} was given the step ${f.value}; a step is a whole number from 0 to 2^53 - 1. Pass the number that steps() gave you.`,
   metrics_invalid: (f: Fields) =>
     `report() was given ${f.value} as metrics; it takes names with numbers, such as ${f.example}. Correct the call.`,
   metadata_invalid: (f: Fields) =>
-    `checkpoint() was given ${f.value} as ${f.name}; metadata is made of names with numbers, text, true, false, nothing, lists and more names, at most ${f.depth} levels deep. Correct the call, or write it into a file of the checkpoint.`,
+    `checkpoint() was given ${f.value} as ${f.name}; metadata is made of names with numbers, text, true, false, nothing, lists and more names, at most ${f.depth} levels deep and ${f.bytes} bytes of JSON. Correct the call, or write it into a file of the checkpoint.`,
   checkpoint_step_mismatch: (f: Fields) =>
     `checkpoint() was called for step ${f.step} while step ${f.current} runs; the trial would go on from the wrong place. Pass the step that runs.`,
   checkpoint_empty: (f: Fields) =>

@@ -292,6 +292,7 @@ test("mistakes are named", async () => {
   await using _ = runner;
   assert.throws(() => trial.report(1.5, {}), code("step_invalid"));
   assert.throws(() => trial.report(-1, {}), code("step_invalid"));
+  assert.throws(() => trial.report(2 ** 53, {}), code("step_invalid"));
   assert.throws(
     () => trial.report(1, 3 as unknown as Record<string, number>),
     code("metrics_invalid"),
