@@ -144,6 +144,8 @@ export const rooms: readonly Room[] = [
       // `doctor determinism` compares checkpoints at home, and stands at the runner's end of a trial's socket.
       "src/store/tensors/",
       "src/runner/trial-socket",
+      // `down` ends the runner that a killed server left, by the note and with the patience that the server has.
+      "src/engines/local/local-engine",
       // `audit verify --file` walks an export by the same rules, with no server to be trusted.
       "src/store/chain-walk",
       // `search replay` compares its state with the one that a server saved.

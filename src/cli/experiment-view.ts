@@ -24,6 +24,7 @@ import { lengthOf, planAgainstActual, savedLine } from "./plan-view.ts";
 import { type Cell, facts, table } from "./table.ts";
 import { experimentVerdictText, verdictCell, verdictText } from "./verdict-view.ts";
 import { measureOf, rungTable, searcherText, stepOf } from "./watch-view.ts";
+import { withdrawnFacts, withdrawnWord } from "./withdrawn-view.ts";
 
 export interface Look {
   readonly paint: Paint;
@@ -73,7 +74,10 @@ export function experimentRows(items: readonly Experiment[], look: Look): string
     items.map((item) => [
       item.id,
       item.name,
-      stateCell(look.paint, item.state),
+      {
+        text: `${item.state}${withdrawnWord(item)}`,
+        paint: paintState(look.paint, item.state),
+      },
       `${Math.floor(item.progress * 100)} %`,
       `${trialsCounted(item.trials)}/${item.plan.trials_max}`,
       measured(item.best?.objective),
@@ -109,6 +113,7 @@ export function experimentLines(
     ...facts(
       [
         ["state", stateCell(paint, experiment.state)],
+        ...withdrawnFacts(experiment, look.nowMs),
         ["because", experiment.reason],
         ["description", experiment.description ?? undefined],
         ["labels", experiment.labels.length > 0 ? experiment.labels.join(", ") : undefined],

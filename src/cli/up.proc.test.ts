@@ -1,12 +1,13 @@
 /** `up`, `run`, `down` with the real server on a data folder of its own. */
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { observeRunner } from "../engines/local/local-engine.ts";
 import { isServerProcess, readNote } from "./server-process.ts";
 
 const MAIN = fileURLToPath(new URL("./main.ts", import.meta.url));
@@ -20,7 +21,11 @@ interface Ended {
   readonly err: string;
 }
 
-function contrail(args: readonly string[], more: NodeJS.ProcessEnv = {}): Promise<Ended> {
+function contrail(
+  args: readonly string[],
+  more: NodeJS.ProcessEnv = {},
+  heard: (said: string, child: ChildProcess) => void = () => {},
+): Promise<Ended> {
   const { CONTRAIL_SERVER: _, CONTRAIL_TOKEN: __, DATABASE_URL: ___, ...env } = process.env;
   const child = spawn(process.execPath, [MAIN, ...args], {
     cwd: code,
@@ -34,6 +39,7 @@ function contrail(args: readonly string[], more: NodeJS.ProcessEnv = {}): Promis
   });
   child.stderr.setEncoding("utf8").on("data", (text: string) => {
     err += text;
+    heard(err, child);
   });
   return new Promise((done) => child.once("close", (exit) => done({ code: exit, out, err })));
 }
@@ -51,7 +57,7 @@ before(() => {
   writeFileSync(join(code, "program.sh"), 'echo "out $1"; echo err >&2; exit 7\n');
 });
 after(async () => {
-  if (isServerProcess(pid())) await contrail(["down", "--data-dir", dataDir]);
+  await contrail(["down", "--data-dir", dataDir]);
   rmSync(folder, { recursive: true, force: true });
   rmSync(code, { recursive: true, force: true });
 });
@@ -148,6 +154,46 @@ test("`down` leaves no process, and a second one has nothing to do", async () =>
   assert.equal(JSON.parse(first.out).stopped, true);
   assert.equal(isServerProcess(before), false);
   assert.equal(JSON.parse((await contrail(["down", "--json"])).out).stopped, false);
+});
+
+/** The runner's process; undefined when none lives. */
+function runner(): number | undefined {
+  const seen = observeRunner(dataDir);
+  return seen.state === "alive" ? seen.pid : undefined;
+}
+
+test("`down` finds the runner of a server that was killed, and ends it unless training is to go on", async () => {
+  assert.equal((await up()).code, 0);
+  const [server, left] = [pid(), runner()];
+  assert.notEqual(left, undefined);
+  process.kill(server, "SIGKILL");
+  while (isServerProcess(server)) await new Promise((done) => setTimeout(done, 20));
+  const down = ["down", "--data-dir", dataDir];
+  const kept = JSON.parse((await contrail([...down, "--keep-trials", "--json"])).out);
+  assert.deepEqual([kept.stopped, kept.trials, kept.runners], [false, "keep", [left]]);
+  assert.equal(runner(), left);
+  const ended = await contrail(down);
+  assert.equal(ended.code, 0, ended.err);
+  assert.match(
+    ended.out,
+    new RegExp(`^No server runs on .*\n.*runner \\(process ${left}\\).* is ended`),
+  );
+  assert.equal(runner(), undefined);
+  assert.deepEqual(JSON.parse((await contrail([...down, "--json"])).out).runners, []);
+});
+
+test("Ctrl-C of a server in the foreground says what goes on, and how to end it", async () => {
+  const args = ["up", "--foreground", "--data-dir", dataDir, "--port", "0", "--slots", "1"];
+  let pressed = false;
+  const ended = await contrail(args, {}, (said, child) => {
+    // Once: the second time it would wait for nothing.
+    if (!pressed && /Ctrl-C stops it/.test(said)) pressed = child.kill("SIGINT");
+  });
+  assert.equal(ended.code, 0, ended.err);
+  const hint = `contrail down --data-dir ${dataDir}`;
+  assert.match(ended.err, new RegExp(`runner \\(process ${runner()}\\) .* go on.*\`${hint}\``));
+  assert.equal((await contrail(["down", "--data-dir", dataDir])).code, 0);
+  assert.equal(runner(), undefined);
 });
 
 test("a folder where none can be made and a port that is taken are said at once", async () => {

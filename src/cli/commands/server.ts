@@ -6,6 +6,7 @@ import { shellWord } from "../cli.ts";
 import { readCredentials, tokenFor } from "../credentials.ts";
 import { EXIT, usageError } from "../exit-code.ts";
 import { plural } from "../figures.ts";
+import { endRunners, type LeftRunner, leftRunners, runnerWords } from "../left-runner.ts";
 import { buildPage, pageIsStale } from "../page-stamp.ts";
 import {
   defaultDataDir,
@@ -15,8 +16,9 @@ import {
   type StartedServer,
   serverLogPath,
   startServer,
+  type World,
 } from "../server-process.ts";
-import { stopServer } from "../server-stop.ts";
+import { type StopOptions, stopServer } from "../server-stop.ts";
 import { ensureSignedIn } from "../sign-in.ts";
 import { facts } from "../table.ts";
 import { durationMsOf, portOf, slotsOf } from "../values.ts";
@@ -64,11 +66,23 @@ export async function up(cli: Cli, options: UpOptions): Promise<number> {
   const me = await ensureSignedIn(cli, { ...server, dataDir });
   await report(cli, server, dataDir, me);
   if (!foreground || !server.started) return EXIT.ok;
-  cli.err("The server runs in the foreground; Ctrl-C stops it.");
+  cli.err("The server runs in the foreground; Ctrl-C stops it, and training goes on without it.");
   interrupt.addEventListener("abort", () => process.kill(server.pid, "SIGTERM"), { once: true });
   if (interrupt.aborted) process.kill(server.pid, "SIGTERM");
   const code = await server.ended;
+  sayWhatGoesOn(cli, dataDir);
   return interrupt.aborted ? EXIT.ok : code;
+}
+
+/** A server that ends by a signal leaves training alone; who pressed Ctrl-C may have meant that too. */
+function sayWhatGoesOn(cli: Cli, dataDir: string): void {
+  const left = leftRunners(dataDir);
+  if (left.length === 0 || cli.json) return;
+  const dir = dataDirOption(cli, dataDir);
+  cli.err(
+    `The server has ended. Its ${runnerWords(left)} and whatever is training go on: ` +
+      `\`${cli.self} up${dir}\` takes over, \`${cli.self} down${dir}\` ends them.`,
+  );
 }
 
 /** In a clone whose page is missing or old it is built; a server without its page is still a server. */
@@ -185,9 +199,9 @@ export async function down(cli: Cli, options: DownOptions): Promise<number> {
         : `${plural(active, "trial")} running: training goes on, and the next server takes it over.`,
     );
   const interrupt = cli.host.catchInterrupt();
-  const done = await cli.during("stopping the server", (progress) =>
+  const { done, left } = await cli.during("stopping the server", (progress) =>
     Promise.race([
-      stopServer({ dataDir, trials, token, onStep: (step) => progress.detail(step) }, cli.host),
+      stopAll({ dataDir, trials, token, onStep: (step) => progress.detail(step) }, cli.host),
       new Promise<never>((_, reject) =>
         interrupt.addEventListener("abort", () => reject(interrupted()), { once: true }),
       ),
@@ -199,12 +213,39 @@ export async function down(cli: Cli, options: DownOptions): Promise<number> {
     data_dir: dataDir,
     trials_running: active ?? null,
     trials: done ?? trials,
+    // Those that went on without a server; ended now, unless they are to be kept.
+    runners: left.map(({ pid }) => pid),
   };
+  const dir = dataDirOption(cli, dataDir);
   cli.show(shown, () => [
     stopped ? `The server of ${dataDir} is stopped.` : `No server runs on ${dataDir}.`,
+    ...(left.length === 0
+      ? []
+      : trials === "stop"
+        ? [
+            `Its ${runnerWords(left)} went on without it, and ${left.length === 1 ? "is" : "are"} ended with what was training.`,
+          ]
+        : [
+            `Its ${runnerWords(left)} and whatever is training go on: the next \`up\` takes over, \`${cli.self} down${dir}\` ends them.`,
+          ]),
   ]);
-  if (stopped) cli.next(`up${dataDirOption(cli, dataDir)}`);
+  if (stopped || left.length > 0) cli.next(`up${dir}`);
   return EXIT.ok;
+}
+
+/** Where no server runs, what one has left at work is found: it would go on with nobody to end it. */
+async function stopAll(
+  options: StopOptions,
+  world: World,
+): Promise<{ done: StopOptions["trials"] | undefined; left: readonly LeftRunner[] }> {
+  const done = await stopServer(options, world);
+  if (done !== undefined) return { done, left: [] };
+  const left = leftRunners(options.dataDir);
+  if (options.trials === "stop" && left.length > 0) {
+    options.onStep?.(`none runs: ending its ${runnerWords(left)}`);
+    await endRunners(left, world.clock);
+  }
+  return { done, left };
 }
 
 /** What an engine's own scheduler runs does not hang on the server. */

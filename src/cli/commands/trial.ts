@@ -1,6 +1,7 @@
 /** `contrail trial list|show|metrics|pause|activate|cancel|kill`. */
+import { parseId } from "../../base/ids.ts";
 import { verdictWords } from "../../protocol/experiment-filter/states.ts";
-import type { Verb } from "../../sdk/client.ts";
+import type { Client, Verb } from "../../sdk/client.ts";
 import { trialState } from "../api-words.ts";
 import type { Cli } from "../cli.ts";
 import { actOnEach } from "../each-id.ts";
@@ -11,6 +12,7 @@ import { gather, type ListOptions, limitOf } from "../listing.ts";
 import { recordLines } from "../record-view.ts";
 import { table } from "../table.ts";
 import { choiceOf, experimentOf, trialOf, wholeOf } from "../values.ts";
+import { withdrawnLines } from "../withdrawn-view.ts";
 import { lookOf } from "./experiment.ts";
 
 export async function list(
@@ -44,6 +46,7 @@ export async function list(
       : [
           ...trialRows(page.items, experiment.searcher.metric, experiment.unit, lookOf(cli)),
           ...(page.next_cursor === null ? [] : ["… there are more: --limit N or --all"]),
+          ...withdrawnLines(experiment, lookOf(cli)),
         ],
   );
   const first = experiment.best?.trial ?? page.items[0]?.id;
@@ -61,14 +64,26 @@ export async function show(cli: Cli, id: string, options: ShowOptions = {}): Pro
   if (options.record === true) return showRecord(cli, id, options);
   if (options.run !== undefined || options.all === true)
     throw usageError("--run and --all belong to --record.", `Write: trial show ${id} --record`);
-  const trial = await cli.client().trial(trialOf(id));
-  cli.show(trial, () => trialLines(trial, lookOf(cli)));
+  const client = cli.client();
+  const trial = await client.trial(trialOf(id));
+  const aside = await asideLines(cli, client, trial.id);
+  cli.show(trial, () => [...trialLines(trial, lookOf(cli)), ...aside]);
   cli.next(
     `trial metrics ${id}`,
     `logs ${id}`,
     ...(trial.checkpoint === null ? [] : [`checkpoint list ${id}`]),
   );
   return EXIT.ok;
+}
+
+/** That the experiment of a thing was put aside; the machine's document has no place for it. @param id 3, 3.12 or 3.12.2 */
+export async function asideLines(cli: Cli, client: Client, id: string): Promise<string[]> {
+  const number = parseId(id)?.experiment;
+  if (cli.json || number === undefined) return [];
+  // A remark beside the answer: where it cannot be had, the answer stands.
+  const experiment = await client.experiment(number).catch(() => undefined);
+  const lines = experiment === undefined ? [] : withdrawnLines(experiment, lookOf(cli));
+  return lines.length === 0 ? [] : ["", ...lines];
 }
 
 async function showRecord(cli: Cli, id: string, options: ShowOptions): Promise<number> {

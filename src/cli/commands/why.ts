@@ -4,13 +4,16 @@ import type { Why, WhyKind, WhyReason } from "../../protocol/api.ts";
 import type { Cli } from "../cli.ts";
 import { EXIT, usageError } from "../exit-code.ts";
 import { inert } from "../inert.ts";
+import { asideLines } from "./trial.ts";
 
 const KINDS: readonly WhyKind[] = ["experiment", "trial", "allocation", "slot", "searcher"];
 
 export async function why(cli: Cli, words: readonly string[]): Promise<number> {
   const { kind, id } = thingOf(words);
-  const answer = await cli.client().why(kind, id);
-  cli.show(answer, () => lines(cli, answer));
+  const client = cli.client();
+  const answer = await client.why(kind, id);
+  const aside = kind === "slot" ? [] : await asideLines(cli, client, id);
+  cli.show(answer, () => [...lines(cli, answer), ...aside]);
   cli.next(...nextOf(kind, id));
   return EXIT.ok;
 }

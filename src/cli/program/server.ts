@@ -42,7 +42,10 @@ export function addServer(program: Command, run: Run): void {
       "--runner-lost <time>",
       "how long before it counts as lost when the engine cannot tell (default: ten leases)",
     )
-    .option("--foreground", "stay in the terminal until the server ends")
+    .option(
+      "--foreground",
+      "stay in the terminal until the server ends; Ctrl-C stops it and leaves training to the next one",
+    )
     .action((options) => local(async (cli) => (await load()).up(cli, options)));
   program
     .command("web")
@@ -51,7 +54,7 @@ export function addServer(program: Command, run: Run): void {
   program
     .command("down")
     .description(
-      "stop the server on this machine, and the training under it (jobs of Slurm and Kubernetes go on)",
+      "stop the server on this machine, and the training under it, also where the server is gone already (jobs of Slurm and Kubernetes go on)",
     )
     .option(
       "--data-dir <dir>",
