@@ -23,8 +23,22 @@ const range = (from: number | null, to: number | null): string | null => {
   return min === max ? count(min) : `${count(min)} to ${count(max)}`;
 };
 
-/** What is expected, shown before anything runs. */
-export function planLines(plan: Plan, reason: string, unit: string, look: Look): string[] {
+/** Slots, the search and its number of trials each set a limit; how busy the slots are is no matter of a plan. */
+function trialsAtOnce({ slots, slots_per_trial, trials_max, concurrent_max }: Plan): number {
+  const room = Math.floor(slots / Math.max(1, slots_per_trial));
+  return Math.min(room, trials_max, concurrent_max ?? room);
+}
+
+/**
+ * What is expected, shown before anything runs.
+ * @param look `slots`: whose they are
+ */
+export function planLines(
+  plan: Plan,
+  reason: string,
+  unit: string,
+  look: Look & { readonly slots?: "here" | "(--slots)" },
+): string[] {
   const { paint } = look;
   const amount = range(plan.steps_min, plan.steps_max);
   const lines = [
@@ -55,8 +69,8 @@ export function planLines(plan: Plan, reason: string, unit: string, look: Look):
   const full = fullCost(plan);
   if (full !== null) lines.push(`      without early stopping it would be ${count(full)} ${unit}`);
   lines.push(
-    `      ${plural(plan.slots_per_trial, "slot")} a trial, ${plural(plan.slots, "slot")} here` +
-      `: ${plural(Math.floor(plan.slots / Math.max(1, plan.slots_per_trial)), "trial")} at a time`,
+    `      ${plural(plan.slots_per_trial, "slot")} a trial, ${plural(plan.slots, "slot")} ${look.slots ?? "here"}` +
+      `: at most ${plural(trialsAtOnce(plan), "trial")} at a time`,
   );
   return lines;
 }

@@ -73,6 +73,7 @@ test("a run without a length has no bound, and the plan does not pretend to one"
   assert.equal(search.method.stepsMax, UNBOUNDED_STEPS);
   const plan = toPlan(search, 1, 4);
   assert.deepEqual([plan.trials_max, plan.steps_min, plan.steps_max], [1, null, null]);
+  assert.equal(plan.concurrent_max, 1);
   assert.ok(plan.rungs.every((rung) => rung.step === null));
 });
 

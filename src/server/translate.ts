@@ -251,5 +251,6 @@ export function toPlan(search: SearchSpec, slotsPerTrial: number, slots: number)
     steps_without_early_stopping: steps(expected.stepsWithoutEarlyStopping),
     slots_per_trial: slotsPerTrial,
     slots,
+    concurrent_max: expected.concurrentMax,
   };
 }

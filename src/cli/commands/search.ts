@@ -7,7 +7,7 @@ import { resolve } from "node:path";
 import { toWire } from "../../base/json.ts";
 import type { LearningCurve } from "../../core/search/curves.ts";
 import type { SearchSpec } from "../../core/search/search.ts";
-import type { Simulation } from "../../core/search/simulate.ts";
+import type { Simulation, SimulationProgress } from "../../core/search/simulate.ts";
 import type { Plan, Rung } from "../../protocol/api.ts";
 import type { ExperimentConfig } from "../../protocol/config/config.ts";
 import type { Issue } from "../../protocol/config/issue.ts";
@@ -17,6 +17,7 @@ import { CliError, EXIT, type FileError, inFile, usageError } from "../exit-code
 import { count, duration, hyperparametersLine, measured, plural, steps } from "../figures.ts";
 import { inert } from "../inert.ts";
 import { planLines } from "../plan-view.ts";
+import { interrupted } from "../server-process.ts";
 import { wholeOf } from "../values.ts";
 import { type Measure, rungTable } from "../watch-view.ts";
 import { CURVE_SHAPE, type CurveFunction, curveOfFile } from "./curve-file.ts";
@@ -94,11 +95,14 @@ export async function preview(cli: Cli, file: string, options: { slots: string }
   const slots = wholeOf("--slots", options.slots, 1, 100_000);
   const { plan, reason, measure } = await read(cli, file, { slots, played: false });
   cli.show({ plan, searcher_reason: reason, unit: measure.unit }, () =>
-    planLines(plan, reason, measure.unit, { paint: cli.paint, width: cli.width }),
+    planLines(plan, reason, measure.unit, lookOf(cli)),
   );
   cli.next(`search simulate ${shellWord(file)}`, createCommand(file));
   return EXIT.ok;
 }
+
+/** A machine is neither asked nor looked at: its slots are what was said, or left out. */
+const lookOf = ({ paint, width }: Cli) => ({ paint, width, slots: "(--slots)" }) as const;
 
 export interface SimulateOptions {
   readonly slots: string;
@@ -120,14 +124,21 @@ export async function simulate(cli: Cli, file: string, options: SimulateOptions)
       { hint: `Give it more: --slots ${plan.slots_per_trial}` },
     );
   const { curve, measure } = await curveOf(cli, options.curve ?? "power", found);
-  const { simulate: play } = await import("../../core/search/simulate.ts");
-  const result = play(search, curve, { slots: atOnce, seed: search.seed });
+  const { simulateByPieces } = await import("../../core/search/simulate.ts");
+  const playing = simulateByPieces(search, curve, { slots: atOnce, seed: search.seed });
+  const result = await cli.during("playing the search", (progress) =>
+    played(cli, playing, (at) =>
+      progress.detail(
+        `${count(at.trials)} of ${plural(plan.trials_max, "trial")}, ${count(at.stepsTrained)} ${measure.unit} trained`,
+      ),
+    ),
+  );
   const rungs = rungsOf(result);
   const report = reportOf(result, measure);
   cli.show(
     { plan, searcher_reason: reason, curve: options.curve ?? "power", ...report, rungs },
     () => [
-      ...planLines(plan, reason, measure.unit, { paint: cli.paint, width: cli.width }),
+      ...planLines(plan, reason, measure.unit, lookOf(cli)),
       "",
       cli.paint.bold("rungs"),
       ...rungTable(rungs, measure, { paint: cli.paint, width: cli.width }),
@@ -137,6 +148,27 @@ export async function simulate(cli: Cli, file: string, options: SimulateOptions)
   );
   cli.next(createCommand(file));
   return result.outcome === "completed" ? EXIT.ok : EXIT.failed;
+}
+
+/** Who works on and on hears neither clock nor Ctrl-C: between two stretches both have their turn. */
+const STRETCH_MS = 50;
+
+async function played(
+  cli: Cli,
+  playing: Generator<SimulationProgress, Simulation, void>,
+  heard: (at: SimulationProgress) => void,
+): Promise<Simulation> {
+  const { clock } = cli.host;
+  const interrupt = cli.host.catchInterrupt();
+  for (let beganMs = clock.monotonicMs(); ; ) {
+    const next = playing.next();
+    if (next.done === true) return next.value;
+    if (clock.monotonicMs() - beganMs < STRETCH_MS) continue;
+    heard(next.value);
+    await new Promise<void>((resolve) => setImmediate(resolve));
+    if (interrupt.aborted) throw interrupted();
+    beganMs = clock.monotonicMs();
+  }
 }
 
 /** A built-in family of curves, or the default export of a file: (hyperparameters, step) → the metric. */

@@ -86,7 +86,27 @@ export function simulate(
   options: ClusterOptions,
 ): Simulation {
   const cluster = new Cluster(spec, curve, options);
-  cluster.run();
+  for (const _ of cluster.run());
+  return cluster.result();
+}
+
+/** How far a search has come that is being played. */
+export interface SimulationProgress {
+  readonly trials: number;
+  readonly stepsTrained: number;
+}
+
+/** Far below a tenth of a second of work, far above what it costs to stop in between. */
+const HAPPENINGS_AT_ONCE = 100;
+
+/** The same in small pieces, for who shows how far it is or wants to end it before. */
+export function* simulateByPieces(
+  spec: SearchSpec,
+  curve: LearningCurve,
+  options: ClusterOptions,
+): Generator<SimulationProgress, Simulation, void> {
+  const cluster = new Cluster(spec, curve, options);
+  yield* cluster.run();
   return cluster.result();
 }
 
@@ -135,11 +155,11 @@ class Cluster {
     this.#state = startSearch(spec, options.plan);
   }
 
-  run(): void {
+  *run(): Generator<SimulationProgress, void, void> {
     this.#tell({ type: "start" });
     if (searchWantsTicks(this.#spec)) this.#tickLater();
     const endMs = this.#options.endMs ?? Number.POSITIVE_INFINITY;
-    while (this.#outcome === undefined) {
+    for (let happenings = 1; this.#outcome === undefined; happenings++) {
       const next = this.#agenda.shift();
       assert(next !== undefined, "simulate: nothing is running and the search is not over");
       if (next.atMs > endMs) {
@@ -148,6 +168,8 @@ class Cluster {
       }
       this.#nowMs = next.atMs;
       next.run();
+      if (happenings % HAPPENINGS_AT_ONCE === 0)
+        yield { trials: this.#trials.length, stepsTrained: this.#stepsTrained };
     }
   }
 

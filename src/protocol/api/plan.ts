@@ -47,6 +47,8 @@ export const plan = z.object({
   steps_without_early_stopping: count.nullable(),
   slots_per_trial: count,
   slots: count,
+  /** Most trials that the search has at work at one time, however many slots there are; absent in plans of before. */
+  concurrent_max: count.optional(),
 });
 export type Plan = z.infer<typeof plan>;
 
