@@ -98,7 +98,7 @@ function keepPace(request: IncomingMessage, clock: Clock, limits: ConnectionLimi
   const { bodyStretchMs, bodyBytesMin } = limits;
   const { socket } = request;
   let bytesBefore = socket.bytesRead;
-  const look = (): void => {
+  const judge = (): void => {
     if (request.complete) return;
     const bytes = socket.bytesRead - bytesBefore;
     bytesBefore = socket.bytesRead;
@@ -106,6 +106,11 @@ function keepPace(request: IncomingMessage, clock: Clock, limits: ConnectionLimi
     if (bytes < bodyBytesMin && request.readableLength === 0)
       return tooSlow(request, bytes, limits);
     cancel = clock.after(bodyStretchMs, look);
+  };
+  // What came while this process stood still is read first: the sender is not to blame for that.
+  const look = (): void => {
+    const soon = setImmediate(judge);
+    cancel = () => clearImmediate(soon);
   };
   let cancel = clock.after(bodyStretchMs, look);
   const end = (): void => {
