@@ -322,12 +322,25 @@ const exits: readonly {
     what: "the runner was told to stop while ranks were being started",
     inputs: [
       { type: "prepared" },
-      { type: "leave", graceMs: 100, reason: "SIGTERM" },
+      { type: "leave", graceMs: 100, reason: "the engine takes its node away" },
       started(0),
       ended(0, null, "SIGTERM"),
       swept,
     ],
-    expect: { kind: "runner_lost", signalsSent: ["SIGTERM"] },
+    expect: {
+      ...{ kind: "runner_lost", signalsSent: ["SIGTERM"] },
+      detail: "the runner was told to stop and ended its trials; the engine takes its node away",
+    },
+  },
+  {
+    what: "its node was taken away when it had ended by itself",
+    inputs: [
+      started(0),
+      ended(0, 3),
+      { type: "leave", graceMs: 100, reason: "the engine takes its node away" },
+      swept,
+    ],
+    expect: { kind: "processes", detail: "" },
   },
   {
     what: "its node was taken away while it saved for a pause",

@@ -257,7 +257,11 @@ function leave(
   { graceMs, reason }: { readonly graceMs: number; readonly reason: string },
 ): AllocationStep {
   const asked = state.rung === "none" || state.rung === "asked";
-  if (state.phase !== "running" || !asked) return shutdown(state, graceMs);
+  if (state.phase !== "running" || !asked) {
+    // Whose processes have all ended did not end by it.
+    const isWhy = state.phase !== "sweeping" && !state.abandoned;
+    return shutdown({ ...state, notes: [...state.notes, ...(isWhy ? [reason] : [])] }, graceMs);
+  }
   // The first to take it away says how long there is.
   if (state.abandoned) return { state, actions: [] };
   const killGraceMs = Math.min(state.killGraceMs, Math.floor(graceMs / 3));
