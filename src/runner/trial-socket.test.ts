@@ -24,6 +24,7 @@ class Bench implements AsyncDisposable {
       events: {
         welcome: () => ({ type: "welcome" }) as ToTrial,
         hello: () => undefined,
+        closed: () => undefined,
         message: (message) =>
           void this.heard.push(
             "step" in message ? `${message.type} ${message.step}` : message.type,
