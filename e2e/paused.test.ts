@@ -4,12 +4,17 @@
  */
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { cp } from "node:fs/promises";
+import { cp, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { promisify } from "node:util";
 import { single, withPauses } from "./paused.ts";
 import { ROOT, sharedStand } from "./support.ts";
+
+const OFFER = "await trial.checkpoint(epoch, save);";
+const HOLD = `
+  const holdAt = process.env.E2E_HOLD_AT?.split(",")[Number(process.env.CONTRAIL_ALLOCATION?.split(".")[2]) - 1];
+  while (holdAt && epoch >= Number(holdAt) && !trial.shouldStop) await new Promise((go) => setTimeout(go, 10));`;
 
 describe("a trial that is paused up to ten times at random steps", () => {
   const shared = sharedStand({ slots: 4 });
@@ -18,6 +23,11 @@ describe("a trial that is paused up to ten times at random steps", () => {
     const it = shared();
     const folder = join(it.folder, "language-id");
     await cp(join(ROOT, "examples", "language-id"), folder, { recursive: true });
+    // What it trains stays as it is; a run that is to be paused does not go on to the end.
+    const program = join(folder, "train.ts");
+    const text = await readFile(program, "utf8");
+    assert.ok(text.includes(OFFER));
+    await writeFile(program, text.replace(OFFER, `${OFFER}\n${HOLD}`));
     await promisify(execFile)(process.execPath, ["data.ts", "names"], { cwd: folder });
     const added = await it.contrail(["data", "add", "language-names", "names"], { cwd: folder });
     assert.equal(added.code, 0, added.stderr);

@@ -17,7 +17,13 @@ export const single = (steps: number) => ({
   max_length: { batches: steps },
 });
 
-/** Runs it once without and once with each number of pauses, and compares each with the first. */
+/** Of all steps: each pause that comes while a run holds there takes one more, and all of them have to find room. */
+const HOLD_SHARE = 0.7;
+
+/**
+ * Runs it once without and once with each number of pauses, and compares each with the first. The program
+ * has to hold at the steps of E2E_HOLD_AT: one for each run, past which it does not go before it is to stop.
+ */
 export async function withPauses(
   it: Stand,
   options: {
@@ -51,7 +57,7 @@ export async function withPauses(
   return straight;
 }
 
-/** Steps after which to pause, in order; room is left at the end for orders that take a while. */
+/** Steps after which to pause, in order. A run that is to be paused holds still at `HOLD_SHARE`, where the order takes a while. */
 function pausesAt(count: number, steps: number, seed: number): number[] {
   const random = keyed(seed, "pauses", count);
   const last = Math.floor(steps * 0.6);
@@ -61,27 +67,34 @@ function pausesAt(count: number, steps: number, seed: number): number[] {
 /** Runs the configuration to its end, with a pause after each of these steps (or as soon after it as may be). */
 async function runPaused(
   it: Stand,
-  options: { readonly config: object; readonly folder: string; readonly pauses: readonly number[] },
+  options: {
+    readonly config: object;
+    readonly folder: string;
+    readonly steps: number;
+    readonly pauses: readonly number[];
+  },
 ): Promise<TrialDetail> {
-  const { id } = await it.submit(options.config, options.folder);
+  const { config, folder, pauses } = options;
+  const holdAt = Math.floor(options.steps * HOLD_SHARE);
+  const environment_variables = { E2E_HOLD_AT: pauses.map(() => holdAt).join(",") };
+  const { id } = await it.submit({ ...config, environment: { environment_variables } }, folder);
   const trial = `${id}.1`;
-  for (const [index, step] of options.pauses.entries()) {
+  for (const [index, step] of pauses.entries()) {
     await it.trialWhen(
       trial,
       `is past step ${step} in its run ${index + 1}`,
       // Of this run: what an earlier one reached says nothing about whether this one trains.
       ({ state, step: reached, allocations }) =>
         state === "running" && reached >= Math.max(step, firstStep(allocations[index]) + 1),
-      120_000,
     );
     await it.client.changeTrial(trial, "pause");
-    await it.trialWhen(trial, "is paused", ({ state }) => state === "paused", 120_000);
+    await it.trialWhen(trial, "is paused", ({ state }) => state === "paused");
     await it.client.changeTrial(trial, "activate");
   }
   const experiment = await it.ended(id, 240_000);
   assert.equal(experiment.state, "completed", experiment.reason);
   const detail = await it.client.trial(trial);
-  assert.equal(detail.allocations.length, options.pauses.length + 1, "each pause took effect");
+  assert.equal(detail.allocations.length, pauses.length + 1, "each pause took effect");
   return detail;
 }
 

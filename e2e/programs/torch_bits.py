@@ -1,6 +1,10 @@
 """A PyTorch program whose last parameters tell whether a pause has changed a bit. A step is `batches` batches, so that
-pauses come in the middle of epochs; samples are augmented with all three generators."""
+pauses come in the middle of epochs; samples are augmented with all three generators.
 
+E2E_HOLD_AT is a step for each run past which it does not go before it is to stop: so no pause comes too late.
+"""
+
+import os
 import random
 import time
 
@@ -10,6 +14,10 @@ import numpy
 import torch
 from torch import nn
 from torch.nn import functional
+
+holds = [int(step) for step in os.environ.get("E2E_HOLD_AT", "").split(",") if step]
+run = int(os.environ.get("CONTRAIL_ALLOCATION", "0.0.0").split(".")[2])
+hold_at = holds[run - 1] if 0 < run <= len(holds) else None
 
 trial = contrail.init(
     {"network": "cnn", "dropout": 0.0, "workers": 0, "batches": 3, "delay_ms": 0, "lr": 0.01}
@@ -71,3 +79,5 @@ for step in trial.steps(restore=load, save=save):
     scheduler.step()
     time.sleep(trial.params["delay_ms"] / 1000)
     trial.report(step, loss=loss.item())
+    while hold_at is not None and step >= hold_at and not trial.should_stop:
+        time.sleep(0.01)
