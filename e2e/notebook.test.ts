@@ -52,7 +52,7 @@ describe("notebooks", () => {
     const it = stand();
     // Names that Python itself has: Jupyter must not take these for its own.
     const cwd = await it.codeFolder({ "queue.py": "raise SystemExit(9)\n", "notes.txt": "kept\n" });
-    const args = ["notebook", "start", "--python", python, "--idle-timeout", "30s", "--json"];
+    const args = ["notebook", "start", "--python", python, "--idle-timeout", "90s", "--json"];
     const started = await it.contrail(args, { cwd });
     assert.equal(started.code, 0, started.stderr);
     const { id, url } = JSON.parse(started.stdout) as { id: number; url: string };
@@ -68,14 +68,10 @@ describe("notebooks", () => {
     assert.equal(reopened.code, 0, reopened.stderr);
     const listed = await it.contrail(["notebook", "list"]);
     assert.match(listed.stdout, new RegExp(`^ *${id} +notebook +running`, "m"));
-    const paused = await until(
-      "it is paused",
-      async () => {
-        const now = await it.client.experiment(id);
-        return now.state === "paused" ? now : undefined;
-      },
-      { limitMs: 90_000 },
-    );
+    const paused = await until("it is paused", async () => {
+      const now = await it.client.experiment(id);
+      return now.state === "paused" ? now : undefined;
+    });
     assert.match(paused.reason, /nobody used it for \d+/);
     const refused = await it.contrail(["notebook", "open", String(id)]);
     assert.match(

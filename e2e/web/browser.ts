@@ -74,7 +74,7 @@ export async function openView(browser: Browser, options: ViewOptions = {}): Pro
   });
   const context = await within("the browser has a new profile", opening);
   const page = await within("the browser has a new tab", context.newPage());
-  page.setDefaultTimeout(30_000);
+  page.setDefaultTimeout(120_000);
   // The one question to a page that playwright waits for without a limit.
   const evaluate = page.evaluate.bind(page) as (...args: unknown[]) => Promise<unknown>;
   Object.assign(page, {

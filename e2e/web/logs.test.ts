@@ -90,12 +90,12 @@ describe("the log viewer", () => {
       `/trials/${trial}?tab=logs&stream=stdout&follow=yes`,
     );
     const { page } = view;
-    await page.locator(".log").getByText("step 2", { exact: true }).waitFor({ timeout: 60_000 });
+    await page.locator(".log").getByText("step 2", { exact: true }).waitFor();
     const { port } = new URL(it.server.url);
     await it.killServer();
     await page.locator(".connection-away").waitFor();
     await it.start(Number(port));
-    await page.locator(".log").getByText("step 40", { exact: true }).waitFor({ timeout: 120_000 });
+    await page.locator(".log").getByText("step 40", { exact: true }).waitFor();
     const shown = (await page.locator(".log-text").allTextContents()).filter((text) =>
       text.startsWith("step "),
     );

@@ -7,7 +7,7 @@ import { sharedStand, until } from "../support.ts";
 import { openView, sharedBrowser, signInLink } from "./browser.ts";
 
 const skip = jupyterPython === undefined ? NO_JUPYTER : false;
-const JUPYTER_MS = 90_000;
+const JUPYTER_MS = 180_000;
 
 describe("a notebook", { skip }, () => {
   const browser = sharedBrowser();

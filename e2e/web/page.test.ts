@@ -48,7 +48,7 @@ describe("the web page", () => {
     await page.getByRole("heading", { name: `${id} followed live` }).waitFor();
     await page.locator(".page-title .badge").getByText("active").waitFor();
     await page.getByText(/The lowest loss on these curves is/).waitFor();
-    await page.locator(".page-title .badge").getByText("completed").waitFor({ timeout: 120_000 });
+    await page.locator(".page-title .badge").getByText("completed").waitFor();
     const { best, spent } = await it.ended(id);
     assert.ok(best);
     await page.getByText(`loss, trial ${best.trial} after`).waitFor();
@@ -76,7 +76,7 @@ describe("the web page", () => {
     await page.getByRole("heading", { name: `${id} over a restart` }).waitFor();
     await it.start(Number(port));
     await page.locator(".connection-live").waitFor();
-    await page.locator(".page-title .badge").getByText("completed").waitFor({ timeout: 120_000 });
+    await page.locator(".page-title .badge").getByText("completed").waitFor();
     // The browser itself writes down that nobody answered for a while.
     const rest = view.troubles.filter((text) => !/ERR_|Failed to load resource/.test(text));
     assert.deepEqual(rest, []);

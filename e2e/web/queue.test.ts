@@ -19,7 +19,7 @@ describe("slots and queue", () => {
   test("who waits is moved by key, by number and by dragging, and what starts next goes by it", async () => {
     const it = stand();
     // Holds the one slot until it is killed.
-    const first = (await exampleSearch(it, { name: "holds the slot", delayMs: 60_000 })).id;
+    const first = (await exampleSearch(it, { name: "holds the slot", delayMs: 600_000 })).id;
     await it.trialWhen(`${first}.1`, "runs", ({ state }) => state === "running");
     const second = (await exampleSearch(it, { name: "waits second" })).id;
     const third = (await exampleSearch(it, { name: "waits third" })).id;

@@ -60,7 +60,7 @@ describe("a replay from the page", () => {
     const replay = Number(new URL(page.url()).pathname.split("/").at(-1));
     assert.notEqual(replay, id);
     const badge = (of: Page) => of.locator(".page-title .badge").filter({ hasText: "identical" });
-    await badge(page).waitFor({ timeout: 90_000 });
+    await badge(page).waitFor();
     // Who had the trial open sees it without asking again.
     await badge(other.page).waitFor();
     const list = other.page.getByRole("list", { name: "Verdicts, the newest first" });

@@ -61,7 +61,8 @@ describe("a silent runner on the page", () => {
       .first()
       .waitFor({ state: "detached" });
     await other.page.goto(`${it.server.url}/audit?what=heard+again`);
-    await other.page.getByRole("table", { name: "Changes" }).getByText("runner local").waitFor();
+    const changes = other.page.getByRole("table", { name: "Changes" });
+    await changes.getByText("runner local").first().waitFor();
     await it.client.changeExperiment(id, "kill");
     await it.ended(id);
     await closeView(other);

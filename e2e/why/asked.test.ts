@@ -144,6 +144,8 @@ describe("why, asked about", () => {
       asked.push(["experiment", String(id)], ["searcher", String(id)]);
       for (const { id: trial, allocations } of await shared().details(id)) {
         asked.push(["trial", trial]);
+        // An answer has the last lines, which may still be on their way.
+        await shared().allLogs(trial);
         for (const allocation of allocations) asked.push(["allocation", allocation.id]);
       }
     }
