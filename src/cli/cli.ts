@@ -16,6 +16,8 @@ import { type Progress, SILENT, startProgress } from "./progress.ts";
 export interface Sink {
   write(data: string | Uint8Array): void;
   readonly isTTY: boolean;
+  /** A terminal that knows no cursor, as in Emacs and in many a CI console: what moves is written as into a pipe, in lines. */
+  readonly dumb?: boolean;
   /** Columns and rows of the terminal; 80 × 24 where there is none. */
   readonly columns: number;
   readonly rows: number;

@@ -69,6 +69,9 @@ export const inFile = <E extends Error>(error: E, file: string): E & FileError =
 export const usageError = (detail: string, hint: string): CliError =>
   new CliError("usage", detail, { hint, exitCode: EXIT.usage });
 
+/** What to do about a path at which there is nothing. */
+export const CHECK_PATH = "Check the path; relative ones start at the current folder.";
+
 export interface Failure {
   readonly problem: Problem;
   readonly exitCode: number;
@@ -90,10 +93,16 @@ export function failureOf(error: unknown): Failure {
   if (code === "ENOENT" && path !== undefined)
     return {
       exitCode: EXIT.notFound,
+      problem: local("no_such_file", `There is no ${path}.`, CHECK_PATH),
+    };
+  // Reading a folder names no path.
+  if (code === "EISDIR")
+    return {
+      exitCode: EXIT.usage,
       problem: local(
-        "no_such_file",
-        `There is no ${path}.`,
-        "Check the path; relative ones start at the current folder.",
+        "is_a_folder",
+        `${path ?? "What was named"} is a folder; a file is wanted.`,
+        "Name a file in it.",
       ),
     };
   if (code === "ENOTDIR" && path !== undefined)

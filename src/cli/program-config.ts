@@ -3,13 +3,13 @@
  * option (an image, a budget, …); what the command line says counts before it.
  */
 import { readFileSync } from "node:fs";
-import { resolve } from "node:path";
 import type { Json, JsonObject } from "../base/json.ts";
 import { maskedText } from "../base/secrets.ts";
 import type { TaskKind } from "../protocol/config/task-kinds.ts";
 import { type Cli, shellWord } from "./cli.ts";
 import { CliError, usageError } from "./exit-code.ts";
 import { passedEnvironment } from "./passed-environment.ts";
+import { requireFile } from "./user-file.ts";
 import { wholeOf } from "./values.ts";
 
 export interface ProgramOptions {
@@ -94,7 +94,7 @@ async function baseOf(cli: Cli, file: string): Promise<JsonObject> {
   const { readConfig } = await import("../protocol/config/config.ts");
   const { readYaml } = await import("../protocol/config/yaml-tree.ts");
   const { plain } = await import("../protocol/config/tree.ts");
-  const text = readFileSync(resolve(cli.host.cwd, file), "utf8");
+  const text = readFileSync(requireFile(cli.host.cwd, file), "utf8");
   const reading = readConfig(text, { requireComplete: false });
   if (reading.ok) return mapOf(plain(readYaml(text).tree!));
   const [first] = reading.issues;

@@ -26,6 +26,8 @@ import { addCheckpoint, addTrial } from "./program/trial.ts";
 
 export interface Program {
   readonly command: Command;
+  /** The command among them whose action ran; undefined when none did. */
+  acted(): Command | undefined;
   /** The exit code of the action that ran; undefined when none did. */
   exitCode(): number | undefined;
   /** The context of the action that ran, for printing its failure alike. */
@@ -36,6 +38,10 @@ export function makeProgram(host: Host): Program {
   const command = new Command("contrail");
   let code: number | undefined;
   let current: Cli | undefined;
+  let acted: Command | undefined;
+  command.hook("preAction", (_, acting) => {
+    acted = acting;
+  });
   const run: Run = async (work) => {
     const { json, server } = command.opts<{ json?: boolean; server?: string }>();
     current = new Cli(host, { json: json === true, server });
@@ -87,5 +93,5 @@ export function makeProgram(host: Host): Program {
       run(async (cli) => (await import("./commands/doctor.ts")).doctor(cli, options)),
     );
   addDeterminism(doctor, run);
-  return { command, exitCode: () => code, cli: () => current };
+  return { command, acted: () => acted, exitCode: () => code, cli: () => current };
 }

@@ -4,6 +4,30 @@ import { test } from "node:test";
 import type { Clock } from "../base/clock.ts";
 import { startProgress } from "./progress.ts";
 
+test("a terminal that knows no cursor gets lines", () => {
+  const due: { delayMs: number; callback: () => void }[] = [];
+  const clock: Clock = {
+    nowMs: () => 0,
+    monotonicMs: () => 0,
+    after(delayMs, callback) {
+      due.push({ delayMs, callback });
+      return () => {};
+    },
+  };
+  let out = "";
+  const write = (text: string): void => {
+    out += text;
+  };
+  const progress = startProgress(
+    "submitting",
+    { columns: 80, isTTY: true, dumb: true, write },
+    clock,
+  );
+  due[0]?.callback();
+  progress.stop();
+  assert.equal(out, "submitting (0 s)\n");
+});
+
 for (const isTTY of [false, true])
   test(`names of others and details do nothing to ${isTTY ? "a terminal" : "a pipe"}`, () => {
     let due: () => void = () => {};

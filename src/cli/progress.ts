@@ -8,6 +8,7 @@ import { cut, inert } from "./inert.ts";
 export interface ProgressSink {
   write(text: string): void;
   readonly isTTY: boolean;
+  readonly dumb?: boolean;
   readonly columns: number;
 }
 
@@ -52,7 +53,10 @@ export function startProgress(what: string, sink: ProgressSink, clock: Clock): P
     }
     cancel = clock.after(LINE_MS, say);
   };
-  cancel = sink.isTTY ? clock.after(TTY_FIRST_MS, draw) : clock.after(LINE_FIRST_MS, say);
+  cancel =
+    sink.isTTY && sink.dumb !== true
+      ? clock.after(TTY_FIRST_MS, draw)
+      : clock.after(LINE_FIRST_MS, say);
   return {
     detail(latest) {
       detail = inert(latest);

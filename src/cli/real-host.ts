@@ -17,6 +17,7 @@ function sinkOf(stream: NodeJS.WriteStream): Sink {
     get isTTY() {
       return stream.isTTY === true;
     },
+    dumb: process.env.TERM === "dumb",
     get columns() {
       return stream.columns || 80;
     },

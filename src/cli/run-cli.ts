@@ -2,9 +2,10 @@
  * One run of the command line: words in, exit code out; every failure ends here, as a message for people
  * or as one problem document. main.ts gives it the real world, tests a fake one.
  */
-import { CommanderError } from "commander";
+import { type Command, CommanderError } from "commander";
 import { type Host, selfName } from "./cli.ts";
 import { EXIT, failureOf, usageError } from "./exit-code.ts";
+import { inTypedWords } from "./field-words.ts";
 import { inertJson } from "./inert.ts";
 import { paintFor } from "./paint.ts";
 import { problemLines } from "./problem-view.ts";
@@ -21,7 +22,7 @@ export async function runCli(args: readonly string[], host: Host): Promise<numbe
     // A noun without a verb printed its help already.
     if (error instanceof CommanderError && error.code === "commander.help") return EXIT.usage;
     const json = program.cli()?.json ?? wantsJson(args);
-    return printFailure(asUsage(error, args), host, json);
+    return printFailure(asUsage(error, args), host, json, program.acted());
   }
 }
 
@@ -50,11 +51,20 @@ function asUsage(error: unknown, args: readonly string[]): unknown {
   return usageError(detail, guess === "" ? help : `${guess} ${help}`);
 }
 
-function printFailure(error: unknown, host: Host, json: boolean): number {
-  const { problem, exitCode } = failureOf(error);
+function printFailure(
+  error: unknown,
+  host: Host,
+  json: boolean,
+  command: Command | undefined,
+): number {
+  const failure = failureOf(error);
+  // A script reads the fields as the server names them.
+  const { problem } = failure;
+  const typed = command === undefined ? undefined : inTypedWords(problem, command);
+  const exitCode = typed === undefined ? failure.exitCode : EXIT.usage;
   if (json) host.stderr.write(`${inertJson(problem)}\n`);
   else {
-    const lines = problemLines(problem, {
+    const lines = problemLines(typed ?? problem, {
       paint: paintFor(host.stderr, host.env),
       self: selfName(host.env),
       file: (error as { file?: string }).file,

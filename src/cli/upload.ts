@@ -14,6 +14,7 @@ import { cacheFolder } from "./credentials.ts";
 import { CliError } from "./exit-code.ts";
 import { bytes, plural } from "./figures.ts";
 import type { Progress } from "./progress.ts";
+import { requireFolder } from "./user-file.ts";
 
 const AT_ONCE = 4;
 /** Hashes asked about in one request. */
@@ -31,6 +32,7 @@ export async function scan(
   options: ScanOptions = {},
   hint = "Correct each, or name what is not needed in a file .contrailignore in that folder.",
 ): Promise<ScannedFolder> {
+  requireFolder(folder);
   const { scanFolder } = await import("../store/snapshot.ts");
   const result = await scanFolder(folder, options);
   if (result.ok) return result.folder;

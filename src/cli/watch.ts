@@ -65,7 +65,9 @@ function viewFor(options: WatchOptions): View {
       trouble() {},
       close() {},
     };
-  return options.sink.isTTY ? terminalView(options) : lineView(options);
+  return options.sink.isTTY && options.sink.dumb !== true
+    ? terminalView(options)
+    : lineView(options);
 }
 
 function lineView({ sink, clock }: WatchOptions): View {

@@ -11,6 +11,7 @@ import { CliError, EXIT } from "../exit-code.ts";
 import { plural } from "../figures.ts";
 import type { Progress } from "../progress.ts";
 import { scan } from "../upload.ts";
+import { requireFolder } from "../user-file.ts";
 
 export interface ReadBundle {
   readonly manifest: BundleManifest;
@@ -24,6 +25,7 @@ const LIMITS = { bytesMax: 1024 ** 5, filesMax: 200_000 };
 
 /** @throws CliError with every file that is not as it should be */
 export async function readBundle(folder: string, progress: Progress): Promise<ReadBundle> {
+  requireFolder(folder);
   const path = join(folder, MANIFEST_FILE);
   if (!existsSync(path))
     throw new CliError("no_bundle", `${folder} is not a bundle: it has no ${MANIFEST_FILE}.`, {

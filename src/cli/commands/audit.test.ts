@@ -90,7 +90,7 @@ describe("verify --file", () => {
     for (const text of ["{}", "no", '{"items":[{"seq":1}]}', `${JSON.stringify(items[0])}\n{`])
       assert.equal(JSON.parse((await verify(text)).err).code, "no_export", text);
     const { err } = await run(["--json", "audit", "verify", "--file", join(folder, "none")]);
-    assert.equal(JSON.parse(err).code, "no_export");
+    assert.equal(JSON.parse(err).code, "no_such_file");
     assert.equal((await verify("", "--expect-last", "5:abc")).code, 2);
   });
 });

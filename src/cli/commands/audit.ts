@@ -15,6 +15,7 @@ import { count, plural } from "../figures.ts";
 import { inert } from "../inert.ts";
 import { gather, type ListOptions, limitOf } from "../listing.ts";
 import { facts, table } from "../table.ts";
+import { requireFile } from "../user-file.ts";
 import { timeOf, wholeOf } from "../values.ts";
 
 export interface AuditListOptions extends ListOptions {
@@ -125,7 +126,7 @@ export async function verify(cli: Cli, options: VerifyOptions): Promise<number> 
   const verdict =
     options.file === undefined
       ? await verifyServer(cli, expected)
-      : await verifyFile(options.file, expected);
+      : await verifyFile(requireFile(cli.host.cwd, options.file), expected);
   cli.show(verdict, () => verdictLines(cli, verdict, options.file));
   if (verdict.ok) cli.next(`audit verify --expect-last ${verdict.last.seq}:${verdict.last.hash}`);
   else if (verdict.misfit?.change) cli.next(`audit show ${verdict.misfit.change.seq}`);

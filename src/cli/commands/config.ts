@@ -1,23 +1,22 @@
 /** `contrail config lint FILE`: every fault of a configuration at once, without a server. */
-import { readFileSync, statSync } from "node:fs";
-import { resolve } from "node:path";
+import { readFileSync } from "node:fs";
 import { type Cli, createCommand, shellWord } from "../cli.ts";
-import { EXIT, usageError } from "../exit-code.ts";
+import { EXIT } from "../exit-code.ts";
 import { plural } from "../figures.ts";
 import { inert } from "../inert.ts";
 import { issueLines } from "../problem-view.ts";
+import { requireFile } from "../user-file.ts";
 
 export async function lint(cli: Cli, files: readonly string[]): Promise<number> {
   const { openConfig, readLayer, readOpen, writtenIn } = await import(
     "../../protocol/config/config.ts"
   );
   const results = files.map((file) => {
-    if (statSync(resolve(cli.host.cwd, file)).isDirectory())
-      throw usageError(
-        `${file} is a folder; a configuration is a file.`,
-        `Name the file in it: config lint ${shellWord(`${file.replace(/\/+$/, "")}/config.yaml`)}`,
-      );
-    const open = openConfig(readFileSync(resolve(cli.host.cwd, file), "utf8"));
+    const path = requireFile(cli.host.cwd, file, {
+      wanted: "a configuration is a file",
+      hint: `Name the file in it: config lint ${shellWord(`${file.replace(/\/+$/, "")}/config.yaml`)}`,
+    });
+    const open = openConfig(readFileSync(path, "utf8"));
     const { template } = writtenIn(open);
     const named = typeof template === "string";
     // What its template supplies is known to the server alone.

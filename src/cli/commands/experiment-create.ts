@@ -1,5 +1,5 @@
 /** `contrail experiment create CONFIG [DIR]`: check, upload what is lacking, submit, perhaps follow. */
-import { readFileSync, statSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { basename, resolve } from "node:path";
 import type { CreateExperimentReply } from "../../protocol/api.ts";
 import type { Tree } from "../../protocol/runner-wire.ts";
@@ -15,6 +15,7 @@ import { issueLines } from "../problem-view.ts";
 import type { Progress } from "../progress.ts";
 import { provenanceOf } from "../provenance.ts";
 import { scan, scanMemory, upload } from "../upload.ts";
+import { requireFile } from "../user-file.ts";
 import { follow, nextOf } from "./experiment.ts";
 
 export interface CreateOptions {
@@ -100,12 +101,10 @@ export async function submit(
 }
 
 function configText(cli: Cli, file: string, name: string | undefined): string {
-  const path = resolve(cli.host.cwd, file);
-  if (statSync(path).isDirectory())
-    throw usageError(
-      `${file} is a folder; the first argument is the configuration.`,
-      `Name the file: experiment create ${file}/config.yaml ${file}`,
-    );
+  const path = requireFile(cli.host.cwd, file, {
+    wanted: "the first argument is the configuration",
+    hint: `Name the file: experiment create ${file}/config.yaml ${file}`,
+  });
   const text = readFileSync(path, "utf8");
   return name === undefined ? text : renamed(text, name);
 }

@@ -1,15 +1,15 @@
 /** `contrail template …` and `contrail workspace …`: parts of configurations that the server keeps, by version. */
-import { readFileSync, statSync } from "node:fs";
-import { resolve } from "node:path";
+import { readFileSync } from "node:fs";
 import type { Layer } from "../../protocol/api.ts";
 import type { KeptKind } from "../../sdk/client.ts";
 import { RemoteError } from "../../sdk/remote-error.ts";
 import { type Cli, shellWord } from "../cli.ts";
-import { EXIT, inFile, usageError } from "../exit-code.ts";
+import { EXIT, inFile } from "../exit-code.ts";
 import { ago, moment } from "../figures.ts";
 import { inert, inertLines } from "../inert.ts";
 import { gather, type ListOptions, limitOf } from "../listing.ts";
 import { table } from "../table.ts";
+import { requireFile } from "../user-file.ts";
 import { wholeOf } from "../values.ts";
 
 const WORDS = {
@@ -29,12 +29,10 @@ const fullName = ({ name, version }: Pick<Layer, "name" | "version">): string =>
   `${name}@${version}`;
 
 export async function set(cli: Cli, kind: KeptKind, name: string, file: string): Promise<number> {
-  const path = resolve(cli.host.cwd, file);
-  if (statSync(path).isDirectory())
-    throw usageError(
-      `${file} is a folder; what is kept is a file.`,
-      `Name the file: ${kind} set ${shellWord(name)} ${shellWord(`${file.replace(/\/+$/, "")}/config.yaml`)}`,
-    );
+  const path = requireFile(cli.host.cwd, file, {
+    wanted: "what is kept is a file",
+    hint: `Name the file: ${kind} set ${shellWord(name)} ${shellWord(`${file.replace(/\/+$/, "")}/config.yaml`)}`,
+  });
   const text = readFileSync(path, "utf8");
   const kept = await cli
     .client()

@@ -3,7 +3,7 @@ import { parseId } from "../../base/ids.ts";
 import type { LogEntry } from "../../protocol/api.ts";
 import type { Client, Page, PageQuery } from "../../sdk/client.ts";
 import { eachItem } from "../../sdk/client.ts";
-import type { Cli } from "../cli.ts";
+import { type Cli, optionWords } from "../cli.ts";
 import { CliError, EXIT, usageError } from "../exit-code.ts";
 import { LogWriter, rawBytes } from "../log-view.ts";
 import { choiceOf, timeOf, wholeOf } from "../values.ts";
@@ -71,9 +71,21 @@ export async function logs(cli: Cli, id: string, options: LogsOptions): Promise<
     }
   }
   print.end();
-  if (!print.any && !cli.json) cli.err("Nothing was written.");
+  if (!print.any && !cli.json) {
+    const filters = narrowing(options);
+    const all = (): Promise<Page<LogEntry>> =>
+      trial === undefined
+        ? client.experimentLogs(experiment, { tail: 1 })
+        : client.trialLogs(trial, { run, tail: 1 });
+    const isLeftOut = filters !== "" && (await all()).items.length > 0;
+    cli.err(isLeftOut ? `No line that was written fits${filters}.` : "Nothing was written.");
+  }
   return EXIT.ok;
 }
+
+/** The options by which lines are left out, as they were given. */
+const narrowing = ({ rank, stream, contains, since, until, from }: LogsOptions): string =>
+  optionWords({ rank, stream, contains, since, until, from });
 
 function lineOf(text: string, trial: string | undefined): string {
   if (trial !== undefined && /^[1-9]\d{0,8}\.[1-9]\d{0,14}$/.test(text)) return text;

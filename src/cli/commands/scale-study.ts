@@ -5,7 +5,6 @@
  * is labelled with the study, so that `--study` fits it again later, with other questions and without running anything.
  */
 import { readFileSync } from "node:fs";
-import { resolve } from "node:path";
 import { type Measured, STEPS_MIN } from "../../analysis/scaling.ts";
 import { stepTimes } from "../../analysis/step-times.ts";
 import type { Experiment } from "../../protocol/api.ts";
@@ -20,6 +19,7 @@ import type { Progress } from "../progress.ts";
 import { lengthOf, STUDY_LABEL, studyText, unitOf } from "../scale-study/study-config.ts";
 import { type StudyFacts, studyResult } from "../scale-study/study-result.ts";
 import { studyLines } from "../scale-study/study-view.ts";
+import { requireFile } from "../user-file.ts";
 import { wholeOf } from "../values.ts";
 import { submit } from "./experiment-create.ts";
 
@@ -163,7 +163,7 @@ function countsOf(name: string, text: string): number[] {
 async function read(cli: Cli, file: string): Promise<{ text: string; config: ExperimentConfig }> {
   const { readConfig } = await import("../../protocol/config/config.ts");
   const { invalidConfig } = await import("./search.ts");
-  const text = readFileSync(resolve(cli.host.cwd, file), "utf8");
+  const text = readFileSync(requireFile(cli.host.cwd, file), "utf8");
   const reading = readConfig(text);
   if (!reading.ok) throw invalidConfig(file, reading.issues);
   return { text, config: reading.config };

@@ -20,6 +20,7 @@ import { CliError, EXIT, usageError } from "../exit-code.ts";
 import { count, measured, plural } from "../figures.ts";
 import { inert } from "../inert.ts";
 import type { Progress } from "../progress.ts";
+import { requireFile } from "../user-file.ts";
 import { experimentOf } from "../values.ts";
 
 export interface ReplayOptions {
@@ -53,7 +54,7 @@ export async function replay(
     const log =
       options.file === undefined
         ? await serverLog(cli, experimentOf(experiment as string))
-        : await fileLog(resolve(cli.host.cwd, options.file));
+        : await fileLog(requireFile(cli.host.cwd, options.file));
     const copy = options.export === undefined ? log : await exported(cli, log, options.export);
     return await decide(copy, progress);
   });
@@ -87,8 +88,6 @@ async function* upTo(
 }
 
 async function fileLog(path: string): Promise<Log> {
-  // Opened first, so that a file that is not there is said to be so.
-  await (await open(path)).close();
   const lines = createInterface({ input: createReadStream(path, "utf8"), crlfDelay: Infinity });
   const rows = lines[Symbol.asyncIterator]();
   const first = await rows.next();

@@ -3,7 +3,6 @@
  * so what is shown here is what would happen there; no server is needed and nothing is trained.
  */
 import { readFileSync } from "node:fs";
-import { resolve } from "node:path";
 import { toWire } from "../../base/json.ts";
 import type { LearningCurve } from "../../core/search/curves.ts";
 import type { SearchSpec } from "../../core/search/search.ts";
@@ -18,6 +17,7 @@ import { count, duration, hyperparametersLine, measured, plural, steps } from ".
 import { inert } from "../inert.ts";
 import { planLines } from "../plan-view.ts";
 import { interrupted } from "../server-process.ts";
+import { requireFile } from "../user-file.ts";
 import { wholeOf } from "../values.ts";
 import { type Measure, rungTable } from "../watch-view.ts";
 import { CURVE_SHAPE, type CurveFunction, curveOfFile } from "./curve-file.ts";
@@ -39,7 +39,7 @@ async function read(
       import("../../protocol/config/config.ts"),
       import("../../server/translate.ts"),
     ]);
-  const open = openConfig(readFileSync(resolve(cli.host.cwd, file), "utf8"));
+  const open = openConfig(readFileSync(requireFile(cli.host.cwd, file), "utf8"));
   const reading = readOpen(open, { requireComplete: false });
   const { template } = writtenIn(open);
   const hint =

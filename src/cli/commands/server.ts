@@ -21,6 +21,7 @@ import {
 import { type StopOptions, stopServer } from "../server-stop.ts";
 import { ensureSignedIn } from "../sign-in.ts";
 import { facts } from "../table.ts";
+import { requireFile } from "../user-file.ts";
 import { durationMsOf, portOf, slotsOf } from "../values.ts";
 
 export interface UpOptions {
@@ -43,6 +44,7 @@ export async function up(cli: Cli, options: UpOptions): Promise<number> {
   const taskPort =
     options.taskPort === undefined ? undefined : portOf(options.taskPort, "--task-port");
   const slots = options.slots === undefined ? undefined : slotsOf(options.slots);
+  const pools = options.pools === undefined ? undefined : requireFile(cli.host.cwd, options.pools);
   const lease = leaseOf(options);
   const { foreground = false } = options;
   const interrupt = cli.host.catchInterrupt();
@@ -51,8 +53,7 @@ export async function up(cli: Cli, options: UpOptions): Promise<number> {
     startServer(
       {
         dataDir,
-        ...{ port, taskPort, taskDomain: options.taskDomain, slots },
-        ...(options.pools === undefined ? {} : { pools: resolve(cli.host.cwd, options.pools) }),
+        ...{ port, taskPort, taskDomain: options.taskDomain, slots, pools },
         ...lease,
         host: options.host,
         allowRemote: options.allowRemote === true,

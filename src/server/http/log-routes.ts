@@ -176,7 +176,9 @@ async function placeOfLine(
   const [run = 0, line = 0] = from.split(".").map(Number);
   const place = await placeBefore(readPool, { experiment, trial, run, line });
   if (place) return place;
-  throw new ContrailError("not_found", `trial ${experiment}.${trial} has had no run ${run}`);
+  throw new ContrailError("not_found", `trial ${experiment}.${trial} has had no run ${run}`, {
+    hint: `\`contrail trial show ${experiment}.${trial}\` lists its runs.`,
+  });
 }
 
 /** The bytes as the program wrote them, page by page as the reader takes them. */

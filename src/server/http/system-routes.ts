@@ -121,7 +121,9 @@ export function systemRoutes(app: App, context: RouteContext): void {
     {
       config: { access: ["write"] },
       schema: {
-        params: z.object({ token: z.string().regex(/^[0-9a-f]{1,32}$/) }),
+        params: z.object({
+          token: z.string().regex(/^[0-9a-f]{1,32}$/, "must be the id of a token, such as ab12"),
+        }),
         response: { 204: z.null() },
         tags,
       },
