@@ -73,7 +73,8 @@ esac
 
   #lines(name: string): string[] {
     const path = this.#at(name);
-    return existsSync(path) ? readFileSync(path, "utf8").trim().split("\n") : [];
+    // A shell makes the file before it writes to it.
+    return existsSync(path) ? (readFileSync(path, "utf8").match(/.+/g) ?? []) : [];
   }
 
   /** Until then whatever is being built goes on. */
