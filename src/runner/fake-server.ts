@@ -263,7 +263,7 @@ export class FakeServer {
     if (blob !== undefined && method === "PUT") {
       const stored = this.blob(body);
       if (stored.hash !== blob) this.faults.push(`PUT of ${blob} carried ${stored.hash}`);
-      return {};
+      return stored;
     }
     if (path === "/api/v1/blobs/missing") {
       const { hashes } = JSON.parse(body.toString()) as { hashes: string[] };

@@ -6,7 +6,7 @@
 import type { Clock } from "../base/clock.ts";
 import { type OrdersReply, ordersReply } from "../protocol/runner-wire.ts";
 import { Backoff } from "./backoff.ts";
-import { type ServerClient, ServerFailure } from "./server-client.ts";
+import { answerOf, type ServerClient, ServerFailure } from "./server-client.ts";
 
 export interface OrdersPollOptions {
   readonly client: Pick<ServerClient, "json" | "runnerId">;
@@ -78,9 +78,9 @@ export class OrdersPoll {
     const path = `/api/v1/runners/${encodeURIComponent(client.runnerId)}/orders?after=${after}&wait_ms=${WAIT_MS}&boot=${encodeURIComponent(boot)}`;
     const timeoutMs = WAIT_MS + SLACK_MS;
     const askedAtMs = clock.monotonicMs();
-    const reply = ordersReply.parse(
-      await client.json({ method: "GET", path, timeoutMs, signal: this.#abort.signal }),
-    );
+    const { signal } = this.#abort;
+    const answer = await client.json({ method: "GET", path, timeoutMs, signal });
+    const reply = answerOf(ordersReply, answer, "orders");
     if (reply.ordersVersion < after) {
       this.#complete = false;
       regressed();

@@ -8,6 +8,7 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, beforeEach, test } from "node:test";
+import type { Clock } from "../base/clock.ts";
 import { realClock } from "../base/real-clock.ts";
 import { filePart } from "../store/file-part.ts";
 import { ServerClient } from "./server-client.ts";
@@ -60,9 +61,9 @@ beforeEach(async () => {
   await writeFile(join(folder, "token"), "first");
 });
 
-const newClient = (): ServerClient =>
+const newClient = (clock: Clock = realClock): ServerClient =>
   new ServerClient({
-    ...{ fetch, clock: realClock, runnerId: "r" },
+    ...{ fetch, clock, runnerId: "r" },
     ...{ serverFile: join(folder, "server.json"), tokenFile: join(folder, "token") },
   });
 const large = () => filePart({ path: file, ...LARGE });
@@ -83,9 +84,10 @@ const held = (path: string): number =>
     }
   }).length;
 
+const STORED = JSON.stringify({ hash: HASH, size: LARGE.size, existed: false });
 const onlyFor = (token: string) => (request: IncomingMessage, response: ServerResponse) => {
   response.statusCode = request.headers.authorization === `Bearer ${token}` ? 200 : 401;
-  response.end("{}");
+  response.end(STORED);
 };
 
 test("a part beyond 4 GiB arrives whole, and from its beginning again under a new token", async () => {
@@ -117,4 +119,46 @@ test("a request that is broken off lets go of its file", async () => {
   arrives = () => client.close();
   await assert.rejects(client.putBlob(HASH, large()), { kind: "unreachable" });
   assert.equal(held(file), 0);
+});
+
+test("a blob counts as stored only where the answer says that it is", async () => {
+  for (const body of ["", "welcome", "{}", `{"hash":"${"c".repeat(64)}","size":${LARGE.size}}`]) {
+    answer = (_request, response) => void response.end(body);
+    await assert.rejects(newClient().putBlob(HASH, large()), { kind: "unreachable" }, body);
+  }
+  answer = (_request, response) => void response.end(STORED);
+  await newClient().putBlob(HASH, large());
+});
+
+test("a yes of another form comes from no server of ours, and costs nothing for good", async () => {
+  answer = (_request, response) => void response.end('{"code":"signed_in"}');
+  await assert.rejects(newClient().missingBlobs([HASH]), {
+    kind: "unreachable",
+    message: /blobs\/missing is not one of a Contrail server: missing: /,
+  });
+});
+
+test("a request that is not allowed is told from a token that is not accepted, and a late answer from none", async () => {
+  const ask = { method: "GET", path: "/x", timeoutMs: 1e6 } as const;
+  for (const [status, kind] of [
+    [401, "unauthorized"],
+    [403, "forbidden"],
+  ] as const) {
+    answer = (_request, response) => void response.writeHead(status).end();
+    await assert.rejects(newClient().json(ask), { kind });
+  }
+  let ring = (): void => undefined;
+  const clock: Clock = {
+    ...realClock,
+    after: (_ms, run) => {
+      ring = run;
+      return () => undefined;
+    },
+  };
+  answer = () => ring();
+  await assert.rejects(newClient(clock).json(ask), { kind: "unanswered" });
+  server.closeAllConnections();
+  await writeFile(join(folder, "server.json"), JSON.stringify({ url: "http://127.0.0.1:1" }));
+  await assert.rejects(newClient().json(ask), { kind: "unreachable" });
+  await writeFile(join(folder, "server.json"), JSON.stringify({ url }));
 });

@@ -23,14 +23,18 @@ export interface ServerClientOptions {
 
 /**
  * - unreachable: no answer, or none that a Contrail server gives
+ * - unanswered: no answer in the time that was given
  * - unauthorized: the token is not accepted
+ * - forbidden: it is, but not for this
  * - missing: the thing asked for does not exist there
  * - too_large, refused: the server will never take this request as it is, or what it was to hold cannot be read
  * - busy: the server cannot now (disk full, overload, fault of its own)
  */
 export type ServerFailureKind =
   | "unreachable"
+  | "unanswered"
   | "unauthorized"
+  | "forbidden"
   | "missing"
   | "too_large"
   | "refused"
@@ -62,6 +66,21 @@ const BLOB_TIMEOUT_MS = 60_000;
 const HASHES_AT_ONCE = 1_000;
 const UPGRADE_MS = 15_000;
 const missingReply = z.object({ missing: z.array(z.string()) });
+const storedReply = z.object({ hash: z.string(), size: z.int() });
+
+export type AnswerForm<T> = Pick<z.ZodType<T>, "safeParse">;
+
+/** @throws ServerFailure unreachable: a portal, a cache or whoever has that port by now answers yes to anything */
+export function answerOf<T>(form: AnswerForm<T>, answer: unknown, path: string): T {
+  const { success, data, error } = form.safeParse(answer);
+  if (success) return data;
+  const [issue] = error.issues;
+  const where = issue?.path.join(".") || "the whole";
+  throw new ServerFailure(
+    "unreachable",
+    `the answer to ${path} is not one of a Contrail server: ${where}: ${issue?.message}`,
+  );
+}
 
 export interface BlobPurpose {
   readonly allocation: string;
@@ -150,23 +169,24 @@ export class ServerClient {
       const body = JSON.stringify({ hashes: part, ...(purpose ? { for: purpose } : {}) });
       const path = "/api/v1/blobs/missing";
       const reply = await this.json({ method: "POST", path, body, timeoutMs: BLOB_TIMEOUT_MS });
-      missing.push(...missingReply.parse(reply).missing);
+      missing.push(...answerOf(missingReply, reply, path).missing);
     }
     return missing;
   }
 
-  /** @throws ServerFailure */
+  /** @throws ServerFailure, also where the answer does not say that it is stored */
   async putBlob(hash: string, content: Content): Promise<void> {
-    await this.#request(
-      {
-        method: "PUT",
-        path: `/api/v1/blobs/${hash}`,
-        body: content,
-        type: "application/octet-stream",
-        timeoutMs: BLOB_TIMEOUT_MS + content.size / BLOB_MIN_BYTES_PER_MS,
-      },
-      (response) => response.text(),
-    );
+    const path = `/api/v1/blobs/${hash}`;
+    const reply = await this.json({
+      ...{ method: "PUT", path, body: content, type: "application/octet-stream" },
+      timeoutMs: Math.round(BLOB_TIMEOUT_MS + content.size / BLOB_MIN_BYTES_PER_MS),
+    });
+    const stored = answerOf(storedReply, reply, path);
+    if (stored.hash !== hash || stored.size !== content.size)
+      throw new ServerFailure(
+        "unreachable",
+        `the answer to ${path} speaks of ${stored.size} bytes of ${stored.hash}`,
+      );
   }
 
   /** A byte stream to the server instead of an answer. @throws ServerFailure */
@@ -245,7 +265,7 @@ export class ServerClient {
 
   #failed(cause: unknown, path: string): ServerFailure {
     const failure = asFailure(cause, path);
-    if (failure.kind === "unreachable" || failure.kind === "missing") this.#url = null;
+    if (MISLED.has(failure.kind)) this.#url = null;
     if (failure.kind === "unauthorized") {
       this.#token = null;
       this.#url = null;
@@ -279,7 +299,9 @@ class Call {
   /** Something has to happen within `ms` from now; replaces what was said before. */
   within(ms: number): void {
     this.#cancel?.();
-    this.#cancel = this.#clock.after(ms, () => this.abort(new Error(`no answer within ${ms} ms`)));
+    this.#cancel = this.#clock.after(ms, () =>
+      this.abort(new NoAnswer(`no answer within ${ms} ms`)),
+    );
   }
 
   abort(reason: unknown): void {
@@ -293,6 +315,11 @@ class Call {
   }
 }
 
+/** Whoever this is may not be the server any more. */
+const MISLED: ReadonlySet<ServerFailureKind> = new Set(["unreachable", "unanswered", "missing"]);
+
+class NoAnswer extends Error {}
+
 const isContent = (body: RequestOptions["body"]): body is Content =>
   typeof body === "object" && "open" in body;
 
@@ -303,7 +330,9 @@ function asFailure(error: unknown, path: string): ServerFailure {
   const { cause } = error as Error;
   const unread = [error, cause].find((each) => each instanceof ContentError);
   if (unread) return new ServerFailure("refused", unread.message, { cause: unread });
-  return new ServerFailure("unreachable", `${path}: ${reasonOf(error)}`, { cause: error });
+  const isLate = [error, cause].some((each) => each instanceof NoAnswer);
+  const kind = isLate ? "unanswered" : "unreachable";
+  return new ServerFailure(kind, `${path}: ${reasonOf(error)}`, { cause: error });
 }
 
 /** Empty when there is no such file: the server will refuse it and say so. */
@@ -337,7 +366,8 @@ async function failureOf(response: Response, path: string): Promise<ServerFailur
 }
 
 function kindOf(status: number): ServerFailureKind {
-  if (status === 401 || status === 403) return "unauthorized";
+  if (status === 401) return "unauthorized";
+  if (status === 403) return "forbidden";
   if (status === 404 || status === 405 || status === 410) return "missing";
   if (status === 413) return "too_large";
   if (status === 408 || status === 409 || status === 423 || status === 425 || status === 429)
