@@ -7,6 +7,7 @@ import { after, test } from "node:test";
 import { realClock } from "../base/real-clock.ts";
 import { type CheckpointEvents, CheckpointKeeper, checkpointsIn } from "./checkpoint-keeper.ts";
 import { KeptFolder } from "./kept-files.ts";
+import { ServerFailure } from "./server-client.ts";
 
 const root = await mkdtemp(join(tmpdir(), "contrail-keeper-"));
 after(() => rm(root, { recursive: true, force: true }));
@@ -29,18 +30,24 @@ class StickyFolder extends KeptFolder {
   }
 }
 
-function keeperIn(name: string, stuck: readonly number[], more: Partial<CheckpointEvents> = {}) {
+function keeperIn(
+  name: string,
+  stuck: readonly number[],
+  more: Partial<CheckpointEvents> = {},
+  putBlob: () => Promise<void> = async () => {},
+) {
   const folder = join(root, name);
   const files = new StickyFolder(folder, stuck);
   const told: string[] = [];
   const said: string[] = [];
   const keeper = new CheckpointKeeper({
     ...{ allocation: "1.1.1", folder, files, clock: realClock },
-    client: { missingBlobs: async () => [], putBlob: async () => {} },
+    client: { missingBlobs: async (hashes) => [...hashes], putBlob },
     signal: new AbortController().signal,
     events: {
       offered: ({ step }) => void told.push(`${step} offered`),
       stored: async ({ step }) => void told.push(`${step} stored`),
+      waits: ({ step }, why) => void told.push(`${step} waits: ${why}`),
       lost: ({ step }, why) => void told.push(`${step} lost: ${why}`),
       ...more,
     },
@@ -126,4 +133,35 @@ test("an error that nobody foresaw costs one checkpoint, told of no more than on
   assert.deepEqual(told, [20]);
   assert.match(said.join("\n"), /step 10: .*too long/);
   assert.deepEqual(await kept(), ["1", "1.json"], "for the next runner");
+});
+
+test("that a checkpoint cannot be sent is told once, and to its program where the server says why", async () => {
+  for (const kind of ["busy", "unreachable"] as const) {
+    let left = 3;
+    const { keeper, told, said, save, quiet } = keeperIn(kind, [], {}, async () => {
+      if (left-- > 0) throw new ServerFailure(kind, "507 no room");
+    });
+    await keeper.open();
+    await save(10);
+    await quiet();
+    const words = ["10 waits: 507 no room", "10 waits: null"];
+    assert.deepEqual(told, ["10 offered", ...(kind === "busy" ? words : []), "10 stored"]);
+    assert.equal(said.length, 2);
+    assert.match(said[0] ?? "", /step 10 of 1\.1\.1 could not be sent, will go on trying: 507/);
+    assert.match(said[1] ?? "", /is at the server now/);
+  }
+});
+
+test("a list of files that no server would take is refused, by its length", async () => {
+  const folder = join(root, "long");
+  const files = new KeptFolder(folder, checkpointsIn(folder), false, 300);
+  await files.open();
+  for (const count of [2, 3]) {
+    const path = join(checkpointsIn(folder), `save-${count}`);
+    await mkdir(path);
+    for (let i = 0; i < count; i++) await writeFile(join(path, `w${i}`), "x");
+    await files.take(count, { step: count, metadata: {}, atMs: 0 }, path);
+  }
+  assert.equal((await files.scan(2)).tree.length, 2);
+  await assert.rejects(files.scan(3), /list of its 3 files has \d+ bytes, the limit is 300/);
 });

@@ -20,6 +20,8 @@ export interface CheckpointEvents {
   offered(checkpoint: KeptCheckpoint): void;
   /** All its blobs are at the server. Resolves when that has been written down. */
   stored(checkpoint: KeptCheckpoint, tree: Tree): Promise<void>;
+  /** It cannot be sent now, and is tried again: told once. @param why null = it was sent in the end */
+  waits(checkpoint: KeptCheckpoint, why: string | null): void;
   /** It cannot be kept. */
   lost(checkpoint: KeptCheckpoint, why: string): void;
 }
@@ -160,7 +162,7 @@ export class CheckpointKeeper {
   }
 
   async #keep(number: number, checkpoint: KeptCheckpoint): Promise<void> {
-    const sent = await this.#sendInTheEnd(number);
+    const sent = await this.#sendInTheEnd(number, checkpoint);
     // What is given up here lies in `kept` still, and the next runner takes it up.
     if (sent === null) return;
     if ("why" in sent) this.#lose(checkpoint, sent.why);
@@ -179,19 +181,34 @@ export class CheckpointKeeper {
   /** @returns null where the runner ends before; or why it cannot be kept */
   async #sendInTheEnd(
     number: number,
+    checkpoint: KeptCheckpoint,
   ): Promise<{ readonly tree: Tree } | { readonly why: string } | null> {
-    const { signal } = this.#options;
+    const { signal, say, events } = this.#options;
+    const name = `the checkpoint at step ${checkpoint.step} of ${this.#options.allocation}`;
     let refused = 0;
+    let said = false;
+    let told = false;
     for (;;) {
       if (signal.aborted) return null;
       try {
-        return { tree: await this.#send(number) };
+        const tree = await this.#send(number);
+        if (said) say(`${name} is at the server now`);
+        if (told) events.waits(checkpoint, null);
+        return { tree };
       } catch (error) {
         if (signal.aborted) return null;
         const kind = error instanceof ServerFailure ? error.kind : null;
         if (kind === "refused") refused += 1;
         if ((kind === null && !isNoRoom(error)) || kind === "too_large" || refused >= REFUSED_TRIES)
           return { why: (error as Error).message };
+        const why = (error as Error).message;
+        if (!said) say(`${name} could not be sent, will go on trying: ${why}`);
+        said = true;
+        // A server that is away is no news to a program. One that has no room is.
+        if (!told && kind !== "unreachable" && kind !== "unanswered") {
+          told = true;
+          events.waits(checkpoint, why);
+        }
         await this.#backoff.wait({ slow: kind === "unauthorized" });
       }
     }

@@ -9,7 +9,7 @@
  */
 import type { Clock } from "../base/clock.ts";
 import { lostExit } from "./allocation-exit.ts";
-import type { UplinkSource } from "./uplink.ts";
+import type { UplinkSource } from "./uplink-stream.ts";
 
 export interface EndedAnswerOptions {
   readonly id: string;

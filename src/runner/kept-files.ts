@@ -21,6 +21,9 @@ import type { Tree } from "../protocol/runner-wire.ts";
 import { filePart } from "../store/file-part.ts";
 import { removeCheckout, scanFolder } from "../store/snapshot.ts";
 
+/** Of a list of files, which travels with what is told of the checkpoint: the server takes 64 MiB, a spool too. */
+const LIST_BYTES_MAX = 60 * 1024 * 1024;
+
 export interface KeptCheckpoint {
   readonly step: number;
   readonly metadata: JsonObject;
@@ -53,16 +56,18 @@ export class KeptFolder implements KeptFiles {
   readonly #checkpoints: string;
   readonly #kept: string;
   readonly #foreign: boolean;
+  readonly #listBytesMax: number;
 
   /**
    * @param folder the allocation's; @param checkpoints where training code makes its folders
    * @param foreign the program runs as another user, who must not get by us what that user may not have: it may
    *   replace a folder by a link at any moment
    */
-  constructor(folder: string, checkpoints: string, foreign = false) {
+  constructor(folder: string, checkpoints: string, foreign = false, listBytesMax = LIST_BYTES_MAX) {
     this.#checkpoints = checkpoints;
     this.#kept = join(folder, "kept");
     this.#foreign = foreign;
+    this.#listBytesMax = listBytesMax;
   }
 
   async open(): Promise<void> {
@@ -135,6 +140,10 @@ export class KeptFolder implements KeptFiles {
       throw new Error(issues.join("; "));
     }
     const { tree, hash: name, treeBytes, sourceOf } = scanned.folder;
+    if (treeBytes.length > this.#listBytesMax)
+      throw new Error(
+        `the list of its ${tree.length} files has ${treeBytes.length} bytes, the limit is ${this.#listBytesMax}. Save fewer files, or give them shorter names`,
+      );
     const entries = new Map(tree.map((entry) => [entry.hash, entry]));
     return {
       tree,

@@ -46,6 +46,12 @@ export function logLineOf(seq: number, encoded: Buffer): LogLine {
   };
 }
 
+/** What is said in place of a line that the server will never take. */
+export function refusedLine(encoded: Buffer, why: string): Buffer {
+  const text = `[the server refused this line: ${why.replaceAll(/\s+/g, " ")}]`;
+  return Buffer.concat([encoded.subarray(0, HEADER_BYTES), Buffer.from(text)]);
+}
+
 /** Cuts one stream of bytes into lines. */
 export class LineSplitter {
   readonly #emit: (piece: Buffer, complete: boolean) => void;

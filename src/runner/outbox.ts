@@ -10,9 +10,10 @@ import { type EventFields, EventQueue, type Place } from "./event-queue.ts";
 import type { Machine, RunnerClient } from "./machine.ts";
 import { Pressure } from "./pressure.ts";
 import { RankOutput } from "./rank-output.ts";
+import { inPlaceOf } from "./refused-event.ts";
 import type { ServerFailure } from "./server-client.ts";
 import type { SpoolStream } from "./spool.ts";
-import type { UplinkSource } from "./uplink.ts";
+import type { UplinkSource } from "./uplink-stream.ts";
 
 export interface OutboxOptions {
   readonly id: string;
@@ -188,22 +189,10 @@ export class Outbox implements UplinkSource {
     this.#checkDelivered();
   }
 
-  substitute(
-    payload: Buffer,
-    { kind, message: why }: Pick<ServerFailure, "kind" | "message">,
-  ): Buffer | undefined {
-    const event = JSON.parse(payload.toString("utf8")) as Record<string, unknown>;
-    const { type, seq, atMs, step, source } = event;
-    if (type === "record") {
-      // Nothing is decided by it, and reports, checkpoints and the end would wait behind it for ever.
-      const told = `the server refused it: ${why}`.slice(0, DETAIL_MAX_CHARS);
-      const gap = { what: `record.${source}`, why: told };
-      return Buffer.from(JSON.stringify({ type, seq, atMs, source, own: { missing: [gap] } }));
-    }
-    if (type !== "report" || kind !== "too_large") return undefined;
-    this.note(0, `the report at step ${step} was refused by the server: ${why}`);
-    const refused = { "*": `all metrics of this report: ${why.slice(0, 200)}` };
-    return Buffer.from(JSON.stringify({ type, seq, atMs, step, metrics: {}, refused }));
+  substitute(payload: Buffer, { message }: Pick<ServerFailure, "message">): Buffer {
+    const { payload: instead, note } = inPlaceOf(payload, message);
+    if (note !== null) this.note(0, note);
+    return instead;
   }
 
   /** Lets go of files and timers; what is on disk stays for the next runner. */
@@ -233,6 +222,13 @@ export class Outbox implements UplinkSource {
           const { atMs, step, metadata } = checkpoint;
           return take(checkpoint).fill(() => json({ atMs, step, tree, metadata }));
         },
+        waits: ({ step }, why) =>
+          this.note(
+            0,
+            why === null
+              ? `the checkpoint at step ${step} is at the server now`
+              : `the checkpoint at step ${step} waits, and what comes after it: ${why}`,
+          ),
         lost: (checkpoint, why) => {
           take(checkpoint).drop();
           this.note(0, `the checkpoint at step ${checkpoint.step} could not be kept: ${why}`);

@@ -189,7 +189,7 @@ const timer = setInterval(() => {
   await server.until("all lines", () => server.logs("1.1.1").length === 100);
 });
 
-test("an event that is too large is replaced by what it was; one that is refused holds up nobody else", async () => {
+test("an event that is too large or refused is replaced by what it was; one that is only forbidden holds up nobody else", async () => {
   await bench.startRunner();
   const say = (line: string) => [
     process.execPath,
@@ -197,11 +197,12 @@ test("an event that is too large is replaced by what it was; one that is refused
     `const s = require("net").connect(process.env.CONTRAIL_SOCKET);
      s.end('{"type":"hello","rank":0,"sdk":"x"}\\n' + ${line} + '\\n{"type":"report","step":2,"metrics":{"b":2}}\\n'); s.resume();`,
   ];
-  let refusing = true;
+  let forbidding = true;
   server.intercept = (_, path, body) => {
     if (!path.endsWith("/sync")) return undefined;
     if (body.length > 50_000) return 413;
-    return refusing && body.includes("poison") ? 422 : undefined;
+    if (forbidding && body.includes('"forbidden":1')) return 403;
+    return body.includes('"poison":1') ? 422 : undefined;
   };
   server.launch(
     "1.1.1",
@@ -210,10 +211,11 @@ test("an event that is too large is replaced by what it was; one that is refused
     ),
   );
   server.launch("1.2.1", say(`'{"type":"report","step":1,"metrics":{"poison":1}}'`));
-  server.launch("1.3.1", sh("exit 0"));
-  await server.untilExit("1.1.1");
-  await server.untilExit("1.3.1");
-  const reports = server.events("1.1.1").filter((event) => event.type === "report");
+  server.launch("1.3.1", say(`'{"type":"report","step":1,"metrics":{"forbidden":1}}'`));
+  server.launch("1.4.1", sh("exit 0"));
+  for (const id of ["1.1.1", "1.2.1", "1.4.1"]) await server.untilExit(id);
+  const reportsOf = (id: string) => server.events(id).filter((event) => event.type === "report");
+  const reports = reportsOf("1.1.1");
   assert.deepEqual(
     reports.map(({ step, metrics }) => [step, metrics]),
     [
@@ -222,9 +224,16 @@ test("an event that is too large is replaced by what it was; one that is refused
     ],
   );
   assert.match(reports[0]!.refused?.["*"] ?? "", /413/);
-  assert.equal(server.exit("1.2.1"), undefined);
-  await bench.untilSaid(/the server refuses record 2 of 1\.2\.1/);
-  refusing = false;
+  assert.match(reportsOf("1.2.1")[0]?.refused?.["*"] ?? "", /422/);
+  await bench.untilSaid(/the server refuses record 2 of the events of 1\.2\.1/);
+  await bench.untilSaid(/the server does not take record 2 of the events of 1\.3\.1.*403/);
+  assert.deepEqual(reportsOf("1.3.1"), []);
+  forbidding = false;
+  await server.untilExit("1.3.1");
+  assert.deepEqual(
+    reportsOf("1.3.1").map(({ metrics }) => metrics),
+    [{ forbidden: 1 }, { b: 2 }],
+  );
 });
 
 test("what the server has replaced, and what it does not know any more, is ended", async () => {

@@ -15,7 +15,8 @@ import type { Machine, RunnerClient } from "./machine.ts";
 import { OrdersPoll } from "./orders-poll.ts";
 import type { Outbox } from "./outbox.ts";
 import { isFolderName } from "./state-folder.ts";
-import { Uplink, type UplinkSource } from "./uplink.ts";
+import { Uplink } from "./uplink.ts";
+import type { UplinkSource } from "./uplink-stream.ts";
 
 export interface RunnerOptions {
   readonly clock: Clock;

@@ -15,14 +15,11 @@ export interface LaneOptions {
   /** Waits this long after the first news, for more of it. */
   readonly gatherMs: number;
   /** One request. @returns whether there is more to send at once */
-  readonly work: (limits: BatchLimits) => Promise<boolean>;
+  readonly work: () => Promise<boolean>;
 }
-
-const QUARANTINE_MS = 30_000;
 
 export class Lane {
   readonly #options: LaneOptions;
-  readonly #limits: BatchLimits;
   readonly #backoff: Backoff;
   #awake = true;
   #stopping = false;
@@ -32,7 +29,6 @@ export class Lane {
 
   constructor(options: LaneOptions) {
     this.#options = options;
-    this.#limits = new BatchLimits(options.clock);
     this.#backoff = new Backoff(options.clock);
   }
 
@@ -63,7 +59,7 @@ export class Lane {
       }
       this.#awake = false;
       try {
-        more = await work(this.#limits);
+        more = await work();
         this.#backoff.reset();
         if (this.#failing) say(`${name}: the server answers again`);
         this.#failing = false;
@@ -81,10 +77,8 @@ export class Lane {
         `${this.#options.name}: not delivered, will go on trying: ${error.message}`,
       );
     this.#failing = true;
-    const kind = error instanceof ServerFailure ? error.kind : null;
-    // A batch that was refused is smaller the next time; waiting would not make it more welcome.
-    if (kind === "refused" || kind === "too_large") this.#backoff.reset();
-    await this.#backoff.wait({ slow: kind === "unauthorized" });
+    const slow = error instanceof ServerFailure && error.kind === "unauthorized";
+    await this.#backoff.wait({ slow });
   }
 
   /** Sleeps until woken or for `ms`. @returns whether it was woken */
@@ -100,51 +94,5 @@ export class Lane {
         if (!through || this.#stopping) end(true);
       };
     });
-  }
-}
-
-/** How much one request may carry; smaller while the server refuses something in it. */
-export class BatchLimits {
-  allocations = Number.POSITIVE_INFINITY;
-  records = Number.POSITIVE_INFINITY;
-  /** Which source comes first; moves on, so that none waits for ever behind the others. */
-  turn = 0;
-  readonly #clock: Clock;
-  /** Allocations whose next record was refused, and until when they are left alone. */
-  readonly #quarantined = new Map<string, number>();
-
-  constructor(clock: Clock) {
-    this.#clock = clock;
-  }
-
-  shrink(allocations: number, records: number): void {
-    if (allocations > 1) this.allocations = Math.ceil(allocations / 2);
-    else this.records = Math.max(1, Math.floor(records / 2));
-  }
-
-  grow(): void {
-    this.allocations *= 2;
-    this.records *= 2;
-  }
-
-  reset(): void {
-    this.allocations = Number.POSITIVE_INFINITY;
-    this.records = Number.POSITIVE_INFINITY;
-  }
-
-  quarantine(id: string): void {
-    this.#quarantined.set(id, this.#clock.monotonicMs() + QUARANTINE_MS);
-  }
-
-  release(id: string): void {
-    this.#quarantined.delete(id);
-  }
-
-  skips(id: string): boolean {
-    const untilMs = this.#quarantined.get(id);
-    if (untilMs === undefined) return false;
-    if (this.#clock.monotonicMs() < untilMs) return true;
-    this.#quarantined.delete(id);
-    return false;
   }
 }

@@ -11,40 +11,21 @@ import { logsRequest, syncRequest } from "../protocol/runner-wire.ts";
 import { encodeLogRecord } from "./log-record.ts";
 import { type RequestOptions, ServerFailure, type ServerFailureKind } from "./server-client.ts";
 import { Spool, type SpoolStream } from "./spool.ts";
-import { Uplink, type UplinkOptions, type UplinkSource } from "./uplink.ts";
+import { Uplink, type UplinkOptions } from "./uplink.ts";
+import type { UplinkSource } from "./uplink-stream.ts";
+import { VirtualClock } from "./virtual-clock.ts";
 
 const SEED = 20_261_123;
 const KINDS: readonly ServerFailureKind[] = [
   "unreachable",
+  "unanswered",
   "busy",
   "unauthorized",
+  "forbidden",
   "missing",
   "too_large",
   "refused",
 ];
-
-class VirtualClock implements Clock {
-  #nowMs = 0;
-  #timers: { atMs: number; run: () => void }[] = [];
-  nowMs = (): number => this.#nowMs;
-  monotonicMs = (): number => this.#nowMs;
-  after(delayMs: number, run: () => void): () => void {
-    const timer = { atMs: this.#nowMs + delayMs, run };
-    this.#timers.push(timer);
-    return () => {
-      this.#timers = this.#timers.filter((other) => other !== timer);
-    };
-  }
-  /** Lets everything happen that can, then goes to the next timer. */
-  async turn(): Promise<void> {
-    await new Promise(setImmediate);
-    const next = this.#timers.toSorted((a, b) => a.atMs - b.atMs)[0];
-    if (next === undefined) return;
-    this.#timers = this.#timers.filter((other) => other !== next);
-    this.#nowMs = Math.max(this.#nowMs, next.atMs);
-    next.run();
-  }
-}
 
 const sourceIn = (folder: string, id: string) => {
   mkdirSync(join(folder, id));
@@ -63,10 +44,11 @@ const uplinkTo = (
   client: UplinkOptions["client"],
   clock: Clock,
   sources: readonly UplinkSource[],
+  say: (text: string) => void = () => {},
 ): Uplink =>
   new Uplink({
     ...{ client, clock, boot: "b", sources: () => sources, ordersAfter: () => 0 },
-    ...{ lease: () => 0, holds: () => [], replied: () => {}, say: () => {} },
+    ...{ lease: () => 0, holds: () => [], replied: () => {}, say },
   });
 
 /** Lines that each say their own number. */
@@ -114,7 +96,7 @@ class Receiver {
         acked[id] = this.heard.get(`logs ${id}`)?.length ?? 0;
       }
     if (this.troubled && this.#random.unit() < 0.3)
-      throw new ServerFailure("unreachable", "the answer was lost");
+      throw new ServerFailure("unanswered", "it came too late");
     return sync ? { acked, gone: [], orders: [], ordersVersion: 0 } : { acked };
   };
 }

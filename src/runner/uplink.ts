@@ -1,40 +1,24 @@
 /**
  * Sends what the spools hold, and keeps the leases.
  *
- * Two loops, each with one request in flight: events, which decisions wait for, and logs, which may be
- * many. An event that arrives while nothing is in flight leaves at once; what arrives meanwhile makes
- * the next batch, so batches grow exactly as fast as the server is slow. Every 2 s all allocations
- * are named, with or without events, and those that may still have a process: that renews the lease, and tells a server
- * that had given this runner up what is left here of that time.
- *
- * A batch that the server will never take is halved until the culprit stands alone. It is not
- * dropped: its allocation waits and tries again, the others go on.
+ * Two streams: events, which decisions wait for, and logs, which may be many. Of each one request is in flight, and one
+ * more for whoever would hold up the others (`uplink-stream.ts`). An event that arrives while nothing is in flight leaves
+ * at once; what arrives meanwhile makes the next batch, so batches grow exactly as fast as the server is slow. Every 2 s
+ * all allocations are named, with or without events, and those that may still have a process: that renews the lease, and
+ * tells a server that had given this runner up what is left here of that time.
  */
 import type { Clock } from "../base/clock.ts";
 import { logsReply, type SyncReply, syncReply } from "../protocol/runner-wire.ts";
-import { logLineOf } from "./log-record.ts";
-import { type ServerClient, ServerFailure } from "./server-client.ts";
-import type { SpoolStream } from "./spool.ts";
-import { type BatchLimits, Lane } from "./uplink-lane.ts";
-
-/** What is used of a stream that is to be heard. */
-type Heard = Pick<SpoolStream, "lastSeq" | "ackedSeq" | "peek">;
-
-export interface UplinkSource {
-  readonly id: string;
-  readonly fence: number;
-  readonly events: Heard;
-  readonly logs: Heard;
-  /** False until the server has said how far it has heard this one; it is asked with every request. */
-  readonly counted: boolean;
-  /** The server holds all events up to `seq`. */
-  eventsAcked(seq: number): void;
-  logsAcked(seq: number): void;
-  /** The server has no use for this allocation any more. @param known whether it keeps what it was sent */
-  disowned(known: boolean): void;
-  /** An event that the server will never take; gives what is to be sent in its place, if anything may. */
-  substitute(payload: Buffer, failure: Pick<ServerFailure, "kind" | "message">): Buffer | undefined;
-}
+import { logLineOf, refusedLine } from "./log-record.ts";
+import { type AnswerForm, answerOf, type ServerClient, ServerFailure } from "./server-client.ts";
+import {
+  BATCH_MAX_BYTES,
+  type How,
+  type Part,
+  REFUSALS,
+  type UplinkSource,
+  UplinkStream,
+} from "./uplink-stream.ts";
 
 export interface UplinkOptions {
   readonly client: Pick<ServerClient, "json" | "runnerId">;
@@ -54,43 +38,37 @@ export interface UplinkOptions {
 
 const HEARTBEAT_MS = 2_000;
 const EVENTS_MAX = 5_000;
-const BATCH_MAX_BYTES = 1024 * 1024;
 const LOGS_PER_ALLOCATION_MAX_BYTES = 256 * 1024;
 const LOG_LINES_MAX = 20_000;
 /** Lines that arrive within this time travel together. */
 const LOGS_GATHER_MS = 50;
-/** Looks again for logs that the server refused or did not acknowledge. */
+/** Looks again for logs that the server did not acknowledge. */
 const LOGS_AGAIN_MS = 10_000;
 const TIMEOUT_MS = 10_000;
-
-interface Part {
-  readonly stream: "events" | "logs";
-  readonly source: UplinkSource;
-  readonly first: number;
-  readonly payloads: readonly Buffer[];
-}
+/** Slowest line, or server, that a long body is allowed. */
+const MIN_BYTES_PER_MS = 100;
 
 export class Uplink {
   readonly #options: UplinkOptions;
-  readonly #events: Lane;
-  readonly #logs: Lane;
+  readonly #events: UplinkStream;
+  readonly #logs: UplinkStream;
   #listedAtMs = Number.NEGATIVE_INFINITY;
-  /** By allocation: the record that is sent as something shorter. */
-  readonly #substitutes = new Map<string, { readonly seq: number; readonly payload: Buffer }>();
-
-  /** By allocation: the event that was refused alone, and whether a request without it, but of its allocation, was taken since. */
-  readonly #suspects = new Map<string, { readonly seq: number; taken: boolean }>();
 
   constructor(options: UplinkOptions) {
     this.#options = options;
-    const { clock, say } = options;
-    this.#events = new Lane({
-      ...{ name: "events", clock, say, heartbeatMs: HEARTBEAT_MS, gatherMs: 0 },
-      work: (limits) => this.#sync(limits),
+    const { clock, say, sources } = options;
+    this.#events = new UplinkStream({
+      ...{ name: "events", clock, say, sources, heartbeatMs: HEARTBEAT_MS, gatherMs: 0 },
+      ...{ eachMaxBytes: BATCH_MAX_BYTES, countMax: EVENTS_MAX, speaksEmpty: true },
+      send: (parts, how) => this.#sync(parts, how),
+      substitute: (source, payload, failure) => source.substitute(payload, failure),
     });
-    this.#logs = new Lane({
-      ...{ name: "logs", clock, say, heartbeatMs: LOGS_AGAIN_MS, gatherMs: LOGS_GATHER_MS },
-      work: (limits) => this.#ship(limits),
+    this.#logs = new UplinkStream({
+      ...{ name: "logs", clock, say, sources },
+      ...{ heartbeatMs: LOGS_AGAIN_MS, gatherMs: LOGS_GATHER_MS, speaksEmpty: false },
+      ...{ eachMaxBytes: LOGS_PER_ALLOCATION_MAX_BYTES, countMax: LOG_LINES_MAX },
+      send: (parts, how) => this.#ship(parts, how),
+      substitute: (_source, payload, { message }) => refusedLine(payload, message),
     });
   }
 
@@ -107,22 +85,16 @@ export class Uplink {
     this.#logs.wake();
   }
 
-  /** Ends both loops; what is in flight is waited for. */
+  /** Ends all loops; what is in flight is waited for. */
   async stop(): Promise<void> {
     await Promise.all([this.#events.stop(), this.#logs.stop()]);
   }
 
-  /** One request for events. @returns whether there is more to send */
-  async #sync(limits: BatchLimits): Promise<boolean> {
-    const { client, clock, boot, ordersAfter, replied } = this.#options;
+  /** One request for events. */
+  async #sync(parts: readonly Part[], { apart, patience }: How): Promise<void> {
+    const { clock, boot, ordersAfter, replied } = this.#options;
     const lease = this.#options.lease();
-    const full = clock.monotonicMs() - this.#listedAtMs >= HEARTBEAT_MS - 50;
-    const parts = this.#gather(
-      "events",
-      limits,
-      BATCH_MAX_BYTES,
-      Math.min(EVENTS_MAX, limits.records),
-    );
+    const full = !apart && clock.monotonicMs() - this.#listedAtMs >= HEARTBEAT_MS - 50;
     const holds = full ? `,"holds":${JSON.stringify(this.#options.holds())}` : "";
     const head = `"boot":${JSON.stringify(boot)},"ordersAfter":${ordersAfter()},"lease":${lease}`;
     const body = [`{${head}${holds},"allocations":[`];
@@ -139,40 +111,32 @@ export class Uplink {
       });
       body.push("]}");
     }
-    for (const source of this.#options.sources()) {
+    for (const source of apart ? [] : this.#options.sources()) {
       if (listed.has(source) || (!full && source.counted)) continue;
       body.push(`${listed.size > 0 ? "," : ""}${named(source)}"events":[]}`);
       listed.add(source);
     }
     body.push("]}");
     chunks.push(Buffer.from(body.join("")));
-    const path = `/api/v1/runners/${encodeURIComponent(client.runnerId)}/sync`;
-    const reply = await this.#send(path, Buffer.concat(chunks), parts, limits, syncReply);
-    if (full) this.#listedAtMs = clock.monotonicMs();
-    const offered = new Set(parts.map((part) => part.source));
-    for (const source of listed) {
-      hear(source, reply, offered.has(source));
-      this.#tryAgain(source, offered.has(source), limits);
+    let reply: SyncReply;
+    try {
+      reply = await this.#post("sync", Buffer.concat(chunks), patience, syncReply);
+    } catch (error) {
+      // It may be refused for who is only listed: the next goes without.
+      const refused = error instanceof ServerFailure && REFUSALS.has(error.kind);
+      if (full && refused) this.#listedAtMs = clock.monotonicMs();
+      throw error;
     }
+    if (full) this.#listedAtMs = clock.monotonicMs();
+    const offered = new Set(
+      parts.filter(({ payloads }) => payloads.length > 0).map((part) => part.source),
+    );
+    for (const source of listed) hear(source, reply, offered.has(source));
     replied(reply, lease);
-    return this.#options
-      .sources()
-      .some((source) => source.events.lastSeq > source.events.ackedSeq && !limits.skips(source.id));
   }
 
-  /**
-   * One request for lines. @returns whether there is more to send at once: not where nothing was acknowledged that
-   * had not been before, or the same lines would go out again as fast as they are answered
-   */
-  async #ship(limits: BatchLimits): Promise<boolean> {
-    const { client } = this.#options;
-    const parts = this.#gather(
-      "logs",
-      limits,
-      LOGS_PER_ALLOCATION_MAX_BYTES,
-      Math.min(LOG_LINES_MAX, limits.records),
-    );
-    if (parts.length === 0) return false;
+  /** One request for lines. */
+  async #ship(parts: readonly Part[], { patience }: How): Promise<void> {
     const body = JSON.stringify({
       boot: this.#options.boot,
       allocations: parts.map(({ source, first, payloads }) => ({
@@ -181,116 +145,15 @@ export class Uplink {
         lines: payloads.map((payload, index) => logLineOf(first + index, payload)),
       })),
     });
-    const path = `/api/v1/runners/${encodeURIComponent(client.runnerId)}/logs`;
-    const reply = await this.#send(path, body, parts, limits, logsReply);
+    const reply = await this.#post("logs", Buffer.from(body), patience, logsReply);
     for (const { source } of parts) source.logsAcked(reply.acked[source.id] ?? 0);
-    return parts.some(
-      ({ source: { logs }, first }) => logs.ackedSeq >= first && logs.lastSeq > logs.ackedSeq,
-    );
   }
 
-  /** Takes from the spools in turn, each time beginning with another one. */
-  #gather(
-    stream: "events" | "logs",
-    limits: BatchLimits,
-    eachMaxBytes: number,
-    countMax: number,
-  ): Part[] {
-    const sources = this.#options.sources();
-    const start = limits.turn++;
-    const parts: Part[] = [];
-    let left = BATCH_MAX_BYTES;
-    let count = countMax;
-    for (
-      let i = 0;
-      i < sources.length && left > 0 && count > 0 && parts.length < limits.allocations;
-      i++
-    ) {
-      const source = sources[(start + i) % sources.length]!;
-      const spool = source[stream];
-      if (spool.lastSeq === spool.ackedSeq || limits.skips(source.id)) continue;
-      const { first, payloads } = spool.peek(Math.min(left, eachMaxBytes), count);
-      if (payloads.length === 0) continue;
-      const substitute = stream === "events" ? this.#substitutes.get(source.id) : undefined;
-      parts.push({
-        ...{ stream, source, first },
-        payloads: substitute?.seq === first ? [substitute.payload, ...payloads.slice(1)] : payloads,
-      });
-      for (const payload of payloads) left -= payload.length;
-      count -= payloads.length;
-    }
-    return parts;
-  }
-
-  async #send<T>(
-    path: string,
-    body: string | Uint8Array,
-    parts: readonly Part[],
-    limits: BatchLimits,
-    schema: { parse(value: unknown): T },
-  ): Promise<T> {
-    try {
-      const reply = schema.parse(
-        await this.#options.client.json({ method: "POST", path, body, timeoutMs: TIMEOUT_MS }),
-      );
-      limits.grow();
-      return reply;
-    } catch (error) {
-      if (
-        error instanceof ServerFailure &&
-        (error.kind === "too_large" || error.kind === "refused")
-      )
-        this.#refused(error, parts, limits);
-      throw error;
-    }
-  }
-
-  #refused(error: ServerFailure, parts: readonly Part[], limits: BatchLimits): void {
-    const records = parts.reduce((sum, part) => sum + part.payloads.length, 0);
-    if (parts.length > 1 || records > 1) {
-      limits.shrink(parts.length, records);
-      return;
-    }
-    const [part] = parts;
-    if (part === undefined) return;
-    const { stream, source, first, payloads } = part;
-    this.#options.say(`the server refuses record ${first} of ${source.id}: ${error.message}`);
-    if (stream === "events")
-      this.#refusedEvent(error, { source, first, payload: payloads[0]! }, limits);
-    // Nothing can be said in a line's place.
-    else limits.quarantine(source.id);
-    limits.reset();
-  }
-
-  #refusedEvent(
-    error: ServerFailure,
-    { source, first, payload }: Pick<Part, "source" | "first"> & { readonly payload: Buffer },
-    limits: BatchLimits,
-  ): void {
-    const suspect = this.#suspects.get(source.id);
-    const isKnown = suspect?.seq === first;
-    const isToBlame = error.kind === "too_large" || (isKnown && suspect.taken);
-    // What was put in its place already will not be taken either.
-    const isReplaced = this.#substitutes.get(source.id)?.seq === first;
-    const substitute = isReplaced || !isToBlame ? undefined : source.substitute(payload, error);
-    if (substitute !== undefined)
-      this.#substitutes.set(source.id, { seq: first, payload: substitute });
-    else limits.quarantine(source.id);
-    if (!isKnown) this.#suspects.set(source.id, { seq: first, taken: false });
-  }
-
-  /**
-   * After a request that was taken: an event that was refused is sent once more at once. A proxy or a server of another
-   * version refuses whatever comes, and what is whole in the spool is not to be given up for that.
-   */
-  #tryAgain({ id }: UplinkSource, wasOffered: boolean, limits: BatchLimits): void {
-    const suspect = this.#suspects.get(id);
-    if (suspect === undefined) return;
-    if (wasOffered) this.#suspects.delete(id);
-    else if (!suspect.taken) {
-      suspect.taken = true;
-      limits.release(id);
-    }
+  async #post<T>(name: string, body: Buffer, patience: number, form: AnswerForm<T>): Promise<T> {
+    const { client } = this.#options;
+    const path = `/api/v1/runners/${encodeURIComponent(client.runnerId)}/${name}`;
+    const timeoutMs = Math.round(TIMEOUT_MS + body.length / MIN_BYTES_PER_MS) * patience;
+    return answerOf(form, await client.json({ method: "POST", path, body, timeoutMs }), path);
   }
 }
 

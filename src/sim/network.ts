@@ -96,7 +96,7 @@ export class Network {
         settle(() => reject(new ServerFailure(kind, text)));
       const abort = () => fail("unreachable", "the runner ends");
       const cancel = from.clock.after(options.timeoutMs, () =>
-        fail("unreachable", `no answer within ${options.timeoutMs} ms`),
+        fail("unanswered", `no answer within ${options.timeoutMs} ms`),
       );
       options.signal?.addEventListener("abort", abort, { once: true });
       const back = {

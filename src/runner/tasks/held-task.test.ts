@@ -83,6 +83,7 @@ test("while a copy waits for the server no other is made, and the last is made a
       say: assert.fail,
       events: {
         offered: () => {},
+        waits: () => {},
         stored: async ({ step }) => void stored.push(step),
         lost: (_checkpoint, why) => assert.fail(why),
       },

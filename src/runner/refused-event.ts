@@ -1,0 +1,67 @@
+/**
+ * What is told in place of an event that the server will never take, so that what stands behind it is heard: as much of it
+ * as can decide something, and why the rest is missing.
+ */
+import type { RunnerEvent } from "../protocol/runner-wire.ts";
+
+export interface RefusedEvent {
+  readonly payload: Buffer;
+  /** For the output of the trial; null where nobody there would miss it. */
+  readonly note: string | null;
+}
+
+const WHY_CHARS_MAX = 2_000;
+const SHORT_CHARS_MAX = 200;
+const PROCESSES_MAX = 100;
+const SIGNALS_MAX = 10;
+
+/** @param payload the event as it lies in the spool; @param message what the server said to it */
+export function inPlaceOf(payload: Buffer, message: string): RefusedEvent {
+  const event = JSON.parse(payload.toString("utf8")) as RunnerEvent;
+  const why = `the server refused it: ${message}`.slice(0, WHY_CHARS_MAX);
+  const { type, seq, atMs } = event;
+  const instead = (fields: object, note: string | null): RefusedEvent => ({
+    payload: Buffer.from(JSON.stringify({ type, seq, atMs, ...fields })),
+    note,
+  });
+  // Decides nothing, and is shown with the record of the run.
+  const gap = (what: string, note: string | null, source = "runner"): RefusedEvent =>
+    instead({ type: "record", source, own: { missing: [{ what, why }] } }, note);
+  switch (type) {
+    case "record":
+      return gap(`record.${event.source}`, null, event.source);
+    case "report": {
+      const { step } = event;
+      const refused = { "*": `all metrics of this report: ${message.slice(0, SHORT_CHARS_MAX)}` };
+      const note = `the report at step ${step} was refused by the server: ${message}`;
+      return instead({ step, metrics: {}, refused }, note);
+    }
+    case "checkpoint": {
+      const note = `the checkpoint at step ${event.step} is lost, the server refused it: ${message}`;
+      return gap(`checkpoint.${event.step}`, note);
+    }
+    case "waiting": {
+      const note = `that the program waits at step ${event.step} was refused by the server, so nothing may come of it: ${message}`;
+      return gap(`waiting.${event.step}`, note);
+    }
+    case "started":
+      return instead({ pid: 0 }, null);
+    case "invalid_hyperparameters":
+      return instead({ reason: why }, `${type}: ${why}`);
+    case "usage":
+      return gap(type, null);
+    case "exited": {
+      // How it ended decides whether the trial is done, goes on or has failed; the first is the one that failed.
+      const { kind, processes, outOfMemory, yielded, broken, silentMs, logLines } = event;
+      const short = outOfMemory?.slice(0, SHORT_CHARS_MAX) ?? null;
+      const signalsSent = [...new Set(event.signalsSent)].slice(0, SIGNALS_MAX);
+      return instead(
+        {
+          ...{ kind, processes: processes.slice(0, PROCESSES_MAX), outOfMemory: short },
+          ...{ signalsSent, yielded, broken, silentMs, logLines, detail: why },
+        },
+        null,
+      );
+    }
+  }
+}
