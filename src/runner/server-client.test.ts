@@ -143,6 +143,8 @@ test("a request that is not allowed is told from a token that is not accepted, a
   for (const [status, kind] of [
     [401, "unauthorized"],
     [403, "forbidden"],
+    [451, "forbidden"],
+    [422, "refused"],
   ] as const) {
     answer = (_request, response) => void response.writeHead(status).end();
     await assert.rejects(newClient().json(ask), { kind });

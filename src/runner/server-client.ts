@@ -25,7 +25,7 @@ export interface ServerClientOptions {
  * - unreachable: no answer, or none that a Contrail server gives
  * - unanswered: no answer in the time that was given
  * - unauthorized: the token is not accepted
- * - forbidden: it is, but not for this
+ * - forbidden: it is, but not for this, or not by whoever stands before the server
  * - missing: the thing asked for does not exist there
  * - too_large, refused: the server will never take this request as it is, or what it was to hold cannot be read
  * - busy: the server cannot now (disk full, overload, fault of its own)
@@ -372,7 +372,9 @@ function kindOf(status: number): ServerFailureKind {
   if (status === 413) return "too_large";
   if (status === 408 || status === 409 || status === 423 || status === 425 || status === 429)
     return "busy";
-  if (status >= 400 && status < 500) return "refused";
+  if (status === 400 || status === 422) return "refused";
+  // A server of ours says none of these: a proxy with rules of its own may think better of it.
+  if (status >= 400 && status < 500) return "forbidden";
   return status >= 500 ? "busy" : "unreachable";
 }
 
