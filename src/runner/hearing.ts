@@ -1,6 +1,6 @@
 /**
  * Whether what a program says is read now: not before it is told that it runs, however quick it is, and not while there
- * is no room for what it says. Neither reason may lift the other.
+ * is no room for what it says. Neither reason may lift the other. That it greets is heard and answered at any time.
  */
 import type { TrialSocket } from "./trial-socket.ts";
 

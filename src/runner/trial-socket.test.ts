@@ -1,5 +1,6 @@
 /** Lines that are wrong: whoever waits for an answer gets one, and what is right beside them counts. */
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { connect, type Socket } from "node:net";
 import { tmpdir } from "node:os";
@@ -15,11 +16,11 @@ class Bench implements AsyncDisposable {
   /** What rank 0 was told. */
   readonly told: ToTrial[] = [];
   readonly #folder = mkdtempSync(join(tmpdir(), "socket-"));
-  readonly #socket: TrialSocket;
+  readonly socket: TrialSocket;
   #client: Socket | undefined;
 
   constructor() {
-    this.#socket = new TrialSocket({
+    this.socket = new TrialSocket({
       ...{ path: join(this.#folder, "s"), ranks: 1 },
       events: {
         welcome: () => ({ type: "welcome" }) as ToTrial,
@@ -37,7 +38,7 @@ class Bench implements AsyncDisposable {
   }
 
   async open(): Promise<Socket> {
-    await this.#socket.listen();
+    await this.socket.listen();
     const client = connect(join(this.#folder, "s"));
     this.#client = client;
     client.on("error", () => undefined);
@@ -54,7 +55,7 @@ class Bench implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#client?.destroy();
-    this.#socket.close();
+    this.socket.close();
     rmSync(this.#folder, { recursive: true });
   }
 }
@@ -112,4 +113,26 @@ test("a line too long to be read ends the connection, unless nobody waits for an
     bench.faults.map((text) => text.replace(/.* bytes/, "")),
     [" and was skipped", " and was skipped", "; the connection was closed"],
   );
+});
+
+test("while nothing is read who comes is greeted, which it does not wait for for ever, and what it says then waits", async () => {
+  await using bench = new Bench();
+  bench.socket.pause();
+  const client = await bench.open();
+  client.write('{"type":"report","step":1,"metrics":{}}\n{"type":"report","step":2,"met');
+  while (bench.told.length === 0) await once(client, "data");
+  client.write('rics":{}}\n');
+  await new Promise((resolve) => client.write('{"type":"bye"}\n', resolve));
+  for (let turn = 0; turn < 10; turn++) await new Promise(setImmediate);
+  assert.deepEqual(bench.heard, []);
+  bench.socket.push({ target: null, yield: "pause", reason: "" });
+  while (bench.told.length === 1) await once(client, "data");
+  assert.deepEqual(
+    bench.told.map(({ type }) => type),
+    ["welcome", "orders"],
+  );
+  bench.socket.resume();
+  client.end();
+  await closed(client);
+  assert.deepEqual(bench.heard, ["report 1", "report 2", "bye"]);
 });

@@ -79,15 +79,18 @@ export class TrialSocket {
       if (client.rank !== null) client.send({ type: "orders", ...orders });
   }
 
-  /** Stops reading from everybody, so that nothing more has to be kept. */
+  /**
+   * Stops reading from everybody, so that nothing more has to be kept. Who comes meanwhile is greeted all the same: it waits
+   * for that, and not for ever.
+   */
   pause(): void {
     this.#paused = true;
-    for (const client of this.#clients) client.socket.pause();
+    for (const client of this.#clients) client.pause();
   }
 
   resume(): void {
     this.#paused = false;
-    for (const client of this.#clients) client.socket.resume();
+    for (const client of this.#clients) client.resume();
   }
 
   /** Resolves when everything that dead processes had written has been heard. */
@@ -108,14 +111,14 @@ export class TrialSocket {
   attach(socket: Socket, welcome: TrialSocketEvents["welcome"]): void {
     const { events } = this.#options;
     this.#accept(socket, { ...this.#options, events: { ...events, welcome } });
-    if (!this.#paused) socket.resume();
+    socket.resume();
   }
 
   #accept(socket: Socket, options = this.#options): void {
     this.#accepted += 1;
     const client = new Client(socket, this.#accepted, options);
     this.#clients.add(client);
-    if (this.#paused) socket.pause();
+    if (this.#paused) client.pause();
     socket.on("close", () => {
       this.#clients.delete(client);
       if (client.rank !== null) options.events.closed(client.connection);
@@ -135,6 +138,7 @@ class Client {
   #skipping = false;
   /** Since the last good line. */
   #faults = 0;
+  #paused = false;
 
   constructor(socket: Socket, connection: number, options: TrialSocketOptions) {
     this.socket = socket;
@@ -143,6 +147,16 @@ class Client {
     this.closed = new Promise((resolve) => socket.on("close", () => resolve()));
     socket.on("error", () => {}); // The peer died; `close` follows.
     socket.on("data", (chunk: Buffer) => this.#data(chunk));
+  }
+
+  pause(): void {
+    this.#paused = true;
+    if (this.rank !== null) this.socket.pause();
+  }
+
+  resume(): void {
+    this.#paused = false;
+    this.socket.resume();
   }
 
   send(message: ToTrial): void {
@@ -162,6 +176,7 @@ class Client {
       else this.#line(this.#heldBytes === 0 ? piece : Buffer.concat([...this.#held, piece]));
       this.#held = [];
       this.#heldBytes = 0;
+      if (this.#paused && this.rank !== null) return this.#putBack(chunk.subarray(start));
     }
     if (start === chunk.length || this.#skipping) return;
     this.#held.push(chunk.subarray(start));
@@ -176,6 +191,11 @@ class Client {
     // Whoever sent it may wait for an answer, and which one cannot be known.
     this.#fault(`${long}; the connection was closed`);
     this.socket.destroy();
+  }
+
+  #putBack(rest: Buffer): void {
+    this.socket.pause();
+    if (rest.length > 0 && !this.socket.destroyed) this.socket.unshift(rest);
   }
 
   #line(line: Buffer): void {
