@@ -16,7 +16,11 @@ interface Bench {
   readonly loop: DecisionLoop;
   /** The next commit waits for this. */
   commit: Promise<void> | undefined;
-  sync(allocations: SyncRequest["allocations"], runner?: string): ReturnType<typeof answerSync>;
+  sync(
+    allocations: SyncRequest["allocations"],
+    runner?: string,
+    holds?: string[],
+  ): ReturnType<typeof answerSync>;
 }
 
 /** Two experiments with a slot each: 1.1.1 and 2.1.1. */
@@ -45,7 +49,7 @@ function bench(): Bench {
       },
       ...{ onCommitted: () => undefined, onFailure: () => undefined },
     }),
-    sync: (allocations, runner = "local") =>
+    sync: (allocations, runner = "local", holds) =>
       answerSync(
         {
           loop: made.loop,
@@ -54,7 +58,10 @@ function bench(): Bench {
           leases: { limits: DEFAULT_LEASE, heard: async () => undefined },
         },
         runner,
-        { boot: "b", ordersAfter: 0, allocations },
+        {
+          ...{ boot: "b", ordersAfter: 0, allocations },
+          ...(holds === undefined ? {} : { holds, lease: world.runners.get(runner).lease.number }),
+        },
         { past: new Map(), treeName: () => "t" },
       ),
   };
@@ -100,6 +107,18 @@ test("a mistake in one experiment costs none of the others of the request what t
     );
     assert.equal(ackedOf(made, 2), 1, order.join(" before "));
   }
+});
+
+test("a runner whose lease was lost comes back though the one experiment that it speaks of makes a mistake", async () => {
+  const made = bench();
+  const { world } = made;
+  const runner = world.runners.get("local");
+  runner.lease = { ...runner.lease, standing: "lost" };
+  world.apply = () => {
+    throw new TypeError("x is undefined");
+  };
+  await assert.rejects(made.sync([sent("1.1.1", started)], "local", []));
+  assert.notEqual(runner.lease.standing, "lost");
 });
 
 test("of what was heard before nothing is stored again, but of what is not durable yet", async () => {

@@ -129,8 +129,8 @@ async function storeByExperiment(
         const own = partOf({ ...slice, isLast: false }, (other) => other === experiment);
         await storeByExperiment(own, store, failures);
       }
-      if (slice.isLast) await store({ allocations: [], values: 0, isLast: true });
     }
+    if (slice.isLast) await store({ allocations: [], values: 0, isLast: true });
   }
 }
 
