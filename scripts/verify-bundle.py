@@ -28,6 +28,10 @@ class Broken(Exception):
     """Nothing further can be checked."""
 
 
+def plural(count: int, noun: str) -> str:
+    return "%d %s%s" % (count, noun, "" if count == 1 else "s")
+
+
 class Check:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -130,7 +134,7 @@ class Check:
         total = sum(points.values())
         if total != counts.get("points"):
             self.fault("metrics.csv", "has %d points, manifest.json says %s" % (total, counts.get("points")))
-        self.notes.append("%d trials, %d runs, %d points" % (len(manifest["origin"]["trials"]), len(runs), total))
+        self.notes.append(", ".join([plural(len(manifest["origin"]["trials"]), "trial"), plural(len(runs), "run"), plural(total, "point")]))
 
     def origins(self, files: Dict[str, Any]) -> None:
         folder = "origin/"
@@ -191,7 +195,7 @@ def main() -> int:
         form = "%s" if isinstance(error, Broken) else "a file does not have the form that its hash promises (%r)"
         check.faults.append(form % error)
     print("\n".join([*("FAULT " + text for text in check.faults), *check.notes]))
-    print("%d faults" % len(check.faults) if check.faults else "ok")
+    print(plural(len(check.faults), "fault") if check.faults else "ok")
     return 1 if check.faults else 0
 
 

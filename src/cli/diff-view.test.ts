@@ -19,3 +19,12 @@ test("what is not shown is counted, and a section of few lines is shown beside o
   assert.match(view(0), /… and 61 more \(--json has all\)/);
   assert.match(view(7), /… and 68 more \(--json has 101 of them\)/);
 });
+
+test("what was not compared is not called the same", () => {
+  const shown = (diff: Parameters<typeof diffLines>[0]): string =>
+    diffLines(diff, { width: 100, paint: NO_PAINT, nowMs: 0 }).join("\n");
+  const same = { ...aDiff(), environment: [] };
+  assert.match(shown(same), /^environment {2}the same$/m);
+  assert.doesNotMatch(shown({ ...same, trials: null }), /^environment/m);
+  assert.match(shown({ ...same, trials: null }), /Environment, metrics, .* belong to trials/);
+});

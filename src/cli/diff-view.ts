@@ -21,15 +21,15 @@ export function diffLines(diff: DiffReply, look: Look): string[] {
     ...section("code", codeLines(code, paint), paint),
     ...section("configuration", lines("config"), paint),
     ...section("data", lines("data"), paint),
-    ...section("environment", lines("environment"), paint),
     ...(trials === null
       ? [
           "",
           paint.dim(
-            "Metrics, choices and decisions belong to trials: name two of them, such as 3.12.",
+            "Environment, metrics, choices and decisions belong to trials: name two of them, such as 3.12.",
           ),
         ]
       : [
+          ...section("environment", lines("environment"), paint),
           ...section(
             "hyperparameters",
             valueLines(trials.hyperparameters, look, more.hyperparameters),

@@ -66,5 +66,5 @@ export async function actOnEach<I extends Id, T>(cli: Cli, what: EachId<I, T>): 
   return codes.size === 1 ? only : EXIT.failed;
 }
 
-const refusedLine = (cli: Cli, noun: string, { id, problem }: Refused): string =>
+export const refusedLine = (cli: Cli, noun: string, { id, problem }: Refused): string =>
   `${noun} ${inert(String(id))}: ${inert(problem.detail.replace(/\.$/, ""))}. ${inert(asCalled(problem.hint, cli.self))}`;

@@ -74,8 +74,22 @@ function argumentOf(field: string, command: Command, inPath: boolean): Typed | u
   };
 }
 
+/** A task is an experiment to the server; whoever typed a command about tasks is told of tasks. */
+export function inTaskWords(problem: Problem, command: Command): Problem {
+  const [noun = ""] = wayTo(command).split(" ");
+  if (!["task", "notebook", "shell"].includes(noun)) return problem;
+  const list = noun === "task" ? "task list --ended" : `task list --ended --kind ${noun}`;
+  return {
+    ...problem,
+    detail: problem.detail.replace(/\bexperiment (?=\d)/g, "task "),
+    hint: problem.hint
+      .replace(/\bcontrail experiment list\b/, `contrail ${list}`)
+      .replace(/\bcontrail experiment show\b/, "contrail task show"),
+  };
+}
+
 /** `experiment list` */
-function wayTo(command: Command): string {
+export function wayTo(command: Command): string {
   const above = command.parent;
   return above === null || above.parent === null
     ? command.name()

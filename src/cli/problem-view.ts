@@ -43,8 +43,8 @@ export function issueLines(issue: ShownIssue, paint: Paint, file?: string): stri
   ]
     .filter((p) => p !== undefined)
     .join(":");
-  // A message that names its path is whole by the house's custom: value, limit and way out are in it.
-  const whole = issue.path !== "" && issue.message.includes(issue.path);
+  // A message that names its path is whole by the house's custom: value, limit and way out are in it. So is one of the file.
+  const whole = issue.message.includes(issue.path);
   const head = [place, whole ? "" : inert(issue.path)].filter(Boolean).join("  ");
   const { value, limit, suggestion } = issue;
   const notes = whole

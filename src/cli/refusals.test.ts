@@ -1,9 +1,10 @@
 /** What cannot be is said in words of the command line: the option as it was typed, the path that is not there. */
 import assert from "node:assert/strict";
-import { mkdirSync } from "node:fs";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { test } from "node:test";
+import { notTaken } from "./commands/server.ts";
 import { cliBench } from "./test-bench.ts";
-import { problem } from "./test-host.ts";
+import { problem, run } from "./test-host.ts";
 import { aLog } from "./test-things.ts";
 
 const bench = cliBench();
@@ -117,4 +118,115 @@ test("logs of which no line fits are no logs in which nothing was written", asyn
     assert.equal((await bench.cli(...words)).err, "Nothing was written.\n");
     assert.equal((await bench.cli("logs", subject)).err, "Nothing was written.\n");
   }
+});
+
+test("a list of tasks without any says of which kind, and how one is started", async () => {
+  bench.server.answer("GET /experiments", { items: [], next_cursor: null });
+  const notebooks = await bench.cli("notebook", "list");
+  assert.match(notebooks.out, /^No notebook is at work\.[\s\S]*^next: contrail notebook start$/m);
+  assert.doesNotMatch(notebooks.out, /command run/);
+  const tasks = await bench.cli("task", "list");
+  assert.match(tasks.out, /^No task is at work\.[\s\S]*command run[\s\S]*notebook start$/m);
+});
+
+test("the refusal of the only id is an error like any other, and one of several names the program as it was called", async () => {
+  const hint = "List what there is: `contrail experiment list`.";
+  const refused = {
+    ...{ type: "urn:contrail:error:not_found", code: "not_found", title: "", status: 404 },
+    ...{ detail: "there is no experiment 999", hint, class: "fix" },
+  };
+  const items = [999, 998].map((id) => ({
+    id,
+    changed: false,
+    experiment: null,
+    problem: refused,
+  }));
+  bench.server.answer("POST /experiments/archive", { items: items.slice(0, 1) });
+  const one = await bench.cli("experiment", "archive", "999");
+  assert.deepEqual([one.code, one.out], [3, ""]);
+  assert.match(one.err, /^error: there is no experiment 999\nhint: List what there is/);
+  bench.server.answer("POST /experiments/archive", { items });
+  const env = { CONTRAIL_SELF: "./bin/contrail" };
+  const { url } = bench.server;
+  const several = await run(["experiment", "archive", "999", "998"], { url, host: { env } });
+  assert.equal(several.code, 3);
+  assert.match(several.out, /^experiment 999: .*`\.\/bin\/contrail experiment list`/);
+});
+
+test("the log of what never was is not found; of what was, an empty list is what fits", async () => {
+  bench.server.answer("GET /audit", { items: [], next_cursor: null });
+  const never = await bench.cli("audit", "list", "999");
+  assert.equal(never.code, 3);
+  assert.match(never.err, /no event of 999: there has never been one/);
+  for (const words of [["999", "--actor", "eve"], []]) {
+    const empty = await bench.cli("audit", "list", ...words);
+    assert.equal(empty.code, 0, empty.err);
+    assert.match(empty.out, /no event that matches/);
+  }
+});
+
+test("what a server that runs was not started with is told, but not the address that it has", () => {
+  const given = new Map([
+    ["--data-dir", "/d"],
+    ["--port", "4795"],
+    ["--slots", "4"],
+    ["--foreground", "true"],
+  ]);
+  assert.deepEqual(notTaken(given, "http://127.0.0.1:4791"), ["--port", "--slots", "--foreground"]);
+  const same = new Map([
+    ["--port", "4791"],
+    ["--host", "127.0.0.1"],
+  ]);
+  assert.deepEqual(notTaken(same, "http://127.0.0.1:4791"), []);
+});
+
+test("of several files one that is not there hides no fault of the others", async () => {
+  const bad = `${bench.fresh()}.yaml`;
+  writeFileSync(bad, "entrypoint: x\nsearcher: {name: nosuch}\n");
+  const none = bench.fresh();
+  const ran = await bench.cli("config", "lint", bad, none);
+  assert.equal(ran.code, 1);
+  assert.match(ran.out, /nosuch/);
+  assert.ok(ran.out.includes(`There is no ${none}.`), ran.out);
+});
+
+test("help of what is no command says so, and a lacking argument points to the help of its own command", async () => {
+  for (const words of [
+    ["help", "fokr"],
+    ["help", "config", "lnit"],
+  ]) {
+    const ran = await bench.cli(...words);
+    assert.deepEqual([ran.code, ran.out], [2, ""]);
+    assert.match(ran.err, /^error: Unknown command '(?:fokr|lnit)'\.\nhint: Did you mean/);
+  }
+  assert.match((await bench.cli("help", "config", "lint")).out, /^Usage: contrail config lint/);
+  assert.match((await bench.cli("help", "fork")).out, /^Usage: contrail fork/);
+  assert.match((await bench.cli("config", "lint")).err, /`contrail help config lint` shows/);
+});
+
+test("the beginning of a hash is refused as such", async () => {
+  for (const noun of ["lineage", "whence"]) {
+    const ran = await bench.cli(noun, "0dd97d53afe3");
+    assert.equal(ran.code, 2);
+    assert.match(ran.err, /"0dd97d53afe3" is the beginning of a hash[\s\S]*Give all 64 digits/);
+  }
+});
+
+test("who asked for a task is told of tasks", async () => {
+  bench.server.answer("GET /experiments/999", (_, response) =>
+    problem(response, 404, "not_found", "there is no experiment 999"),
+  );
+  const task = await bench.cli("task", "show", "999");
+  assert.equal(task.code, 3);
+  assert.match(task.err, /^error: there is no task 999\n.*`contrail task list --ended`/);
+  const experiment = await bench.cli("experiment", "show", "999");
+  assert.match(experiment.err, /^error: there is no experiment 999\n.*`contrail experiment list`/);
+});
+
+test("an empty file is not said to be null", async () => {
+  const empty = `${bench.fresh()}.yaml`;
+  writeFileSync(empty, "");
+  const { out } = await bench.cli("config", "lint", empty);
+  assert.match(out, /is empty; it must be a map/);
+  assert.doesNotMatch(out, /null/);
 });

@@ -5,7 +5,7 @@
 import { type Command, CommanderError } from "commander";
 import { type Host, selfName } from "./cli.ts";
 import { EXIT, failureOf, usageError } from "./exit-code.ts";
-import { inTypedWords } from "./field-words.ts";
+import { inTaskWords, inTypedWords, wayTo } from "./field-words.ts";
 import { inertJson } from "./inert.ts";
 import { paintFor } from "./paint.ts";
 import { problemLines } from "./problem-view.ts";
@@ -15,21 +15,35 @@ import { makeProgram } from "./program.ts";
 export async function runCli(args: readonly string[], host: Host): Promise<number> {
   const program = makeProgram(host);
   try {
-    await program.command.parseAsync(helpWords(args), { from: "user" });
+    await program.command.parseAsync(helpWords(args, program.command), { from: "user" });
     return program.exitCode() ?? EXIT.ok;
   } catch (error) {
     if (error instanceof CommanderError && error.exitCode === 0) return EXIT.ok;
     // A noun without a verb printed its help already.
     if (error instanceof CommanderError && error.code === "commander.help") return EXIT.usage;
     const json = program.cli()?.json ?? wantsJson(args);
-    return printFailure(asUsage(error, args), host, json, program.acted());
+    return printFailure(asUsage(error, args, program.command), host, json, program.acted());
   }
 }
 
 /** `help experiment create` is `experiment create --help`; commander's own help command takes one word. */
-function helpWords(args: readonly string[]): readonly string[] {
+function helpWords(args: readonly string[], program: Command): readonly string[] {
   const [first, ...words] = args;
-  return first === "help" && words.length > 1 ? [...words, "--help"] : args;
+  if (first !== "help" || words.length === 0) return args;
+  // Asked for as a command, what is none is refused by its name, with the nearest; help of it would be the help of all.
+  return named(words, program).length < words.length ? words : [...words, "--help"];
+}
+
+/** The commands that the words name, from the outside in; options and what is no command are passed over. */
+function named(words: readonly string[], program: Command): Command[] {
+  const way: Command[] = [];
+  for (const word of words) {
+    const { commands } = way.at(-1) ?? program;
+    const next = commands.find((one) => one.name() === word || one.aliases().includes(word));
+    if (next !== undefined) way.push(next);
+    else if (commands.length === 0) break;
+  }
+  return way;
 }
 
 function wantsJson(args: readonly string[]): boolean {
@@ -38,16 +52,16 @@ function wantsJson(args: readonly string[]): boolean {
 }
 
 /** commander's words, in our shape. */
-function asUsage(error: unknown, args: readonly string[]): unknown {
+function asUsage(error: unknown, args: readonly string[], program: Command): unknown {
   if (!(error instanceof CommanderError)) return error;
   const [first = "", ...more] = error.message.replace(/^error: /, "").split("\n");
   const detail = `${first.charAt(0).toUpperCase()}${first.slice(1)}${/[.?!]$/.test(first) ? "" : "."}`;
   const guess = more.map((line) => line.replace(/^\(|\)$/g, "")).join(" ");
-  const words = args.filter((arg) => /^[a-z]+$/.test(arg)).slice(0, 2);
+  const command = named(args, program).at(-1);
   const runs = args.includes("run") && error.code === "commander.unknownOption";
   const help = runs
     ? "Write two dashes before the program's own words: `contrail run -- COMMAND --its-option`"
-    : `\`contrail ${words.length > 0 && words[0] !== "help" && error.code !== "commander.unknownCommand" ? `help ${words[0]}` : "--help"}\` shows what there is.`;
+    : `\`contrail ${command === undefined ? "--help" : `help ${wayTo(command)}`}\` shows what there is.`;
   return usageError(detail, guess === "" ? help : `${guess} ${help}`);
 }
 
@@ -60,11 +74,12 @@ function printFailure(
   const failure = failureOf(error);
   // A script reads the fields as the server names them.
   const { problem } = failure;
-  const typed = command === undefined ? undefined : inTypedWords(problem, command);
+  const typed = command && inTypedWords(problem, command);
+  const told = typed ?? (command === undefined ? problem : inTaskWords(problem, command));
   const exitCode = typed === undefined ? failure.exitCode : EXIT.usage;
   if (json) host.stderr.write(`${inertJson(problem)}\n`);
   else {
-    const lines = problemLines(typed ?? problem, {
+    const lines = problemLines(told, {
       paint: paintFor(host.stderr, host.env),
       self: selfName(host.env),
       file: (error as { file?: string }).file,

@@ -39,6 +39,15 @@ export function durationMsOf(
   );
 }
 
+/** Lists show the beginning of a hash, by which nothing is found. */
+export function refuseShortHash(text: string): void {
+  if (!/^(?=.*[a-f])[0-9a-f]{8,63}$/.test(text)) return;
+  throw usageError(
+    `"${text}" is the beginning of a hash, and nothing is found by that.`,
+    "Give all 64 digits of it, as --json has them: `contrail checkpoint list EXPERIMENT --json`.",
+  );
+}
+
 export function experimentOf(text: string): number {
   const id = parseId(text);
   if (id !== undefined && id.trial === undefined) return id.experiment;

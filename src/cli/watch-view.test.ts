@@ -148,6 +148,13 @@ test("the same in one line", () => {
     watchSummary(state, NOW),
     "experiment 3 active: 42 % · 5 trials (2 running, 1 queued, 1 paused, 1 ended) · epochs 14 of at most 45 · best accuracy 0.8125 (trial 3.2 after 3 epochs) · 20 s, about 28 s left",
   );
+  const { experiment } = state;
+  const long = {
+    ...experiment!,
+    spent: { ...experiment!.spent, steps: 2051 },
+    plan: { ...experiment!.plan, steps_max: 4500 },
+  };
+  assert.match(watchSummary({ ...state, experiment: long }, NOW), /epochs 2,051 of at most 4,500/);
 });
 
 test("nothing known yet, over, and in trouble", () => {

@@ -293,10 +293,11 @@ export function watchSummary(state: WatchState, nowMs: number, paceKnown = true)
   const { experiment } = state;
   if (experiment === null) return "connecting …";
   const { trials, spent, plan, unit, best, searcher } = experiment;
+  const most = lengthOf(plan.steps_max);
   const parts = [
     `${Math.floor(experiment.progress * 100)} %`,
     `${plural(trials.total, "trial")} (${trialCounts(trials)})`,
-    `${unit} ${spent.steps}${lengthOf(plan.steps_max) === null ? "" : ` of at most ${plan.steps_max}`}`,
+    `${unit} ${count(spent.steps)}${most === null ? "" : ` of at most ${count(most)}`}`,
     best === null
       ? "nothing measured yet"
       : `best ${inert(searcher.metric)} ${measured(best.objective)} (trial ${best.trial} after ${steps(best.step, unit)})`,

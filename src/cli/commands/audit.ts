@@ -42,6 +42,13 @@ export async function list(
     order: options.oldest === true ? ("oldest" as const) : ("newest" as const),
   };
   const page = await gather((query) => client.audit({ ...query, ...filter }), limitOf(options));
+  // All that there is or was is in it with its beginning, so that nothing of a thing means that there is no such thing.
+  const isNarrow = [filter.actor, filter.what, filter.since, filter.until].some(Boolean);
+  if (of !== undefined && page.items.length === 0 && !isNarrow)
+    throw new CliError("not_found", `The log has no event of ${of}: there has never been one.`, {
+      hint: "List what there is: `contrail experiment list`.",
+      exitCode: EXIT.notFound,
+    });
   cli.show(page, () =>
     page.items.length === 0
       ? ["The log has no event that matches."]

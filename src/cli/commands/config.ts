@@ -1,7 +1,8 @@
 /** `contrail config lint FILE`: every fault of a configuration at once, without a server. */
 import { readFileSync } from "node:fs";
+import type { Issue } from "../../protocol/config/issue.ts";
 import { type Cli, createCommand, shellWord } from "../cli.ts";
-import { EXIT } from "../exit-code.ts";
+import { CliError, EXIT } from "../exit-code.ts";
 import { plural } from "../figures.ts";
 import { inert } from "../inert.ts";
 import { issueLines } from "../problem-view.ts";
@@ -12,10 +13,8 @@ export async function lint(cli: Cli, files: readonly string[]): Promise<number> 
     "../../protocol/config/config.ts"
   );
   const results = files.map((file) => {
-    const path = requireFile(cli.host.cwd, file, {
-      wanted: "a configuration is a file",
-      hint: `Name the file in it: config lint ${shellWord(`${file.replace(/\/+$/, "")}/config.yaml`)}`,
-    });
+    const path = pathOf(cli, file, files.length > 1);
+    if (typeof path !== "string") return { file, ok: false, issues: [path], warnings: [] };
     const open = openConfig(readFileSync(path, "utf8"));
     const { template } = writtenIn(open);
     const named = typeof template === "string";
@@ -47,6 +46,30 @@ export async function lint(cli: Cli, files: readonly string[]): Promise<number> 
   if (faults === 0 && first !== undefined)
     cli.next(`search preview ${shellWord(first)}`, createCommand(first));
   return faults === 0 ? EXIT.ok : EXIT.failed;
+}
+
+/** Of several files one that is not there is a fault like the others, which are told all the same. */
+function pathOf(
+  cli: Cli,
+  file: string,
+  isOneOfSeveral: boolean,
+): string | (Omit<Issue, "code"> & { code: string }) {
+  try {
+    return requireFile(cli.host.cwd, file, {
+      wanted: "a configuration is a file",
+      hint: `Name the file in it: config lint ${shellWord(`${file.replace(/\/+$/, "")}/config.yaml`)}`,
+    });
+  } catch (error) {
+    if (!isOneOfSeveral || !(error instanceof CliError)) throw error;
+    return {
+      severity: "error",
+      code: "no_such_file",
+      path: "",
+      line: null,
+      column: null,
+      message: error.message,
+    };
+  }
 }
 
 const mark = (word: string, [first = "", ...more]: string[]): string[] => [

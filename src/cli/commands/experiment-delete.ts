@@ -1,6 +1,8 @@
 /** `contrail experiment delete|restore|archive|unarchive`: acts on experiments that have ended, each by itself. */
 import type { ExperimentAct, ExperimentsActReply } from "../../protocol/api.ts";
+import { RemoteError } from "../../sdk/remote-error.ts";
 import type { Cli } from "../cli.ts";
+import { refusedLine } from "../each-id.ts";
 import { CliError, EXIT, usageError } from "../exit-code.ts";
 import { moment, plural } from "../figures.ts";
 import { inert } from "../inert.ts";
@@ -44,16 +46,19 @@ const DONE = {
 export async function act(cli: Cli, what: ExperimentAct, ids: readonly string[]): Promise<number> {
   const reply = await cli.client().actOnExperiments(what, ids.map(experimentOf));
   const failed = reply.items.filter(({ problem }) => problem !== null);
-  cli.show(reply, () => reply.items.map((item) => lineOf(item, what)));
+  // The refusal of the only one is told as any other command's; a script reads the same document for one as for many.
+  const [only] = reply.items;
+  if (!cli.json && reply.items.length === 1 && only?.problem) throw new RemoteError(only.problem);
+  cli.show(reply, () => reply.items.map((item) => lineOf(cli, item, what)));
   const changed = reply.items.find(({ problem }) => problem === null);
   if (changed) cli.next(nextOf(what, changed.id));
   if (failed.length === 0) return EXIT.ok;
   return failed.every(({ problem }) => problem?.status === 404) ? EXIT.notFound : EXIT.failed;
 }
 
-function lineOf(item: ExperimentsActReply["items"][number], what: ExperimentAct): string {
+function lineOf(cli: Cli, item: ExperimentsActReply["items"][number], what: ExperimentAct): string {
   const { id, problem, changed, experiment } = item;
-  if (problem !== null) return `experiment ${id}: ${inert(problem.detail)}. ${inert(problem.hint)}`;
+  if (problem !== null) return refusedLine(cli, "experiment", { id, problem });
   const until = experiment?.deleted?.restorable_until;
   const more = what === "delete" && until ? `; it can be restored until ${moment(until)}` : "";
   return `experiment ${id} ${DONE[what]}${changed ? "" : " already"}${more}`;

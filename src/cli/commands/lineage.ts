@@ -8,7 +8,7 @@ import { EXIT, usageError } from "../exit-code.ts";
 import { shortHash } from "../experiment-view.ts";
 import { count } from "../figures.ts";
 import { inert } from "../inert.ts";
-import { wholeOf } from "../values.ts";
+import { refuseShortHash, wholeOf } from "../values.ts";
 
 const KINDS = ["experiment", "trial", "checkpoint", "code", "dataset"];
 
@@ -37,6 +37,7 @@ export function thingsOf(words: readonly string[]): string[] {
   if (words.length === 1 && isBlobHash(first)) return [`checkpoint:${first}`, `code:${first}`];
   if (words.length === 1 && /^[a-z0-9][a-z0-9._-]*@[0-9]+$/.test(first))
     return [`dataset:${first}`];
+  if (words.length === 1) refuseShortHash(first);
   throw usageError(
     `"${words.join(" ")}" names nothing that has a lineage.`,
     "Name an experiment (3), a trial (3.12), a dataset (digits@2), or the hash of a checkpoint or of code; whence FILE finds the hash of a file.",

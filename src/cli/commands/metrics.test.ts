@@ -70,6 +70,28 @@ test("an export that is cut off leaves no file behind", async () => {
   assert.deepEqual([existsSync(file), existsSync(`${file}.part`)], [false, false]);
 });
 
+test("an export that can hold nothing says so, and a place where no file can be is named", async () => {
+  exported("trial,step\n");
+  bench.server.answer("GET /experiments", { items: [], next_cursor: null });
+  const file = `${bench.fresh()}.csv`;
+  const none = await bench.cli("metrics", "export", "label:vision", "-o", file);
+  assert.equal(none.code, 0, none.err);
+  assert.match(none.err, /^note: no experiment fits label:vision/m);
+  const folder = bench.fresh();
+  const refusals = [
+    [["-o", "-", "--format", "csv"], 2, /-o names a file/],
+    [["-o", `${file}2.csv`, "--from", "9", "--to", "3"], 2, /--from 9 is after --to 3/],
+  ] as const;
+  for (const [words, code, said] of refusals) {
+    const ran = await bench.cli("metrics", "export", ...words);
+    assert.equal(ran.code, code, ran.err);
+    assert.match(ran.err, said);
+  }
+  const lost = await bench.cli("metrics", "export", "-o", `${folder}/p.csv`);
+  assert.equal(lost.code, 3);
+  assert.ok(lost.err.includes(`There is no ${folder}.\n`), lost.err);
+});
+
 test("whence hashes the file and shows run, author, code and data", async () => {
   const file = bench.fresh();
   writeFileSync(file, "weights");

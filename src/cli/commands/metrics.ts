@@ -1,12 +1,14 @@
 /** `contrail metrics export`: the points of many trials into a file, as they arrive. */
-import { existsSync } from "node:fs";
+import { existsSync, rmSync } from "node:fs";
 import { type FileHandle, open, rename, rm } from "node:fs/promises";
-import { basename, extname, resolve } from "node:path";
+import { basename, dirname, extname, resolve } from "node:path";
 import { parseId } from "../../base/ids.ts";
 import type { PointFormat, PointsQuery } from "../../sdk/client.ts";
 import type { Cli } from "../cli.ts";
 import { CliError, EXIT, usageError } from "../exit-code.ts";
 import { bytes } from "../figures.ts";
+import { inert } from "../inert.ts";
+import { requireFolder } from "../user-file.ts";
 import { choiceOf, wholeOf } from "../values.ts";
 
 export interface ExportOptions {
@@ -26,6 +28,8 @@ export async function exportMetrics(
   words: readonly string[],
   options: ExportOptions,
 ): Promise<number> {
+  if (options.output === "-")
+    throw usageError("-o names a file, and - is none here.", "Name one, such as metrics.csv.");
   const file = resolve(cli.host.cwd, options.output);
   const format = formatOf(file, options.format);
   const query = {
@@ -35,17 +39,28 @@ export async function exportMetrics(
     to_step: stepOf("--to", options.to),
     superseded: options.superseded,
   };
+  const { from_step: from = 0, to_step: to = Number.POSITIVE_INFINITY } = query;
+  if (from > to)
+    throw usageError(
+      `--from ${from} is after --to ${to}: no step is in between.`,
+      "Give the first step and the last one.",
+    );
+  requireFolder(dirname(file));
   if (existsSync(file) && options.force !== true)
     throw new CliError("file_exists", `${file} is there already.`, {
       hint: "Choose another name, or add --force to write over it.",
     });
   const client = cli.client();
+  const { filter } = query;
+  const noneFits =
+    filter !== undefined && (await client.experiments({ filter, limit: 1 })).items.length === 0;
   const size = await cli.during(`writing ${basename(file)}`, async (progress) =>
     writeWhole(file, await client.exportMetrics(format, query), (written) =>
       progress.detail(bytes(written)),
     ),
   );
   cli.show({ file, format, bytes: size }, () => [`${file}: ${format}, ${bytes(size)}`]);
+  if (noneFits) cli.note(`no experiment fits ${inert(filter)}, so there is no point in it`);
   return EXIT.ok;
 }
 
@@ -58,6 +73,8 @@ async function writeWhole(
   const part = `${file}.part`;
   let written = 0;
   const out = await open(part, "w");
+  const interrupted = (): void => rmSync(part, { force: true });
+  process.once("exit", interrupted);
   try {
     for await (const chunk of stream) {
       await out.writeFile(chunk);
@@ -65,12 +82,14 @@ async function writeWhole(
       told(written);
     }
     await out.sync();
+    await out.close();
+    await rename(part, file);
   } catch (error) {
     await abandon(out, part);
     throw error;
+  } finally {
+    process.off("exit", interrupted);
   }
-  await out.close();
-  await rename(part, file);
   return written;
 }
 

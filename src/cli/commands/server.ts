@@ -38,7 +38,12 @@ export interface UpOptions {
   readonly foreground?: boolean;
 }
 
-export async function up(cli: Cli, options: UpOptions): Promise<number> {
+/** @param given the options that were typed, by name */
+export async function up(
+  cli: Cli,
+  options: UpOptions,
+  given: ReadonlyMap<string, string> = new Map(),
+): Promise<number> {
   const dataDir = resolve(cli.host.cwd, options.dataDir ?? defaultDataDir(cli.host.env));
   const port = portOf(options.port);
   const taskPort =
@@ -66,6 +71,12 @@ export async function up(cli: Cli, options: UpOptions): Promise<number> {
   );
   const me = await ensureSignedIn(cli, { ...server, dataDir });
   await report(cli, server, dataDir, me);
+  const without = server.started ? [] : notTaken(given, server.url);
+  if (without.length > 0 && !cli.json)
+    cli.err(
+      `warning: the server runs already, as it was started: ${without.join(", ")} ${without.length === 1 ? "was" : "were"} not taken. ` +
+        `To start it so: ${cli.self} down${dataDirOption(cli, dataDir)} --keep-trials, then this command again.`,
+    );
   if (!foreground || !server.started) return EXIT.ok;
   cli.err("The server runs in the foreground; Ctrl-C stops it, and training goes on without it.");
   interrupt.addEventListener("abort", () => process.kill(server.pid, "SIGTERM"), { once: true });
@@ -84,6 +95,18 @@ function sayWhatGoesOn(cli: Cli, dataDir: string): void {
     `The server has ended. Its ${runnerWords(left)} and whatever is training go on: ` +
       `\`${cli.self} up${dir}\` takes over, \`${cli.self} down${dir}\` ends them.`,
   );
+}
+
+/** What a server that runs already was not started with, as far as can be told: its address is known, nothing else is. */
+export function notTaken(given: ReadonlyMap<string, string>, url: string): string[] {
+  const { port, hostname } = new URL(url);
+  const isSo = new Map([
+    ["--port", (value: string) => value === "0" || value === port],
+    ["--host", (value: string) => value === hostname],
+  ]);
+  return [...given]
+    .filter(([name, value]) => name !== "--data-dir" && isSo.get(name)?.(value) !== true)
+    .map(([name]) => name);
 }
 
 /** In a clone whose page is missing or old it is built; a server without its page is still a server. */

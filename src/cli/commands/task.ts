@@ -1,7 +1,7 @@
 /** `contrail task list`: commands, shells and notebooks. What else one does with them, the verbs of experiments do. */
 import { taskState } from "../../analysis/task-state.ts";
 import type { Experiment } from "../../protocol/api.ts";
-import { TASK_KINDS } from "../../protocol/config/task-kinds.ts";
+import { TASK_KINDS, type TaskKind } from "../../protocol/config/task-kinds.ts";
 import type { Cli } from "../cli.ts";
 import { EXIT } from "../exit-code.ts";
 import { stateCell } from "../experiment-view.ts";
@@ -23,16 +23,26 @@ export async function list(
   const page = await gather((query) => client.experiments({ ...query, filter }), limitOf(options));
   cli.show(page, () =>
     page.items.length === 0
-      ? [options.ended === true ? "No tasks yet." : "No task is at work. --ended shows the others."]
+      ? [noneOf(options)]
       : [
           ...taskRows(page.items, lookOf(cli)),
           ...(page.next_cursor === null ? [] : ["… there are more: --limit N or --all"]),
         ],
   );
   const [newest] = page.items;
-  if (newest === undefined) cli.next("command run -- COMMAND", "shell start");
+  if (newest === undefined) cli.next(...kinds.map((kind) => STARTS[kind]));
   else cli.next(...nextOf(newest));
   return EXIT.ok;
+}
+
+const STARTS = {
+  command: "command run -- COMMAND",
+  shell: "shell start",
+  notebook: "notebook start",
+} as const satisfies Record<TaskKind, string>;
+
+function noneOf({ kind = "task", ended }: { kind?: string; ended?: true }): string {
+  return ended === true ? `No ${kind}s yet.` : `No ${kind} is at work. --ended shows the others.`;
 }
 
 export function nextOf({ id, task, state }: Experiment): string[] {

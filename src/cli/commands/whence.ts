@@ -1,6 +1,6 @@
 /** `contrail whence FILE`: hashes it here, and asks the server what content of that hash was ever saved by. */
 import { createHash } from "node:crypto";
-import { createReadStream } from "node:fs";
+import { createReadStream, existsSync } from "node:fs";
 import { stat } from "node:fs/promises";
 import { resolve } from "node:path";
 import { isBlobHash } from "../../base/ids.ts";
@@ -12,8 +12,10 @@ import { bytes, moment, plural } from "../figures.ts";
 import { inert } from "../inert.ts";
 import { facts } from "../table.ts";
 import { scan } from "../upload.ts";
+import { refuseShortHash } from "../values.ts";
 
 export async function whence(cli: Cli, thing: string): Promise<number> {
+  if (!existsSync(resolve(cli.host.cwd, thing))) refuseShortHash(thing);
   const hash = isBlobHash(thing)
     ? thing
     : await cli.during(`reading ${thing}`, () => hashOf(resolve(cli.host.cwd, thing)));

@@ -3,6 +3,14 @@ import type { Command } from "commander";
 import type { Cli } from "../cli.ts";
 import type { Run } from "./shared.ts";
 
+/** The options that somebody typed, as they are typed, by their names. */
+const givenOf = (command: Command): ReadonlyMap<string, string> =>
+  new Map(
+    command.options
+      .filter((option) => command.getOptionValueSource(option.attributeName()) === "cli")
+      .map((option) => [option.long ?? "", String(command.getOptionValue(option.attributeName()))]),
+  );
+
 export function addServer(program: Command, run: Run): void {
   const load = () => import("../commands/server.ts");
   const local = (work: (cli: Cli) => Promise<number>) =>
@@ -46,7 +54,9 @@ export function addServer(program: Command, run: Run): void {
       "--foreground",
       "stay in the terminal until the server ends; Ctrl-C stops it and leaves training to the next one",
     )
-    .action((options) => local(async (cli) => (await load()).up(cli, options)));
+    .action((options, command: Command) =>
+      local(async (cli) => (await load()).up(cli, options, givenOf(command))),
+    );
   program
     .command("web")
     .description("print a link that opens the web page, signed in")

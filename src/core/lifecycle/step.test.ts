@@ -18,7 +18,7 @@ test("a program that always fails has exactly max_restarts + 1 attempts, each la
     user_error: CRASH,
     out_of_memory: exitOf({ exits: [{ code: null, signal: "SIGKILL" }], outOfMemory: "kernel" }),
     no_progress: SILENT,
-    launch_failed: exitOf({ kind: "launch_failed", exits: [], detail: "no such file" }),
+    launch_failed: exitOf({ kind: "launch_failed", exits: [], detail: "no such file." }),
   };
   for (const [reason, end] of Object.entries(ends)) {
     const play = new Play(specWith(randomSearch(2), { maxRestarts: 3 }));
@@ -35,7 +35,7 @@ test("a program that always fails has exactly max_restarts + 1 attempts, each la
     assert.deepEqual(waits, [250, 500, 1000], reason);
     assert.equal(play.trial().over, reason);
     assert.equal(play.trial().restarts, 3);
-    assert.match(play.trial().reason, /max_restarts \(3\) are used up/);
+    assert.match(play.trial().reason, /[^.]; max_restarts \(3\) are used up/);
     assert.equal(play.state(2), "queued", "the other trial is untouched");
     assert.equal(play.x.core.run, "active");
     play.run(2).report(9, 0.3, 2);

@@ -696,7 +696,11 @@ class Step {
     const max = this.#x.spec.maxRestarts;
     if (trial.restarts > max) {
       trial.restarts = max;
-      return this.#over(trial, reason, `${text}; max_restarts (${max}) are used up`);
+      return this.#over(
+        trial,
+        reason,
+        `${text.replace(/\.$/, "")}; max_restarts (${max}) are used up`,
+      );
     }
     const delayMs = retryDelayMs(trial.restarts);
     trial.retryAtMs = this.#now + delayMs;

@@ -70,7 +70,10 @@ export function ideaRoutes(app: App, { readPool, loop, clock }: RouteContext): v
           changes: [{ actor, subject: `thread ${id}`, what: "unmarked", cause }],
         };
       });
-      if (gone === undefined) throw new ContrailError("not_found", `there is no thread ${id}`);
+      if (gone === undefined)
+        throw new ContrailError("not_found", `there is no thread ${id}`, {
+          hint: "`contrail ideas` lists those that there are.",
+        });
       return gone;
     },
   );

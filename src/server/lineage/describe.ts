@@ -1,9 +1,11 @@
 /** What each thing of a lineage is called, how it stands, and since when there is it. Those that are gone are left out. */
+import { assert } from "../../base/assert.ts";
 import type { LineageKind } from "../../protocol/api.ts";
 import type { Queryable } from "../../store/audit-reads.ts";
 import {
   firstUseOfCode,
   foreignNames,
+  type LineageCheckpoint,
   lineageCheckpoints,
   lineageExperiments,
   lineageTrials,
@@ -37,14 +39,9 @@ export async function describe(
     found.set(`trial:${experiment}.${number}`, {
       ...{ label: `trial ${experiment}.${number}`, state, at: at.toISOString() },
     });
-  for (const { tree, experiment, trial, step, deleted, at } of await lineageCheckpoints(
-    db,
-    named("checkpoint"),
-  ))
-    found.set(`checkpoint:${tree}`, {
-      label: `checkpoint of ${experiment}.${trial} at step ${step}`,
-      ...{ state: deleted ? "deleted" : null, at: at.toISOString() },
-    });
+  const saved = await lineageCheckpoints(db, named("checkpoint"));
+  for (const [tree, savers] of Map.groupBy(saved, (one) => one.tree))
+    found.set(`checkpoint:${tree}`, checkpointOf(savers));
   for (const { tree, at } of await firstUseOfCode(db, named("code")))
     found.set(`code:${tree}`, { label: "code", state: null, at: at.toISOString() });
   for (const [snapshot, name] of await foreignNames(db, named("dataset").filter(isForeign)))
@@ -57,6 +54,20 @@ export async function describe(
           at: at.toISOString(),
         });
   return new Map(ids.flatMap((id) => (found.has(id) ? [[id, found.get(id)!] as const] : [])));
+}
+
+/** Replays save the same bytes: it is the checkpoint of whichever trial was first, and there as long as one of them has it. */
+function checkpointOf(savers: readonly LineageCheckpoint[]): Description {
+  const [first, ...others] = savers.toSorted(
+    (a, b) => a.at.getTime() - b.at.getTime() || a.experiment - b.experiment || a.trial - b.trial,
+  );
+  assert(first !== undefined, "a checkpoint that nobody saved");
+  const also = others.length === 0 ? "" : ` and ${others.length} more`;
+  return {
+    label: `checkpoint of ${first.experiment}.${first.trial}${also} at step ${first.step}`,
+    state: savers.every(({ deleted }) => deleted) ? "deleted" : null,
+    at: first.at.toISOString(),
+  };
 }
 
 function byName(references: readonly string[]): Map<string, Set<number>> {

@@ -154,12 +154,12 @@ export function markExperiment(
       hint: "Wait until `contrail import` is done.",
     });
   const at = new Date(turn.nowMs);
-  const pins = world.retention.pinned(id).size;
-  if (act === "delete" && before.deleted_at === null && pins > 0)
+  const pins = [...world.retention.pinned(id)];
+  if (act === "delete" && before.deleted_at === null && pins.length > 0)
     throw new ContrailError(
       "conflict",
-      `${pins} of the checkpoints of experiment ${id} are pinned; it cannot be deleted while they are`,
-      { hint: "Unpin them first: contrail checkpoint unpin CHECKPOINT." },
+      `experiment ${id} cannot be deleted while checkpoints of it are pinned, and ${pins.length === 1 ? "one is" : `${pins.length} are`}`,
+      { hint: `Unpin first: contrail checkpoint unpin ${pins.slice(0, PINS_NAMED).join(" ")}.` },
     );
   const after = marked(before, act, { at, actor });
   if (after === before) return false;
@@ -175,6 +175,8 @@ export function markExperiment(
 }
 
 /** Who hides an experiment while its rows are written; no person can be called so. */
+/** Whoever has more of them unpins these and is told the next ones. */
+const PINS_NAMED = 5;
 const IMPORT = "an import that is under way";
 
 /** What is being imported is in no list before it is whole. */
