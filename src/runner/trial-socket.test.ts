@@ -98,6 +98,20 @@ test("a hundred wrong lines cut nobody off who says something right between them
   assert.deepEqual(bench.heard, ["report 1", "report 2", "report 3"]);
 });
 
+test("a thousand wrong lines are told, and no more: they would fill the disk past every bound", async () => {
+  await using bench = new Bench();
+  const client = await bench.open();
+  const wrong = '{"type":"report","step":-1,"metrics":{}}\n';
+  for (let step = 1; step <= 20; step++)
+    client.write(`${wrong.repeat(99)}{"type":"report","step":${step},"metrics":{}}\n`);
+  client.write(wrong.repeat(100));
+  await closed(client);
+  assert.equal(bench.heard.length, 20);
+  assert.equal(bench.faults.length, 1_001);
+  assert.match(bench.faults[999] ?? "", /of 1000 such lines this is the last that is told/);
+  assert.match(bench.faults[1000] ?? "", /after 100 such lines the connection was closed/);
+});
+
 test("a line too long to be read ends the connection, unless nobody waits for an answer to it", async () => {
   await using bench = new Bench();
   const client = await bench.open();

@@ -41,6 +41,8 @@ export interface TrialSocketOptions {
 
 /** A client that gets this many lines wrong in a row is cut off. */
 const FAULTS_MAX = 100;
+/** Of one client's wrong lines so many are told: they go past the bound of what is printed. */
+const FAULTS_TOLD_MAX = 1_000;
 /** A client that reads nothing is cut off when this much waits for it. */
 const UNREAD_MAX_BYTES = 1024 * 1024;
 /** By which a line that is too long is told apart. */
@@ -138,6 +140,7 @@ class Client {
   #skipping = false;
   /** Since the last good line. */
   #faults = 0;
+  #faultsTold = 0;
   #paused = false;
 
   constructor(socket: Socket, connection: number, options: TrialSocketOptions) {
@@ -263,9 +266,16 @@ class Client {
 
   #fault(text: string): void {
     this.#faults += 1;
+    this.#faultsTold += 1;
     const last = this.#faults === FAULTS_MAX;
-    const more = last ? `; after ${FAULTS_MAX} such lines the connection was closed` : "";
-    this.#options.events.fault(`${text}${more}`, this.rank ?? 0);
+    const isEnough = this.#faultsTold === FAULTS_TOLD_MAX;
+    const more = last
+      ? `; after ${FAULTS_MAX} such lines the connection was closed`
+      : isEnough
+        ? `; of ${FAULTS_TOLD_MAX} such lines this is the last that is told`
+        : "";
+    if (last || this.#faultsTold <= FAULTS_TOLD_MAX)
+      this.#options.events.fault(`${text}${more}`, this.rank ?? 0);
     if (last) this.socket.destroy();
   }
 }
