@@ -49,6 +49,8 @@ export class Agent {
   #ranks: AgentRanks | null = null;
   #share: NodeShare | null = null;
   #leaving = false;
+  /** Since when no head has said a word to it. */
+  #unheardAtMs: number | null = null;
   #stopped = false;
   /** The head has said that the allocation is over; else why it cannot go on. */
   #end: (over: boolean) => void = () => {};
@@ -114,9 +116,16 @@ export class Agent {
     });
   }
 
-  /** While it waits for others a network that was cut costs nothing yet. */
+  /**
+   * While it waits for others a network that was cut costs nothing yet. It is turned away for as long as the head has not heard
+   * of that; for longer where the head has its place taken by another, or has gone on without it.
+   */
   #lostHead(why: string): void {
-    if (this.#stopped || this.#leaving || this.#share !== null) return this.#stop(why);
+    const { clock, leaseMs = LINK_LEASE_MS } = this.#options;
+    this.#unheardAtMs ??= clock.monotonicMs();
+    const isUnwanted = clock.monotonicMs() - this.#unheardAtMs > 2 * leaseMs;
+    if (this.#stopped || this.#leaving || this.#share !== null || isUnwanted)
+      return this.#stop(why);
     this.#options.say(`${why}; it had asked for nothing yet, and is joined again`);
     this.#channel = null;
     void this.#looking.wait().then(() => this.#join());
@@ -131,6 +140,7 @@ export class Agent {
   }
 
   #heard(message: ToAgent): void {
+    this.#unheardAtMs = null;
     switch (message.type) {
       case "prepare":
         void this.#prepare(message.launch, message.nodes);
