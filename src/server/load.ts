@@ -42,7 +42,7 @@ async function loadCounters(world: World, ledger: Loads): Promise<void> {
   world.ordersDurable = Math.max(1, last.ordersVersion);
   world.endedAcked.clear();
   world.retention.load(last);
-  world.givenUp.clear();
+  world.endedLately.clear();
   world.runners.load(last.runners);
   world.clockSteps.load(last.clockSteps);
   world.metricNames.clear();

@@ -146,3 +146,17 @@ test("of what was heard before nothing is stored again, but of what is not durab
   await made.sync([sent("1.1.1", started, saved)]);
   assert.deepEqual(await seqs(), [1]);
 });
+
+test("what is sent again while the first try is still at work is acknowledged, though that try ends the allocation", async () => {
+  const made = bench();
+  const exit: RunnerEvent = {
+    ...{ type: "exited", seq: 2, atMs: 1, kind: "processes", outOfMemory: null, signalsSent: [] },
+    processes: [{ rank: 0, code: 0, signal: null }],
+    ...{ yielded: false, logLines: 7, detail: "" },
+  };
+  // Both found it alive before their turns.
+  const request = [sent("1.1.1", started, exit)];
+  const [first, again] = await Promise.all([made.sync(request), made.sync(request)]);
+  assert.deepEqual(first.acked, { "1.1.1": 2 });
+  assert.deepEqual([again.acked, again.gone], [{ "1.1.1": 2 }, ["1.1.1"]]);
+});

@@ -80,7 +80,7 @@ export function applySync(
       continue;
     }
     gone.push(id);
-    const old = past.get(id) ?? world.givenUp.get(id);
+    const old = past.get(id) ?? world.endedLately.get(id);
     if (!old) continue;
     const rows = new RowsOf(world, turn, { id, trial: old.trialId, run: old.run }, treeName, ahead);
     // A turn may be run again after a failure, so nothing of the request is changed.
@@ -108,7 +108,7 @@ export function pointsAhead(
   if (isOthers(world, runner, id)) return [];
   const found = findLive(world, id);
   const isLive = found !== undefined && found.allocation.run === fence;
-  const old = isLive ? undefined : (past.get(id) ?? world.givenUp.get(id));
+  const old = isLive ? undefined : (past.get(id) ?? world.endedLately.get(id));
   if (!isLive && old === undefined) return [];
   const acked = isLive ? found.allocation.acked : world.ackedOf(old as PastAllocation);
   if (event.seq !== acked + 1) return [];

@@ -146,8 +146,8 @@ export class World {
 
   /** Highest events heard of allocations that ended lately, by row id: what is read of them may be older. */
   readonly endedAcked = new Map<number, number>();
-  /** Allocations that a lost runner left, by id: what their runner still says of them is kept. */
-  readonly givenUp = new Map<string, PastAllocation>();
+  /** By id, those that ended lately: what their runner still says, or says again, of them is kept. */
+  readonly endedLately = new Map<string, PastAllocation>();
 
   /** In the order in which they were named: the first is that of experiments that name none. */
   readonly pools: ReadonlyMap<string, PoolInfo>;
@@ -363,24 +363,19 @@ export class World {
       atMs: turn.nowMs,
       unseen,
     };
-    if (unseen) this.#noteGivenUp(live, ended, allocation);
+    this.#noteEnded(live, ended.trial, allocation, unseen);
     turn.batch.put("allocations", allocationRow(live, ended.trial, allocation, ending));
     turn.runners.add(allocation.runner);
   }
 
   /** A request of its runner may be under way that found it alive. */
-  #noteGivenUp(
-    live: LiveExperiment,
-    ended: Effects["ended"][number],
-    allocation: LiveAllocation,
-  ): void {
-    const trial = `${live.id}.${ended.trial}`;
-    const own = live.trials.get(ended.trial);
+  #noteEnded(live: LiveExperiment, number: number, its: LiveAllocation, unseen: boolean): void {
+    const [trial, own] = [`${live.id}.${number}`, live.trials.get(number)];
     assert(own, `trial ${trial} has an allocation but no row`);
-    const { id, run, acked } = allocation;
-    const past = { id, run, trialId: own.id, trial, acked, unseen: true };
-    remember(this.givenUp, `${trial}.${run}`, past);
-    const { runner, ordersVersion, ordersBefore } = allocation;
+    const { id, run, acked, runner, ordersVersion, ordersBefore } = its;
+    const past = { id, run, trialId: own.id, trial, acked, unseen };
+    remember(this.endedLately, `${trial}.${run}`, past);
+    if (!unseen) return;
     const version = ordersVersion <= this.ordersDurable ? ordersVersion : ordersBefore;
     this.#givenUpNow.push({ runner, version });
   }
