@@ -246,3 +246,38 @@ test("nothing is given up where the server takes nothing, not even the name", as
   await until("its own", () => isHeard(bad!));
   assert.deepEqual(steps("1.1.1"), ["1"]);
 });
+
+test("who is waited for longer and longer holds up nobody else that travels by itself", async () => {
+  const [slow, large] = sources;
+  let tries = 0;
+  verdict = ({ brought }) => {
+    if (!brought.get(slow!.id)?.length) return undefined;
+    tries += 1;
+    return { kind: "unanswered", afterMs: 1e9 };
+  };
+  report(slow!, 1, 8_000_000);
+  uplink.start();
+  await until("the second try", () => tries === 2);
+  report(large!, 1, 2_000_000);
+  report(large!, 2);
+  await until("all of the other", () => isHeard(large!));
+  assert.equal(tries, 2, "while the answer to that was still waited for");
+});
+
+test("what an allocation says that travels by itself does not send the others off with nothing to say", async () => {
+  const [bad] = sources;
+  let requests = 0;
+  verdict = ({ brought }) => {
+    requests += 1;
+    return brought.get(bad!.id)?.length ? { kind: "busy" } : undefined;
+  };
+  report(bad!, 1);
+  uplink.start();
+  await until("its name", () => said.some((text) => text.includes("record 1 of the events")));
+  requests = 0;
+  for (let step = 2; step <= 100; step++) {
+    report(bad!, step);
+    for (let turn = 0; turn < 3; turn++) await new Promise(setImmediate);
+  }
+  assert.ok(requests <= 2, `${requests} requests while no time went by`);
+});

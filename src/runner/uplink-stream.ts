@@ -4,7 +4,8 @@
  * As a rule all that waits travels together. Something in a request may be what the server does not take, or cannot take
  * in time. So after a request that failed, each allocation of it travels once by itself, and one that fails by itself goes
  * apart: it has a request of its own beside those of the others, which go on. There its requests get smaller
- * until the culprit stands alone, and larger again; once all of it was taken, it travels with the others again.
+ * until the culprit stands alone, and larger again; once all of it was taken, it travels with the others again. One that
+ * was not answered in time is waited for longer and longer: there, too, it holds up only others like it.
  *
  * A culprit is not dropped but tried again, less and less often. Only where the server has said twice that it will never
  * take it, and between that took a request which names its allocation without it, something shorter is sent in its
@@ -99,6 +100,7 @@ export class UplinkStream {
   readonly #options: UplinkStreamOptions;
   readonly #together: Lane;
   readonly #apart: Lane;
+  readonly #slow: Lane;
   /** Which source comes first; moves on, so that none waits for ever behind the others. */
   #turn = 0;
   #failed = false;
@@ -113,26 +115,38 @@ export class UplinkStream {
       ...{ name, clock, heartbeatMs, gatherMs, say },
       work: () => this.#sendTogether(),
     });
-    this.#apart = new Lane({
-      ...{ name, clock, heartbeatMs, gatherMs: 0 },
-      // What is wrong is said of each culprit.
-      say: () => {},
-      work: () => this.#sendApart(),
-    });
+    // What is wrong is said of each culprit.
+    const apart = { name, clock, heartbeatMs, gatherMs: 0, say: () => {} };
+    this.#apart = new Lane({ ...apart, work: () => this.#sendApart({ slow: false }) });
+    this.#slow = new Lane({ ...apart, work: () => this.#sendApart({ slow: true }) });
   }
 
   start(): void {
     this.#together.start();
     this.#apart.start();
+    this.#slow.start();
   }
 
   wake(): void {
-    this.#together.wake();
-    if (this.#loners.size > 0) this.#apart.wake();
+    const hasLoners = this.#loners.size > 0;
+    // Or each record of a loner would send the others off with nothing to say.
+    if (!hasLoners || this.#haveNews()) this.#together.wake();
+    if (hasLoners) this.#wakeApart();
+  }
+
+  #wakeApart(): void {
+    this.#apart.wake();
+    this.#slow.wake();
+  }
+
+  #haveNews(): boolean {
+    return this.#options
+      .sources()
+      .some((source) => !source.counted || (this.#waits(source) && !this.#loners.has(source.id)));
   }
 
   async stop(): Promise<void> {
-    await Promise.all([this.#together.stop(), this.#apart.stop()]);
+    await Promise.all([this.#together, this.#apart, this.#slow].map((lane) => lane.stop()));
   }
 
   /** @returns whether there is more to send at once: not where nothing moved on, or it would go out as fast as it is answered */
@@ -171,7 +185,7 @@ export class UplinkStream {
     const records = failed ? half(payloads.length) : Number.POSITIVE_INFINITY;
     this.#doubted.delete(id);
     this.#loners.set(id, { records, patience: 1, failed });
-    this.#apart.wake();
+    this.#wakeApart();
   }
 
   /** Takes from the spools in turn, each time beginning with another one. */
@@ -203,8 +217,8 @@ export class UplinkStream {
     return parts;
   }
 
-  async #sendApart(): Promise<boolean> {
-    const next = this.#nextLoner();
+  async #sendApart(lane: { readonly slow: boolean }): Promise<boolean> {
+    const next = this.#nextLoner(lane);
     if (next === undefined) return false;
     const { source, loner } = next;
     const { send } = this.#options;
@@ -231,15 +245,22 @@ export class UplinkStream {
       throw error;
     }
     Object.assign(loner, { records: loner.records * 2, patience: 1, failed: false });
+    if (lane.slow) this.#apart.wake();
     const { ackedSeq } = this.#spoolOf(source);
     if (ackedSeq >= part.lastSeq) this.#rejoin(source.id, loner);
     return this.#movedOn(part);
   }
 
   /** The one that was not served for longest; those that have nothing to say any more travel with the others. */
-  #nextLoner(): { readonly source: UplinkSource; readonly loner: Loner } | undefined {
+  #nextLoner({
+    slow,
+  }: {
+    readonly slow: boolean;
+  }): { readonly source: UplinkSource; readonly loner: Loner } | undefined {
     const sources = new Map(this.#options.sources().map((source) => [source.id, source]));
     for (const [id, loner] of [...this.#loners]) {
+      // The other lane's, which may be sending it now.
+      if (loner.patience > 1 !== slow) continue;
       const source = sources.get(id);
       this.#loners.delete(id);
       if (source !== undefined && this.#waits(source)) {
@@ -263,7 +284,10 @@ export class UplinkStream {
     if (kind === null || FOR_ALL.has(kind)) return false;
     const failure = error as ServerFailure;
     loner.failed = true;
-    if (kind === "unanswered") loner.patience = Math.min(loner.patience * 2, PATIENCE_MAX);
+    if (kind === "unanswered") {
+      loner.patience = Math.min(loner.patience * 2, PATIENCE_MAX);
+      this.#slow.wake();
+    }
     if (payloads.length > 1) {
       loner.records = half(payloads.length);
       return REFUSALS.has(kind);

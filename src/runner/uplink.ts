@@ -1,8 +1,8 @@
 /**
  * Sends what the spools hold, and keeps the leases.
  *
- * Two streams: events, which decisions wait for, and logs, which may be many. Of each one request is in flight, and one
- * more for whoever would hold up the others (`uplink-stream.ts`). An event that arrives while nothing is in flight leaves
+ * Two streams: events, which decisions wait for, and logs, which may be many. Of each one request is in flight, and up to
+ * two more for whoever would hold up the others (`uplink-stream.ts`). An event that arrives while nothing is in flight leaves
  * at once; what arrives meanwhile makes the next batch, so batches grow exactly as fast as the server is slow. Every 2 s
  * all allocations are named, with or without events, and those that may still have a process: that renews the lease, and
  * tells a server that had given this runner up what is left here of that time.
