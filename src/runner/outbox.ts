@@ -11,9 +11,8 @@ import type { Machine, RunnerClient } from "./machine.ts";
 import { Pressure } from "./pressure.ts";
 import { RankOutput } from "./rank-output.ts";
 import { inPlaceOf } from "./refused-event.ts";
-import type { ServerFailure } from "./server-client.ts";
 import type { SpoolStream } from "./spool.ts";
-import type { UplinkSource } from "./uplink-stream.ts";
+import type { Refusal, UplinkSource } from "./uplink-stream.ts";
 
 export interface OutboxOptions {
   readonly id: string;
@@ -189,10 +188,11 @@ export class Outbox implements UplinkSource {
     this.#checkDelivered();
   }
 
-  substitute(payload: Buffer, { message }: Pick<ServerFailure, "message">): Buffer {
-    const { payload: instead, note } = inPlaceOf(payload, message);
-    if (note !== null) this.note(0, note);
-    return instead;
+  substitute(payload: Buffer, refusal: Refusal): Buffer | undefined {
+    const instead = inPlaceOf(payload, refusal);
+    if (instead === undefined) return undefined;
+    if (instead.note !== null) this.note(0, instead.note);
+    return instead.payload;
   }
 
   /** Lets go of files and timers; what is on disk stays for the next runner. */

@@ -3,6 +3,12 @@ import { test } from "node:test";
 import { type RunnerEvent, runnerEvent } from "../protocol/runner-wire.ts";
 import { inPlaceOf } from "./refused-event.ts";
 
+const LASTING = { forMs: 60_000 };
+const instead = (event: RunnerEvent | undefined, message: string) => {
+  const found = inPlaceOf(Buffer.from(JSON.stringify(event)), { message, ...LASTING });
+  assert.ok(found);
+  return found;
+};
 const place = { seq: 7, atMs: 5 };
 const tree = [{ path: "w", size: 1, hash: "a".repeat(64), executable: false }];
 const EVENTS: readonly RunnerEvent[] = [
@@ -25,9 +31,8 @@ const EVENTS: readonly RunnerEvent[] = [
 
 test("whatever is refused has something in its place, under its number, that says why and that the server takes", () => {
   for (const event of EVENTS) {
-    const { payload } = inPlaceOf(Buffer.from(JSON.stringify(event)), `413 ${"x".repeat(1e6)}`);
-    const instead = runnerEvent.parse(JSON.parse(String(payload)));
-    assert.equal(instead.seq, 7);
+    const { payload } = instead(event, `413 ${"x".repeat(1e6)}`);
+    assert.equal(runnerEvent.parse(JSON.parse(String(payload))).seq, 7);
     assert.ok(payload.length < 10_000, event.type);
     if (event.type !== "started") assert.match(String(payload), /413/);
   }
@@ -37,7 +42,10 @@ test("what decides stays: that it runs, reports, and how it ended", () => {
   const of = (type: string): RunnerEvent =>
     JSON.parse(
       String(
-        inPlaceOf(Buffer.from(JSON.stringify(EVENTS.find((e) => e.type === type))), "400").payload,
+        instead(
+          EVENTS.find((e) => e.type === type),
+          "400",
+        ).payload,
       ),
     );
   assert.equal(of("started").type, "started");
@@ -51,14 +59,22 @@ test("what decides stays: that it runs, reports, and how it ended", () => {
 });
 
 test("what a trial would miss is told in its output", () => {
-  const notes = EVENTS.flatMap(
-    (event) => inPlaceOf(Buffer.from(JSON.stringify(event)), "400").note ?? [],
-  );
+  const notes = EVENTS.flatMap((event) => instead(event, "400").note ?? []);
   assert.deepEqual(
     notes.map(
       (note) =>
         /report at step 3|waits at step 3|checkpoint at step 3 is lost|invalid/.exec(note)?.[0],
     ),
     ["report at step 3", "waits at step 3", "checkpoint at step 3 is lost", "invalid"],
+  );
+});
+
+test("what a trial is worth is not given up for a no that passes; what only accompanies it is", () => {
+  const given = EVENTS.filter((event) =>
+    inPlaceOf(Buffer.from(JSON.stringify(event)), { message: "400", forMs: 10_000 }),
+  );
+  assert.deepEqual(
+    given.map(({ type }) => type),
+    ["usage", "record"],
   );
 });

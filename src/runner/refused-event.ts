@@ -3,6 +3,7 @@
  * as can decide something, and why the rest is missing.
  */
 import type { RunnerEvent } from "../protocol/runner-wire.ts";
+import type { Refusal } from "./uplink-stream.ts";
 
 export interface RefusedEvent {
   readonly payload: Buffer;
@@ -15,9 +16,17 @@ const SHORT_CHARS_MAX = 200;
 const PROCESSES_MAX = 100;
 const SIGNALS_MAX = 10;
 
-/** @param payload the event as it lies in the spool; @param message what the server said to it */
-export function inPlaceOf(payload: Buffer, message: string): RefusedEvent {
+/** A proxy that is being set up says no to anything for a while, and a checkpoint may be hours of work. */
+const LASTING_MS = 20_000;
+const DECIDES_NOTHING: ReadonlySet<RunnerEvent["type"]> = new Set(["record", "usage"]);
+
+/**
+ * @param payload the event as it lies in the spool
+ * @returns undefined where what it decides is worth to be tried for longer
+ */
+export function inPlaceOf(payload: Buffer, { message, forMs }: Refusal): RefusedEvent | undefined {
   const event = JSON.parse(payload.toString("utf8")) as RunnerEvent;
+  if (!DECIDES_NOTHING.has(event.type) && forMs < LASTING_MS) return undefined;
   const why = `the server refused it: ${message}`.slice(0, WHY_CHARS_MAX);
   const { type, seq, atMs } = event;
   const instead = (fields: object, note: string | null): RefusedEvent => ({

@@ -7,7 +7,7 @@
  * until the culprit stands alone, and larger again; once all of it was taken, it travels with the others again. One that
  * was not answered in time is waited for longer and longer: there, too, it holds up only others like it.
  *
- * A culprit is not dropped but tried again, less and less often. Only where the server has said twice that it will never
+ * A culprit is not dropped but tried again, less and less often. Only where the server has said twice or for longer that it will never
  * take it, and between that took a request which names its allocation without it, something shorter is sent in its
  * place: a proxy or a server of another version refuses whatever comes, and what is whole in the spool is not to be
  * given up for that.
@@ -19,6 +19,13 @@ import { Lane } from "./uplink-lane.ts";
 
 /** What is used of a stream that is to be heard. */
 type Heard = Pick<SpoolStream, "lastSeq" | "ackedSeq" | "peek">;
+
+/** What the server says to one record, again and again. */
+export interface Refusal {
+  readonly message: string;
+  /** Since it said so first. */
+  readonly forMs: number;
+}
 
 export interface UplinkSource {
   readonly id: string;
@@ -32,8 +39,8 @@ export interface UplinkSource {
   logsAcked(seq: number): void;
   /** The server has no use for this allocation any more. @param known whether it keeps what it was sent */
   disowned(known: boolean): void;
-  /** An event that the server will never take; gives what is to be sent in its place, if anything may. */
-  substitute(payload: Buffer, failure: Pick<ServerFailure, "kind" | "message">): Buffer | undefined;
+  /** An event that the server will never take; gives what is to be sent in its place, if anything may by now. */
+  substitute(payload: Buffer, refusal: Refusal): Buffer | undefined;
 }
 
 /** What a request carries of one allocation. */
@@ -70,7 +77,7 @@ export interface UplinkStreamOptions {
   readonly substitute: (
     source: UplinkSource,
     payload: Buffer,
-    failure: ServerFailure,
+    refusal: Refusal,
   ) => Buffer | undefined;
 }
 
@@ -91,8 +98,8 @@ interface Loner {
 /** What was not taken when it stood alone. */
 interface Culprit {
   readonly seq: number;
-  /** The server said that it never will. */
-  readonly refused: boolean;
+  /** Since when the server says that it never will; null = it does not say so. */
+  readonly refusedMs: number | null;
   readonly substitute: Buffer | undefined;
 }
 
@@ -297,11 +304,16 @@ export class UplinkStream {
     const does = refused ? "refuses" : "does not take";
     const what = `the server ${does} record ${first} of the ${this.#options.name} of ${source.id}`;
     if (before !== undefined) this.#tell(loner, what, failure);
-    const isToBlame = refused && before?.refused === true && before.substitute === undefined;
+    const nowMs = this.#options.clock.monotonicMs();
+    const sinceMs = before?.refusedMs ?? null;
+    const isToBlame = refused && sinceMs !== null && before?.substitute === undefined;
     const substitute = isToBlame
-      ? this.#options.substitute(source, payloads[0]!, failure)
+      ? this.#options.substitute(source, payloads[0]!, {
+          message: failure.message,
+          forMs: nowMs - sinceMs,
+        })
       : before?.substitute;
-    loner.culprit = { seq: first, refused, substitute };
+    loner.culprit = { seq: first, refusedMs: refused ? (sinceMs ?? nowMs) : null, substitute };
     return isToBlame && substitute !== undefined;
   }
 

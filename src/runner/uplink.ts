@@ -61,7 +61,7 @@ export class Uplink {
       ...{ name: "events", clock, say, sources, heartbeatMs: HEARTBEAT_MS, gatherMs: 0 },
       ...{ eachMaxBytes: BATCH_MAX_BYTES, countMax: EVENTS_MAX, speaksEmpty: true },
       send: (parts, how) => this.#sync(parts, how),
-      substitute: (source, payload, failure) => source.substitute(payload, failure),
+      substitute: (source, payload, refusal) => source.substitute(payload, refusal),
     });
     this.#logs = new UplinkStream({
       ...{ name: "logs", clock, say, sources },
