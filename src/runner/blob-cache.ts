@@ -24,8 +24,8 @@ import type { Clock } from "../base/clock.ts";
 import { RecentMap } from "../base/recent-map.ts";
 import type { OpenedBlob } from "../store/snapshot.ts";
 import { CacheRoom } from "./cache-room.ts";
-import { SharedAnswers } from "./capture/shared-answer.ts";
 import { type ServerClient, ServerFailure } from "./server-client.ts";
+import { SharedAnswers } from "./shared-answer.ts";
 import type { Expected, FileTrust } from "./trusted-file.ts";
 
 /** That of a file of data, so that the two can be one. */

@@ -12,7 +12,7 @@ import { join } from "node:path";
 import type { Tree, TreeEntry } from "../protocol/runner-wire.ts";
 import { checkoutTree, removeCheckout } from "../store/snapshot.ts";
 import type { BlobCache } from "./blob-cache.ts";
-import { SharedAnswers } from "./capture/shared-answer.ts";
+import { SharedAnswers } from "./shared-answer.ts";
 import type { FileTrust } from "./trusted-file.ts";
 
 export interface DatasetFoldersOptions {

@@ -27,13 +27,18 @@ function full(t: TestContext, methods: readonly (readonly [object, string])[]): 
   return () => met;
 }
 
+/** A server with a runner, until the test ends. */
+async function atWork(t: TestContext): Promise<TestBench> {
+  const bench = await TestBench.open();
+  t.after(() => bench.close());
+  await bench.startRunner();
+  return bench;
+}
+
 test("a trial starts when there is room for its folders, its socket and what is noted of it", {
   timeout: 30_000,
 }, async (t) => {
-  const bench = await TestBench.open();
-  t.after(() => bench.close());
-  const { server } = bench;
-  await bench.startRunner();
+  const { server } = await atWork(t);
   const met = full(t, [
     [KeptFolder.prototype, "open"],
     [TrialSocket.prototype, "listen"],
@@ -48,10 +53,7 @@ test("a trial starts when there is room for its folders, its socket and what is 
 });
 
 test("one that is killed while it waits for room ends", { timeout: 30_000 }, async (t) => {
-  const bench = await TestBench.open();
-  t.after(() => bench.close());
-  const { server } = bench;
-  await bench.startRunner();
+  const { server } = await atWork(t);
   t.mock.method(KeptFolder.prototype, "open", async () => {
     throw new Error("ENOSPC: no space left on device, mkdir");
   });
@@ -64,10 +66,7 @@ test("one that is killed while it waits for room ends", { timeout: 30_000 }, asy
 test("the folder of a shell is laid out again, whole, when there is room for all of it", {
   timeout: 30_000,
 }, async (t) => {
-  const bench = await TestBench.open();
-  t.after(() => bench.close());
-  const { server } = bench;
-  await bench.startRunner();
+  const { server } = await atWork(t);
   const note = { version: 1, links: { "to-notes": "notes" }, folders: ["empty"] };
   const tree = server.tree({
     "contrail-task.json": JSON.stringify(note),

@@ -9,8 +9,8 @@ import { pipeline } from "node:stream/promises";
 import type { DataReference, ReferencedFile } from "../protocol/runner-wire.ts";
 import { compareS3, type Environment, S3Error, S3Place } from "../store/s3.ts";
 import { removeCheckout } from "../store/snapshot.ts";
-import { SharedAnswers } from "./capture/shared-answer.ts";
 import { LaunchError } from "./rank-process.ts";
+import { SharedAnswers } from "./shared-answer.ts";
 import type { FileTrust } from "./trusted-file.ts";
 
 /** What is fetched whole before a start; more is only given as an address. */

@@ -17,6 +17,7 @@ import {
   type RecordPart,
 } from "../../protocol/record-part.ts";
 import type { LaunchSpec } from "../../protocol/runner-wire.ts";
+import { SharedAnswer } from "../shared-answer.ts";
 import { serves } from "../tasks/task-socket.ts";
 import { type Asked, ask } from "./ask.ts";
 import { bounded, joined } from "./bounded-part.ts";
@@ -30,7 +31,6 @@ import { machineFacts } from "./machine-facts.ts";
 import { nodeFacts } from "./node-facts.ts";
 import { askPython } from "./python-facts.ts";
 import { keyOf, liesIn } from "./remembered.ts";
-import { SharedAnswer } from "./shared-answer.ts";
 
 export interface CaptureRequest {
   readonly launch: LaunchSpec;
