@@ -55,6 +55,10 @@ test("a job is submitted with what an engine promises, and what it prints goes w
 for (const stderr of [
   "sbatch: error: Batch job submission failed: Unable to contact slurm controller (connect failure)",
   "sbatch: error: Batch job submission failed: Socket timed out on send/recv operation",
+  "sbatch: error: Batch job submission failed: Transport endpoint is not connected",
+  "sbatch: error: Batch job submission failed: Broken pipe",
+  "sbatch: error: Batch job submission failed: Network is unreachable",
+  "sbatch: error: Batch job submission failed: Too many open files",
   "sbatch: error: If munged is up, restart with --num-threads=10\nsbatch: error: Munge encode failed",
 ])
   test(`nobody knows: ${stderr.slice(15, 90)}`, () =>

@@ -1,14 +1,21 @@
 /** What it means when Slurm does not do what it was told: that it cannot be reached, not just now, or never. */
 
-/** The controller did not answer, or not in time. Whether a job was taken is then unknown. */
+/** Slurm's own words for a controller that did not answer, or not in time. Whether a job was taken is then unknown. */
 const SILENT =
-  /unable to contact slurm|connect(?:ion)? (?:failure|refused|timed out|reset)|socket timed out|zero bytes were transmitted|message receive failure|communication[s]? (?:connection|shutdown|receive|send)|slurm_receive_msg|unspecified error|standby mode|protocol authentication|munge|authentication|resource temporarily unavailable|no route to host|could not establish a configuration source/i;
+  /unable to (?:contact|resolve)|connect(?:ion)? (?:failure|refused|timed out|reset)|socket timed out|zero bytes were transmitted|message receive failure|communication[s]? (?:connection|shutdown|receive|send)|slurm_receive_msg|unspecified error|standby mode|protocol authentication|munge|authentication|could not establish a configuration source/i;
+
+/**
+ * The C library's, which Slurm prints where a call of the system failed under it: a controller that dies while it is
+ * spoken to, a network that breaks, a machine at its end. None of them is a judgement of the job.
+ */
+const BROKEN =
+  /transport endpoint|broken pipe|software caused connection abort|(?:network|host) is (?:down|unreachable)|no route to host|network dropped connection|operation (?:already|now) in progress|interrupted system call|input\/output error|bad file descriptor|no buffer space|cannot (?:allocate memory|assign requested address)|address already in use|too many open files|resource temporarily unavailable|protocol error|stale file handle/i;
 
 /** It answered, and may say otherwise later. */
 const LATER =
   /required partition not available|temporarily unable to accept job|job submit limit|accounting\/qos policy|too many|in_standby|slurmctld is busy|try again/i;
 
-export const isSilence = (text: string): boolean => SILENT.test(text);
+export const isSilence = (text: string): boolean => SILENT.test(text) || BROKEN.test(text);
 export const isLater = (text: string): boolean => LATER.test(text);
 
 /** Of a job that has ended by the time it is told something: nothing is wrong. */
