@@ -193,6 +193,9 @@ describe("the page of a trial", () => {
     // An equal search saved equal content: only what is looked at was pinned.
     const { items } = await it.client.trialCheckpoints(best.trial);
     assert.ok(items.some((one) => one.id === checkpoint && one.pinned));
+    // What another does to it is seen, too.
+    await it.client.pinCheckpoint(checkpoint, false);
+    await page.getByRole("button", { name: "Pin", exact: true }).waitFor();
     await closeView(view);
   });
 
@@ -222,6 +225,41 @@ describe("the page of a trial", () => {
     await act("Kill", "kill");
     await badge.getByText("canceled").waitFor();
     assert.equal((await it.client.trial(trial)).end_reason, "killed_by_user");
+    await closeView(view);
+  });
+
+  test("what becomes of its checkpoints is seen, though the stream of its experiment has ended", async () => {
+    const it = stand();
+    const { id } = await exampleSearch(it, {
+      ...{ name: "kept for a while", delayMs: 200 },
+      more: {
+        saveEvery: 3,
+        searcher: { name: "single", metric: "loss", max_length: { epochs: 5_000 } },
+        checkpoint_storage: { save_experiment_best: 0, save_trial_best: 0, save_trial_latest: 1 },
+      },
+    });
+    const trial = `${id}.1`;
+    const { checkpoint: early } = await it.trialWhen(
+      trial,
+      "has saved",
+      ({ checkpoint }) => checkpoint !== null,
+    );
+    assert.ok(early);
+    await it.client.pinCheckpoint(early.id, true);
+    await it.trialWhen(
+      trial,
+      "has saved again",
+      ({ checkpoint }) => (checkpoint?.step ?? 0) > early.step,
+    );
+    await it.client.changeExperiment(id, "kill");
+    await it.ended(id);
+    const view = await signedIn(browser(), it, `/trials/${trial}?tab=events&order=newest`);
+    const { page } = view;
+    const deleted = `checkpoint at step ${early.step} deleted`;
+    await page.getByRole("table", { name: "Events" }).getByRole("row").nth(1).waitFor();
+    assert.equal(await page.getByText(deleted).count(), 0);
+    await it.client.pinCheckpoint(early.id, false);
+    await page.getByText(deleted).waitFor();
     await closeView(view);
   });
 

@@ -10,6 +10,7 @@ import type { AuditChange } from "../../../src/protocol/api.ts";
 import type { AuditQuery } from "../../../src/sdk/client.ts";
 import { client } from "../../live/client.ts";
 import { onExperiments } from "../../live/experiments.ts";
+import { newsOfPages, PAGES_LIVE_MAX } from "../../live/news.ts";
 import { queries } from "../../live/queries.ts";
 import { renewal } from "../../live/renewal.ts";
 import { CommandLine, quoted } from "../../parts/command-line.tsx";
@@ -22,8 +23,6 @@ import { Verify } from "./verify.tsx";
 import "./audit.css";
 
 const PAGE_ROWS = 200;
-const PAGES_LIVE_MAX = 3;
-const NEWS_MS = 5_000;
 
 interface AuditView {
   readonly actor: string;
@@ -95,8 +94,7 @@ export default function AuditPage() {
     queryFn: ({ pageParam }) => client.audit({ ...query, cursor: pageParam, limit: PAGE_ROWS }),
     initialPageParam: undefined as string | undefined,
     getNextPageParam: (last) => last.next_cursor ?? undefined,
-    refetchInterval: ({ state }) =>
-      (state.data?.pages.length ?? 0) <= PAGES_LIVE_MAX ? NEWS_MS : false,
+    refetchInterval: newsOfPages,
   });
   const pagesShown = list.data?.pages.length ?? 0;
   useEffect(() => {

@@ -9,6 +9,7 @@ import { parseFilter } from "../../../src/protocol/experiment-filter/parse.ts";
 import type { Page } from "../../../src/sdk/client.ts";
 import { client } from "../../live/client.ts";
 import { onExperiments } from "../../live/experiments.ts";
+import { PAGES_LIVE_MAX } from "../../live/news.ts";
 import { queries } from "../../live/queries.ts";
 import { renewal } from "../../live/renewal.ts";
 import { CommandLine, quoted } from "../../parts/command-line.tsx";
@@ -21,8 +22,6 @@ import { ALWAYS, COLUMNS, SHOWN_AT_FIRST, shownColumns } from "./columns.tsx";
 import "./experiments.css";
 
 const PAGE_ROWS = 200;
-/** With more pages than this, news are offered rather than fetched: each would read all of them again. */
-const PAGES_LIVE_MAX = 3;
 const NEWEST_FIRST = "-id";
 const SHOWN: readonly Shown[] = ["current", "archived", "deleted"];
 
@@ -271,6 +270,7 @@ function useLiveRows(key: readonly string[]): { hasNews: boolean; showNews: () =
         return { ...data, pages };
       });
       if (!again) return;
+      // Each piece of news would read all pages again: with many they are offered.
       if (pagesShown > PAGES_LIVE_MAX) setHasNews(true);
       else renew();
     });

@@ -9,6 +9,7 @@ import type { Checkpoint } from "../../../src/protocol/api.ts";
 import type { TreeEntry } from "../../../src/protocol/runner-wire.ts";
 import { client } from "../../live/client.ts";
 import { archiveAddress, blobAddress } from "../../live/content.ts";
+import { newsOfPages } from "../../live/news.ts";
 import { queries } from "../../live/queries.ts";
 import { type Action, Actions } from "../../parts/actions.tsx";
 import { CommandLine } from "../../parts/command-line.tsx";
@@ -33,6 +34,7 @@ export default function CheckpointsPanel({ live: { id, trial, experiment } }: Tr
     queryFn: ({ pageParam }) => client.trialCheckpoints(id, { cursor: pageParam, limit: PAGE }),
     initialPageParam: undefined as string | undefined,
     getNextPageParam: (last) => last.next_cursor ?? undefined,
+    refetchInterval: newsOfPages,
     placeholderData: (before) => before,
   });
   const rows = useMemo(() => pages.data?.pages.flatMap(({ items }) => items) ?? [], [pages.data]);

@@ -6,6 +6,7 @@ import { moment } from "../../../src/cli/figures.ts";
 import { inert } from "../../../src/cli/inert.ts";
 import type { AuditChange } from "../../../src/protocol/api.ts";
 import { client } from "../../live/client.ts";
+import { newsOfPages } from "../../live/news.ts";
 import { CommandLine } from "../../parts/command-line.tsx";
 import { type Column, DataTable } from "../../parts/data-table.tsx";
 import { Empty, Failed, Loading } from "../../parts/states.tsx";
@@ -47,6 +48,7 @@ export default function EventsPanel({ live: { id, trial } }: TrialPanelProps) {
     queryFn: ({ pageParam }) => client.audit({ trial: id, order, cursor: pageParam, limit: PAGE }),
     initialPageParam: undefined as string | undefined,
     getNextPageParam: (last) => last.next_cursor ?? undefined,
+    refetchInterval: newsOfPages,
     placeholderData: (before) => before,
   });
   const rows = useMemo(() => pages.data?.pages.flatMap(({ items }) => items) ?? [], [pages.data]);

@@ -3,6 +3,7 @@ import { keepPreviousData, useQuery } from "@tanstack/react-query";
 import type { Experiment, Trial, TrialDetail } from "../../../src/protocol/api.ts";
 import { client } from "../../live/client.ts";
 import { useExperiment } from "../../live/experiment.ts";
+import { NEWS_MS } from "../../live/news.ts";
 
 export interface TrialLive {
   readonly id: string;
@@ -31,6 +32,7 @@ export function useTrial(id: string): TrialState {
     queryKey: ["trial", id, "detail", stamp(trial)],
     queryFn: () => client.trial(id),
     placeholderData: keepPreviousData,
+    refetchInterval: NEWS_MS,
     enabled: trial !== undefined,
   });
   if (state.status !== "ready") return state;

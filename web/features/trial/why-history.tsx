@@ -7,6 +7,7 @@ import type { WireNumber } from "../../../src/base/json.ts";
 import { count, measured, moment } from "../../../src/cli/figures.ts";
 import type { TrialDetail, WhyReason } from "../../../src/protocol/api.ts";
 import { client } from "../../live/client.ts";
+import { NEWS_MS } from "../../live/news.ts";
 import { CommandLine } from "../../parts/command-line.tsx";
 import { Failed, Loading } from "../../parts/states.tsx";
 import { Inert } from "../../parts/text.tsx";
@@ -20,6 +21,7 @@ export function WhyHistory({ live: { id, trial, experiment } }: TrialPanelProps)
     queryKey: ["trial", id, "why", stamp(trial)],
     queryFn: () => client.why("trial", id),
     placeholderData: (before) => before,
+    refetchInterval: NEWS_MS,
   });
   return (
     <section>
