@@ -204,6 +204,21 @@ test("help of what is no command says so, and a lacking argument points to the h
   assert.match((await bench.cli("config", "lint")).err, /`contrail help config lint` shows/);
 });
 
+test("help runs nothing, whatever stands behind the command", async () => {
+  for (const [words, usage] of [
+    [["experiment", "kill", "3"], "experiment kill"],
+    [["--json", "e", "rm", "3"], "experiment delete|rm"],
+    [["down", "--data-dir", "/nonexistent"], "down"],
+    [["run", "--", "true"], "run"],
+    [["--json"], ""],
+  ] as const) {
+    const ran = await bench.cli("help", ...words);
+    assert.equal(ran.code, 0, ran.err);
+    assert.ok(ran.out.startsWith(`Usage: contrail ${usage}`), ran.out);
+  }
+  assert.equal((await bench.cli("help", "doctor", "--port", "0", "all")).code, 2);
+});
+
 test("the beginning of a hash is refused as such", async () => {
   for (const noun of ["lineage", "whence"]) {
     const ran = await bench.cli(noun, "0dd97d53afe3");

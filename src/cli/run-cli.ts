@@ -26,22 +26,37 @@ export async function runCli(args: readonly string[], host: Host): Promise<numbe
   }
 }
 
-/** `help experiment create` is `experiment create --help`; commander's own help command takes one word. */
+/**
+ * `help experiment create` is `experiment create --help`; commander's own help command takes one word. Whatever else stands
+ * there, nothing is run: options are left out, and so is what a command takes.
+ */
 function helpWords(args: readonly string[], program: Command): readonly string[] {
   const [first, ...words] = args;
   if (first !== "help" || words.length === 0) return args;
-  // Asked for as a command, what is none is refused by its name, with the nearest; help of it would be the help of all.
-  return named(words, program).length < words.length ? words : [...words, "--help"];
+  const way: string[] = [];
+  let at = program;
+  for (const word of words.filter((one) => !one.startsWith("-"))) {
+    const next = within(at, word);
+    // Asked for as a command, what is none is refused by its name, with the nearest; help of it would be the help of all.
+    if (next === undefined && at.commands.length > 0) return [...way, word];
+    if (next === undefined) break;
+    way.push(word);
+    at = next;
+  }
+  return [...way, "--help"];
 }
+
+const within = ({ commands }: Command, word: string): Command | undefined =>
+  commands.find((one) => one.name() === word || one.aliases().includes(word));
 
 /** The commands that the words name, from the outside in; options and what is no command are passed over. */
 function named(words: readonly string[], program: Command): Command[] {
   const way: Command[] = [];
   for (const word of words) {
-    const { commands } = way.at(-1) ?? program;
-    const next = commands.find((one) => one.name() === word || one.aliases().includes(word));
+    const at = way.at(-1) ?? program;
+    const next = within(at, word);
     if (next !== undefined) way.push(next);
-    else if (commands.length === 0) break;
+    else if (at.commands.length === 0) break;
   }
   return way;
 }
