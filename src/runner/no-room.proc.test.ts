@@ -4,6 +4,7 @@ import fs from "node:fs/promises";
 import { syncBuiltinESMExports } from "node:module";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
+import { realClock } from "../base/real-clock.ts";
 import { KeptFolder } from "./kept-files.ts";
 import { NodeMachine } from "./machine.ts";
 import { AgentRanks } from "./nodes/agent-ranks.ts";
@@ -61,6 +62,63 @@ test("one that is killed while it waits for room ends", { timeout: 30_000 }, asy
   await server.until("it waits", () => server.logs("1.1.1").length > 0);
   server.order("1.1.1", { kill: true });
   assert.deepEqual((await server.untilExit("1.1.1")).processes, []);
+});
+
+for (const [order, yielded] of [
+  [{ kill: true }, false],
+  [{ yield: "pause" }, true],
+] as const)
+  test(`one that cannot even be noted ends at once by ${JSON.stringify(order)}`, {
+    timeout: 30_000,
+  }, async (t) => {
+    const { server } = await atWork(t);
+    const begin = t.mock.method(NodeMachine.prototype, "begin", () => {
+      throw new Error("ENOSPC: no space left on device, mkdir");
+    });
+    server.launch("1.1.1", sh("echo trained"));
+    while (begin.mock.callCount() === 0) await new Promise(setImmediate);
+    server.order("1.1.1", order);
+    const exit = await server.untilExit("1.1.1");
+    assert.deepEqual([exit.kind, exit.processes, exit.yielded], ["processes", [], yielded]);
+    assert.equal(exit.detail, "ended before any process was started: test");
+  });
+
+test("what ended so does not begin by the order before, which is tried again while the server hears nothing", {
+  timeout: 30_000,
+}, async (t) => {
+  const { after } = realClock;
+  const retries: (() => void)[] = [];
+  t.mock.method(realClock, "after", (ms: number, run: () => void) => {
+    if (ms !== 5_000) return after(ms, run);
+    retries.push(run);
+    return () => {};
+  });
+  const { server } = await atWork(t);
+  const { begin } = NodeMachine.prototype;
+  const tried: string[] = [];
+  let hasRoom = false;
+  t.mock.method(NodeMachine.prototype, "begin", function (this: NodeMachine, ...[place]) {
+    tried.push(place.id);
+    if (!hasRoom) throw new Error("ENOSPC: no space left on device, mkdir");
+    begin.call(this, place);
+  } as typeof begin);
+  const untilTried = async (id: string, times: number): Promise<void> => {
+    while (tried.filter((each) => each === id).length < times) await new Promise(setImmediate);
+  };
+  server.intercept = (_method, path) => (path.endsWith("/sync") ? 503 : undefined);
+  server.launch("1.1.1", sh("echo trained"));
+  await untilTried("1.1.1", 1);
+  server.order("1.1.1", { kill: true });
+  await untilTried("1.1.1", 2);
+  server.launch("1.2.1", sh("echo trained"));
+  await untilTried("1.2.1", 1);
+  hasRoom = true;
+  for (const again of retries.splice(0)) again();
+  await untilTried("1.2.1", 2);
+  server.intercept = () => undefined;
+  assert.deepEqual((await server.untilExit("1.1.1")).processes, []);
+  assert.equal((await server.untilExit("1.2.1")).processes.length, 1);
+  assert.equal(tried.filter((id) => id === "1.1.1").length, 2);
 });
 
 test("the folder of a shell is laid out again, whole, when there is room for all of it", {

@@ -8,9 +8,10 @@
  */
 import type { Clock } from "../base/clock.ts";
 import type { AllocationOrders, SyncReply } from "../protocol/runner-wire.ts";
+import type { AllocationExit } from "./allocation-exit.ts";
 import { AllocationHost, type HostDeps } from "./allocation-host.ts";
 import { within } from "./backoff.ts";
-import { EndedAnswer } from "./ended-answer.ts";
+import { EndedAnswer, unbegunExit } from "./ended-answer.ts";
 import type { Machine, RunnerClient } from "./machine.ts";
 import { OrdersPoll } from "./orders-poll.ts";
 import type { Outbox } from "./outbox.ts";
@@ -48,7 +49,7 @@ export class Runner {
   /** The same as arrays, because they are walked at each request. */
   #all: readonly AllocationHost[] = [];
   #outboxes: readonly Outbox[] = [];
-  /** To orders for what has ended here. */
+  /** To orders for what has ended here, or never begins. */
   readonly #answers = new Map<string, EndedAnswer>();
   #sources: readonly UplinkSource[] = [];
   #heardVersion = 0;
@@ -169,7 +170,7 @@ export class Runner {
       } catch (error) {
         // One allocation that cannot be begun (the disk is full) must not cost the others their orders.
         this.#options.say(`${order.id}: ${(error as Error).message}`);
-        this.#retryOrder(order);
+        if (!this.#endUnbegun(order)) this.#retryOrder(order);
       }
     }
     this.#heardVersion = Math.max(this.#heardVersion, version);
@@ -180,7 +181,8 @@ export class Runner {
     if (host !== undefined) return host.order(order);
     const { machine } = this.#options;
     if (this.#stopping) return;
-    if (machine.ended.has(order.id)) return this.#answer(order);
+    if (this.#answers.has(order.id)) return;
+    if (machine.ended.has(order.id)) return this.#answer(order, null);
     if (!isFolderName(order.id))
       return this.#options.say(`${JSON.stringify(order.id)} is no id of an allocation; ignored`);
     const place = machine.place(order.id, order.fence);
@@ -198,17 +200,27 @@ export class Runner {
     this.#uplink.eventsReady();
   }
 
-  /** It ended here, and starts nothing again. */
-  #answer({ id, fence }: AllocationOrders): void {
-    if (this.#answers.has(id)) return;
+  /** Its end waits for no room. @returns false where it is to begin, or something of it may have */
+  #endUnbegun(order: AllocationOrders): boolean {
+    const exit = unbegunExit(order);
+    const isHere =
+      this.#hosts.has(order.id) || this.#options.machine.noteOf(order.id) !== undefined;
+    if (exit === null || isHere) return false;
+    this.#answer(order, exit);
+    return true;
+  }
+
+  /** It ended here, or never begins, and nothing of it is started. */
+  #answer({ id, fence }: AllocationOrders, exit: AllocationExit | null): void {
     const settled = (): void => {
       this.#answers.delete(id);
       this.#list();
+      if (exit !== null) this.#forget(id);
       this.#leaveAfter(id);
     };
     const { clock } = this.#options;
     const eventsReady = (): void => this.#uplink.eventsReady();
-    this.#answers.set(id, new EndedAnswer({ id, fence, clock, eventsReady, settled }));
+    this.#answers.set(id, new EndedAnswer({ id, fence, exit, clock, eventsReady, settled }));
     this.#list();
     eventsReady();
   }
