@@ -7,8 +7,10 @@
  */
 import { dirname } from "node:path";
 import type { Clock } from "../base/clock.ts";
+import type { Problem } from "../protocol/errors.ts";
 import { Client } from "../sdk/client.ts";
 import { checkToken, credentialsPath, findServer, type Target } from "./credentials.ts";
+import type { Told } from "./field-words.ts";
 import { inert, inertJson, inertPainted } from "./inert.ts";
 import { NO_PAINT, type Paint, paintFor } from "./paint.ts";
 import { type Progress, SILENT, startProgress } from "./progress.ts";
@@ -67,6 +69,8 @@ export interface Host {
 export interface Globals {
   readonly json: boolean;
   readonly server: string | undefined;
+  /** A problem in the words of the command that was typed; absent = as the server said it. */
+  readonly told?: (problem: Problem) => Told;
 }
 
 export class Cli {
@@ -76,6 +80,7 @@ export class Cli {
   readonly errPaint: Paint;
   /** How the user calls this program, for lines that work when pasted. */
   readonly self: string;
+  readonly told: (problem: Problem) => Told;
   readonly #server: string | undefined;
 
   constructor(host: Host, globals: Globals) {
@@ -85,6 +90,7 @@ export class Cli {
     this.paint = globals.json ? NO_PAINT : paintFor(host.stdout, host.env);
     this.errPaint = paintFor(host.stderr, host.env);
     this.self = selfName(host.env);
+    this.told = globals.told ?? ((problem) => ({ problem, isTyped: false }));
   }
 
   /** Columns that a line of stdout may take; a pipe takes any. */

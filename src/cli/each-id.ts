@@ -44,7 +44,7 @@ export async function actOnEach<I extends Id, T>(cli: Cli, what: EachId<I, T>): 
       const expected = error instanceof RemoteError || error instanceof CliError;
       if (ids.length === 1 || !expected) throw error;
       const { problem, exitCode } = failureOf(error);
-      codes.add(exitCode);
+      codes.add(cli.told(problem).isTyped ? EXIT.usage : exitCode);
       const without = exitCode === EXIT.unreachable ? ids.slice(outcomes.length) : [id];
       outcomes.push(...without.map((rest) => ({ id: rest, problem })));
       if (exitCode === EXIT.unreachable) break;
@@ -66,5 +66,7 @@ export async function actOnEach<I extends Id, T>(cli: Cli, what: EachId<I, T>): 
   return codes.size === 1 ? only : EXIT.failed;
 }
 
-export const refusedLine = (cli: Cli, noun: string, { id, problem }: Refused): string =>
-  `${noun} ${inert(String(id))}: ${inert(problem.detail.replace(/\.$/, ""))}. ${inert(asCalled(problem.hint, cli.self))}`;
+export function refusedLine(cli: Cli, noun: string, { id, problem }: Refused): string {
+  const { detail, hint } = cli.told(problem).problem;
+  return `${noun} ${inert(String(id))}: ${inert(detail.replace(/\.$/, ""))}. ${inert(asCalled(hint, cli.self))}`;
+}

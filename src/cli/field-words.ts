@@ -12,8 +12,29 @@ interface Typed {
   readonly value: unknown;
 }
 
+export interface Told {
+  readonly problem: Problem;
+  /** What was typed cannot be: the command line is wrong, and nothing else. */
+  readonly isTyped: boolean;
+}
+
+/** What is said to whoever typed the command; a script reads the fields as the server names them. */
+export function toldOf(problem: Problem, command: Command | undefined): Told {
+  if (command === undefined) return { problem, isTyped: false };
+  const typed = inTypedWords(problem, command);
+  if (typed !== undefined) return { problem: typed, isTyped: true };
+  const { code, issues = [] } = problem;
+  // The catalogue's hint, where there is no list to look at.
+  const isBare = code === "invalid_request" && issues.length === 0 && /`issues`/.test(problem.hint);
+  const told = isBare ? { ...problem, hint: helpHint(command) } : problem;
+  return { problem: inTaskWords(told, command), isTyped: false };
+}
+
+const helpHint = (command: Command): string =>
+  `\`contrail ${wayTo(command)} --help\` shows what it takes.`;
+
 /** @returns the problem in words of the command line, or undefined where a field of it was not typed */
-export function inTypedWords(problem: Problem, command: Command): Problem | undefined {
+function inTypedWords(problem: Problem, command: Command): Problem | undefined {
   const { code, issues = [] } = problem;
   if (code !== "invalid_request" || issues.length === 0) return undefined;
   const told = issues.map((issue) => sentenceOf(issue, command));
@@ -22,7 +43,7 @@ export function inTypedWords(problem: Problem, command: Command): Problem | unde
     ...problem,
     detail: told.join("\n"),
     issues: [],
-    hint: `\`contrail ${wayTo(command)} --help\` shows what it takes.`,
+    hint: helpHint(command),
   };
 }
 
@@ -75,7 +96,7 @@ function argumentOf(field: string, command: Command, inPath: boolean): Typed | u
 }
 
 /** A task is an experiment to the server; whoever typed a command about tasks is told of tasks. */
-export function inTaskWords(problem: Problem, command: Command): Problem {
+function inTaskWords(problem: Problem, command: Command): Problem {
   const [noun = ""] = wayTo(command).split(" ");
   if (!["task", "notebook", "shell"].includes(noun)) return problem;
   const list = noun === "task" ? "task list --ended" : `task list --ended --kind ${noun}`;

@@ -4,8 +4,10 @@
  * milliseconds, and the documentation (`document.ts`) is rendered from this very tree.
  */
 import { Command } from "commander";
+import type { Problem } from "../protocol/errors.ts";
 import { VERSION } from "../sdk/version.ts";
 import { Cli, type Host } from "./cli.ts";
+import { toldOf } from "./field-words.ts";
 import { addAccess } from "./program/access.ts";
 import { addAudit } from "./program/audit.ts";
 import { addData } from "./program/data.ts";
@@ -44,7 +46,8 @@ export function makeProgram(host: Host): Program {
   });
   const run: Run = async (work) => {
     const { json, server } = command.opts<{ json?: boolean; server?: string }>();
-    current = new Cli(host, { json: json === true, server });
+    const told = (problem: Problem) => toldOf(problem, acted);
+    current = new Cli(host, { json: json === true, server, told });
     code = await work(current);
   };
   command

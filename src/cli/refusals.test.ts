@@ -56,6 +56,35 @@ test("a field that the server refuses is named as the option or the argument tha
   );
 });
 
+test("of several ids each is refused in the words of the only one, and a script gets the field all the same", async () => {
+  const path = "params.token";
+  for (const id of ["x1", "x2"])
+    bench.server.answer(`DELETE /tokens/${id}`, (_, response) =>
+      problem(response, 400, "invalid_request", `${path}: no id`, {
+        hint: "Correct the fields listed in `issues`.",
+        issues: [{ code: "custom", path, message: "must be an id" }],
+      }),
+    );
+  const ran = await bench.cli("token", "revoke", "x1", "x2");
+  assert.equal(ran.code, 2, ran.out);
+  assert.match(ran.out, /^token x1: id: must be an id\. `contrail token revoke --help` shows/);
+  const json = await bench.cli("token", "revoke", "x1", "x2", "--json");
+  assert.deepEqual([json.code, JSON.parse(json.out).refused[1].problem.issues[0].path], [2, path]);
+});
+
+test("a hint does not speak of a list of fields where there is none", async () => {
+  bench.server.answer("POST /datasets", (_, response) =>
+    problem(response, 400, "invalid_request", "the dataset empty has no files", {
+      hint: "Correct the fields listed in `issues`.",
+    }),
+  );
+  const folder = bench.fresh();
+  mkdirSync(folder);
+  const ran = await bench.cli("data", "add", "empty", folder);
+  assert.equal(ran.code, 1);
+  assert.match(ran.err, /has no files\nhint: `contrail data add --help` shows what it takes/);
+});
+
 test("a field that nobody typed is a mistake of ours, and stays as it is", async () => {
   bench.server.answer("GET /slots", (_, response) =>
     problem(response, 400, "invalid_request", "querystring.limit: too many", {
@@ -234,6 +263,12 @@ test("who asked for a task is told of tasks", async () => {
   const task = await bench.cli("task", "show", "999");
   assert.equal(task.code, 3);
   assert.match(task.err, /^error: there is no task 999\n.*`contrail task list --ended`/);
+  bench.server.answer("POST /experiments/999/kill", (_, response) =>
+    problem(response, 404, "not_found", "there is no experiment 999"),
+  );
+  const two = await bench.cli("task", "kill", "3", "999");
+  assert.match(two.out, /^task 3 is being killed\ntask 999: there is no task 999\. .*task list/);
+  assert.match(two.out, /^next: contrail task show 3$/m);
   const experiment = await bench.cli("experiment", "show", "999");
   assert.match(experiment.err, /^error: there is no experiment 999\n.*`contrail experiment list`/);
 });

@@ -5,7 +5,7 @@
 import { type Command, CommanderError } from "commander";
 import { type Host, selfName } from "./cli.ts";
 import { EXIT, failureOf, usageError } from "./exit-code.ts";
-import { inTaskWords, inTypedWords, wayTo } from "./field-words.ts";
+import { toldOf, wayTo } from "./field-words.ts";
 import { inertJson } from "./inert.ts";
 import { paintFor } from "./paint.ts";
 import { problemLines } from "./problem-view.ts";
@@ -87,14 +87,11 @@ function printFailure(
   command: Command | undefined,
 ): number {
   const failure = failureOf(error);
-  // A script reads the fields as the server names them.
-  const { problem } = failure;
-  const typed = command && inTypedWords(problem, command);
-  const told = typed ?? (command === undefined ? problem : inTaskWords(problem, command));
-  const exitCode = typed === undefined ? failure.exitCode : EXIT.usage;
-  if (json) host.stderr.write(`${inertJson(problem)}\n`);
+  const told = toldOf(failure.problem, command);
+  const exitCode = told.isTyped ? EXIT.usage : failure.exitCode;
+  if (json) host.stderr.write(`${inertJson(failure.problem)}\n`);
   else {
-    const lines = problemLines(told, {
+    const lines = problemLines(told.problem, {
       paint: paintFor(host.stderr, host.env),
       self: selfName(host.env),
       file: (error as { file?: string }).file,

@@ -16,6 +16,25 @@ async function told(words: readonly string[], answers: typeof ANSWERS): Promise<
   }
 }
 
+test("what is judged by no metric is not said to have reported none of no name", async () => {
+  const curves = { experiment: 3, metric: "", unit: "steps", smaller_is_better: true };
+  const none = { ...aProgress(), metric: "", items: [] };
+  const answers = {
+    "GET /experiments/3/curves": { ...curves, trials_total: 1, items: [] },
+    "GET /experiments/3/progress": none,
+  };
+  for (const noun of ["curves", "progress"])
+    assert.match(
+      await told(["experiment", noun, "3"], answers),
+      /^Experiment 3 is judged by no metric/,
+    );
+  const named = { "GET /experiments/3/curves": { ...curves, metric: "loss", items: [] } };
+  assert.equal(
+    await told(["experiment", "curves", "3", "--from-step", "9"], named),
+    "No trial of experiment 3 has reported loss within --from-step 9.\n",
+  );
+});
+
 test("importance names the method, the trials behind it and how sure it is", async () => {
   const space = {
     lr: { type: "log", base: 10, minval: -3, maxval: 0 },

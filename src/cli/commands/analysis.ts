@@ -100,7 +100,9 @@ function progressLines(
 ): string[] {
   if (reply.items.length === 0)
     return [
-      `No trial of experiment ${reply.experiment} has reported a finite ${inert(reply.metric)} yet.`,
+      reply.metric === ""
+        ? `Experiment ${reply.experiment} is judged by no metric, so nothing in it is the best.`
+        : `No trial of experiment ${reply.experiment} has reported a finite ${inert(reply.metric)} yet.`,
     ];
   const beganMs = Date.parse(experiment.started_at ?? experiment.created_at);
   const { spent } = experiment;

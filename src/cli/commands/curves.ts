@@ -1,9 +1,10 @@
 /** `contrail experiment curves`: what the learning curves of the web page are drawn from. */
 import type { CurvesReply } from "../../protocol/api.ts";
-import type { Cli } from "../cli.ts";
+import { type Cli, optionWords } from "../cli.ts";
 import { EXIT } from "../exit-code.ts";
 import { stateCell } from "../experiment-view.ts";
 import { aligned, count } from "../figures.ts";
+import { inert } from "../inert.ts";
 import { type Cell, table } from "../table.ts";
 import { experimentOf, wholeOf } from "../values.ts";
 import { lookOf } from "./experiment.ts";
@@ -33,17 +34,27 @@ export async function curves(cli: Cli, id: string, options: CurvesOptions): Prom
     from_step: step("--from-step", fromStep),
     to_step: step("--to-step", toStep),
   });
-  cli.show(reply, () => curveLines(cli, reply));
+  cli.show(reply, () =>
+    curveLines(cli, reply, optionWords({ "from-step": fromStep, "to-step": toStep })),
+  );
   const first = reply.items.find((item) => item.points.length > 0);
   if (first !== undefined) cli.next(`trial metrics ${first.trial}`);
   return EXIT.ok;
 }
 
-/** A few steps of each trial side by side, from its first to its last. */
-function curveLines(cli: Cli, reply: CurvesReply): string[] {
+/**
+ * A few steps of each trial side by side, from its first to its last.
+ * @param between the options by which steps are left out, as they were given
+ */
+function curveLines(cli: Cli, reply: CurvesReply, between: string): string[] {
   const drawn = reply.items.filter(({ points }) => points.length > 0);
-  if (drawn.length === 0)
-    return [`No trial of experiment ${reply.experiment} has reported ${reply.metric}.`];
+  if (drawn.length === 0) {
+    const { experiment, metric } = reply;
+    if (metric === "")
+      return [`Experiment ${experiment} is judged by no metric; name another: --metric NAME.`];
+    const where = between === "" ? "" : ` within${between}`;
+    return [`No trial of experiment ${experiment} has reported ${inert(metric)}${where}.`];
+  }
   const look = lookOf(cli);
   const steps = shownSteps(drawn);
   const rows = drawn.map(({ trial, state, points }): Cell[] => {

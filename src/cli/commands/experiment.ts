@@ -147,16 +147,22 @@ const DONE = {
   kill: "being killed",
 } as const;
 
-/** @param mayBe throws where an experiment is none of those that are meant; absent = any is */
+/** @param options `mayBe` throws where an experiment is none of those that are meant; absent = any is */
 export async function change(
   cli: Cli,
   verb: "activate" | "pause" | "cancel" | "kill",
   ids: readonly string[],
-  mayBe?: (experiment: Experiment) => void,
+  {
+    noun = "experiment",
+    mayBe,
+  }: {
+    readonly noun?: "experiment" | "task" | "notebook";
+    readonly mayBe?: (experiment: Experiment) => void;
+  } = {},
 ): Promise<number> {
   const client = cli.client();
   return actOnEach(cli, {
-    noun: "experiment",
+    noun,
     ids: ids.map(experimentOf),
     act: async (id) => {
       if (mayBe !== undefined) mayBe(await client.experiment(id));
@@ -164,9 +170,9 @@ export async function change(
     },
     lines: ({ id, state }) => {
       const settled = state === "active" || state === "stopping";
-      return [`experiment ${id} is ${settled ? DONE[verb] : state}`];
+      return [`${noun} ${id} is ${settled ? DONE[verb] : state}`];
     },
-    next: ({ id }) => [`experiment show ${id}`],
+    next: ({ id }) => [`${noun === "experiment" ? noun : "task"} show ${id}`],
   });
 }
 

@@ -45,7 +45,8 @@ export async function open(cli: Cli, id: string): Promise<number> {
 
 /** Tasks and experiments share their numbers: a slip of one digit must not end a search. */
 export async function stop(cli: Cli, ids: readonly string[]): Promise<number> {
-  return await change(cli, "kill", ids, (experiment) => wantNotebook(cli, experiment));
+  const mayBe = (experiment: Experiment): void => wantNotebook(cli, experiment);
+  return await change(cli, "kill", ids, { noun: "notebook", mayBe });
 }
 
 export async function logs(cli: Cli, id: string, options: LogsOptions): Promise<number> {

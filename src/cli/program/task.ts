@@ -58,7 +58,9 @@ function addTask(program: Command, run: Run): void {
       .command(verb)
       .description(what)
       .argument("<task...>", "one or more numbers")
-      .action((ids: string[]) => run(async (cli) => (await experiments()).change(cli, verb, ids)));
+      .action((ids: string[]) =>
+        run(async (cli) => (await experiments()).change(cli, verb, ids, { noun: "task" })),
+      );
 }
 
 function addShell(program: Command, run: Run): void {
