@@ -46,17 +46,26 @@ export class Backoff {
   }
 }
 
-/** Says an error, or a text that was made of one, that a disk or this process has no room now? That ends by itself. */
-export const isNoRoom = (what: unknown): boolean =>
-  /\b(?:ENOSPC|EDQUOT|EMFILE|ENFILE): /.test(
-    typeof what === "string"
-      ? what
-      : `${(what as NodeJS.ErrnoException).code}: ${(what as Error).message}`,
-  );
+/** An error in its own words, or a text that was made of one. */
+const textOf = (what: unknown): string =>
+  typeof what === "string"
+    ? what
+    : `${(what as NodeJS.ErrnoException).code}: ${(what as Error).message}`;
 
-/** Does again what a disk has no room for, until it has. @throws what is no want of room, or the signal's reason */
-export async function whenRoom(
-  work: () => Promise<void>,
+/** Says it that a disk, this process or this machine has no room now? That ends by itself. */
+export const isNoRoom = (what: unknown): boolean =>
+  /\b(?:ENOSPC|EDQUOT|EMFILE|ENFILE|EAGAIN|ENOMEM): /.test(textOf(what));
+
+/** Says it that a file server is away, or was restarted under an open file? */
+export const isFarAway = (what: unknown): boolean =>
+  /\b(?:ESTALE|ETIMEDOUT|EHOSTDOWN|EHOSTUNREACH|ENOTCONN|EINTR): /.test(textOf(what));
+
+/** Says it that bytes could not be read or written: of a disk that fails, and of a file server that does not answer. */
+export const isSpoiled = (what: unknown): boolean => /\bEIO: /.test(textOf(what));
+
+/** Does again what there is no room for, until there is. @throws what is no want of room, or the signal's reason */
+export async function whenRoom<T>(
+  work: () => Promise<T>,
   {
     clock,
     signal,
@@ -69,7 +78,7 @@ export async function whenRoom(
     readonly tell: (text: string) => void;
     readonly waits?: string;
   },
-): Promise<void> {
+): Promise<T> {
   const backoff = new Backoff(clock);
   signal.addEventListener("abort", () => backoff.cut(), { once: true });
   for (let tries = 1; ; tries += 1) {

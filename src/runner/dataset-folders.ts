@@ -21,8 +21,6 @@ export interface DatasetFoldersOptions {
   readonly trust: FileTrust;
   /** The list of files of a snapshot. */
   tree(hash: string, signal: AbortSignal): Promise<Tree>;
-  /** Does the work again as long as what stops it will pass. @throws LaunchError */
-  persist(what: string, signal: AbortSignal, work: () => Promise<void>): Promise<void>;
 }
 
 /** Looked at in one go, before anybody else has a turn. */
@@ -38,23 +36,21 @@ export class DatasetFolders {
     this.#options = options;
   }
 
-  /** Several allocations that want the same version wait for one checkout. @throws LaunchError; or the signal's reason */
-  get(name: string, hash: string, signal: AbortSignal): Promise<string> {
-    return this.#current.get(hash, signal, (shared) => this.#prepare(name, hash, shared));
+  /** Several allocations that want the same version wait for one checkout. @throws what stops it, for each to judge; or the signal's reason */
+  get(hash: string, signal: AbortSignal): Promise<string> {
+    return this.#current.get(hash, signal, (shared) => this.#prepare(hash, shared));
   }
 
-  async #prepare(name: string, hash: string, signal: AbortSignal): Promise<string> {
-    const { folder: all, persist, tree } = this.#options;
+  async #prepare(hash: string, signal: AbortSignal): Promise<string> {
+    const { folder: all, tree } = this.#options;
     const folder = join(all, hash);
-    await persist(`data set ${name}`, signal, async () => {
-      const entries = await tree(hash, signal);
-      if (await this.#isWhole(folder, entries)) return;
-      const partial = `${folder}.partial`;
-      await removeCheckout(partial);
-      await this.#layOut(entries, partial, signal);
-      await removeCheckout(folder);
-      await rename(partial, folder);
-    });
+    const entries = await tree(hash, signal);
+    if (await this.#isWhole(folder, entries)) return folder;
+    const partial = `${folder}.partial`;
+    await removeCheckout(partial);
+    await this.#layOut(entries, partial, signal);
+    await removeCheckout(folder);
+    await rename(partial, folder);
     return folder;
   }
 

@@ -235,7 +235,7 @@ export class NodeMachine implements Machine {
     if (serves(launch)) await whenRoom(makeFolder, { clock, signal, tell });
     const prepared = await this.starter.prepare(launch, laid, { signal, tell });
     const ready = await this.#rebuilt(launch, prepared, { socketPath, signal, tell });
-    await this.#refuseOthers(ready, prepared, { socketPath, signal });
+    await this.#refuseOthers(ready, prepared, { socketPath, signal, tell });
     await elsewhere;
     return ready === launch ? prepared : { ...prepared, launch: ready };
   }
@@ -251,7 +251,7 @@ export class NodeMachine implements Machine {
       tell("what it runs in comes with its image: nothing is built");
       return launch;
     }
-    const environment = await this.#workspace.environment(launch.rebuild, signal);
+    const environment = await this.#workspace.environment(launch.rebuild, { signal, tell });
     const variables = this.starter.variables(launch, prepared, socketPath);
     const request = { launch, folder: prepared.code, environment, variables, tell, signal };
     return await this.#rebuilder.ready(request);
@@ -261,11 +261,11 @@ export class NodeMachine implements Machine {
   async #refuseOthers(
     launch: LaunchSpec,
     prepared: PreparedWorkspace,
-    { socketPath, signal }: { readonly socketPath: string; readonly signal: AbortSignal },
+    { socketPath, signal, tell }: PrepareOptions & { readonly socketPath: string },
   ): Promise<void> {
     const wanted = launch.require ?? (launch.container === undefined ? undefined : launch.rebuild);
     if (wanted === undefined) return;
-    const recorded = await this.#workspace.environment(wanted, signal);
+    const recorded = await this.#workspace.environment(wanted, { signal, tell });
     const environment = this.starter.variables(launch, prepared, socketPath);
     const request = { launch, folder: prepared.code, environment, signal };
     const inside = this.starter.inside(launch, prepared, socketPath);

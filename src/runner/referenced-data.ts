@@ -6,8 +6,11 @@
 import type { DataReference, ReferencedFile } from "../protocol/runner-wire.ts";
 import { checkReferencedFile, hiddenPlace, parseReference } from "../store/data-reference.ts";
 import { FileHasher } from "../store/hash-file.ts";
+import { isFarAway, isNoRoom } from "./backoff.ts";
 import { LaunchError } from "./rank-process.ts";
 import type { S3Data } from "./s3-data.ts";
+
+const isPassing = (text: string): boolean => isNoRoom(text) || isFarAway(text);
 
 const LOOKED_AT_ONCE = 8;
 const NAMED_MAX = 5;
@@ -27,7 +30,7 @@ export class ReferencedData {
     this.#options = options;
   }
 
-  /** @param name under which the experiment has it @returns what the program is given @throws LaunchError */
+  /** @param name under which the experiment has it @returns what the program is given @throws LaunchError; or what passes */
   async place(name: string, hash: string, signal: AbortSignal): Promise<string> {
     const reference = parseReference(await this.#options.read(hash, signal));
     if (reference === undefined)
@@ -36,6 +39,7 @@ export class ReferencedData {
     const { s3 } = this.#options;
     if (reference.kind === "s3" && !reference.uri) return await s3.folder(version, signal);
     const hidden = reference.kind === "s3" ? null : await hiddenPlace(reference.place);
+    if (hidden !== null && isPassing(hidden)) throw new Error(hidden);
     if (hidden !== null) throw new LaunchError(`data set ${name}: on this node ${hidden}`);
     const faults =
       reference.kind === "s3"
@@ -60,7 +64,10 @@ export class ReferencedData {
       const hasher = new FileHasher({});
       for (let file = files[next++]; file !== undefined; file = files[next++]) {
         signal.throwIfAborted();
-        const fault = await this.#lookAt(hash, place, file, hasher);
+        const fault = await this.#lookAt(hash, place, file, hasher).catch((error: unknown) => {
+          next = files.length;
+          throw error;
+        });
         if (fault !== null) faults.push(`${JSON.stringify(file.path)} ${fault}`);
       }
     };
@@ -78,7 +85,13 @@ export class ReferencedData {
     const known = this.#seen.get(key);
     const expected = known === undefined ? file : { ...file, mtimeNs: known };
     const result = await checkReferencedFile(place, expected, { full: false, hasher });
-    if (result.difference !== null) return result.difference.message;
+    if (result.difference !== null) {
+      const { code, message } = result.difference;
+      // Nothing is known of it as long as that lasts.
+      if (code === "unreadable" && isPassing(message))
+        throw new Error(`${JSON.stringify(file.path)} in ${place} ${message}`);
+      return message;
+    }
     if (result.mtimeNs !== file.mtimeNs) this.#seen.set(key, result.mtimeNs);
     return null;
   }

@@ -9,6 +9,7 @@ import { pipeline } from "node:stream/promises";
 import type { DataReference, ReferencedFile } from "../protocol/runner-wire.ts";
 import { compareS3, type Environment, S3Error, S3Place } from "../store/s3.ts";
 import { removeCheckout } from "../store/snapshot.ts";
+import { isNoRoom } from "./backoff.ts";
 import { LaunchError } from "./rank-process.ts";
 import { SharedAnswers } from "./shared-answer.ts";
 import type { FileTrust } from "./trusted-file.ts";
@@ -39,17 +40,18 @@ export class S3Data {
     this.#options = options;
   }
 
-  /** @returns how what lies there differs, in words @throws LaunchError where S3 cannot be asked */
+  /** @returns how what lies there differs, in words @throws LaunchError where S3 does not let us see; or what passes */
   async differences({ name, reference }: S3Version): Promise<string[]> {
     try {
       const differences = await compareS3(reference, this.#options.environment);
       return differences.map(({ path, message }) => `${JSON.stringify(path)} ${message}`);
     } catch (error) {
+      if (error instanceof S3Error && error.isPassing) throw error;
       throw new LaunchError(`data set ${name}: ${(error as Error).message}`, { cause: error });
     }
   }
 
-  /** @returns the folder; a copy that is whole is the version, whatever lies there by now @throws LaunchError; or the signal's reason */
+  /** @returns the folder; a copy that is whole is the version, whatever lies there by now @throws LaunchError, what passes, or the signal's reason */
   async folder(version: S3Version, signal: AbortSignal): Promise<string> {
     const { name, hash, reference } = version;
     const { files, place } = reference;
@@ -87,6 +89,7 @@ export class S3Data {
     } catch (error) {
       await removeCheckout(partial).catch(() => undefined);
       signal.throwIfAborted();
+      if (isNoRoom(error) || (error instanceof S3Error && error.isPassing)) throw error;
       throw new LaunchError(
         `data set ${name} could not be fetched from ${place}: ${(error as Error).message}`,
         { cause: error },
@@ -107,6 +110,8 @@ export class S3Data {
     if (written.bytesWritten !== file.size)
       throw new S3Error(
         `${file.path} arrived with ${written.bytesWritten} bytes instead of ${file.size}`,
+        // It has the ETag that was registered, and so that size.
+        { isPassing: true },
       );
     await this.#options.trust.stamp(path);
   }

@@ -11,7 +11,7 @@ import type { Clock } from "../base/clock.ts";
 import type { Json, JsonObject } from "../base/json.ts";
 import { type RecordPart, recordPart } from "../protocol/record-part.ts";
 import type { LaunchSpec, Tree } from "../protocol/runner-wire.ts";
-import type { Environment } from "../store/s3.ts";
+import { type Environment, S3Error } from "../store/s3.ts";
 import {
   blobsOf,
   CheckoutError,
@@ -20,7 +20,7 @@ import {
   type OpenBlob,
   removeCheckout,
 } from "../store/snapshot.ts";
-import { Backoff, isNoRoom } from "./backoff.ts";
+import { Backoff, isFarAway, isNoRoom, isSpoiled } from "./backoff.ts";
 import type { BlobCache } from "./blob-cache.ts";
 import type { ContainerImage } from "./containers/images.ts";
 import { DatasetFolders } from "./dataset-folders.ts";
@@ -48,6 +48,14 @@ export interface PreparedWorkspace {
 /** A blob that is not there may be on its way after a restart of the server; then it is really missing. */
 const MISSING_TRIES = 3;
 const DAMAGED_TRIES = 2;
+/** Half a minute: that of a file server that answers so where it is away. A disk that does is at its end. */
+const SPOILED_TRIES = 10;
+
+/** For whom something is laid out. */
+export interface Wanted {
+  readonly signal: AbortSignal;
+  readonly tell: (text: string) => void;
+}
 
 export interface WorkspaceOptions {
   readonly state: Pick<StateFolder, "datasets">;
@@ -76,45 +84,46 @@ export class Workspace {
       cache: options.cache,
       trust: options.trust,
       tree: (hash, signal) => this.#trees.get(hash, signal),
-      persist: (what, signal, work) => this.#persist(what, signal, work),
     });
     const { trust, environment } = options;
     this.#references = new ReferencedData({
       s3: new S3Data({ folder: options.state.datasets, trust, environment }),
-      read: (hash, signal) => this.#list(hash, signal),
+      read: (hash, signal) => options.cache.read(hash, TREE_BYTES_MAX, signal),
     });
     this.#clock = options.clock;
   }
 
   /** @throws LaunchError; or the signal's reason when it is aborted */
-  async prepare(
-    launch: LaunchSpec,
-    folder: string,
-    { signal, tell }: { readonly signal: AbortSignal; readonly tell: (text: string) => void },
-  ): Promise<PreparedWorkspace> {
+  async prepare(launch: LaunchSpec, folder: string, wanted: Wanted): Promise<PreparedWorkspace> {
+    const { signal, tell } = wanted;
     const code = join(folder, "code");
-    const leftOut = await this.#laidOutAgain(launch, folder, { work: code, signal });
+    const leftOut = await this.#laidOutAgain(launch, folder, { work: code, wanted });
     if (leftOut) tellLeftOut(leftOut, tell);
     else if (launch.code === null)
-      await this.#persist("its folder", signal, async () => {
+      await this.#persist("its folder", wanted, async () => {
         await mkdir(code, { recursive: true });
       });
-    else await this.#checkout("code", launch.code, code, { signal, readOnly: false });
+    else await this.#checkout("code", launch.code, code, { wanted, readOnly: false });
     const data: Record<string, Json> = {};
-    for (const [name, item] of Object.entries(launch.data))
-      data[name] =
-        "value" in item
-          ? (item.value as Json)
-          : "reference" in item
+    for (const [name, item] of Object.entries(launch.data)) {
+      if ("value" in item) {
+        data[name] = item.value as Json;
+        continue;
+      }
+      await this.#persist(`data set ${name}`, wanted, async () => {
+        data[name] =
+          "reference" in item
             ? await this.#references.place(name, item.reference, signal)
-            : await this.#datasets.get(name, item.snapshot, signal);
+            : await this.#datasets.get(item.snapshot, signal);
+      });
+    }
     if (launch.restore === null || leftOut) return { code, data, restore: null };
     const restore = { step: launch.restore.step, path: join(folder, "restore") };
     await this.#checkout(
       `the checkpoint at step ${restore.step}`,
       launch.restore.tree,
       restore.path,
-      { signal, readOnly: true },
+      { wanted, readOnly: true },
     );
     return { code, data, restore };
   }
@@ -123,14 +132,14 @@ export class Workspace {
   async #laidOutAgain(
     launch: LaunchSpec,
     folder: string,
-    { work, signal }: { readonly work: string; readonly signal: AbortSignal },
+    { work, wanted }: { readonly work: string; readonly wanted: Wanted },
   ): Promise<readonly string[] | undefined> {
     const { restore } = launch;
     if (restore === null || !serves(launch)) return undefined;
     const what = "the folder as it was left";
     let tree: Tree = [];
-    await this.#persist(what, signal, async () => {
-      tree = await this.#trees.get(restore.tree, signal);
+    await this.#persist(what, wanted, async () => {
+      tree = await this.#trees.get(restore.tree, wanted.signal);
     });
     if (!isKeptWork(tree)) return undefined;
     const place = join(folder, "left");
@@ -141,15 +150,16 @@ export class Workspace {
       leftOut = await layOutWork(place, work);
       await removeCheckout(place);
     };
-    await this.#checkout(what, restore.tree, place, { signal, readOnly: false, placed });
+    await this.#checkout(what, restore.tree, place, { wanted, readOnly: false, placed });
     return leftOut;
   }
 
   /** A recorded environment. @throws LaunchError where the server has none of that name */
-  async environment(hash: string, signal: AbortSignal): Promise<RecordPart> {
+  async environment(hash: string, wanted: Wanted): Promise<RecordPart> {
+    const { signal } = wanted;
     const path = `/api/v1/environments/${hash}`;
     let found: RecordPart | undefined;
-    await this.#persist(`the environment ${hash}`, signal, async () => {
+    await this.#persist(`the environment ${hash}`, wanted, async () => {
       const reply = await this.#client.json({ method: "GET", path, timeoutMs: 60_000, signal });
       const { captured, missing, not_applicable } = reply as RecordPart;
       found = recordPart.parse({ captured, missing, not_applicable });
@@ -162,17 +172,18 @@ export class Workspace {
     hash: string,
     folder: string,
     {
-      signal,
+      wanted,
       readOnly,
       placed,
     }: {
-      readonly signal: AbortSignal;
+      readonly wanted: Wanted;
       readonly readOnly: boolean;
       /** What is done with it then; where that fails for want of room, all is done again. */
       readonly placed?: () => Promise<void>;
     },
   ): Promise<void> {
-    await this.#persist(what, signal, async () => {
+    const { signal } = wanted;
+    await this.#persist(what, wanted, async () => {
       const entries = await this.#trees.get(hash, signal);
       await removeCheckout(folder);
       const openBlob: OpenBlob = (blob, size) => this.#cache.open(blob, size, signal);
@@ -186,21 +197,14 @@ export class Workspace {
     });
   }
 
-  async #list(hash: string, signal: AbortSignal): Promise<Uint8Array> {
-    let bytes: Uint8Array = new Uint8Array();
-    await this.#persist(`snapshot ${hash}`, signal, async () => {
-      bytes = await this.#cache.read(hash, TREE_BYTES_MAX, signal);
-    });
-    return bytes;
-  }
-
-  /** Tries until it works, the failure is final, or nobody wants it any more. */
-  async #persist(what: string, signal: AbortSignal, work: () => Promise<void>): Promise<void> {
+  /** Tries until it works, the failure is final, or nobody wants it any more; and says so where it may not end by itself. */
+  async #persist(what: string, { signal, tell }: Wanted, work: () => Promise<void>): Promise<void> {
     const backoff = new Backoff(this.#clock);
     signal.addEventListener("abort", () => backoff.cut(), { once: true });
     let missing = 0;
     let damaged = 0;
-    for (;;) {
+    let spoiled = 0;
+    for (let told = false; ; ) {
       signal.throwIfAborted();
       try {
         await work();
@@ -217,21 +221,31 @@ export class Workspace {
           if (hash !== undefined) await this.#cache.evict(hash);
           if (damaged < DAMAGED_TRIES) continue;
         }
+        if (error instanceof LaunchError) throw error;
         if (error instanceof ServerFailure && error.kind === "missing") missing += 1;
-        const final = !isPassing(error) || missing >= MISSING_TRIES;
-        if (final)
+        if (isSpoiled(error)) spoiled += 1;
+        if (!isPassing(error) || missing >= MISSING_TRIES || spoiled >= SPOILED_TRIES)
           throw new LaunchError(`${what} could not be laid out: ${(error as Error).message}`, {
             cause: error,
           });
+        if (!told && !isAway(error)) {
+          told = true;
+          tell(`${what} cannot be laid out now, and is tried again: ${(error as Error).message}`);
+        }
         await backoff.wait();
       }
     }
   }
 }
 
-/** Ends by itself: the server is away, or a disk is full. */
+/** Ends by itself: who is asked is away, a disk is full. */
 function isPassing(error: unknown): boolean {
   if (error instanceof ServerFailure) return error.kind !== "refused";
-  if (error instanceof CheckoutError) return error.code === "disk_full";
-  return isNoRoom(error);
+  if (error instanceof S3Error) return error.isPassing;
+  if (error instanceof CheckoutError && error.code === "disk_full") return true;
+  return isNoRoom(error) || isFarAway(error) || isSpoiled(error);
 }
+
+/** A server that is away is no news. */
+const isAway = (error: unknown): boolean =>
+  error instanceof ServerFailure && (error.kind === "unreachable" || error.kind === "unanswered");

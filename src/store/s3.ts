@@ -16,9 +16,16 @@ export const LISTED_MAX = 1_000_000;
 
 export type Environment = { readonly [name: string]: string | undefined };
 
-/** Where S3 is and who asks; said in words where that cannot be known. */
+/** What S3 says no to, and why nobody could be asked. */
 export class S3Error extends Error {
   override name = "S3Error";
+  /** S3, or the way to it, cannot now: nothing is said of what was asked for, and later it may go well. */
+  readonly isPassing: boolean;
+
+  constructor(message: string, options: { cause?: unknown; isPassing?: boolean } = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.isPassing = options.isPassing === true;
+  }
 }
 
 export class S3Place {
@@ -93,13 +100,14 @@ export class S3Place {
 
   /** Opens an object that is still the one registered. @throws S3Error where it is another, or gone */
   async open(file: ReferencedFile): Promise<{ stream: AsyncIterable<Uint8Array> }> {
-    const response = await this.#ask(`read ${file.path} of ${this.#place}`, () =>
+    const what = `read ${file.path} of ${this.#place}`;
+    const response = await this.#ask(what, () =>
       this.#client.getObjectResponse(
         `${this.#prefix}${file.path}`,
         file.etag === null ? {} : { "if-match": `"${file.etag}"` },
       ),
     );
-    if (response?.body) return { stream: response.body };
+    if (response?.body) return { stream: wholeOf(response.body, what) };
     throw new S3Error(
       `${file.path} of ${this.#place} is gone, or no longer the one with ETag ${file.etag}`,
     );
@@ -109,11 +117,47 @@ export class S3Place {
     try {
       return await ask();
     } catch (error) {
-      const { message, cause } = error as Error;
-      const inner = cause instanceof Error ? ` (${cause.message})` : "";
-      throw new S3Error(`could not ${what}: ${message}${inner}`, { cause: error });
+      throw failed(what, error);
     }
   }
+}
+
+/** What breaks off in the middle fails as what never began does. */
+async function* wholeOf(body: AsyncIterable<Uint8Array>, what: string): AsyncGenerator<Uint8Array> {
+  try {
+    yield* body;
+  } catch (error) {
+    throw failed(what, error);
+  }
+}
+
+function failed(what: string, error: unknown): S3Error {
+  const { message, cause } = error as Error;
+  const inner = cause instanceof Error ? ` (${cause.message})` : "";
+  const isPassing = endsByItself(error);
+  return new S3Error(`could not ${what}: ${message}${inner}`, { cause: error, isPassing });
+}
+
+/** In S3's own words, which come with statuses of refusals too: 400 of RequestTimeout, 409 of OperationAborted. */
+const PASSING =
+  /^(?:SlowDown|InternalError|ServiceUnavailable|RequestTimeout|OperationAborted|BandwidthLimitExceeded|(?:Request)?Throttl\w+|TooManyRequests(?:Exception)?)$/;
+/** A name that nobody knows is an answer, and so is a certificate that nobody vouches for. */
+const ON_THE_WAY =
+  /^(?:ECONN(?:REFUSED|RESET|ABORTED)|EPIPE|ETIMEDOUT|EAI_AGAIN|E(?:HOST|NET)(?:UNREACH|DOWN)|ENOBUFS|ENOMEM|EMFILE|ENFILE|UND_ERR_(?:SOCKET|(?:CONNECT|HEADERS|BODY)_TIMEOUT))$/;
+
+function endsByItself(error: unknown): boolean {
+  const { status, code } = error as { status?: unknown; code?: unknown };
+  if (typeof status === "number")
+    return (
+      [408, 425, 429].includes(status) ||
+      (status >= 500 && status !== 501 && status !== 505) ||
+      PASSING.test(String(code))
+    );
+  for (let at = error, depth = 0; at instanceof Error && depth < 5; depth++) {
+    if (ON_THE_WAY.test(String((at as NodeJS.ErrnoException).code))) return true;
+    at = at instanceof AggregateError ? at.errors[0] : at.cause;
+  }
+  return false;
 }
 
 /** How what lies at its place now differs from what was registered. @throws S3Error */

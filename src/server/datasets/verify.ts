@@ -9,6 +9,7 @@ import { json } from "node:stream/consumers";
 import type { Clock } from "../../base/clock.ts";
 import type { JsonObject } from "../../base/json.ts";
 import type { DatasetDifference, VerifyDatasetReply } from "../../protocol/api.ts";
+import { ContrailError } from "../../protocol/errors.ts";
 import type { DataReference, TreeEntry } from "../../protocol/runner-wire.ts";
 import type { Queryable } from "../../store/audit-reads.ts";
 import type { BlobStore } from "../../store/blobs.ts";
@@ -127,6 +128,8 @@ async function verifyS3(
     return { files: reference.files.length, bytes: 0, differences, next: null };
   } catch (error) {
     if (!(error instanceof S3Error)) throw error;
+    // Nothing was found out, about the version least of all.
+    if (error.isPassing) throw new ContrailError("unavailable", error.message, { cause: error });
     return { files: 0, bytes: 0, differences: [unreadable(error.message)], next: null };
   }
 }
