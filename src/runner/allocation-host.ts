@@ -89,7 +89,7 @@ export class AllocationHost {
       },
     });
     this.#ranks = machine.newRanks({
-      ...{ folder, socketPath, say },
+      ...{ folder, socketPath, say, tell: (text) => this.outbox.note(0, text) },
       outputOf: (rank) => this.outbox.outputOf(rank),
       signalsSent: () => this.#state?.signalsSent ?? [],
       goesOn: (begun) => this.#state !== null && mayStart(this.#state, begun),

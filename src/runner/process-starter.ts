@@ -4,7 +4,9 @@
  */
 import type { Clock } from "../base/clock.ts";
 import { TRIAL_ENV } from "../protocol/trial-socket.ts";
+import { whenRoom } from "./backoff.ts";
 import { meetingHere, rankEnvironment } from "./environment.ts";
+import type { Rank } from "./rank.ts";
 import { findSetpriv, LaunchError, startRank } from "./rank-process.ts";
 import type { RankPlan, RankStarter } from "./rank-starter.ts";
 import { claimPort } from "./rendezvous-port.ts";
@@ -48,10 +50,14 @@ export function processStarter(options: {
     variables: (launch, prepared, socket) =>
       environmentOf({ launch, prepared, socket, server: client.url(), rendezvous: null }, 0),
     environment: environmentOf,
-    start(plan, rank, { sinks }) {
+    start(plan, rank, { sinks, signal, tell }) {
       const { launch, prepared } = plan;
       const env = environmentOf(plan, rank);
-      return startRank({ argv: launch.entrypoint, cwd: prepared.code, env, setpriv }, sinks);
+      const command = { argv: launch.entrypoint, cwd: prepared.code, env, setpriv };
+      const started = (): Promise<Rank> => startRank(command, sinks);
+      // Nobody could give up a wait without a signal.
+      if (signal === undefined || tell === undefined) return started();
+      return whenRoom(started, { clock, signal, tell, waits: `the start of rank ${rank}` });
     },
     inside: () => undefined,
     endAll: ({ socket, groups, graceMs }) =>

@@ -9,6 +9,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { accessSync, constants, statSync, writeFileSync } from "node:fs";
 import { delimiter, isAbsolute, join, resolve } from "node:path";
+import { isNoRoom } from "./backoff.ts";
 import { signalGroup } from "./process-scan.ts";
 import type { Rank, RankSinks } from "./rank.ts";
 
@@ -24,7 +25,7 @@ export class LaunchError extends Error {
   override name = "LaunchError";
 }
 
-/** @throws LaunchError when the program is missing or cannot be started */
+/** @throws LaunchError when the program is missing or cannot be started; or what the system says that has no room for it now */
 export async function startRank(command: RankCommand, sinks: RankSinks): Promise<Rank> {
   const program = findProgram(command.argv[0]!, command.env.PATH ?? "", command.cwd);
   const argv = [program, ...command.argv.slice(1)];
@@ -94,14 +95,13 @@ function watch(child: ChildProcess, sinks: RankSinks): Rank {
   };
 }
 
-function launchError(argv: readonly string[], cause: Error): LaunchError {
+function launchError(argv: readonly string[], cause: Error): Error {
+  if (isNoRoom(cause)) return cause;
   const { code } = cause as NodeJS.ErrnoException;
   const hint =
     code === "E2BIG"
       ? " The hyperparameters or environment variables are too long for the system."
-      : code === "EAGAIN" || code === "ENOMEM"
-        ? " The machine has no room for another process."
-        : "";
+      : "";
   return new LaunchError(`entrypoint: ${argv[0]} could not be started: ${cause.message}.${hint}`, {
     cause,
   });

@@ -65,7 +65,7 @@ function ranks(count: number, begins: (rank: number, signal: AbortSignal) => unk
     outputOf: () => ({}) as RankOutput,
     goesOn: (begun) => orders.mayStart(begun),
     exited: ({ rank, code }) => void exits.push(`${rank}: ${code}`),
-    ...{ signalsSent: () => [], first: () => {}, changed: () => {}, say: () => {} },
+    ...{ signalsSent: () => [], first: () => {}, changed: () => {}, say: () => {}, tell: () => {} },
   });
   const launch = { ranks: count } as LaunchSpec;
   const start = () => set.start(launch, {} as PreparedWorkspace);

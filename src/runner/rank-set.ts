@@ -33,6 +33,8 @@ export interface RankSetOptions {
   /** The process groups changed. */
   readonly changed: () => void;
   readonly say: (text: string) => void;
+  /** A line of the trial's output. */
+  readonly tell: (text: string) => void;
 }
 
 export interface StartedRanks {
@@ -93,7 +95,9 @@ export class RankSet {
         };
         this.#starting = new AbortController();
         const { signal } = this.#starting;
-        const started = await starter.start(plan, rank, { sinks, before: this.#ranks, signal });
+        const { tell } = this.#options;
+        const before = this.#ranks;
+        const started = await starter.start(plan, rank, { sinks, before, signal, tell });
         if (this.#paused) started.pause();
         this.#ranks.push(started);
         this.#pipesClosed.push(pipes);

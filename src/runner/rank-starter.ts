@@ -61,6 +61,7 @@ export interface RankStarter {
   /**
    * @param options.before the ranks that run already
    * @param options.signal gives up a start of which nothing is there yet; what has begun is brought to its end
+   * @param options.tell a line for who waits while there is no room for it
    * @throws LaunchError; or the signal's reason
    */
   start(
@@ -70,6 +71,7 @@ export interface RankStarter {
       readonly sinks: RankSinks;
       readonly before: readonly Rank[];
       readonly signal?: AbortSignal;
+      readonly tell?: (text: string) => void;
     },
   ): Promise<Rank>;
   /** What a run is in, where that is not this machine itself. */
