@@ -12,7 +12,7 @@ import type { JsonObject } from "../base/json.ts";
 import type { Tree } from "../protocol/runner-wire.ts";
 import { Backoff, isNoRoom } from "./backoff.ts";
 import { type KeptCheckpoint, type KeptFiles, KeptFolder } from "./kept-files.ts";
-import { type ServerClient, ServerFailure } from "./server-client.ts";
+import { type ServerClient, ServerFailure, SILENT } from "./server-client.ts";
 import { metadataFault } from "./trial-message.ts";
 
 export interface CheckpointEvents {
@@ -205,7 +205,7 @@ export class CheckpointKeeper {
         if (!said) say(`${name} could not be sent, will go on trying: ${why}`);
         said = true;
         // A server that is away is no news to a program. One that has no room is.
-        if (!told && kind !== "unreachable" && kind !== "unanswered") {
+        if (!told && (kind === null || !SILENT.has(kind))) {
           told = true;
           events.waits(checkpoint, why);
         }

@@ -22,13 +22,13 @@ let file = "";
 let url = "";
 /** What each request brought. */
 let seen: { readonly length: string | undefined; readonly digest: string }[] = [];
-let arrives = (): void => undefined;
+let arrives = (_request: IncomingMessage): void => undefined;
 let answer = (_request: IncomingMessage, response: ServerResponse): void => void response.end("{}");
 const server = createServer(async (request, response) => {
   const digest = createHash("sha256");
   try {
     for await (const bytes of request) {
-      arrives();
+      arrives(request);
       digest.update(bytes);
     }
   } catch {
@@ -157,6 +157,17 @@ test("a request that is not allowed is told from a token that is not accepted, a
       return () => undefined;
     },
   };
+  // Before the answer, half way through it, and half way through the request.
+  for (const half of [false, true]) {
+    answer = ({ socket }, response) => {
+      if (half) response.write("{", () => socket.resetAndDestroy());
+      else socket.resetAndDestroy();
+    };
+    await assert.rejects(newClient().json(ask), { kind: "broken" });
+  }
+  arrives = ({ socket }) => void socket.resetAndDestroy();
+  await assert.rejects(newClient().putBlob(HASH, large()), { kind: "broken" });
+  arrives = () => undefined;
   answer = () => ring();
   await assert.rejects(newClient(clock).json(ask), { kind: "unanswered" });
   server.closeAllConnections();

@@ -23,6 +23,7 @@ export interface ServerClientOptions {
 
 /**
  * - unreachable: no answer, or none that a Contrail server gives
+ * - broken: the connection ended before the answer did; so end those of a server that dies, and those of a proxy for what is too large
  * - unanswered: no answer in the time that was given
  * - unauthorized: the token is not accepted
  * - forbidden: it is, but not for this, or not by whoever stands before the server
@@ -32,6 +33,7 @@ export interface ServerClientOptions {
  */
 export type ServerFailureKind =
   | "unreachable"
+  | "broken"
   | "unanswered"
   | "unauthorized"
   | "forbidden"
@@ -39,6 +41,11 @@ export type ServerFailureKind =
   | "too_large"
   | "refused"
   | "busy";
+
+/** Nothing that the server says, as where it is away. */
+export const SILENT: ReadonlySet<ServerFailureKind> = new Set([
+  ...(["unreachable", "broken", "unanswered"] as const),
+]);
 
 export class ServerFailure extends Error {
   override name = "ServerFailure";
@@ -316,7 +323,9 @@ class Call {
 }
 
 /** Whoever this is may not be the server any more. */
-const MISLED: ReadonlySet<ServerFailureKind> = new Set(["unreachable", "unanswered", "missing"]);
+const MISLED: ReadonlySet<ServerFailureKind> = new Set([...SILENT, "missing"]);
+/** As sockets and fetch say it. */
+const BROKEN: ReadonlySet<unknown> = new Set(["ECONNRESET", "EPIPE", "UND_ERR_SOCKET"]);
 
 class NoAnswer extends Error {}
 
@@ -331,7 +340,8 @@ function asFailure(error: unknown, path: string): ServerFailure {
   const unread = [error, cause].find((each) => each instanceof ContentError);
   if (unread) return new ServerFailure("refused", unread.message, { cause: unread });
   const isLate = [error, cause].some((each) => each instanceof NoAnswer);
-  const kind = isLate ? "unanswered" : "unreachable";
+  const isBroken = [error, cause].some((each) => BROKEN.has((each as { code?: unknown })?.code));
+  const kind = isLate ? "unanswered" : isBroken ? "broken" : "unreachable";
   return new ServerFailure(kind, `${path}: ${reasonOf(error)}`, { cause: error });
 }
 

@@ -138,7 +138,7 @@ async function until(what: string, holds: () => boolean): Promise<void> {
 const isHeard = ({ events }: UplinkSource): boolean => events.ackedSeq === events.lastSeq;
 const steps = (id: string) => heard.get(`events ${id}`);
 
-for (const kind of ["unanswered", "busy", "forbidden"] as const)
+for (const kind of ["unanswered", "broken", "busy", "forbidden"] as const)
   test(`an allocation whose events end in ${kind} holds up nobody, is named, and loses nothing`, async () => {
     const [bad, ...good] = sources;
     let isWell = false;
@@ -181,6 +181,52 @@ test("what is behind a slow line arrives, a part at a time", async () => {
   for (let step = 1; step <= 300; step++) report(source!, step, 10_000);
   uplink.start();
   await until("all of it", () => isHeard(source!));
+});
+
+test("what breaks the connection for its size arrives in smaller requests, and what is too large by itself holds up nobody else", async () => {
+  const [source, bad, other] = sources;
+  let limit = 200_000;
+  verdict = ({ bytes }) => (bytes > limit ? { kind: "broken" } : undefined);
+  for (let step = 1; step <= 100; step++) report(source!, step, 10_000);
+  report(bad!, 1, 300_000);
+  report(bad!, 2);
+  report(other!, 1);
+  uplink.start();
+  await until("all that can pass", () => [source!, other!].every(isHeard));
+  assert.equal(bad!.events.ackedSeq, 0);
+  limit = 400_000;
+  await until("the rest", () => isHeard(bad!));
+  assert.deepEqual(steps(bad!.id), ["1", "2"]);
+});
+
+test("a server that is away behind a proxy that breaks off every connection costs nothing", async () => {
+  verdict = () => ({ kind: "broken" });
+  for (const source of sources) for (const step of [1, 2, 3]) report(source, step);
+  uplink.start();
+  for (let turn = 0; turn < 300; turn++) await clock.turn();
+  assert.deepEqual(
+    said.filter((text) => text.includes("record")),
+    [],
+    "no record is to blame",
+  );
+  verdict = () => undefined;
+  await until("all of it", () => sources.every(isHeard));
+  for (const { id, replaced } of sources)
+    assert.deepEqual([steps(id), replaced], [["1", "2", "3"], []]);
+});
+
+test("a proxy that now refuses a record and now breaks off for it has refused it since the first time", async () => {
+  const [bad] = sources;
+  let tries = 0;
+  verdict = ({ brought }) =>
+    brought.get(bad!.id)?.some(({ text }) => text === "1")
+      ? { kind: tries++ % 2 === 0 ? "too_large" : "broken" }
+      : undefined;
+  report(bad!, 1);
+  report(bad!, 2);
+  uplink.start();
+  await until("what stands behind it", () => isHeard(bad!));
+  assert.deepEqual([bad!.replaced, steps(bad!.id)], [[1], ["0", "2"]]);
 });
 
 test("the others do not wait for the answer to something that is larger than a batch", async () => {

@@ -259,15 +259,13 @@ export class UplinkStream {
   }
 
   /** The one that was not served for longest; those that have nothing to say any more travel with the others. */
-  #nextLoner({
-    slow,
-  }: {
+  #nextLoner(lane: {
     readonly slow: boolean;
   }): { readonly source: UplinkSource; readonly loner: Loner } | undefined {
     const sources = new Map(this.#options.sources().map((source) => [source.id, source]));
     for (const [id, loner] of [...this.#loners]) {
       // The other lane's, which may be sending it now.
-      if (loner.patience > 1 !== slow) continue;
+      if (loner.patience > 1 !== lane.slow) continue;
       const source = sources.get(id);
       this.#loners.delete(id);
       if (source !== undefined && this.#waits(source)) {
@@ -313,7 +311,9 @@ export class UplinkStream {
           forMs: nowMs - sinceMs,
         })
       : before?.substitute;
-    loner.culprit = { seq: first, refusedMs: refused ? (sinceMs ?? nowMs) : null, substitute };
+    // A proxy that refuses what is too large may break off before its word arrives.
+    const refusedMs = refused ? (sinceMs ?? nowMs) : kind === "broken" ? sinceMs : null;
+    loner.culprit = { seq: first, refusedMs, substitute };
     return isToBlame && substitute !== undefined;
   }
 
@@ -351,8 +351,8 @@ export class UplinkStream {
 const APART: How = { apart: true, patience: 1 };
 /** Nothing that a request carries is the reason. */
 const FOR_ALL: ReadonlySet<ServerFailureKind> = new Set(["unreachable", "unauthorized"]);
-/** Once may be by chance: a commit that failed, a server that starts. */
-const PASSING: ReadonlySet<ServerFailureKind> = new Set(["busy", "missing"]);
+/** Once may be by chance: a commit that failed, a server that starts, or one that ends. */
+const PASSING: ReadonlySet<ServerFailureKind> = new Set(["busy", "missing", "broken"]);
 const NEVER: ReadonlySet<ServerFailureKind> = new Set(["too_large", "refused"]);
 /** Waiting would not make it more welcome. */
 export const REFUSALS: ReadonlySet<ServerFailureKind> = new Set([...NEVER, "forbidden"]);

@@ -18,6 +18,7 @@ import { VirtualClock } from "./virtual-clock.ts";
 const SEED = 20_261_123;
 const KINDS: readonly ServerFailureKind[] = [
   "unreachable",
+  "broken",
   "unanswered",
   "busy",
   "unauthorized",

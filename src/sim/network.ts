@@ -143,7 +143,7 @@ export class Network {
         server,
         reset: () => {
           this.#calls.delete(call);
-          timeline.after(this.#latency(), () => back?.fail("unreachable", "connection reset"));
+          timeline.after(this.#latency(), () => back?.fail("broken", "connection reset"));
         },
       };
       this.#calls.add(call);

@@ -77,7 +77,7 @@ export class TaskTunnel {
       if (signal.aborted) return false;
       if (!this.#failing) say(`${allocation}: no way to its program: ${(error as Error).message}`);
       this.#failing = true;
-      return error instanceof ServerFailure && error.kind !== "unreachable";
+      return error instanceof ServerFailure && !["unreachable", "broken"].includes(error.kind);
     }
     this.#failing = false;
     const beganMs = clock.monotonicMs();
