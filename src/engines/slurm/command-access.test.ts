@@ -59,6 +59,12 @@ for (const stderr of [
   "sbatch: error: Batch job submission failed: Broken pipe",
   "sbatch: error: Batch job submission failed: Network is unreachable",
   "sbatch: error: Batch job submission failed: Too many open files",
+  "sbatch: error: Batch job submission failed: Message send failure",
+  "sbatch: error: Batch job submission failed: Incompatible versions of client and server code",
+  "sbatch: error: Batch job submission failed: Insane message length",
+  "sbatch: error: Batch job submission failed: Unexpected message received",
+  "sbatch: error: Batch job submission failed: Process is shutting down and closing all communications",
+  "sbatch: error: Batch job submission failed: No error",
   "sbatch: error: If munged is up, restart with --num-threads=10\nsbatch: error: Munge encode failed",
 ])
   test(`nobody knows: ${stderr.slice(15, 90)}`, () =>
@@ -68,6 +74,13 @@ for (const stderr of [
   "sbatch: error: Batch job submission failed: Job violates accounting/QOS policy (job submit limit, user's size and/or time limits)",
   "sbatch: error: Batch job submission failed: Required partition not available (inactive or drain)",
   "sbatch: error: Slurm temporarily unable to accept job, sleeping and retrying",
+  "sbatch: error: Batch job submission failed: MaxJobCount limit reached",
+  "sbatch: error: Batch job submission failed: Rate limit exceeded, please retry momentarily",
+  "sbatch: error: Batch job submission failed: I/O error writing script/environment to file",
+  "sbatch: error: Batch job submission failed: No space left on device",
+  "sbatch: error: Batch job submission failed: Licenses currently unavailable",
+  "sbatch: error: Batch job submission failed: System submissions disabled",
+  "sbatch: error: Batch job submission failed: Requested reservation not usable now",
 ])
   test(`not now: ${stderr.slice(15, 90)}`, () =>
     assert.rejects(access({ code: 1, stderr }).submit(submission), JobDeferred));
@@ -83,6 +96,15 @@ for (const stderr of [
       access({ code: 1, stderr }).submit(submission),
       (error) => error instanceof JobRefused && !/sbatch: error/.test(error.message),
     ));
+
+for (const ran of [
+  { code: 137, stderr: "/usr/local/bin/sbatch: line 9: 4711 Killed sbatch.real" },
+  { code: 1, stderr: " \n" },
+  { code: 0, stdout: "" },
+  { code: 0, stdout: "sent to the cluster\n" },
+])
+  test(`nobody knows what became of it: ${JSON.stringify(ran)}`, () =>
+    assert.rejects(access(ran).submit(submission), EngineUnreachable));
 
 test("a program that is missing, or does not end, is an engine that cannot be asked", async () => {
   const missing = Object.assign(new Error("spawn squeue ENOENT"), { code: "ENOENT" });

@@ -87,7 +87,7 @@ export function commandAccess({ run, environment, conf }: CommandAccessOptions):
       const number = /^(\d+)(?:;.*)?$/m.exec(ran.stdout)?.[1];
       if (ran.code === 0 && number !== undefined) return Number(number);
       const why = words(ran);
-      if (isSilence(why)) throw new EngineUnreachable(`Slurm: ${why}`);
+      if (isSilence(why) || isUnsaid(ran)) throw new EngineUnreachable(`Slurm: ${why}`);
       if (isLater(why)) throw new JobDeferred(`Slurm does not take it now: ${why}`);
       throw new JobRefused(`Slurm refused it: ${why}`);
     },
@@ -125,6 +125,15 @@ const withoutOptions = (environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv =>
         !/^(?:SLURM|SBATCH|SQUEUE|SINFO|SACCT|SCANCEL)_/.test(name),
     ),
   );
+
+/**
+ * It said nothing, was killed by a signal (a shell in front of it makes a number of that), or says that all went well and
+ * not which job it is: whether a job was taken is unknown.
+ */
+const isUnsaid = ({ code, stdout, stderr }: Ran): boolean =>
+  code === 0 ||
+  (code !== null && code > 128 && code <= 128 + 64) ||
+  `${stdout}${stderr}`.trim() === "";
 
 /** The last lines of what it said, without its own name. */
 const words = ({ stderr, stdout, code }: Ran): string => {

@@ -144,6 +144,20 @@ test("a refusal for ever and for now, a controller that is away and a service th
   await assert.rejects(access(0, nobody).jobs(), /does not answer: connect ECONNREFUSED/);
 });
 
+test("a controller in standby, or whose disk is full, judges no job; and a question that is refused judges none either", async () => {
+  const standby = access(500, error(2029, "Slurm backup controller in standby mode"));
+  await assert.rejects(standby.submit(submission), EngineUnreachable);
+  const full = access(500, error(2019, "I/O error writing script/environment to file"));
+  await assert.rejects(full.submit(submission), JobDeferred);
+  for (const asked of [
+    access(500, error(2002, "Access/permission denied")),
+    access(400, { errors: [] }),
+  ]) {
+    await assert.rejects(asked.jobs(), EngineUnreachable);
+    await assert.rejects(asked.partition("batch"), EngineUnreachable);
+  }
+});
+
 test("who is gone needs no order", async () => {
   const text = "unable to kill JobId=77777 with signal 9: Invalid job id specified";
   await access(500, error(2017, text)).cancel([77777]);

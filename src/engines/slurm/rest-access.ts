@@ -17,7 +17,7 @@ import type {
   SlurmPartition,
   Submission,
 } from "./slurm-access.ts";
-import { isGone, isLater } from "./slurm-answers.ts";
+import { isGone, isLater, isSilence } from "./slurm-answers.ts";
 
 export type RestSettings = NonNullable<SlurmPool["rest"]>;
 
@@ -55,9 +55,12 @@ export function restAccess({
     if (isTaken || (answer.status < 300 && errors.length === 0)) return answer.body;
     const said = errors.map(({ text }) => text).join("; ") || `HTTP ${answer.status}`;
     const hasAnswered = errors.some(({ number }) => number >= 2000 && number < 3000);
+    // Whatever comes of a question, nothing of it is about a job that is launched meanwhile.
+    const isJudged = method !== "GET" && !isSilence(said);
     const isForNow = hasAnswered && isLater(said);
-    if (isForNow && method === "POST") throw new JobDeferred(`Slurm does not take it now: ${said}`);
-    if (!isForNow && (hasAnswered || answer.status === 400))
+    if (isJudged && isForNow && method === "POST")
+      throw new JobDeferred(`Slurm does not take it now: ${said}`);
+    if (isJudged && !isForNow && (hasAnswered || answer.status === 400))
       throw new JobRefused(`Slurm refused it: ${said}`);
     throw new EngineUnreachable(`Slurm: ${method} ${path}: ${said}`);
   }

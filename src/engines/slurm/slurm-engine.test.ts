@@ -201,6 +201,10 @@ describe("the Slurm engine", () => {
       engine.capacity(),
       (error) => error instanceof EngineUnreachable && /no partition huge/.test(error.message),
     );
+    // While somebody makes it anew, that is; and none of its trials is to blame.
+    await assert.rejects(engine.launch(request("1.1.1", { folder })), EngineUnreachable);
+    const extra = { partition: "huge" };
+    await assert.rejects(engine.launch(request("1.1.2", { folder, extra })), JobRefused);
   });
 
   test("what the experiment says wrongly is refused by name", async () => {

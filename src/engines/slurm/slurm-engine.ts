@@ -95,12 +95,23 @@ export class SlurmEngine implements JobEngine {
 
   async capacity() {
     try {
-      const { partition, nodes } = await this.#size(wanted(this.#settings, NO_EXTRA).partition, 0);
+      const { partition, nodes } = await this.#size(this.#ownPartition, 0);
       return capacityOf(partition, nodes, this.#settings);
     } catch (error) {
-      // A pool that names what is not there is no job that was refused.
-      if (!(error instanceof JobRefused)) throw error;
-      throw new EngineUnreachable(error.message, { cause: error });
+      throw asPools(error);
+    }
+  }
+
+  get #ownPartition(): string | undefined {
+    return wanted(this.#settings, NO_EXTRA).partition;
+  }
+
+  /** @throws JobRefused where an experiment names a partition that is not there */
+  async #sizeFor({ partition }: Wanted): Promise<Size> {
+    try {
+      return await this.#size(partition);
+    } catch (error) {
+      throw partition === this.#ownPartition ? asPools(error) : error;
     }
   }
 
@@ -126,7 +137,7 @@ export class SlurmEngine implements JobEngine {
     if (existsSync(numberFile) || (await this.#wasThere(mark))) return { adopted: true };
     const pool = { ...this.#settings, gpu_type: extra.gpu_type ?? this.#settings.gpu_type };
     const want = wanted(pool, extra);
-    const { partition, nodes } = await this.#size(want.partition);
+    const { partition, nodes } = await this.#sizeFor(want);
     demandFit({ ...request, limitMs: want.limitMs }, partition, nodes, pool);
     const number = await this.#submit(request, mark, pool, want, partition);
     await writeFile(numberFile, `${number}\n`);
@@ -277,6 +288,10 @@ export class SlurmEngine implements JobEngine {
     }
   }
 }
+
+/** A pool that names what is not there is no job that was refused. */
+const asPools = (error: unknown): unknown =>
+  error instanceof JobRefused ? new EngineUnreachable(error.message, { cause: error }) : error;
 
 const NO_EXTRA: SlurmFields = slurmFields.parse({});
 

@@ -36,6 +36,12 @@ const queued: JobObservation = { state: "queued", why: "its pods are being made"
 for (const [what, fault] of [
   ["the engine put off", new JobDeferred("exceeded quota")],
   ["nobody knows whether the engine took", new EngineUnreachable("no answer")],
+  [
+    "the server has no room for",
+    Object.assign(new Error("ENOSPC: no space left on device, write"), {
+      ...{ code: "ENOSPC", syscall: "write" },
+    }),
+  ],
 ] as const)
   test(`a job that ${what} is launched again, though a look has shown it`, async () => {
     const clock = new MovedClock();
@@ -106,6 +112,46 @@ function idlePool(
   });
   return { clock, jobs, loop, looks: () => looks };
 }
+
+test("a job that the server cannot prepare holds up no other, and says why it waits", async () => {
+  const clock = new MovedClock();
+  const launched: string[] = [];
+  const engine: Partial<JobEngine> = {
+    name: "engine",
+    launch: async ({ id }) => {
+      launched.push(id);
+      return { adopted: false };
+    },
+    list: async () => new Map(launched.map((id) => [id, queued])),
+  };
+  const allocations = new Map([1, 2].map((trial) => [trial, { run: 1, startedAtMs: null }]));
+  const live = {
+    ...{ id: 1, pool: "jobs", allocations },
+    ...{ trials: new Map(), x: { trials: new Map() } },
+  };
+  const world = { experiments: new Map([[1, live]]) };
+  const loop = new JobLoop({
+    loop: { world, read: async (read: (of: unknown) => unknown) => read(world) } as DecisionLoop,
+    engine: engine as JobEngine,
+    ...{ clock, log: pino({ level: "silent" }), pool: "jobs", owner: "own" },
+    request: async (id) => {
+      if (id === "1.2.1") return { id } as JobRequest;
+      const message = "EIO: i/o error, open '/data/jobs/1.1.1/token'";
+      throw Object.assign(new Error(message), { code: "EIO", syscall: "open" });
+    },
+    gone: async () => {},
+    kept: () => [],
+  });
+  loop.start();
+  await clock.pass(0);
+  for (let second = 0; second < 5; second += 1) await clock.pass(1_000);
+  await loop.stop();
+  assert.deepEqual(launched, ["1.2.1"]);
+  assert.match(
+    loop.why("1.1.1") ?? "",
+    /^its job waits for engine: the server cannot prepare it: EIO: i\/o error, open/,
+  );
+});
 
 test("an engine that clears by looks is looked at now and then until nothing is left", async () => {
   const { clock, jobs, loop, looks } = idlePool(true);

@@ -232,8 +232,9 @@ export class JobLoop {
       } catch (error) {
         // It was not taken, or nobody knows whether it was: asked for again, it starts once.
         memory.delete(id);
-        if (error instanceof JobDeferred) {
-          this.#defer(id, error.message);
+        const why = error instanceof JobDeferred ? error.message : ownTrouble(error);
+        if (why !== undefined) {
+          this.#defer(id, why);
           continue;
         }
         if (!(error instanceof EngineUnreachable)) throw error;
@@ -318,11 +319,20 @@ export class JobLoop {
   }
 
   async #lastWords(id: string): Promise<string> {
-    const request = await this.#options.request(id);
-    const text = await this.#options.engine.output(request).catch(() => "");
+    const { engine, request } = this.#options;
+    const text = await request(id)
+      .then((known) => engine.output(known))
+      .catch(() => "");
     const end = text.trimEnd().slice(-OUTPUT_SHOWN_CHARACTERS);
     return end === "" ? "; it printed nothing" : `; it printed last: ${end}`;
   }
+}
+
+/** What our own disk or system says, which is about no engine: what it says of one job holds up no other. */
+function ownTrouble(error: unknown): string | undefined {
+  const { code, syscall, message } = error as NodeJS.ErrnoException;
+  const isOwn = typeof syscall === "string" && /^E[A-Z0-9]+$/.test(code ?? "");
+  return isOwn ? `the server cannot prepare it: ${message}` : undefined;
 }
 
 function wantedJobs(world: World, pool: string): WantedJob[] {
