@@ -35,13 +35,16 @@ export interface WatchEvent {
 export class ApiFault extends Error {
   override name = "ApiFault";
   readonly code: number;
-  /** AlreadyExists, NotFound, Invalid, Expired, … */
+  /** AlreadyExists, NotFound, Invalid, Expired, …; empty where not Kubernetes itself answered, but a proxy before it */
   readonly reason: string;
+  /** Of what it is the answer to: whether anything that we sent was judged. */
+  readonly method: ApiRequest["method"];
 
-  constructor(code: number, reason: string, message: string) {
+  constructor(code: number, reason: string, message: string, method: ApiRequest["method"] = "GET") {
     super(message);
     this.code = code;
     this.reason = reason;
+    this.method = method;
   }
 }
 
@@ -88,8 +91,15 @@ export class KubernetesApi {
     return this.#connected().access;
   }
 
+  /** @throws ApiFault, EngineUnreachable */
   async json<T>(request: ApiRequest): Promise<T> {
-    return JSON.parse(await this.text(request)) as T;
+    const text = await this.text(request);
+    try {
+      return JSON.parse(text) as T;
+    } catch (cause) {
+      const what = new Error(`its answer is no JSON: ${text.slice(0, 200)}`, { cause });
+      throw this.#unreachable(what);
+    }
   }
 
   /** @throws ApiFault, EngineUnreachable */
@@ -104,7 +114,7 @@ export class KubernetesApi {
       try {
         const { status, headers, text } = await this.#once(request, endMs - clock.monotonicMs());
         if (status < 300) return text;
-        const fault = faultOf(status, text);
+        const fault = faultOf(status, text, request.method);
         if (status === 401 && !wasForgotten && this.#connected().credentials.forget()) {
           wasForgotten = true;
           continue;
@@ -354,11 +364,11 @@ async function whole(response: IncomingMessage): Promise<string> {
   return text;
 }
 
-function faultOf(code: number, text: string): ApiFault {
+function faultOf(code: number, text: string, method: ApiRequest["method"] = "GET"): ApiFault {
   try {
     const { reason = "", message = text } = JSON.parse(text) as Status;
-    return new ApiFault(code, reason, message);
+    return new ApiFault(code, reason, message, method);
   } catch {
-    return new ApiFault(code, "", `${code}: ${text.trim().slice(0, 500)}`);
+    return new ApiFault(code, "", `${code}: ${text.trim().slice(0, 500)}`, method);
   }
 }

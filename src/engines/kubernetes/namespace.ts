@@ -72,7 +72,8 @@ export class Namespace {
   async #find<T>(kind: string, name: string): Promise<T | undefined> {
     const path = this.path(kind, name);
     return await this.#api.json<T>({ method: "GET", path }).catch((error: unknown) => {
-      if (error instanceof ApiFault && error.code === 404) return undefined;
+      // A proxy that has lost its way says 404 of everything, and that would be proof of a job's end.
+      if (error instanceof ApiFault && error.reason === "NotFound") return undefined;
       throw error;
     });
   }

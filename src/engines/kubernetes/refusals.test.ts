@@ -56,9 +56,20 @@ for (const [message, code, expected, pods = 1] of answers)
       translated(
         "job 1.1.1 cannot be launched",
         async () => {
-          throw new ApiFault(code, "Forbidden", message);
+          throw new ApiFault(code, "Forbidden", message, "POST");
         },
         { pods },
       ),
       (error: Error) => error.constructor === expected && error.message.includes(message),
+    ));
+
+for (const [what, fault] of [
+  ["a question that is not understood", new ApiFault(400, "BadRequest", "no such field", "GET")],
+  ["a patch that is not taken", new ApiFault(422, "Invalid", "too long", "PATCH")],
+  ["a proxy that takes no request", new ApiFault(400, "", "400: <html>Bad Request", "POST")],
+] as const)
+  test(`${what} says nothing of a job`, () =>
+    assert.rejects(
+      translated("job 1.1.1 cannot be launched", () => Promise.reject(fault)),
+      EngineUnreachable,
     ));

@@ -19,10 +19,14 @@ export async function translated<T>(
     if (!(error instanceof ApiFault)) throw error;
     const said = `${what}: Kubernetes says ${error.code} ${error.reason}: ${error.message}`;
     if (isOverQuota(error) && !isTooLargeAlone(error.message, pods)) throw new JobDeferred(said);
-    if ([400, 422].includes(error.code) || isByAdmission(error)) throw new JobRefused(said);
+    if (isOfSent(error) && ([400, 422].includes(error.code) || isByAdmission(error)))
+      throw new JobRefused(said);
     throw new EngineUnreachable(said, { cause: error });
   }
 }
+
+/** A proxy that takes no request says 400, too, and so does the API to a question: neither is about any job. */
+const isOfSent = ({ method, reason }: ApiFault): boolean => method === "POST" && reason !== "";
 
 /** Admission says no with 403, as a lack of rights does, and only words tell the two apart. */
 const ADMISSION =
