@@ -1,5 +1,6 @@
 /** What stands behind `next:` is what was asked for, word for word, and does what it says when it is run. */
 import assert from "node:assert/strict";
+import { mkdirSync } from "node:fs";
 import { test } from "node:test";
 import type { Command } from "commander";
 import { optionWords } from "./cli.ts";
@@ -47,6 +48,26 @@ test("the hint of a dry run makes what was shown", async () => {
 test("a folder that was named stays the one of the hint", async () => {
   const ran = await bench.cli("experiment", "create", bench.config, ".", "--dry-run");
   assert.equal(nextOf(ran.out), `experiment create ${bench.config} .`);
+});
+
+test("a folder where a file is meant is answered with a command for a shell", async () => {
+  const folder = `${bench.fresh()} a/`;
+  mkdirSync(folder);
+  const inner = `'${folder}config.yaml'`;
+  for (const [words, expected] of [
+    [["config", "lint", folder], `config lint ${inner}`],
+    [["template", "set", "base", folder], `template set base ${inner}`],
+    [["experiment", "create", folder], `experiment create ${inner} '${folder}'`],
+  ] as const) {
+    const ran = await bench.cli(...words);
+    assert.ok(ran.err.includes(`\`contrail ${expected}\``), ran.err);
+  }
+});
+
+test("doctor proposes a server where it has looked", async () => {
+  const folder = bench.fresh();
+  const ran = await bench.cli("doctor", "--data-dir", folder, "--port", "0");
+  assert.equal(nextOf(ran.out), `up --data-dir ${folder} --port 0`, ran.out);
 });
 
 test("a value that begins like an option is joined to its own", () => {

@@ -129,6 +129,19 @@ test("a file or folder that is not there, or is the other of the two, is named a
   }
 });
 
+test("a name of no letters is no name of the current folder", async () => {
+  for (const words of [
+    ["config", "lint", ""],
+    ["experiment", "create", bench.config, ""],
+    ["metrics", "export", "--format", "csv", "-o", ""],
+    ["down", "--data-dir", ""],
+  ]) {
+    const ran = await bench.cli(...words);
+    assert.deepEqual([ran.code, ran.out], [2, ""], ran.err);
+    assert.match(ran.err, /is empty\.\nhint: Name it/);
+  }
+});
+
 test("logs of which no line fits are no logs in which nothing was written", async () => {
   for (const subject of ["3", "3.2"]) {
     const route = subject === "3" ? "GET /experiments/3/logs" : "GET /trials/3.2/logs";
@@ -207,6 +220,15 @@ test("what a server that runs was not started with is told, but not the address 
     ["--host", "127.0.0.1"],
   ]);
   assert.deepEqual(notTaken(same, "http://127.0.0.1:4791"), []);
+  for (const [host, port, url] of [
+    ["localhost", "4791", "http://127.0.0.1:4791"],
+    ["localhost", "4791", "http://[::1]:4791"],
+    ["::1", "80", "http://[::1]"],
+  ] as const) {
+    const meant = { "--host": host, "--port": port, "--task-port": "0" };
+    assert.deepEqual(notTaken(new Map(Object.entries(meant)), url), [], url);
+  }
+  assert.deepEqual(notTaken(new Map([["--host", "localhost"]]), "http://10.0.0.1"), ["--host"]);
 });
 
 test("of several files one that is not there hides no fault of the others", async () => {
@@ -217,6 +239,10 @@ test("of several files one that is not there hides no fault of the others", asyn
   assert.equal(ran.code, 1);
   assert.match(ran.out, /nosuch/);
   assert.ok(ran.out.includes(`There is no ${none}.`), ran.out);
+  const folder = bench.fresh();
+  mkdirSync(folder);
+  const { out } = await bench.cli("config", "lint", bad, folder, "--json");
+  assert.equal(JSON.parse(out).files[1].issues[0].code, "usage");
 });
 
 test("help of what is no command says so, and a lacking argument points to the help of its own command", async () => {

@@ -190,6 +190,9 @@ test("Ctrl-C of a server in the foreground says what goes on, and how to end it"
     if (!pressed && /Ctrl-C stops it/.test(said)) pressed = child.kill("SIGINT");
   });
   assert.equal(ended.code, 0, ended.err);
+  // Its words are those of this start, and not the last of the log that an earlier one has left.
+  assert.doesNotMatch(ended.err, /starting the server in/);
+  assert.doesNotMatch(ended.out, /server\.log/);
   const hint = `contrail down --data-dir ${dataDir}`;
   assert.match(ended.err, new RegExp(`runner \\(process ${runner()}\\) .* go on.*\`${hint}\``));
   assert.equal((await contrail(["down", "--data-dir", dataDir])).code, 0);

@@ -1,6 +1,7 @@
 /** Files and folders that a command line names, asked for before they are used: what is wrong with one is said alike everywhere. */
 import { statSync } from "node:fs";
-import { resolve } from "node:path";
+import { join, resolve } from "node:path";
+import { shellWord } from "./cli.ts";
 import { CHECK_PATH, CliError, EXIT, usageError } from "./exit-code.ts";
 
 export const noSuchFile = (path: string): CliError =>
@@ -9,19 +10,41 @@ export const noSuchFile = (path: string): CliError =>
     exitCode: EXIT.notFound,
   });
 
+/**
+ * The current folder has the name of no letters; who typed that meant a variable that is not set.
+ * @returns the path @throws CliError where it is empty
+ */
+export function notEmpty(path: string, what: string): string {
+  if (path !== "") return path;
+  throw usageError(
+    `${what} is empty.`,
+    "Name it; the current folder is a dot. A variable that is not set is nothing.",
+  );
+}
+
+export interface Wanted {
+  /** What a folder is told that stands in its place. */
+  readonly wanted?: string;
+  /** The command as it would be with the file in that folder, which is a word of a shell. */
+  readonly instead?: (file: string) => string;
+}
+
 /** @returns the absolute path of a file that is there @throws CliError where it is not, or is a folder */
 export function requireFile(
   cwd: string,
   file: string,
-  {
-    wanted = "a file is wanted here",
-    hint = "Name a file in it.",
-  }: { readonly wanted?: string; readonly hint?: string } = {},
+  { wanted = "a file is wanted here", instead }: Wanted = {},
 ): string {
-  const path = resolve(cwd, file);
+  const path = resolve(cwd, notEmpty(file, "The name of the file"));
   const stat = statSync(path, { throwIfNoEntry: false });
   if (stat === undefined) throw noSuchFile(path);
-  if (stat.isDirectory()) throw usageError(`${file} is a folder; ${wanted}.`, hint);
+  if (stat.isDirectory()) {
+    const inner = instead?.(shellWord(join(file, "config.yaml")));
+    throw usageError(
+      `${file} is a folder; ${wanted}.`,
+      inner === undefined ? "Name a file in it." : `Name the file: \`contrail ${inner}\``,
+    );
+  }
   return path;
 }
 

@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import type { Issue } from "../../protocol/config/issue.ts";
 import { type Cli, createCommand, shellWord } from "../cli.ts";
-import { CliError, EXIT } from "../exit-code.ts";
+import { EXIT, failureOf } from "../exit-code.ts";
 import { plural } from "../figures.ts";
 import { inert } from "../inert.ts";
 import { issueLines } from "../problem-view.ts";
@@ -13,9 +13,9 @@ export async function lint(cli: Cli, files: readonly string[]): Promise<number> 
     "../../protocol/config/config.ts"
   );
   const results = files.map((file) => {
-    const path = pathOf(cli, file, files.length > 1);
-    if (typeof path !== "string") return { file, ok: false, issues: [path], warnings: [] };
-    const open = openConfig(readFileSync(path, "utf8"));
+    const text = textOf(cli, file, files.length > 1);
+    if (typeof text !== "string") return { file, ok: false, issues: [text], warnings: [] };
+    const open = openConfig(text);
     const { template } = writtenIn(open);
     const named = typeof template === "string";
     // What its template supplies is known to the server alone.
@@ -48,27 +48,22 @@ export async function lint(cli: Cli, files: readonly string[]): Promise<number> 
   return faults === 0 ? EXIT.ok : EXIT.failed;
 }
 
-/** Of several files one that is not there is a fault like the others, which are told all the same. */
-function pathOf(
+/** Of several files one that cannot be read is a fault like the others, which are told all the same. */
+function textOf(
   cli: Cli,
   file: string,
   isOneOfSeveral: boolean,
 ): string | (Omit<Issue, "code"> & { code: string }) {
   try {
-    return requireFile(cli.host.cwd, file, {
+    const path = requireFile(cli.host.cwd, file, {
       wanted: "a configuration is a file",
-      hint: `Name the file in it: config lint ${shellWord(`${file.replace(/\/+$/, "")}/config.yaml`)}`,
+      instead: (inner) => `config lint ${inner}`,
     });
+    return readFileSync(path, "utf8");
   } catch (error) {
-    if (!isOneOfSeveral || !(error instanceof CliError)) throw error;
-    return {
-      severity: "error",
-      code: "no_such_file",
-      path: "",
-      line: null,
-      column: null,
-      message: error.message,
-    };
+    if (!isOneOfSeveral) throw error;
+    const { code, detail: message } = failureOf(error).problem;
+    return { severity: "error", code, path: "", line: null, column: null, message };
   }
 }
 

@@ -8,8 +8,7 @@ import { createServer } from "node:net";
 import { dirname, join, resolve } from "node:path";
 import { RemoteError } from "../../sdk/remote-error.ts";
 import { VERSION } from "../../sdk/version.ts";
-import type { Cli } from "../cli.ts";
-import { shellWord } from "../cli.ts";
+import { type Cli, optionWords, shellWord } from "../cli.ts";
 import { readCredentials } from "../credentials.ts";
 import { CliError, EXIT } from "../exit-code.ts";
 import { bytes } from "../figures.ts";
@@ -50,7 +49,9 @@ export async function doctor(
     ]),
     failed + warned === 0 ? "all is well" : `${failed} to mend, ${warned} to know about`,
   ]);
-  if (failed === 0) cli.next("up");
+  const { dataDir: dir, port: at } = options;
+  if (failed === 0)
+    cli.next(`up${optionWords({ "data-dir": dir, port: at === "4747" ? undefined : at })}`);
   return failed === 0 ? EXIT.ok : EXIT.failed;
 }
 

@@ -5,7 +5,7 @@ import type { CreateExperimentReply } from "../../protocol/api.ts";
 import type { Tree } from "../../protocol/runner-wire.ts";
 import type { Client } from "../../sdk/client.ts";
 import { RemoteError } from "../../sdk/remote-error.ts";
-import { type Cli, createCommand, optionWords } from "../cli.ts";
+import { type Cli, createCommand, optionWords, shellWord } from "../cli.ts";
 import { CliError, EXIT, inFile, usageError } from "../exit-code.ts";
 import { bytes, plural } from "../figures.ts";
 import { inert } from "../inert.ts";
@@ -15,7 +15,7 @@ import { issueLines } from "../problem-view.ts";
 import type { Progress } from "../progress.ts";
 import { provenanceOf } from "../provenance.ts";
 import { scan, scanMemory, upload } from "../upload.ts";
-import { requireFile } from "../user-file.ts";
+import { notEmpty, requireFile } from "../user-file.ts";
 import { follow, nextOf } from "./experiment.ts";
 
 export interface CreateOptions {
@@ -37,6 +37,7 @@ export async function create(
   if (dryRun && options.follow === true)
     throw usageError("--follow and --dry-run exclude each other.", "Leave one of them out.");
   const text = configText(cli, file, options.name);
+  if (folder !== undefined) notEmpty(folder, "The name of the folder");
   const client = cli.client();
   if (folder === undefined)
     cli.note(
@@ -103,7 +104,7 @@ export async function submit(
 function configText(cli: Cli, file: string, name: string | undefined): string {
   const path = requireFile(cli.host.cwd, file, {
     wanted: "the first argument is the configuration",
-    hint: `Name the file: experiment create ${file}/config.yaml ${file}`,
+    instead: (inner) => `experiment create ${inner} ${shellWord(file)}`,
   });
   const text = readFileSync(path, "utf8");
   return name === undefined ? text : renamed(text, name);

@@ -31,7 +31,7 @@ const fullName = ({ name, version }: Pick<Layer, "name" | "version">): string =>
 export async function set(cli: Cli, kind: KeptKind, name: string, file: string): Promise<number> {
   const path = requireFile(cli.host.cwd, file, {
     wanted: "what is kept is a file",
-    hint: `Name the file: ${kind} set ${shellWord(name)} ${shellWord(`${file.replace(/\/+$/, "")}/config.yaml`)}`,
+    instead: (inner) => `${kind} set ${shellWord(name)} ${inner}`,
   });
   const text = readFileSync(path, "utf8");
   const kept = await cli

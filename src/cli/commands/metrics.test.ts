@@ -80,6 +80,8 @@ test("an export that can hold nothing says so, and a place where no file can be 
   const folder = bench.fresh();
   const refusals = [
     [["-o", "-", "--format", "csv"], 2, /-o names a file/],
+    [["-o", bench.folder, "--format", "csv"], 2, /is a folder; -o names a file/],
+    [["-o", bench.folder, "--format", "csv", "--force"], 2, /is a folder; -o names a file/],
     [["-o", `${file}2.csv`, "--from", "9", "--to", "3"], 2, /--from 9 is after --to 3/],
   ] as const;
   for (const [words, code, said] of refusals) {

@@ -1,5 +1,5 @@
 /** `contrail metrics export`: the points of many trials into a file, as they arrive. */
-import { existsSync, rmSync } from "node:fs";
+import { rmSync, statSync } from "node:fs";
 import { type FileHandle, open, rename, rm } from "node:fs/promises";
 import { basename, dirname, extname, resolve } from "node:path";
 import { parseId } from "../../base/ids.ts";
@@ -8,7 +8,7 @@ import type { Cli } from "../cli.ts";
 import { CliError, EXIT, usageError } from "../exit-code.ts";
 import { bytes } from "../figures.ts";
 import { inert } from "../inert.ts";
-import { requireFolder } from "../user-file.ts";
+import { notEmpty, requireFolder } from "../user-file.ts";
 import { choiceOf, wholeOf } from "../values.ts";
 
 export interface ExportOptions {
@@ -30,7 +30,7 @@ export async function exportMetrics(
 ): Promise<number> {
   if (options.output === "-")
     throw usageError("-o names a file, and - is none here.", "Name one, such as metrics.csv.");
-  const file = resolve(cli.host.cwd, options.output);
+  const file = resolve(cli.host.cwd, notEmpty(options.output, "The name of -o"));
   const format = formatOf(file, options.format);
   const query = {
     ...selection(words),
@@ -46,7 +46,13 @@ export async function exportMetrics(
       "Give the first step and the last one.",
     );
   requireFolder(dirname(file));
-  if (existsSync(file) && options.force !== true)
+  const there = statSync(file, { throwIfNoEntry: false });
+  if (there?.isDirectory())
+    throw usageError(
+      `${file} is a folder; -o names a file.`,
+      "Name one in it, such as points.csv.",
+    );
+  if (there !== undefined && options.force !== true)
     throw new CliError("file_exists", `${file} is there already.`, {
       hint: "Choose another name, or add --force to write over it.",
     });

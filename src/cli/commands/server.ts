@@ -8,6 +8,7 @@ import { EXIT, usageError } from "../exit-code.ts";
 import { plural } from "../figures.ts";
 import { endRunners, type LeftRunner, leftRunners, runnerWords } from "../left-runner.ts";
 import { buildPage, pageIsStale } from "../page-stamp.ts";
+import { type Progress, SILENT } from "../progress.ts";
 import {
   defaultDataDir,
   findRunning,
@@ -21,7 +22,7 @@ import {
 import { type StopOptions, stopServer } from "../server-stop.ts";
 import { ensureSignedIn } from "../sign-in.ts";
 import { facts } from "../table.ts";
-import { requireFile } from "../user-file.ts";
+import { notEmpty, requireFile } from "../user-file.ts";
 import { durationMsOf, portOf, slotsOf } from "../values.ts";
 
 export interface UpOptions {
@@ -44,7 +45,7 @@ export async function up(
   options: UpOptions,
   given: ReadonlyMap<string, string> = new Map(),
 ): Promise<number> {
-  const dataDir = resolve(cli.host.cwd, options.dataDir ?? defaultDataDir(cli.host.env));
+  const dataDir = dataDirOf(cli, options.dataDir) ?? defaultDataDir(cli.host.env);
   const port = portOf(options.port);
   const taskPort =
     options.taskPort === undefined ? undefined : portOf(options.taskPort, "--task-port");
@@ -54,7 +55,7 @@ export async function up(
   const { foreground = false } = options;
   const interrupt = cli.host.catchInterrupt();
   await ensurePage(cli);
-  const server = await cli.during(`starting the server in ${dataDir}`, (progress) =>
+  const start = (progress: Progress): Promise<StartedServer> =>
     startServer(
       {
         dataDir,
@@ -67,10 +68,15 @@ export async function up(
         onStep: (step) => progress.detail(step),
       },
       cli.host,
-    ),
-  );
+    );
+  // In the foreground it speaks for itself, on the same terminal.
+  const server = foreground
+    ? await start(SILENT)
+    : await cli.during(`starting the server in ${dataDir}`, start);
   const me = await ensureSignedIn(cli, { ...server, dataDir });
-  await report(cli, server, dataDir, me);
+  // What it says in the foreground goes to the terminal, and into no file.
+  const log = foreground && server.started ? undefined : serverLogPath(dataDir);
+  await report(cli, server, { dataDir, log }, me);
   const without = server.started ? [] : notTaken(given, server.url);
   if (without.length > 0 && !cli.json)
     cli.err(
@@ -100,9 +106,13 @@ function sayWhatGoesOn(cli: Cli, dataDir: string): void {
 /** What a server that runs already was not started with, as far as can be told: its address is known, nothing else is. */
 export function notTaken(given: ReadonlyMap<string, string>, url: string): string[] {
   const { port, hostname } = new URL(url);
+  // An address leaves out the port of its scheme, and puts IPv6 into brackets.
+  const address = hostname.replace(/^\[(.*)\]$/, "$1");
+  const isLocal = /^(?:localhost|::1|127\..*)$/.test(address);
   const isSo = new Map([
-    ["--port", (value: string) => value === "0" || value === port],
-    ["--host", (value: string) => value === hostname],
+    ["--port", (value: string) => value === "0" || Number(value) === Number(port || 80)],
+    ["--task-port", (value: string) => value === "0"],
+    ["--host", (value: string) => value === address || (value === "localhost" && isLocal)],
   ]);
   return [...given]
     .filter(([name, value]) => name !== "--data-dir" && isSo.get(name)?.(value) !== true)
@@ -116,6 +126,9 @@ async function ensurePage(cli: Cli): Promise<void> {
   if (trouble !== undefined)
     cli.err(`warning: the web page could not be built; everything else works. ${trouble}`);
 }
+
+const dataDirOf = (cli: Cli, given: string | undefined): string | undefined =>
+  given === undefined ? undefined : resolve(cli.host.cwd, notEmpty(given, "--data-dir"));
 
 /** A link that signs a browser in: good once, for a quarter of an hour. */
 async function pageLink(cli: Cli, url: string, token: string): Promise<string> {
@@ -147,12 +160,11 @@ function leaseOf({ runnerLease, runnerLost }: UpOptions): { leaseMs: number; los
 async function report(
   cli: Cli,
   server: StartedServer,
-  dataDir: string,
+  { dataDir, log }: { readonly dataDir: string; readonly log: string | undefined },
   me: { user: string; token: string } | undefined,
 ): Promise<void> {
   const info =
     me === undefined ? undefined : await cli.client({ url: server.url, token: me.token }).server();
-  const log = serverLogPath(dataDir);
   const { url, pid, version, started } = server;
   const link = me === undefined ? undefined : await pageLink(cli, url, me.token);
   cli.show(
@@ -162,7 +174,7 @@ async function report(
       version,
       started,
       data_dir: dataDir,
-      log,
+      log: log ?? null,
       user: me?.user ?? null,
       slots: info?.slots ?? null,
       link: link ?? null,
@@ -203,7 +215,7 @@ export interface DownOptions {
 
 export async function down(cli: Cli, options: DownOptions): Promise<number> {
   const { env } = cli.host;
-  const dataDir = resolve(cli.host.cwd, options.dataDir ?? currentDataDir(cli));
+  const dataDir = dataDirOf(cli, options.dataDir) ?? currentDataDir(cli);
   const trials = options.keepTrials === true ? "keep" : "stop";
   const url = readNote(dataDir)?.url;
   const token = url === undefined ? undefined : tokenFor(env, url);

@@ -63,7 +63,10 @@ export interface ShowOptions {
 export async function show(cli: Cli, id: string, options: ShowOptions = {}): Promise<number> {
   if (options.record === true) return showRecord(cli, id, options);
   if (options.run !== undefined || options.all === true)
-    throw usageError("--run and --all belong to --record.", `Write: trial show ${id} --record`);
+    throw usageError(
+      "--run and --all belong to --record.",
+      `Write: \`contrail trial show ${id} --record\``,
+    );
   const client = cli.client();
   const trial = await client.trial(trialOf(id));
   const aside = await asideLines(cli, client, trial.id);
