@@ -27,7 +27,7 @@ import { DatasetFolders } from "./dataset-folders.ts";
 import { LaunchError } from "./rank-process.ts";
 import { ReferencedData } from "./referenced-data.ts";
 import { S3Data } from "./s3-data.ts";
-import { type ServerClient, ServerFailure } from "./server-client.ts";
+import { type ServerClient, ServerFailure, SILENT } from "./server-client.ts";
 import type { StateFolder } from "./state-folder.ts";
 import { serves } from "./tasks/task-socket.ts";
 import { isKeptWork, layOutWork, tellLeftOut } from "./tasks/work-folder.ts";
@@ -248,4 +248,4 @@ function isPassing(error: unknown): boolean {
 
 /** A server that is away is no news. */
 const isAway = (error: unknown): boolean =>
-  error instanceof ServerFailure && (error.kind === "unreachable" || error.kind === "unanswered");
+  error instanceof ServerFailure && SILENT.has(error.kind);
