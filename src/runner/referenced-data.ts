@@ -43,7 +43,7 @@ export class ReferencedData {
     if (hidden !== null) throw new LaunchError(`data set ${name}: on this node ${hidden}`);
     const faults =
       reference.kind === "s3"
-        ? await s3.differences(version)
+        ? await s3.differences(version, signal)
         : await this.#look(hash, reference, signal);
     if (faults.length === 0) return reference.place;
     const shown = faults.slice(0, NAMED_MAX).join("; ");

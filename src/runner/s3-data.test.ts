@@ -2,27 +2,25 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { mkdtempSync, readFileSync } from "node:fs";
-import { createServer } from "node:http";
+import { createServer, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { test } from "node:test";
+import { type TestContext, test } from "node:test";
 import { removeCheckout } from "../store/snapshot.ts";
 import { S3Data, type S3Version } from "./s3-data.ts";
 import { FileTrust } from "./trusted-file.ts";
 
-test("who no longer wants a version waits for nobody who fetches it, and takes nothing from him, though he began it", {
-  timeout: 10_000,
-}, async (t) => {
-  const arriving = Promise.withResolvers<void>();
-  const asked = Promise.withResolvers<void>();
+type Answer = (response: ServerResponse, turn: number) => unknown;
+
+/** An S3, and the data of it on a node. */
+async function bench(t: TestContext, answer: Answer, uri = false) {
+  const asked: (() => void)[] = [];
   let requests = 0;
-  const server = createServer(async (_request, response) => {
+  const server = createServer((_request, response) => {
     requests += 1;
-    asked.resolve();
-    response.write("1,");
-    await arriving.promise;
-    response.end("2\n");
+    for (const tell of asked.splice(0)) tell();
+    answer(response, requests);
   });
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
@@ -34,17 +32,34 @@ test("who no longer wants a version waits for nobody who fetches it, and takes n
   });
   const { port } = server.address() as AddressInfo;
   const environment = { AWS_ENDPOINT_URL: `http://127.0.0.1:${port}` };
-  const data = new S3Data({ folder: root, trust: new FileTrust(0), environment });
+  const trust = new FileTrust(0);
+  const data = new S3Data({ folder: root, trust, environment });
   const file = { path: "rows.csv", size: 4, hash: null, mtimeNs: null, etag: null };
   const version: S3Version = {
     ...{ name: "train", hash: "one" },
-    reference: { kind: "s3", place: "s3://bucket/data", uri: false, files: [file] },
+    reference: { kind: "s3", place: "s3://bucket/data", uri, files: [file] },
   };
+  return {
+    ...{ data, version, trust, requests: () => requests },
+    asked: () => new Promise<void>((resolve) => asked.push(resolve)),
+  };
+}
+
+test("who no longer wants a version waits for nobody who fetches it, and takes nothing from him, though he began it", {
+  timeout: 10_000,
+}, async (t) => {
+  const arriving = Promise.withResolvers<void>();
+  const { data, version, asked, requests } = await bench(t, async (response) => {
+    response.write("1,");
+    await arriving.promise;
+    response.end("2\n");
+  });
+  const isAsked = asked();
   const all = [1, 2, 3].map(() => {
     const stopped = new AbortController();
     return { stopped, folder: data.folder(version, stopped.signal) };
   });
-  await asked.promise;
+  await isAsked;
   for (const { stopped, folder } of all.slice(0, 2)) {
     stopped.abort(new Error("killed"));
     await assert.rejects(folder, /^Error: killed$/);
@@ -52,5 +67,23 @@ test("who no longer wants a version waits for nobody who fetches it, and takes n
   arriving.resolve();
   const folder = (await all[2]?.folder) ?? "";
   assert.equal(readFileSync(join(folder, "rows.csv"), "utf8"), "1,2\n");
-  assert.equal(requests, 1);
+  assert.equal(requests(), 1);
 });
+
+for (const [what, uri] of [
+  ["fetched", false],
+  ["looked at", true],
+] as const)
+  test(`who is the last to want what is ${what} waits for no answer of S3`, {
+    timeout: 10_000,
+  }, async (t) => {
+    const { data, version, asked } = await bench(t, () => {}, uri);
+    const stopped = new AbortController();
+    const isAsked = asked();
+    const wanted = uri
+      ? data.differences(version, stopped.signal)
+      : data.folder(version, stopped.signal);
+    await isAsked;
+    stopped.abort(new Error("killed"));
+    await assert.rejects(wanted, /^Error: killed$/);
+  });

@@ -40,12 +40,13 @@ export class S3Data {
     this.#options = options;
   }
 
-  /** @returns how what lies there differs, in words @throws LaunchError where S3 does not let us see; or what passes */
-  async differences({ name, reference }: S3Version): Promise<string[]> {
+  /** @returns how what lies there differs, in words @throws LaunchError where S3 does not let us see; what passes, or the signal's reason */
+  async differences({ name, reference }: S3Version, signal: AbortSignal): Promise<string[]> {
     try {
-      const differences = await compareS3(reference, this.#options.environment);
+      const differences = await compareS3(reference, this.#options.environment, signal);
       return differences.map(({ path, message }) => `${JSON.stringify(path)} ${message}`);
     } catch (error) {
+      signal.throwIfAborted();
       if (error instanceof S3Error && error.isPassing) throw error;
       throw new LaunchError(`data set ${name}: ${(error as Error).message}`, { cause: error });
     }
@@ -79,7 +80,7 @@ export class S3Data {
     const partial = `${folder}.partial`;
     await removeCheckout(partial);
     try {
-      const s3 = new S3Place(place, this.#options.environment);
+      const s3 = new S3Place(place, this.#options.environment, signal);
       for (const file of files) {
         signal.throwIfAborted();
         await this.#write(s3, file, join(partial, file.path), signal);

@@ -34,8 +34,8 @@ export class S3Place {
   readonly #prefix: string;
   readonly #place: string;
 
-  /** @param place s3://bucket/prefix @throws S3Error */
-  constructor(place: string, environment: Environment) {
+  /** @param place s3://bucket/prefix @param signal breaks off whatever is asked @throws S3Error */
+  constructor(place: string, environment: Environment, signal?: AbortSignal) {
     const [, bucket, prefix = ""] = /^s3:\/\/([^/]+)(?:\/(.*))?$/.exec(place) ?? [];
     if (bucket === undefined) throw new S3Error(`${place} is not of the form s3://bucket/prefix`);
     this.#place = place;
@@ -55,6 +55,10 @@ export class S3Place {
       // Without both, requests are not signed: buckets that everybody may read need none.
       accessKeyId: environment.AWS_ACCESS_KEY_ID ?? "",
       secretAccessKey: environment.AWS_SECRET_ACCESS_KEY ?? "",
+      // Each request has one of its own, or the signal would keep all that were ever made.
+      ...(signal && {
+        fetch: (input, init) => fetch(input, { ...init, signal: AbortSignal.any([signal]) }),
+      }),
     });
   }
 
@@ -164,9 +168,11 @@ function endsByItself(error: unknown): boolean {
 export async function compareS3(
   { place, files }: DataReference,
   environment: Environment,
+  signal?: AbortSignal,
 ): Promise<DatasetDifference[]> {
   const registered = new Set(files.map(({ path }) => path));
-  const found = await new S3Place(place, environment).list(LISTED_MAX, (p) => registered.has(p));
+  const there = new S3Place(place, environment, signal);
+  const found = await there.list(LISTED_MAX, (path) => registered.has(path));
   return s3Differences(files, found);
 }
 
