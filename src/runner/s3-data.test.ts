@@ -2,7 +2,9 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { mkdtempSync, readFileSync } from "node:fs";
+import fs from "node:fs/promises";
 import { createServer, type ServerResponse } from "node:http";
+import { syncBuiltinESMExports } from "node:module";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -87,3 +89,25 @@ for (const [what, uri] of [
     stopped.abort(new Error("killed"));
     await assert.rejects(wanted, /^Error: killed$/);
   });
+
+test("what a disk has no room for is not fetched again before there is room for all of it", async (t) => {
+  const { data, version, trust, requests } = await bench(t, (response) => response.end("1,2\n"));
+  const full = /^Error: ENOSPC: /;
+  const { signal } = new AbortController();
+  t.mock.method(trust, "stamp").mock.mockImplementationOnce(async () => {
+    throw new Error("ENOSPC: no space left on device, write");
+  });
+  await assert.rejects(data.folder(version, signal), full);
+  const free = await fs.statfs(".");
+  let bavail = 0;
+  t.mock.method(fs, "statfs", async () => ({ ...free, bavail }));
+  syncBuiltinESMExports();
+  t.after(() => {
+    t.mock.restoreAll();
+    syncBuiltinESMExports();
+  });
+  for (const _ of [2, 3]) await assert.rejects(data.folder(version, signal), full);
+  assert.equal(requests(), 1);
+  bavail = 1;
+  assert.equal(readFileSync(join(await data.folder(version, signal), "rows.csv"), "utf8"), "1,2\n");
+});

@@ -3,7 +3,7 @@
  * too many, the program gets the address and reads for itself what was looked at before it starts.
  */
 import { createWriteStream, lstatSync } from "node:fs";
-import { mkdir, rename } from "node:fs/promises";
+import { mkdir, rename, statfs } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import type { DataReference, ReferencedFile } from "../protocol/runner-wire.ts";
@@ -35,6 +35,8 @@ export interface S3Version {
 export class S3Data {
   readonly #options: S3DataOptions;
   readonly #fetching = new SharedAnswers<void>();
+  /** Versions for which the disk had no room. */
+  readonly #crowded = new Set<string>();
 
   constructor(options: S3DataOptions) {
     this.#options = options;
@@ -58,7 +60,7 @@ export class S3Data {
     const { files, place } = reference;
     const folder = join(this.#options.folder, hash);
     if (this.#isWhole(folder, files)) return folder;
-    const bytes = files.reduce((sum, file) => sum + file.size, 0);
+    const bytes = bytesOf(files);
     if (bytes > FETCHED_BYTES_MAX)
       throw new LaunchError(
         `data set ${name}: ${place} has ${bytes} bytes, and at most ${FETCHED_BYTES_MAX} are fetched before a start. Register it with --uri, and read it from there.`,
@@ -73,13 +75,14 @@ export class S3Data {
   }
 
   async #fetch(
-    { name, reference: { place, files } }: S3Version,
+    { name, hash, reference: { place, files } }: S3Version,
     folder: string,
     signal: AbortSignal,
   ): Promise<void> {
     const partial = `${folder}.partial`;
     await removeCheckout(partial);
     try {
+      if (this.#crowded.has(hash)) await needRoom(dirname(folder), bytesOf(files));
       const s3 = new S3Place(place, this.#options.environment, signal);
       for (const file of files) {
         signal.throwIfAborted();
@@ -87,8 +90,10 @@ export class S3Data {
       }
       await removeCheckout(folder);
       await rename(partial, folder);
+      this.#crowded.delete(hash);
     } catch (error) {
       await removeCheckout(partial).catch(() => undefined);
+      if (isNoRoom(error)) this.#crowded.add(hash);
       signal.throwIfAborted();
       if (isNoRoom(error) || (error instanceof S3Error && error.isPassing)) throw error;
       throw new LaunchError(
@@ -116,4 +121,16 @@ export class S3Data {
       );
     await this.#options.trust.stamp(path);
   }
+}
+
+const bytesOf = (files: readonly ReferencedFile[]): number =>
+  files.reduce((sum, file) => sum + file.size, 0);
+
+/** Most of it would be fetched each time that it is tried, and paid for. @throws as a disk does that is full */
+async function needRoom(folder: string, bytes: number): Promise<void> {
+  const { blocks, bavail, bsize } = await statfs(folder);
+  const free = bavail * bsize;
+  // Who counts no blocks does not know.
+  if (blocks === 0 || free >= bytes) return;
+  throw new Error(`ENOSPC: ${bytes} bytes are needed in ${folder}, and ${free} are free`);
 }
