@@ -197,6 +197,9 @@ test("the refusal of the only id is an error like any other, and one of several 
 
 test("the log of what never was is not found; of what was, an empty list is what fits", async () => {
   bench.server.answer("GET /audit", { items: [], next_cursor: null });
+  bench.server.answer("GET /experiments/999", (_, response) =>
+    problem(response, 404, "not_found", "there is no experiment 999"),
+  );
   const never = await bench.cli("audit", "list", "999");
   assert.equal(never.code, 3);
   assert.match(never.err, /no event of 999: there has never been one/);
@@ -205,6 +208,9 @@ test("the log of what never was is not found; of what was, an empty list is what
     assert.equal(empty.code, 0, empty.err);
     assert.match(empty.out, /no event that matches/);
   }
+  const imported = await bench.cli("audit", "list", "3.2", "--oldest");
+  assert.equal(imported.code, 0, imported.err);
+  assert.match(imported.out, /no event of 3\.2: it was imported.*\nnext: contrail audit list 3 /);
 });
 
 test("what a server that runs was not started with is told, but not the address that it has", () => {

@@ -2,6 +2,8 @@
 import { readFile } from "node:fs/promises";
 import { parseId } from "../../base/ids.ts";
 import type { AuditChange, AuditVerdict } from "../../protocol/api.ts";
+import type { Client } from "../../sdk/client.ts";
+import { RemoteError } from "../../sdk/remote-error.ts";
 import {
   type Anchor,
   CHAIN_START,
@@ -42,24 +44,39 @@ export async function list(
     order: options.oldest === true ? ("oldest" as const) : ("newest" as const),
   };
   const page = await gather((query) => client.audit({ ...query, ...filter }), limitOf(options));
-  // All that there is or was is in it with its beginning, so that nothing of a thing means that there is no such thing.
   const isNarrow = [filter.actor, filter.what, filter.since, filter.until].some(Boolean);
-  if (of !== undefined && page.items.length === 0 && !isNarrow)
-    throw new CliError("not_found", `The log has no event of ${of}: there has never been one.`, {
-      hint: "List what there is: `contrail experiment list`.",
-      exitCode: EXIT.notFound,
-    });
+  const isNothing = of !== undefined && page.items.length === 0 && !isNarrow;
+  if (isNothing) await requireKnown(client, of);
   cli.show(page, () =>
     page.items.length === 0
-      ? ["The log has no event that matches."]
+      ? [
+          isNothing
+            ? `The log has no event of ${of}: it was imported, and came with what it had been through.`
+            : "The log has no event that matches.",
+        ]
       : [
           ...changeTable(cli, page.items),
           ...(page.next_cursor === null ? [] : ["… there are more: --limit N or --all"]),
         ],
   );
   const first = page.items[0];
+  if (isNothing) cli.next(`audit list ${parseId(of)?.experiment} --oldest`);
   if (first) cli.next(`audit show ${first.seq}`, "audit verify");
   return EXIT.ok;
+}
+
+/** What was made here is in the log with its beginning, and what was imported is there all the same. */
+async function requireKnown(client: Client, of: string): Promise<void> {
+  const { trial, experiment = 0 } = subjectOf(of);
+  try {
+    await (trial === undefined ? client.experiment(experiment) : client.trial(trial));
+  } catch (error) {
+    if (!(error instanceof RemoteError) || error.status !== 404) throw error;
+    throw new CliError("not_found", `The log has no event of ${of}: there has never been one.`, {
+      hint: "List what there is: `contrail experiment list`.",
+      exitCode: EXIT.notFound,
+    });
+  }
 }
 
 function subjectOf(of: string | undefined): { experiment?: number; trial?: string } {

@@ -28,6 +28,16 @@ function many(): string[] {
   return ["search", "simulate", file];
 }
 
+test("a plan without the template of its configuration says so", async () => {
+  const file = bench.fresh();
+  writeFileSync(file, `template: base\n${readFileSync(bench.config, "utf8")}`);
+  for (const verb of ["preview", "simulate"]) {
+    const { code, err } = await bench.cli("search", verb, file);
+    assert.equal(code, 0, err);
+    assert.ok(err.includes(`${file} was read without its template base; over it: contrail`), err);
+  }
+});
+
 test("it says how far it is", async () => {
   const host = slowHost();
   assert.equal(await runCli(many(), host), 0, host.stderr.text());

@@ -47,6 +47,10 @@ async function read(
       ? `Its template ${inert(template)} is on a server, which reads it over that: contrail ${createCommand(file)} --dry-run`
       : undefined;
   if (!reading.ok) throw invalidConfig(file, reading.issues, hint);
+  if (typeof template === "string")
+    cli.note(
+      `${file} was read without its template ${inert(template)}; over it: ${cli.self} ${createCommand(file)} --dry-run`,
+    );
   const { config } = reading;
   // What trains plays no part on paper. No seed named: 0, so that it can be repeated.
   const whole: ExperimentConfig = { ...config, entrypoint: config.entrypoint ?? "" };
@@ -59,7 +63,7 @@ async function read(
   const { search, reason } = toSearch(whole, seed);
   if (search.method.stepsMax >= UNBOUNDED_STEPS && options.played)
     throw new CliError("no_length", `The search of ${file} has no length: nothing can be played.`, {
-      hint: "Set searcher.max_length, such as max_length: {epochs: 9}.",
+      hint: hint ?? "Set searcher.max_length, such as max_length: {epochs: 9}.",
     });
   return {
     search,

@@ -114,7 +114,8 @@ function end(f: TrialFacts, id: string, a: AllocationFact): WhyReason {
   }
   const sent = a.signalsSent.length > 0 ? ` It was sent ${a.signalsSent.join(", then ")}.` : "";
   const asked = a.end === "paused" || a.end === "stopped" || a.end === "killed";
-  const why = asked ? ` It was told to: ${sentence(a.ordersReason)}` : "";
+  // Of an imported one it is not known why.
+  const why = asked && a.ordersReason !== "" ? ` It was told to: ${sentence(a.ordersReason)}` : "";
   return reasonOf(
     codeOf("ended", a.end),
     `Allocation ${id} on ${slots} ended after ${lasting(Date.parse(a.createdAt), Date.parse(a.endedAt))} with ${endWords(a)}: ${sentence(a.reason)}${why}${sent}`,

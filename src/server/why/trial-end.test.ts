@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { AllocationFact, ChangeFact } from "./facts.ts";
-import { allocation, at, change, created, first } from "./trial-fixtures.test.ts";
+import { answerAllocation } from "./slot-answer.ts";
+import { allocation, at, change, created, facts, first } from "./trial-fixtures.test.ts";
 
 const told = (seq: number) => change(seq, "ada", "killing", "the experiment was killed by ada");
 const gone = (seq: number, end: string) =>
@@ -93,4 +94,13 @@ test("failed: exit code or signal, restarts used", () => {
     /failed in allocation 3\.7\.3 on cpu:0, at step 3: .* exit code 3; max_restarts \(2\) are used up\./,
   );
   assert.deepEqual([reason.figures.exit_code, reason.figures.restarts], [3, 2]);
+});
+
+test("of an imported allocation it is not said that it was told to do nothing", () => {
+  const told = (ordersReason: string): string => {
+    const ended = allocation(1, { end: "stopped", ordersReason });
+    return answerAllocation(facts({ allocations: [ended] }), ended).reasons[0]?.text ?? "";
+  };
+  assert.doesNotMatch(told(""), /told to/);
+  assert.match(told("paused by bob"), /It was told to: paused by bob\.$/);
 });
