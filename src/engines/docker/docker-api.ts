@@ -3,8 +3,8 @@
  * container. The library that everybody takes for this was refused: it is some fifteen packages for what Node's own
  * `http` does, and hides which of the two ends failed.
  *
- * That is the difference everything above lives by: `DockerRefused` is the engine's answer and final; `DockerUnreachable`
- * proves nothing, because a container goes on or ends whether the engine can be asked or not.
+ * That is the difference everything above lives by: `DockerRefused` is the engine's answer, final but where it says that
+ * it cannot now (`isForNow`); `DockerUnreachable` proves nothing, because a container goes on or ends whether the engine can be asked or not.
  */
 import { request as httpRequest, type IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
@@ -18,7 +18,19 @@ export class DockerRefused extends Error {
     super(message);
     this.status = status;
   }
+
+  /** Nothing is wrong with what was asked for, and the same may be done later. */
+  get isForNow(): boolean {
+    const { status, message } = this;
+    return status === 429 || status === 503 || (status >= 500 && isForNow(message));
+  }
 }
+
+/** Says it in the engine's words that it, its disk, or a registry cannot just now? It has 500 for that and for all else. */
+export const isForNow = (text: string): boolean =>
+  /no space left on device|disk quota exceeded|too many open files|cannot allocate memory|resource temporarily unavailable|too ?many ?requests|time(?:d )?-?out|deadline exceeded|connection reset|broken pipe|: unavailable$|unexpected eof|: eof$|temporary failure in name|server misbehaving|\b50[0234] (?:internal server error|bad gateway|service (?:temporarily )?unavailable)|network is unreachable|no route to host|transport is closing|ttrpc: closed|shutting down/i.test(
+    text.trim(),
+  );
 
 export class DockerUnreachable extends Error {
   override name = "DockerUnreachable";

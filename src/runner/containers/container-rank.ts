@@ -59,7 +59,7 @@ export class ContainerRank implements Rank {
   #abandoned = false;
   #stderrEnd = "";
 
-  /** @throws LaunchError, DockerUnreachable */
+  /** @throws LaunchError; DockerUnreachable, or DockerRefused for now, of which nothing is left */
   static async start(options: ContainerOptions): Promise<ContainerRank> {
     const { api } = options;
     const id = await create(options);
@@ -71,7 +71,7 @@ export class ContainerRank implements Rank {
       rank.abandonPipes();
       // Whether it was started may be unknown; that it is not there must be a fact.
       await removed(options, id);
-      throw error instanceof DockerRefused ? launchError(options, error) : error;
+      throw startFault(options, error);
     }
     rank.pid = (await inspect(api, id).catch(() => undefined))?.Pid ?? 0;
     void rank.#watch().then((end) => rank.#ended(end));
@@ -214,25 +214,24 @@ async function create(options: ContainerOptions): Promise<string> {
       return (await api.json<{ Id: string }>(asked)).Id;
     } catch (error) {
       if (!(error instanceof DockerRefused) || error.status !== 409) throw error;
-      await api.json({
-        method: "DELETE",
-        path: `/containers/${name}`,
-        query: { force: "1", v: "1" },
-      });
+      await removed(options, name);
       return (await api.json<{ Id: string }>(asked)).Id;
     }
   } catch (error) {
-    throw error instanceof DockerRefused ? launchError(options, error) : error;
+    throw startFault(options, error);
   }
 }
 
+/** How long it may take before anybody is told: an engine is slow under load. */
+const REMOVED_UNSAID_TRIES = 8;
+
 /** Tries until it is not there any more. */
 export async function removed(
-  { api, clock }: Pick<ContainerOptions, "api" | "clock">,
+  { api, clock, say }: Pick<ContainerOptions, "api" | "clock"> & Partial<ContainerOptions>,
   id: string,
 ): Promise<void> {
   const backoff = new Backoff(clock);
-  for (;;) {
+  for (let tries = 1; ; tries += 1) {
     try {
       await api.json({
         method: "DELETE",
@@ -242,6 +241,8 @@ export async function removed(
       return;
     } catch (error) {
       if (error instanceof DockerRefused && error.status === 404) return;
+      if (tries === REMOVED_UNSAID_TRIES)
+        say?.(`the container ${id} cannot be removed, still trying: ${(error as Error).message}`);
       await backoff.wait();
     }
   }
@@ -267,6 +268,9 @@ const notStarted = (program: string, image: string, said: string): string =>
   /permission denied/i.test(said)
     ? `entrypoint: ${program} is not executable in the image ${image}. Name its interpreter, or make it executable (exit code 126 of a container)`
     : `entrypoint: there is no program ${program} in the image ${image} (${said}; exit code 127 of a container). Name one that it has, or another image`;
+
+const startFault = (options: ContainerOptions, error: unknown): unknown =>
+  error instanceof DockerRefused && !error.isForNow ? launchError(options, error) : error;
 
 /** Its own words, and what to do about those that people meet. */
 function launchError({ image, program }: ContainerOptions, error: DockerRefused): LaunchError {

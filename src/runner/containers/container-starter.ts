@@ -39,6 +39,8 @@ const LAST_BYTES_MS = 10_000;
 /** Asks the first process to pass signals on to everything that the program started. */
 const WHOLE_GROUP = { TINI_KILL_PROCESS_GROUP: "1" };
 
+type Waits = Pick<Parameters<RankStarter["start"]>[2], "signal" | "tell">;
+
 interface Listed {
   readonly Id: string;
   readonly State: string;
@@ -138,7 +140,7 @@ export class ContainerStarter implements RankStarter {
   async start(
     plan: RankPlan,
     rank: number,
-    { sinks, before, signal }: Parameters<RankStarter["start"]>[2],
+    { sinks, before, signal, tell }: Parameters<RankStarter["start"]>[2],
   ): Promise<Rank> {
     const { launch, prepared } = plan;
     const { clock, say } = this.#options;
@@ -156,19 +158,19 @@ export class ContainerStarter implements RankStarter {
       say: (text: string) => say(`${launch.allocation}: ${text}`),
     };
     if (!(first instanceof ContainerRank))
-      return await this.#started({ ...options, spec: spec(null) }, signal);
+      return await this.#started({ ...options, spec: spec(null) }, { signal, tell });
     try {
-      return await this.#started({ ...options, spec: spec(first.id) }, signal);
+      return await this.#started({ ...options, spec: spec(first.id) }, { signal, tell });
     } catch (error) {
       signal?.throwIfAborted();
       // It ended in between, which the engine says in many ways.
       if (await first.runs()) throw error;
-      return await this.#started({ ...options, spec: spec(null) }, signal);
+      return await this.#started({ ...options, spec: spec(null) }, { signal, tell });
     }
   }
 
   /** What an engine that went away in the middle had begun is gone when the next try begins. */
-  async #started(options: ContainerOptions, signal?: AbortSignal): Promise<Rank> {
+  async #started(options: ContainerOptions, { signal, tell }: Waits): Promise<Rank> {
     const backoff = new Backoff(options.clock);
     signal?.addEventListener("abort", () => backoff.cut(), { once: true });
     for (let told = false; ; told = true) {
@@ -176,8 +178,11 @@ export class ContainerStarter implements RankStarter {
       try {
         return await ContainerRank.start(options);
       } catch (error) {
-        if (!(error instanceof DockerUnreachable)) throw error;
+        const isPutOff = error instanceof DockerRefused && error.isForNow;
+        if (!isPutOff && !(error instanceof DockerUnreachable)) throw error;
         if (!told) options.say(error.message);
+        if (!told && isPutOff)
+          tell?.(`its container cannot be started now, and it is tried again: ${error.message}`);
         if (!signal?.aborted) await backoff.wait({ slow: told });
       }
     }

@@ -9,6 +9,7 @@ import {
   type DockerApi,
   DockerRefused,
   DockerUnreachable,
+  isForNow,
 } from "../../engines/docker/docker-api.ts";
 import type { ContainerLaunch } from "../../protocol/runner-wire.ts";
 import { Backoff } from "../backoff.ts";
@@ -38,6 +39,13 @@ export interface ImageRequest {
 }
 
 const TELL_EVERY_MS = 5_000;
+/** A registry that is asked too often says so for longer. */
+const PULL_AGAIN_MS = 30_000;
+/** One that never answers may be no registry at all. */
+const PULL_PATIENCE_MS = 3_600_000;
+
+/** Not now, by the engine's word or the registry's. */
+class ForNow extends Error {}
 
 export class Images {
   readonly #api: () => DockerApi;
@@ -48,13 +56,14 @@ export class Images {
     this.#clock = options.clock;
   }
 
-  /** Waits for an engine that does not answer. @throws LaunchError; or the signal's reason */
+  /** Waits for an engine that does not answer, and for a registry that cannot now. @throws LaunchError; or the signal's reason */
   async find(request: ImageRequest): Promise<ContainerImage> {
     const { launch, signal, tell } = request;
     const backoff = new Backoff(this.#clock);
     const cut = (): void => backoff.cut();
     signal.addEventListener("abort", cut, { once: true });
     let told = false;
+    const sinceMs = this.#clock.monotonicMs();
     try {
       for (;;) {
         signal.throwIfAborted();
@@ -66,10 +75,13 @@ export class Images {
           if (pulled !== undefined) return pulled;
           throw new LaunchError(`image: ${launch.image} was pulled, and it is not here`);
         } catch (error) {
-          if (!(error instanceof DockerUnreachable)) throw error;
-          if (!told) tell(`${error.message}. Waiting for it`);
+          const isPutOff = error instanceof ForNow;
+          if (isPutOff && this.#clock.monotonicMs() - sinceMs > PULL_PATIENCE_MS)
+            throw new LaunchError(error.message, { cause: error });
+          if (!isPutOff && !(error instanceof DockerUnreachable)) throw error;
+          if (!told) tell(`${error.message}. ${isPutOff ? "Trying again" : "Waiting for it"}`);
           told = true;
-          await backoff.wait();
+          await (isPutOff ? backoff.rest(PULL_AGAIN_MS) : backoff.wait());
         }
       }
     } finally {
@@ -85,7 +97,8 @@ export class Images {
     } catch (error) {
       if (!(error instanceof DockerRefused)) throw error;
       if (error.status === 404) return undefined;
-      throw new LaunchError(`image: ${name} is refused by the Docker engine: ${error.message}`);
+      const said = `image: ${name} is refused by the Docker engine: ${error.message}`;
+      throw error.isForNow ? new ForNow(said) : new LaunchError(said);
     }
   }
 
@@ -99,6 +112,7 @@ export class Images {
     const progress = new PullProgress(name, tell, this.#clock);
     const auth = launch.registry_auth;
     let fault: string | undefined;
+    let isPutOff = false;
     try {
       const response = await this.#api().stream({
         ...{ method: "POST", path: "/images/create", query: { fromImage: tagged(name) } },
@@ -123,12 +137,19 @@ export class Images {
     } catch (error) {
       signal.throwIfAborted();
       if (error instanceof DockerUnreachable) throw error;
-      fault = (error as Error).message;
+      const { message } = error as Error;
+      // What breaks off in the middle, as an engine does that is started anew, has not judged the image.
+      if (!(error instanceof DockerRefused))
+        throw new DockerUnreachable(`the pull of ${name} broke off: ${message}`, { cause: error });
+      fault = message;
+      isPutOff = error.isForNow;
     }
     if (fault === undefined) return tell(`the image ${name} is here`);
     const told = auth === undefined ? fault : withoutSecrets(fault, auth);
+    const said = `image: ${name} could not be pulled: ${maskedText(told)}`;
+    if (isPutOff || isForNow(fault)) throw new ForNow(said);
     throw new LaunchError(
-      `image: ${name} could not be pulled: ${maskedText(told)}. Look at the spelling, at environment.registry_auth, and whether this machine reaches the registry; or load the image by hand (docker load)`,
+      `${said}. Look at the spelling, at environment.registry_auth, and whether this machine reaches the registry; or load the image by hand (docker load)`,
     );
   }
 }
