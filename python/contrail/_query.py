@@ -44,7 +44,8 @@ class QueryError(Exception):
 
 
 class ServerUnreachable(QueryError, ConnectionError):
-    """No server answered, or it went away in the middle; the same query may be asked again."""
+    """No server answered, it went away in the middle, or it (or a proxy before it) cannot just now; the same query
+    may be asked again."""
 
     __str__ = Exception.__str__
 
@@ -164,13 +165,19 @@ def _ask(address: str, url: str, token: Optional[str]) -> Any:
         raise ServerUnreachable("unreachable", "no server answers at %s (%s)" % (url, reason), hint) from error
 
 
+# What passes, of a server and of a proxy before it.
+_PASSING = (408, 425, 429, 502, 503, 504)
+
+
 def _refusal(url: str, status: int, body: bytes) -> QueryError:
+    kind = ServerUnreachable if status in _PASSING else QueryError
     try:
         problem = json.loads(body.decode("utf-8"))
-        return QueryError(problem["code"], problem["detail"], problem["hint"], status)
+        return kind(problem["code"], problem["detail"], problem["hint"], status)
     except (ValueError, KeyError, TypeError):
         detail = "%s answered %d with no message of Contrail" % (url, status)
-        return QueryError("not_contrail", detail, "Check the address.", status)
+        hint = "Ask again; if it stays, check the address." if status in _PASSING else "Check the address."
+        return kind("not_contrail", detail, hint, status)
 
 
 def _target(server: Optional[str], token: Optional[str]) -> Tuple[str, Optional[str]]:

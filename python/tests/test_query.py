@@ -154,8 +154,21 @@ class Query(unittest.TestCase):
             error = self.fails("not_found", server=url)
         self.assertEqual((error.status, error.detail), (404, "there is no experiment 9"))
         self.assertEqual(str(error), "not_found: there is no experiment 9. List them.")
-        with serving(refusal(502, "<html>")) as (url, _):
-            self.fails("not_contrail", server=url)
+        with serving(refusal(400, "<html>")) as (url, _):
+            self.assertNotIsInstance(self.fails("not_contrail", server=url), contrail.ServerUnreachable)
+
+    def test_what_passes_may_be_asked_again(self) -> None:
+        problem = {"code": "unavailable", "detail": "the database does not answer", "hint": "Try again."}
+        for status, body, code in (
+            (502, "<html>", "not_contrail"),
+            (429, "", "not_contrail"),
+            (503, json.dumps(problem), "unavailable"),
+        ):
+            with serving(refusal(status, body)) as (url, _):
+                error = self.fails(code, server=url)
+            self.assertIsInstance(error, contrail.ServerUnreachable)
+            self.assertEqual(error.status, status)
+            self.assertRegex(error.hint, "(?i)again")
 
     def test_an_answer_that_is_cut_off_is_an_error_and_no_shorter_table(self) -> None:
         with serving(chunks(ROWS, whole=False)) as (url, _):

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 import type { Clock } from "../base/clock.ts";
 import { ContentError } from "../base/content.ts";
-import { Client, eachItem, type PageQuery } from "./client.ts";
+import { Client, type CreateExperiment, eachItem, type PageQuery } from "./client.ts";
 import { RemoteError } from "./remote-error.ts";
 
 interface Seen {
@@ -104,6 +104,39 @@ test("a read is sent again after a refusal and 503, four times at most", async (
   await assert.rejects(client.health(), (error: RemoteError) => error.code === "unreachable");
   assert.equal(seen.length, 4);
 });
+
+for (const status of [408, 425, 429, 502, 504])
+  test(`what a proxy answers with ${status} is asked for again, and a creation under its key`, async () => {
+    const page = () => new Response("<html>", { status });
+    answers = [page, page, reply({ status: "ready" })];
+    assert.deepEqual(await client.health(), { status: "ready" });
+    seen.length = 0;
+    answers = [page, reply({ id: 3 })];
+    await client.createExperiment({} as CreateExperiment);
+    assert.equal(new Set(seen.map(({ headers }) => headers.get("idempotency-key"))).size, 1);
+    assert.equal(seen.length, 2);
+    seen.length = 0;
+    answers = [page];
+    await assert.rejects(client.shutdown("stop"), { code: "not_contrail" });
+    assert.equal(seen.length, 1, "what may have been done is not done again");
+  });
+
+for (const [status, isTriedAgain] of [
+  [429, true],
+  [408, true],
+  [403, false],
+] as const)
+  test(`a stream that a proxy answers with ${status} ${isTriedAgain ? "is opened again" : "is over"}`, async () => {
+    const end = "event: end\ndata: {}\n\n";
+    answers = [
+      () => new Response("<html>", { status }),
+      () => new Response(end, { headers: { "content-type": "text/event-stream" } }),
+    ];
+    const read = client.logStream({ trial: "3.1" }, {}).next();
+    if (isTriedAgain) assert.equal((await read).done, true);
+    else await assert.rejects(read, { code: "not_contrail" });
+    assert.equal(seen.length, isTriedAgain ? 2 : 1);
+  });
 
 /** As `fetch` of Node does whose server is at work for more than 5 minutes. */
 const givesUp = () => {

@@ -4,7 +4,7 @@
  * are trusted to be what the server's own schemas let out.
  *
  * Only what may safely be sent twice is sent again (reads, uploads by content, creations under an
- * idempotency key), on a refused connection or 503, a bounded number of times. Everything else fails
+ * idempotency key), on what passes (remote-error.ts), a bounded number of times. Everything else fails
  * at the first trouble and leaves the choice to the caller.
  *
  * Long because it is one class with one method a route, each a line or two: callers hold one thing and look for nothing.
@@ -20,6 +20,7 @@ import { withFailure } from "./answer-body.ts";
 import { type Point, readPoints } from "./points.ts";
 import {
   brokeOff,
+  isPassing,
   isStillAwaited,
   notContrail,
   RemoteError,
@@ -610,8 +611,7 @@ export class Client {
       try {
         return await attemptOnce();
       } catch (error) {
-        const passing =
-          error instanceof RemoteError && (error.code === "unreachable" || error.status === 503);
+        const passing = error instanceof RemoteError && isPassing(error);
         if (!passing || !maySendAgain || attempt >= attemptsMax || call.signal?.aborted)
           throw error;
         if (call.isShared && isStillAwaited(error)) {

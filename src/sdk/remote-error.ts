@@ -57,6 +57,10 @@ export function unreachable(url: string, cause: unknown): RemoteError {
   );
 }
 
+/** What a server that is started anew, one that is asked too much, and a proxy before either of them say: the same may go well later. */
+export const isPassing = ({ code, status }: RemoteError): boolean =>
+  code === "unreachable" || [408, 425, 429, 502, 503, 504].includes(status);
+
 /** A connection stands, and `fetch` of Node gave up waiting: after 5 minutes, whatever the caller's limit is. */
 export function isStillAwaited({ cause }: RemoteError): boolean {
   const inner = cause instanceof Error ? cause.cause : undefined;
@@ -98,7 +102,7 @@ export function notContrail(what: string, status: number, found: string): Remote
     status,
     detail: `${what} was answered with status ${status} and ${found}.`,
     hint: "Check the address: something else may listen there, or a proxy stands between.",
-    class: status >= 500 ? "retry_later" : "fix",
+    class: status >= 500 || [408, 425, 429].includes(status) ? "retry_later" : "fix",
   });
 }
 
