@@ -3,11 +3,17 @@ import { hasZodFastifySchemaValidationErrors } from "fastify-type-provider-zod";
 import { ContrailError, type ErrorCode, type ProblemIssue } from "../../protocol/errors.ts";
 import { BlobError, type BlobErrorCode } from "../../store/blobs.ts";
 
-/** The database's own trouble, or the way to it: SQLSTATE classes 08, 53 and 57, one that takes no writes now, a lock that was not had, sockets. */
-const AWAY = /^(?:(?:08|53|57)[0-9A-Z]{3}|25006|55P03|ECONNREFUSED|ECONNRESET|ETIMEDOUT)$/;
+/**
+ * The database's own trouble, or the way to it: SQLSTATE classes 08, 53, 57 and 58 (its disk says EIO), 40 where it could not
+ * order us among others, one that takes no writes now, a lock that was not had, a wait that was cut short, sockets.
+ */
+const AWAY =
+  /^(?:(?:08|40|53|57|58)[0-9A-Z]{3}|25006|25P0[34]|55P03|ECONN(?:REFUSED|RESET|ABORTED)|EPIPE|ETIMEDOUT|E(?:HOST|NET)(?:UNREACH|DOWN)|EAI_AGAIN)$/;
+/** Of this process or machine. */
+const NO_ROOM = /^(?:EMFILE|ENFILE|ENOMEM|EAGAIN|ENOBUFS)$/;
 /** The same in the client's words: all of its connections are taken for too long, or one has broken. */
 const WITHOUT_CODE =
-  /^(?:timeout exceeded when trying to connect|Connection terminated|Client has encountered a connection error)/;
+  /^(?:timeout exceeded when trying to connect|Connection terminated|Client (?:has encountered a connection error|was closed)|Cannot use a pool after)/;
 
 /** Whoever stores blobs on the way to something else (the files of a checkpoint) is told the same. */
 const BLOB_ERRORS = {
@@ -51,8 +57,12 @@ export function toContrailError(error: unknown): ContrailError {
     return new ContrailError("invalid_request", message ?? "the request is not valid", {
       cause: error,
     });
-  if (code === "ENOSPC" || code === "53100")
+  if (code === "ENOSPC" || code === "EDQUOT" || code === "53100")
     return new ContrailError("disk_full", "no room left on the disk", { cause: error });
+  if (NO_ROOM.test(code ?? ""))
+    return new ContrailError("unavailable", `the server has no room for it now: ${message}`, {
+      cause: error,
+    });
   if (code === undefined ? WITHOUT_CODE.test(message ?? "") : AWAY.test(code))
     return new ContrailError("unavailable", "the database does not answer", { cause: error });
   return new ContrailError("internal", "the server made a mistake", { cause: error });

@@ -193,6 +193,8 @@ test("only a database that is away is worth another try; a mistake of ours is ca
     [coded("08006"), "unavailable"],
     [coded("53300"), "unavailable"],
     [coded("57P01"), "unavailable"],
+    [coded("58030"), "unavailable"],
+    [coded("EDQUOT"), "disk_full"],
     [coded("40001"), "unavailable"],
     [coded("ECONNRESET"), "unavailable"],
     [coded("EPIPE"), "unavailable"],
