@@ -1,6 +1,7 @@
 /** What cannot be is said in words of the command line: the option as it was typed, the path that is not there. */
 import assert from "node:assert/strict";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { test } from "node:test";
 import { notTaken } from "./commands/server.ts";
 import { cliBench } from "./test-bench.ts";
@@ -139,6 +140,32 @@ test("a name of no letters is no name of the current folder", async () => {
     const ran = await bench.cli(...words);
     assert.deepEqual([ran.code, ran.out], [2, ""], ran.err);
     assert.match(ran.err, /is empty\.\nhint: Name it/);
+  }
+});
+
+test("what this user may not read is neither absent nor wrong", async () => {
+  const folder = bench.fresh();
+  mkdirSync(folder);
+  const file = join(folder, "server.json");
+  writeFileSync(file, "{}");
+  const commands = [
+    ["down", "--data-dir", folder],
+    ["audit", "verify", "--file", file],
+  ];
+  // Once beforehand, for what is loaded when it is needed.
+  for (const words of commands) await bench.cli(...words);
+  const isRoot = process.getuid?.() === 0;
+  chmodSync(folder, 0o000);
+  if (isRoot) process.seteuid?.(65_534);
+  try {
+    for (const words of commands) {
+      const ran = await bench.cli(...words);
+      assert.deepEqual([ran.code, ran.out], [4, ""], ran.err);
+      assert.ok(ran.err.startsWith(`error: ${file} may not be used by this user`), ran.err);
+    }
+  } finally {
+    if (isRoot) process.seteuid?.(0);
+    chmodSync(folder, 0o700);
   }
 });
 

@@ -82,13 +82,14 @@ export interface Note {
   readonly url: string | undefined;
 }
 
-/** What the server left in its folder. */
+/** What the server left in its folder. @throws where this user may not look: that is no sign that there is none */
 export function readNote(dataDir: string): Note | undefined {
   try {
     const { pid, url } = JSON.parse(readFileSync(join(dataDir, "server.json"), "utf8"));
     if (!Number.isInteger(pid) || pid < 2) return undefined;
     return { pid, url: typeof url === "string" ? url : undefined };
-  } catch {
+  } catch (error) {
+    if (/^E(?:ACCES|PERM)$/.test((error as NodeJS.ErrnoException).code ?? "")) throw error;
     return undefined;
   }
 }

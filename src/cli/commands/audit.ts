@@ -220,12 +220,7 @@ async function verifyFile(
 
 /** One document with `items`, or one event a line. */
 async function exported(path: string): Promise<ChainRow[]> {
-  let text: string;
-  try {
-    text = await readFile(path, "utf8");
-  } catch (error) {
-    throw notAnExport(path, (error as Error).message);
-  }
+  const text = await readFile(path, "utf8");
   const whole = parsed(text) as { items?: unknown } | undefined;
   if (Array.isArray(whole?.items))
     return whole.items.map((item, i) => rowOf(item, `${path}, item ${i + 1}`));

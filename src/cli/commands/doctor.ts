@@ -142,7 +142,8 @@ function disk(dataDir: string): Finding {
 async function portFree(cli: Cli, dataDir: string, port: number): Promise<Finding> {
   const check = "port";
   if (port === 0) return { check, state: "ok", text: "any free one" };
-  const running = await findRunning(dataDir, cli.host);
+  // Whose folder it is was told before.
+  const running = await findRunning(dataDir, cli.host).catch(() => undefined);
   if (running !== undefined && new URL(running.url).port === String(port))
     return { check, state: "ok", text: `${port} is held by the server of this data folder` };
   const taken = await new Promise<string | undefined>((done) => {
