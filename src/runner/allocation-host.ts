@@ -19,7 +19,7 @@ import { type AllocationExit, lostExit } from "./allocation-exit.ts";
 import { isNoRoom, whenRoom, within } from "./backoff.ts";
 import { Hearing } from "./hearing.ts";
 import type { HostPlace, Machine, RunnerClient } from "./machine.ts";
-import { mayStart } from "./may-start.ts";
+import { mayStart, stillWaits } from "./may-start.ts";
 import { NodeLost } from "./nodes/far-node.ts";
 import { json, Outbox } from "./outbox.ts";
 import { ProgressWatch } from "./progress-watch.ts";
@@ -81,6 +81,7 @@ export class AllocationHost {
       eventsReady: deps.eventsReady,
       logsReady: deps.logsReady,
       reports: this.#hearing,
+      stillWaits: (step) => stillWaits(this.#state, step),
       output: { pause: () => this.#ranks.pause(), resume: () => this.#ranks.resume() },
       disowned: () => this.disown(),
       delivered: () => {

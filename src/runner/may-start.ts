@@ -1,4 +1,4 @@
-/** Whether ranks are still to be started after what was ordered while others were. */
+/** What is asked of the state of an allocation: whether ranks are still to be started, and whether its program waits. */
 import type { AllocationState } from "./allocation.ts";
 
 /**
@@ -9,3 +9,9 @@ export const mayStart = (
   { orders, abandoned }: Pick<AllocationState, "orders" | "abandoned">,
   begun: boolean,
 ): boolean => !abandoned && !orders.kill && (begun || orders.yield === null);
+
+/** Nobody has answered it, and it has not ended. */
+export const stillWaits = (
+  state: Pick<AllocationState, "phase" | "waiting"> | null,
+  step: number,
+): boolean => state?.waiting === step && (state.phase === "preparing" || state.phase === "running");

@@ -31,6 +31,8 @@ export interface OutboxOptions {
   /** Who fills it, held back while there is too much. */
   readonly reports: { pause(): void; resume(): void };
   readonly output: { pause(): void; resume(): void };
+  /** Whether the program is there and waits at this step. */
+  readonly stillWaits: (step: number) => boolean;
   /** The server has ended or replaced the allocation. */
   readonly disowned: () => void;
   /** The end has been told and everything was heard; called once, with the files closed. */
@@ -56,6 +58,8 @@ export class Outbox implements UplinkSource {
   readonly #logsPressure: Pressure;
   #counted: boolean;
   #unknownThere = false;
+  /** The last that was noted of what is refused. */
+  #noted: string | null = null;
   #exitSpooled = false;
   #closed = false;
   #tellEnded: () => void = () => {};
@@ -189,10 +193,12 @@ export class Outbox implements UplinkSource {
   }
 
   substitute(payload: Buffer, refusal: Refusal): Buffer | undefined {
-    const instead = inPlaceOf(payload, refusal);
+    const instead = inPlaceOf(payload, refusal, this.#options.stillWaits);
     if (instead === undefined) return undefined;
-    if (instead.note !== null) this.note(0, instead.note);
-    return instead.payload;
+    const { note } = instead;
+    if (note !== null && note !== this.#noted) this.note(0, note);
+    this.#noted = note;
+    return instead.payload ?? undefined;
   }
 
   /** Lets go of files and timers; what is on disk stays for the next runner. */

@@ -6,7 +6,8 @@ import type { RunnerEvent } from "../protocol/runner-wire.ts";
 import type { Refusal } from "./uplink-stream.ts";
 
 export interface RefusedEvent {
-  readonly payload: Buffer;
+  /** Null where nothing could stand for it, and it is tried until it is taken. */
+  readonly payload: Buffer | null;
   /** For the output of the trial; null where nobody there would miss it. */
   readonly note: string | null;
 }
@@ -22,9 +23,14 @@ const DECIDES_NOTHING: ReadonlySet<RunnerEvent["type"]> = new Set(["record", "us
 
 /**
  * @param payload the event as it lies in the spool
+ * @param stillWaits whether the program is still there and waits at that step
  * @returns undefined where what it decides is worth to be tried for longer
  */
-export function inPlaceOf(payload: Buffer, { message, forMs }: Refusal): RefusedEvent | undefined {
+export function inPlaceOf(
+  payload: Buffer,
+  { message, forMs }: Refusal,
+  stillWaits: (step: number) => boolean,
+): RefusedEvent | undefined {
   const event = JSON.parse(payload.toString("utf8")) as RunnerEvent;
   if (!DECIDES_NOTHING.has(event.type) && forMs < LASTING_MS) return undefined;
   const why = `the server refused it: ${message}`.slice(0, WHY_CHARS_MAX);
@@ -50,6 +56,11 @@ export function inPlaceOf(payload: Buffer, { message, forMs }: Refusal): Refused
       return gap(`checkpoint.${event.step}`, note);
     }
     case "waiting": {
+      // Whatever stood there instead, it would wait for ever.
+      if (stillWaits(event.step)) {
+        const note = `that the program waits at step ${event.step} is refused by the server, and told again until it is heard: ${message}`;
+        return { payload: null, note };
+      }
       const note = `that the program waits at step ${event.step} was refused by the server, so nothing may come of it: ${message}`;
       return gap(`waiting.${event.step}`, note);
     }

@@ -2,7 +2,8 @@
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { test } from "node:test";
+import { type TestContext, test } from "node:test";
+import { realClock } from "../base/real-clock.ts";
 import { sh, TestBench } from "./test-bench.ts";
 
 const PROGRAM = `
@@ -52,4 +53,46 @@ test("a checkpoint and a line that are refused, and a store that is full, hold u
   } finally {
     await bench.close();
   }
+});
+
+/** A program that waits, and a server that says no to hearing so. */
+async function refusedWait(t: TestContext) {
+  const bench = await TestBench.open();
+  t.after(() => bench.close());
+  const { server } = bench;
+  // What is refused for twenty seconds is refused for good.
+  const { monotonicMs } = realClock;
+  t.mock.method(realClock, "monotonicMs", () => 50 * monotonicMs());
+  server.intercept = (_method, path, body) =>
+    path.endsWith("/sync") && body.includes('"waiting"') ? 400 : undefined;
+  await bench.startRunner();
+  server.launch("1.1.1", ["python3", "-c", PROGRAM]);
+  server.order("1.1.1", { target: 2 });
+  const said = () => server.output("1.1.1", "stderr").toString();
+  await server.until("what its output says", () =>
+    /waits at step 2 is refused by the server, and told again until it is heard: .*400/.test(
+      said(),
+    ),
+  );
+  return { server, said };
+}
+
+test("that a program waits is told until it is heard, and it goes on", {
+  timeout: 60_000,
+}, async (t) => {
+  const { server, said } = await refusedWait(t);
+  server.intercept = () => undefined;
+  await server.until("that it waits", () => server.types("1.1.1").includes("waiting"));
+  server.order("1.1.1", { yield: "stop" });
+  const exit = await server.untilExit("1.1.1");
+  assert.deepEqual(exit.processes, [{ rank: 0, code: 0, signal: null }]);
+  assert.equal(said().split("told again").length, 2);
+});
+
+test("one that is killed while that is refused ends", { timeout: 60_000 }, async (t) => {
+  const { server } = await refusedWait(t);
+  server.order("1.1.1", { kill: true });
+  const exit = await server.untilExit("1.1.1");
+  assert.equal(exit.processes.length, 1);
+  assert.match(JSON.stringify(server.records("1.1.1")), /"what":"waiting\.2"/);
 });
