@@ -6,7 +6,7 @@ import type { Command } from "commander";
 import { optionWords } from "./cli.ts";
 import { makeProgram } from "./program.ts";
 import { cliBench } from "./test-bench.ts";
-import { testHost } from "./test-host.ts";
+import { run, testHost } from "./test-host.ts";
 import { aFork } from "./test-things.ts";
 
 const bench = cliBench();
@@ -43,6 +43,23 @@ test("the hint of a dry run makes what was shown", async () => {
   const replay = await bench.cli("replay", "3.2", "--dry-run", "--anyway", "--rebuild", "--detach");
   assert.equal(nextOf(replay.out), "replay 3.2 --anyway --rebuild --detach");
   assert.equal(nextOf((await bench.cli("fork", "3", "--dry-run")).out), "fork 3");
+});
+
+test("a hint tells no secret, and promises nothing that was edited", async () => {
+  bench.server.answer("POST /forks", { ...aFork(), experiment: null });
+  for (const set of [
+    'environment.environment_variables=["API_KEY=hunter2"]',
+    "environment.registry_auth={username: u, password: hunter2}",
+  ]) {
+    const ran = await bench.cli("fork", "3", "--set", set, "--dry-run");
+    assert.deepEqual([ran.code, nextOf(ran.out)], [0, undefined], ran.err);
+    assert.match(ran.err, /note: the same command without --dry-run makes it/);
+    assert.doesNotMatch(ran.out + ran.err, /hunter2/);
+  }
+  const host = { env: { EDITOR: "true" }, edit: async () => 0 };
+  const edited = await run(["fork", "3", "--edit", "--dry-run"], { url: bench.server.url, host });
+  assert.deepEqual([edited.code, nextOf(edited.out)], [0, undefined], edited.err);
+  assert.match(edited.err, /note: what was edited is not kept/);
 });
 
 test("a folder that was named stays the one of the hint", async () => {

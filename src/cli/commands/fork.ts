@@ -3,6 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parse } from "yaml";
+import { isSecretName, maskedText } from "../../base/secrets.ts";
 import type { CreateForkReply } from "../../protocol/api.ts";
 import type { CreateFork } from "../../sdk/client.ts";
 import { RemoteError } from "../../sdk/remote-error.ts";
@@ -61,6 +62,10 @@ export async function fork(cli: Cli, id: string, options: ForkOptions): Promise<
   });
   return await report(cli, of, reply, options);
 }
+
+/** @param text as it was given to --set */
+const isSecret = (text: string): boolean =>
+  maskedText(text) !== text || text.split(/\W+/).some(isSecretName);
 
 function checkpointOf(text: string | true): number | "latest" | "best" {
   if (text === true || text === "latest") return "latest";
@@ -148,9 +153,13 @@ async function report(
   if (following) cli.item(reply, lines);
   else cli.show(reply, lines);
   if (experiment === null) {
-    const { set, edit, fromCheckpoint, name, paused } = options;
-    const given = { set, edit, "from-checkpoint": fromCheckpoint, name, paused };
-    cli.next(`fork ${of}${optionWords(given)}`);
+    const { set, fromCheckpoint, name, paused } = options;
+    const given = { set, "from-checkpoint": fromCheckpoint, name, paused };
+    if (options.edit === true)
+      cli.note("what was edited is not kept; without --dry-run it is asked for again");
+    // What is masked everywhere else is not said again here.
+    else if (set?.some(isSecret)) cli.note("the same command without --dry-run makes it");
+    else cli.next(`fork ${of}${optionWords(given)}`);
     return EXIT.ok;
   }
   if (following && experiment.state !== "paused") {
