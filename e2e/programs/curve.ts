@@ -3,7 +3,7 @@
  * lost, repeated or begun from the wrong state. The digest chains all steps, so equal digests mean equal histories.
  */
 import { createHash } from "node:crypto";
-import { appendFileSync, readFileSync, writeFileSync } from "node:fs";
+import { appendFileSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import * as contrail from "contrail";
@@ -33,6 +33,8 @@ const handicap = byNumber ? Number(trial.id?.split(".")[1]) ** 2 : 1;
 const trace = process.env.E2E_TRACE;
 /** One a run: a step past which it does not go before it is to stop, so that no order and no kill comes too late. */
 const holds = (process.env.E2E_HOLD_AT ?? "").split(",").filter(Boolean).map(Number);
+/** A file that lets them go on all the same. */
+const holdUntil = process.env.E2E_HOLD_UNTIL ?? "";
 const run = Number(process.env.CONTRAIL_ALLOCATION?.split(".")[2]);
 const holdAt = holds[run - 1] ?? Number.POSITIVE_INFINITY;
 let state: State = { step: 0, loss: 1, digest: String(trial.seed) };
@@ -63,5 +65,5 @@ for await (const step of trial.steps({ restore })) {
   for (let i = 0; i < echoes; i++)
     trial.report(...(said[(step * 7 + i * 3) % said.length] as (typeof said)[number]));
   await trial.checkpoint(step, save, { always: saveEvery > 0 && step % saveEvery === 0 });
-  while (step >= holdAt && !trial.shouldStop) await wait(10);
+  while (step >= holdAt && !trial.shouldStop && !existsSync(holdUntil)) await wait(10);
 }

@@ -73,8 +73,9 @@ export async function openView(browser: Browser, options: ViewOptions = {}): Pro
     reducedMotion: "reduce",
   });
   const context = await within("the browser has a new profile", opening);
+  // Of the pages that open others, too.
+  context.setDefaultTimeout(120_000);
   const page = await within("the browser has a new tab", context.newPage());
-  page.setDefaultTimeout(120_000);
   // The one question to a page that playwright waits for without a limit.
   const evaluate = page.evaluate.bind(page) as (...args: unknown[]) => Promise<unknown>;
   Object.assign(page, {

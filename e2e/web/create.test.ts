@@ -30,7 +30,7 @@ async function withoutAnswers(
   await page.route(path, async (route) => {
     const headers = { ...(await route.request().allHeaders()), origin: it.server.url };
     if (route.request().method() !== "POST") return await route.continue();
-    const answer = await route.fetch({ headers });
+    const answer = await route.fetch({ headers, timeout: 120_000 });
     assert.equal(answer.status(), 200);
     await route.abort();
   });
@@ -233,7 +233,7 @@ describe("creating an experiment", () => {
     await page
       .getByLabel("Configuration (YAML)")
       .fill(JSON.stringify(curveSearch({ name: "nope" })));
-    await page.getByText("This cannot be submitted yet").waitFor();
+    await page.getByRole("list", { name: "Faults" }).getByText(/nope/).waitFor();
     await closeView(view);
   });
 

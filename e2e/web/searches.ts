@@ -1,5 +1,7 @@
 /** Searches that the tests of the page and its pictures look at: real trials, small. */
-import { readFile } from "node:fs/promises";
+import { randomUUID } from "node:crypto";
+import { readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import type { Experiment } from "../../src/protocol/api.ts";
 import { curveSearch, type Stand } from "../support.ts";
 
@@ -22,6 +24,19 @@ export async function exampleSearch(it: Stand, options: SearchOptions = {}): Pro
   const { name = "learning rates", delayMs = 0, more = {} } = options;
   const config = curveSearch(ASHA, { name, delayMs, labels: ["example"], ...more });
   return await it.submit(config, code, options.activate ?? true);
+}
+
+/**
+ * For trials that must not be over before somebody has looked, however slow he is: an environment in which each run
+ * reports its first step, or those up to `at`, and goes no further until it is let go or stopped.
+ */
+export function held(it: Stand, at = 1) {
+  const file = join(it.trace, `let-go-${randomUUID()}`);
+  const runs = Array<number>(20).fill(at).join(",");
+  return {
+    environment: { E2E_HOLD_AT: runs, E2E_HOLD_UNTIL: file },
+    letGo: () => writeFile(file, ""),
+  };
 }
 
 const TALK = `  const done = Math.round(step / 3);

@@ -3,11 +3,12 @@ import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { readFile } from "node:fs/promises";
 import { describe, test } from "node:test";
+import { isDeepStrictEqual } from "node:util";
 import type { Page } from "playwright-core";
 import { curveSearch, sharedStand, until } from "../support.ts";
 import { assertUsable } from "./accessibility.ts";
 import { closeView, sharedBrowser, signedIn } from "./browser.ts";
-import { exampleSearch } from "./searches.ts";
+import { exampleSearch, held } from "./searches.ts";
 
 const TABS = ["metrics", "logs", "checkpoints", "code", "configuration", "environment", "events"];
 
@@ -24,13 +25,15 @@ describe("the page of a trial", () => {
     const { page } = view;
     await page.getByRole("heading", { name: `Trial ${best}` }).waitFor();
     await page.getByText("the best", { exact: true }).waitFor();
-    const why = await it.client.why("trial", best);
     await page.locator(".why-history > li").first().waitFor();
-    const told = await page.locator(".why-history > li > p").allTextContents();
-    assert.deepEqual(
-      told,
-      why.reasons.map(({ text }) => text),
-    );
+    await until("the page says what the server says", async () => {
+      const { reasons } = await it.client.why("trial", best);
+      const told = await page.locator(".why-history > li > p").allTextContents();
+      return isDeepStrictEqual(
+        told,
+        reasons.map(({ text }) => text),
+      );
+    });
     const race = page.locator(".race").first();
     await race.getByText(/rank \d+ of \d+ at rung \d/).click();
     await race.getByRole("list", { name: "Competitors" }).waitFor();
@@ -45,7 +48,7 @@ describe("the page of a trial", () => {
     await parameters.getByText("0.01 to 0.5").waitFor();
     const { allocations } = await it.client.trial(best);
     const rows = page.getByRole("table", { name: "Allocations" }).getByRole("row");
-    assert.equal(await rows.count(), allocations.length + 1);
+    await until("all are there", async () => (await rows.count()) === allocations.length + 1);
 
     await page.getByRole("tab", { name: "Events" }).click();
     const { items } = await it.client.audit({ trial: best, order: "oldest", limit: 200 });
@@ -157,10 +160,12 @@ describe("the page of a trial", () => {
     await until("the canvas has ink", () => inked(page));
     const box = await plot.boundingBox();
     assert.ok(box);
-    // Along the line until it is hit.
+    // Along the line until it is hit, which moves the chart.
     const nearest = page.locator(".nearest");
-    for (let part = 0.05; part < 1 && !(await nearest.isVisible()); part += 0.05)
-      for (let y = 0.1; y < 1 && !(await nearest.isVisible()); y += 0.2) {
+    const isHit = async (): Promise<boolean> =>
+      (await page.getByText("Looking for a checkpoint").isVisible()) || (await nearest.isVisible());
+    for (let part = 0.05; part < 1 && !(await isHit()); part += 0.05)
+      for (let y = 0.1; y < 1 && !(await isHit()); y += 0.2) {
         await page.mouse.move(box.x + box.width * part, box.y + box.height * y);
         await page.mouse.click(box.x + box.width * part, box.y + box.height * y);
       }
@@ -230,10 +235,12 @@ describe("the page of a trial", () => {
 
   test("what becomes of its checkpoints is seen, though the stream of its experiment has ended", async () => {
     const it = stand();
+    // Not beyond what is to be pinned: the next one would have it deleted.
+    const { environment, letGo } = held(it, 3);
     const { id } = await exampleSearch(it, {
       ...{ name: "kept for a while", delayMs: 200 },
       more: {
-        saveEvery: 3,
+        ...{ environment, saveEvery: 3 },
         searcher: { name: "single", metric: "loss", max_length: { epochs: 5_000 } },
         checkpoint_storage: { save_experiment_best: 0, save_trial_best: 0, save_trial_latest: 1 },
       },
@@ -246,6 +253,7 @@ describe("the page of a trial", () => {
     );
     assert.ok(early);
     await it.client.pinCheckpoint(early.id, true);
+    await letGo();
     await it.trialWhen(
       trial,
       "has saved again",
