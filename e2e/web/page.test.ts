@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { Page } from "playwright-core";
-import { sharedStand, until } from "../support.ts";
+import { sharedStand, until, within } from "../support.ts";
 import { accessibilityFaults } from "./accessibility.ts";
 import { closeView, openView, sharedBrowser, signedIn, signInLink } from "./browser.ts";
 import { exampleSearch, held } from "./searches.ts";
@@ -173,6 +173,43 @@ describe("the web page", () => {
     await act("Unarchive", "unarchive");
     await page.locator(".page-title").getByText("archived").waitFor({ state: "hidden" });
     assert.equal((await it.client.experiment(id)).archived_at, null);
+    await closeView(view);
+  });
+
+  test("what changes while the page asks again about one that is over is shown, too", async () => {
+    const it = stand();
+    const { id } = await exampleSearch(it, { name: "put away twice", activate: false });
+    await it.client.changeExperiment(id, "kill");
+    await it.ended(id);
+    const view = await signedIn(browser(), it, `/experiments/${id}`);
+    const { page } = view;
+    const head = page.locator(".page-head");
+    await head.getByText("canceled").waitFor();
+    await page.locator(".connection-live").waitFor();
+    const asked = Promise.withResolvers<void>();
+    const told = Promise.withResolvers<void>();
+    // The first answer is as old as the first change when it comes.
+    await page.route(
+      `**/experiments/${id}/stream`,
+      async (route) => {
+        const response = await route.fetch({ timeout: 120_000 });
+        asked.resolve();
+        await told.promise;
+        await route.fulfill({ response });
+      },
+      { times: 1 },
+    );
+    const act = async (label: string): Promise<void> => {
+      await head.getByRole("button", { name: label, exact: true }).click();
+      const dialog = page.getByRole("dialog");
+      await dialog.getByRole("button", { name: label, exact: true }).click();
+      await dialog.waitFor({ state: "hidden" });
+    };
+    await act("Archive");
+    await within("it asks again", asked.promise);
+    await act("Delete");
+    told.resolve();
+    await head.getByText("deleted, to be restored until").waitFor();
     await closeView(view);
   });
 

@@ -62,6 +62,8 @@ export class Feed<T> {
   #cancelNotify: (() => void) | undefined;
   #over = false;
   #hasGap = false;
+  /** Something changed while it was being told: it may have been told as it was before. */
+  #isOutdated = false;
 
   constructor(options: FeedOptions<T>) {
     this.#options = options;
@@ -89,13 +91,17 @@ export class Feed<T> {
     if (this.#connection || this.#over) return;
     const connection = new AbortController();
     this.#connection = connection;
+    this.#isOutdated = false;
     void this.#follow(connection.signal).finally(() => {
-      if (this.#connection === connection) this.#connection = undefined;
+      if (this.#connection !== connection) return;
+      this.#connection = undefined;
+      if (this.#isOutdated) this.again();
     });
   }
 
   /** What is over is asked for once more: somebody has changed it all the same. */
   again(): void {
+    this.#isOutdated = true;
     this.#over = false;
     if (this.#watchers.size > 0) this.start();
   }
