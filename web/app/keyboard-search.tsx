@@ -50,8 +50,13 @@ const isTyping = (target: EventTarget | null): boolean =>
 function SearchBox({ onDone }: { readonly onDone: () => void }) {
   const [query, setQuery] = useState("");
   const [chosen, setChosen] = useState(0);
+  const [entered, setEntered] = useState(false);
   const navigate = useNavigate();
-  const { data: hits = [] } = useQuery({
+  const {
+    data: hits = [],
+    isPending,
+    isPlaceholderData,
+  } = useQuery({
     queryKey: ["search", query],
     queryFn: ({ signal }) => find(query, signal),
     placeholderData: (before) => before,
@@ -61,12 +66,20 @@ function SearchBox({ onDone }: { readonly onDone: () => void }) {
     onDone();
     void navigate({ to: hit.to });
   };
+  // What is shown until then was found for other words.
+  const isFound = !isPending && !isPlaceholderData;
+  // biome-ignore lint/correctness/useExhaustiveDependencies: once for each Enter
+  useEffect(() => {
+    if (!entered || !isFound) return;
+    setEntered(false);
+    go(hits[chosen]);
+  }, [entered, isFound]);
   const onKeyDown = (event: KeyboardEvent): void => {
     const step = event.key === "ArrowDown" ? 1 : event.key === "ArrowUp" ? -1 : 0;
     if (step !== 0) {
       event.preventDefault();
       setChosen((at) => Math.min(Math.max(at + step, 0), Math.max(0, hits.length - 1)));
-    } else if (event.key === "Enter") go(hits[chosen]);
+    } else if (event.key === "Enter") setEntered(true);
   };
   return (
     <>
@@ -83,6 +96,7 @@ function SearchBox({ onDone }: { readonly onDone: () => void }) {
         onChange={(event) => {
           setQuery(event.currentTarget.value);
           setChosen(0);
+          setEntered(false);
         }}
       />
       <div id="search-hits" role="listbox" aria-label="Found" className="hits">
