@@ -36,12 +36,14 @@ describe("orders", () => {
     const code = await it.codeFolder({}, ["curve.ts"]);
     const four = (id: number, from = 1) => [0, 1, 2, 3].map((n) => `${id}.${from + n}`);
     if (state === "waiting") {
-      // The first rung is reached at once, the next never: who is not promoted waits.
+      // The first rung is reached at once, and never closed: the others of the search hold, and who is there waits.
+      const program =
+        'case "$CONTRAIL_TRIAL" in *.[1-4]) exec node curve.ts;; *) exec sleep 1000;; esac';
       const searcher = { name: "asha", max_length: { epochs: 900 }, divisor: 30, num_rungs: 3 };
       const { id } = await it.submit(
         curveSearch(
           { ...searcher, max_trials: 40, max_concurrent_trials: 2 },
-          { delayMs: 200, resources: { max_slots: 2 } },
+          { entrypoint: ["sh", "-c", program], resources: { max_slots: 2 } },
         ),
         code,
       );

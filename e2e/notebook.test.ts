@@ -32,7 +32,7 @@ describe("notebooks", () => {
     const it = stand();
     const { id } = await it.submit({
       name: "x",
-      entrypoint: "sleep 60",
+      entrypoint: "sleep 600",
       searcher: { name: "single" },
     });
     const opened = await it.contrail(["notebook", "open", String(id)]);

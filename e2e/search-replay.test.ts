@@ -33,7 +33,13 @@ describe("search replay", () => {
   test("a search over a server that was killed in its middle is decided the same again", async () => {
     const it = shared();
     const code = await it.codeFolder({}, ["curve.ts"]);
-    const config = curveSearch(ASHA, { delayMs: 40, environment: { E2E_TRACE: it.trace } });
+    // The later trials wait, so that the search is in its middle for as long as it is looked at.
+    const gate = join(it.folder, "gate");
+    const program = `case "$CONTRAIL_TRIAL" in *.[6-9]) until [ -e ${gate} ]; do sleep 0.1; done;; esac; exec node curve.ts`;
+    const config = curveSearch(ASHA, {
+      ...{ entrypoint: ["sh", "-c", program], delayMs: 40 },
+      environment: { E2E_TRACE: it.trace },
+    });
     const { id } = await it.submit(config, code);
     const replay = async (...args: string[]) => {
       const {
@@ -48,6 +54,7 @@ describe("search replay", () => {
     const midway = await replay(String(id));
     assert.deepEqual([midway.exit, midway.result.same], [0, true]);
     assert.equal(midway.result.goes_on, true, "the log so far");
+    await writeFile(gate, "");
     await it.killServer();
     await it.start();
     const experiment = await it.ended(id);

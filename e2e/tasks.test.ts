@@ -144,7 +144,8 @@ describe("tasks", () => {
     ]);
     assert.equal(start.code, 0, start.stderr);
     const { id } = JSON.parse(start.stdout) as { id: number };
-    await it.trialWhen(`${id}.1`, "runs", ({ state }) => state === "running");
+    // It may have run and been paused by the time that somebody looks.
+    await it.trialWhen(`${id}.1`, "has its slot", ({ allocations }) => allocations.length > 0);
     const waiting = await it.submit({ entrypoint: "true", searcher: { name: "single" } });
     await it.ended(waiting.id);
     const task = await it.client.experiment(id);

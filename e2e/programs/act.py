@@ -43,7 +43,10 @@ def train():
             break
 
 
-if act == "hold" or act == "deaf":
+# Of a search: those beyond the first so many hold, so that nobody is let on any more.
+late = act == "first" and int(trial.id.split(".")[1]) > int(words[0])
+
+if act == "hold" or act == "deaf" or late:
     if act == "deaf":
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
     print("holding", flush=True)

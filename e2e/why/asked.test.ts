@@ -123,10 +123,15 @@ describe("why, asked about", () => {
   });
 
   test("canceled while it waits for its next attempt: it had no processes", async () => {
-    const id = await ask.submit(doing("exit 5", { max_restarts: 5 }));
+    const id = await ask.submit(doing("exit 5", { max_restarts: 9 }));
     await ask.whyUntil("trial", `${id}.1`, "waits_for_retry");
+    // Takes all slots and comes first, so that the attempt does not begin before the order is there.
+    const all = await ask.running(
+      doing("hold", { resources: { slots_per_trial: 3, priority: 1 } }),
+    );
     await shared().client.changeExperiment(id, "cancel");
     await shared().ended(id);
+    await ask.kill(all);
     const answer = await ask.why("trial", `${id}.1`);
     because(answer, {
       code: "canceled",

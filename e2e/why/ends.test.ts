@@ -144,6 +144,8 @@ describe("why it ended", () => {
 
   test("a person canceled it: it stopped when told", async () => {
     const trial = await ask.running(doing("train", { hyperparameters: { delay_ms: 20 } }));
+    // Who does not hear yet is told by a signal after a while.
+    await shared().trialWhen(trial, "trains", ({ step }) => step > 0);
     await shared().client.changeExperiment(Number(trial.slice(0, -2)), "cancel");
     await shared().ended(Number(trial.slice(0, -2)));
     because(await ask.why("trial", trial), {

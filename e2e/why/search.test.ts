@@ -116,9 +116,11 @@ describe("why the search decided so", () => {
 
   test("waiting at a rung, and where it stands by now", async () => {
     const id = await ask.submit(
+      // One of the first three is let on, and the others wait for as long as the rest holds.
       searching(
         { name: "asha", max_length: { epochs: 9 }, divisor: 3, num_rungs: 3, max_trials: 9 },
-        { hyperparameters: { delay_ms: 150 } },
+        {},
+        "first 3",
       ),
     );
     let answer: Why | undefined;

@@ -127,6 +127,8 @@ describe("why it waits", () => {
 
   test("it was told to pause and has not gone yet", async () => {
     const trial = await ask.running(doing("hold"));
+    // Who does not hear yet is sent away after a while.
+    await ask.heard(trial, "holding");
     await shared().client.changeTrial(trial, "pause");
     because(await ask.why("trial", trial), {
       code: "pausing",
