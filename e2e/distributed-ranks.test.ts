@@ -67,7 +67,7 @@ describe("ranks of a program in TypeScript", () => {
 
   const config = (maxRestarts: number): object => ({
     ...{ name: "parallel", entrypoint: "node parallel.ts", max_restarts: maxRestarts },
-    hyperparameters: { hold_at: 7 },
+    environment: { environment_variables: { E2E_HOLD_AT: "7" } },
     searcher: { name: "single", metric: "loss", max_length: { epochs: 40 } },
     resources: { slots_per_trial: 2 },
   });

@@ -45,7 +45,7 @@ export class KubernetesBench implements AsyncDisposable {
   /** As a server that starts again makes one. */
   another(settings: object = {}): JobEngine {
     const pool = kubernetesPool.parse({
-      ...{ engine: "kubernetes", image: "contrail:test", grace: 2 },
+      ...{ engine: "kubernetes", image: "contrail:test", grace: 10 },
       kubeconfig: this.mock.kubeconfig(),
       ...this.#settings,
       ...settings,

@@ -98,7 +98,7 @@ describe("kubectl on the mock of Kubernetes", { skip: missing() ?? false }, () =
       "wait",
       "--for=jsonpath={.status.phase}=Running",
       "pod/one",
-      "--timeout=60s",
+      "--timeout=180s",
     ]);
     await until("it has printed", async () => (await kubectl.ok(["logs", "one"])) === "ready\n");
     await until("the watch has told", () => /one +Pending[\s\S]*one +Running/.test(watch.text()));
@@ -131,7 +131,7 @@ describe("kubectl on the mock of Kubernetes", { skip: missing() ?? false }, () =
     const job = await bench.ready(LISTENS);
     const running = await bench.seen(job, "running");
     const drain = ["drain", running.nodes[0] ?? "", "--force", "--delete-emptydir-data"];
-    await kubectl.ok([...drain, "--ignore-daemonsets", "--timeout=60s"]);
+    await kubectl.ok([...drain, "--ignore-daemonsets", "--timeout=180s"]);
     assert.equal((await bench.ended(job)).cause, "preempted");
     const drained = await bench.engine.capacity();
     assert.equal(drained.nodes, 2);

@@ -15,8 +15,9 @@ async function spread(it: Stand, mock: MockKubernetes): Promise<void> {
   const { id } = await it.submit(
     {
       ...{ name: "parallel", entrypoint: "node parallel.ts" },
+      hyperparameters: { delay_ms: 50 },
       // The first run holds there until it is evicted.
-      hyperparameters: { delay_ms: 50, hold_at: 7 },
+      environment: { environment_variables: { E2E_HOLD_AT: "7" } },
       searcher: { name: "single", metric: "loss", max_length: { epochs: STEPS } },
       ...{ resources: { slots_per_trial: 2 }, max_restarts: 0 },
     },

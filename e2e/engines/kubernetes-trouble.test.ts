@@ -170,11 +170,12 @@ describe("pods of a job", { skip: missingForContainers() ?? false }, () => {
   });
 
   test("when it has been over for long, nothing of it is left", async () => {
-    await using bench = await KubernetesBench.open({ keep_ended: 1 });
+    await using bench = await KubernetesBench.open();
     const job = await bench.launch("echo done", { nodes: 2 }, { token: "t" });
     await bench.ended(job);
     assert.deepEqual(bench.left(job), ["pods", "secrets", "services", "configmaps"]);
-    await until("it is forgotten", async () => (await bench.look(job)) === undefined);
+    const forgetful = bench.another({ keep_ended: 1 });
+    await until("it is forgotten", async () => (await bench.look(job, forgetful)) === undefined);
     await until("its objects are gone", () => bench.left(job).length === 0);
     assert.ok(existsSync(join(job.folder, "token")), "the server's own files are the server's");
   });

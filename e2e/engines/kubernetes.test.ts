@@ -32,7 +32,7 @@ class Stand implements JobStand {
 
   engine(): JobEngine {
     const settings = kubernetesPool.parse({
-      ...{ engine: "kubernetes", image: "contrail:test", grace: 2 },
+      ...{ engine: "kubernetes", image: "contrail:test", grace: 10 },
       kubeconfig: this.#mock.kubeconfig(),
     });
     return kubernetesEngine(settings, { clock: realClock, environment: process.env });

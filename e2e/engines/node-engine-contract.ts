@@ -18,6 +18,9 @@ export interface NodeEngineUnderTest {
   left(allocation: string): Promise<number>;
 }
 
+/** Whoever obeys gets as long for it as a busy machine needs. */
+const PATIENT = { killGraceMs: 60_000, yieldGraceMs: 60_000 };
+
 /** Adds a number over all ranks, by nothing but the address at which they are told to meet. */
 const MEET = `
 import os, socket, time
@@ -121,7 +124,8 @@ export function nodeEngineContract(name: string, make: () => NodeEngineUnderTest
       launch("1.1.1", sh("echo twice"));
       launch("1.2.1", sh("echo later"));
       await server.untilExit("1.2.1");
-      await server.until("a line", () => server.logs("1.2.1").length === 1);
+      for (const id of ["1.1.1", "1.2.1"])
+        await server.until(`a line of ${id}`, () => server.logs(id).length > 0);
       assert.equal(server.output("1.1.1", "stdout").toString(), "once\n");
     });
 
@@ -129,7 +133,7 @@ export function nodeEngineContract(name: string, make: () => NodeEngineUnderTest
       await it.engine.ensureRunner(spec);
       const child =
         "import signal, sys, time; signal.signal(15, lambda *_: (print('child heard', flush=True), sys.exit(0))); print('up', flush=True); time.sleep(1000)";
-      launch("1.1.1", sh(`trap 'exit 5' TERM; python3 -c "${child}" & wait; exit 6`));
+      launch("1.1.1", sh(`trap 'exit 5' TERM; python3 -c "${child}" & wait; exit 6`), PATIENT);
       launch("1.2.1", sh("trap '' TERM; echo up; while :; do sleep 1000; done"), {
         killGraceMs: 200,
       });
@@ -153,7 +157,8 @@ trial = init()
 for step in trial.steps():
     trial.report(step, {"loss": 1 / step})
 `;
-      launch("1.1.1", ["python3", "train.py"], { code: server.tree({ "train.py": program }) });
+      const code = server.tree({ "train.py": program });
+      launch("1.1.1", ["python3", "train.py"], { code, ...PATIENT });
       server.order("1.1.1", { target: 2 });
       await server.until("the wait", () => server.types("1.1.1").includes("waiting"));
       await server.down();
@@ -189,7 +194,7 @@ for step in trial.steps():
 
     test("a runner that is told to stop ends its programs in order first", async () => {
       await it.engine.ensureRunner(spec);
-      launch("1.1.1", sh("trap 'echo saved; exit 0' TERM; echo up; sleep 1000 & wait"));
+      launch("1.1.1", sh("trap 'echo saved; exit 0' TERM; echo up; sleep 1000 & wait"), PATIENT);
       await server.until("its line", () => server.logs("1.1.1").length === 1);
       await it.engine.stopRunner(bench.folder);
       const exit = await server.untilExit("1.1.1");

@@ -70,7 +70,7 @@ export async function cannotRunSlurm(
   return why === undefined ? undefined : `no Slurm: ${why}`;
 }
 
-const READY_WITHIN_MS = 60_000;
+const READY_WITHIN_MS = 180_000;
 
 /** Whether Slurm may use them: to find a job's processes (freezer), to hold it to its memory (memory). */
 export const hasControlGroups = (controller: "freezer" | "memory"): boolean =>

@@ -30,6 +30,8 @@ export function testsOverNodes(shared: () => { cluster: SlurmCluster; it: Stand 
     },
     searcher: { name: "single", metric: "loss", max_length: { epochs: STEPS } },
     resources: { slots_per_trial: RANKS },
+    // Each run but the last holds there until what is to end it has come.
+    environment: { environment_variables: { E2E_HOLD_AT: "10,20,30" } },
     ...{ max_restarts: 1, ...more },
   });
   const runs = ({ allocations }: TrialDetail): string =>

@@ -54,23 +54,20 @@ describe("experiments on Slurm", { skip }, () => {
       ...{ max_trials: 9, max_concurrent_trials: 5, mode: "standard" },
     };
     const code = await it.codeFolder({}, ["curve.ts"]);
-    const more = { delayMs: 1200, saveEvery: 1, byNumber: true, max_restarts: 0 };
+    // The first run of the first trial holds there until its node dies.
+    const holds = 'case "$CONTRAIL_TRIAL" in *.1) export E2E_HOLD_AT=1;; esac; exec node curve.ts';
+    const more = {
+      ...{ entrypoint: ["sh", "-c", holds], delayMs: 1200 },
+      ...{ saveEvery: 1, byNumber: true, max_restarts: 0 },
+    };
     const { id } = await it.submit(curveSearch(search, more), code);
 
-    const victim = await until(
-      "a trial has saved, and has more to do",
-      async () => {
-        for (const job of await running()) {
-          const trial = await it.client.trial(job.allocation.replace(/\.\d+$/, ""));
-          if (trial.step >= 1 && trial.allocations.at(-1)?.end == null) return job;
-        }
-        return undefined;
-      },
-      { limitMs: LIMIT_MS },
-    );
+    const lost = `${id}.1`;
+    await it.trialWhen(lost, "has saved", ({ checkpoint }) => checkpoint?.step === 1, LIMIT_MS);
+    const victim = (await running()).find(({ allocation }) => allocation === `${lost}.1`);
+    assert.ok(victim, "its job runs");
     await cluster.killNode(victim.node);
     await cluster.markDown(victim.node);
-    const lost = victim.allocation.replace(/\.\d+$/, "");
     const after = await it.trialWhen(
       lost,
       "its node is known to be lost",

@@ -1,13 +1,15 @@
 /**
- * Ranks that add up numbers and say so, step by step, with a checkpoint after each. With `hold_at` the first run goes no
- * further than that step, so that whatever is to end it does not come too late.
+ * Ranks that add up numbers and say so, step by step, with a checkpoint after each. E2E_HOLD_AT names for
+ * each run a step past which it does not go before it is to stop, so that whatever is to end it does not come too late.
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import * as contrail from "contrail";
 
-const trial = await contrail.init({ params: { delay_ms: 0, hold_at: 0 } });
-const holdAt = trial.restored === null ? trial.params.hold_at : 0;
+const trial = await contrail.init({ params: { delay_ms: 0 } });
+const holds = (process.env.E2E_HOLD_AT ?? "").split(",").filter(Boolean).map(Number);
+const run = Number(process.env.CONTRAIL_ALLOCATION?.split(".")[2]);
+const holdAt = holds[run - 1] ?? Number.POSITIVE_INFINITY;
 const ranks = await contrail.meet(trial);
 let weight = 0;
 
@@ -23,6 +25,6 @@ for await (const step of trial.steps({ restore })) {
   weight += sum;
   trial.report(step, { loss: 1 / weight });
   await trial.checkpoint(step, save, { always: true });
-  while (step === holdAt && !trial.shouldStop)
+  while (step >= holdAt && !trial.shouldStop)
     await new Promise((resolve) => setTimeout(resolve, 10));
 }
