@@ -23,13 +23,22 @@ export interface ProcessStatus {
   readonly startTicks: string;
 }
 
-/** Reads /proc/<pid>/stat. @returns undefined when there is no such process, or no /proc */
+/** Not there, or not for us to see. */
+export const isAbsent = (error: unknown): boolean =>
+  /^(?:ENOENT|ENOTDIR|ESRCH|EACCES|EPERM)$/.test(String((error as NodeJS.ErrnoException).code));
+
+/**
+ * Reads /proc/<pid>/stat.
+ * @returns undefined when there is no such process, or no /proc
+ * @throws what keeps us from looking (EMFILE, ENOMEM): it would be proof that a process is gone, which runs
+ */
 export function procStatus(pid: number): ProcessStatus | undefined {
   let text: string;
   try {
     text = readFileSync(`/proc/${pid}/stat`, "latin1");
-  } catch {
-    return undefined;
+  } catch (error) {
+    if (isAbsent(error)) return undefined;
+    throw error;
   }
   // The name stands in parentheses and may contain any character, so fields are counted from its end.
   const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
@@ -51,22 +60,24 @@ let bootId: string | undefined;
 export function machineBoot(): string {
   try {
     bootId ??= readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
-  } catch {
+  } catch (error) {
+    if (!isAbsent(error)) throw error;
     bootId ??= "";
   }
   return bootId;
 }
 
-/** @returns undefined when no such process runs (any more) */
+/** @returns undefined when no such process runs (any more) @throws where nobody can say */
 export function identify(pid: number): ProcessIdentity | undefined {
   if (process.platform === "linux") {
     const status = procStatus(pid);
     if (status === undefined || isDead(status)) return undefined;
     return { pid, started: `${machineBoot()}:${status.startTicks}` };
   }
-  const { status, stdout } = spawnSync("ps", ["-o", "stat=,lstart=", "-p", String(pid)], {
+  const { status, stdout, error } = spawnSync("ps", ["-o", "stat=,lstart=", "-p", String(pid)], {
     encoding: "utf8",
   });
+  if (error !== undefined) throw error;
   if (status !== 0 || stdout.trim() === "" || stdout.trim().startsWith("Z")) return undefined;
   return { pid, started: stdout.trim().replace(/^\S+\s+/, "") };
 }

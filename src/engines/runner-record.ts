@@ -5,7 +5,7 @@
  */
 import { readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { ProcessIdentity } from "./process-identity.ts";
+import { isAbsent, type ProcessIdentity } from "./process-identity.ts";
 
 export interface RunnerRecord extends ProcessIdentity {
   readonly runnerId: string;
@@ -26,14 +26,15 @@ export const runnerFiles = (dataDir: string) => {
   };
 };
 
-/** @returns undefined when no runner has ever run there, or its note cannot be read */
+/** @returns undefined when no runner has ever run there, or its note is none @throws what keeps us from looking */
 export function readRunnerRecord(path: string): RunnerRecord | undefined {
   try {
     const record = JSON.parse(readFileSync(path, "utf8")) as RunnerRecord;
     const valid = Number.isInteger(record.pid) && typeof record.started === "string";
     return valid ? record : undefined;
-  } catch {
-    return undefined;
+  } catch (error) {
+    if (error instanceof SyntaxError || isAbsent(error)) return undefined;
+    throw error;
   }
 }
 

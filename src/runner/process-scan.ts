@@ -8,7 +8,7 @@
  * only while something is left. Where there is no /proc (macOS), the groups are all there is.
  */
 import { closeSync, openSync, readdirSync, readSync } from "node:fs";
-import { isDead, procStatus } from "../engines/process-identity.ts";
+import { isAbsent, isDead, procStatus } from "../engines/process-identity.ts";
 
 export interface ScanFor {
   /** Process groups of the ranks. */
@@ -21,7 +21,7 @@ export interface ScanFor {
 const PER_TURN = 64;
 const environ = Buffer.allocUnsafe(256 * 1024);
 
-/** @returns pids that run (zombies do not), in no order */
+/** @returns pids that run (zombies do not), in no order @throws what keeps us from looking */
 export async function findProcesses(scan: ScanFor): Promise<number[]> {
   const groups = scan.groups.filter(groupExists);
   if (process.platform !== "linux") return groups;
@@ -73,8 +73,9 @@ function carries(pid: number, marker: Buffer): boolean {
   let fd: number;
   try {
     fd = openSync(`/proc/${pid}/environ`, "r");
-  } catch {
-    return false; // Gone, or somebody else's: then it is not one of ours.
+  } catch (error) {
+    if (isAbsent(error)) return false; // Gone, or somebody else's: then it is not one of ours.
+    throw error;
   }
   try {
     const length = readSync(fd, environ, 0, environ.length, 0);

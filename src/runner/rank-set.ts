@@ -199,12 +199,12 @@ export class RankSet {
   }
 
   #note(): void {
-    const groups = this.groups.map((group) => ({
-      group,
-      started: identify(group)?.started ?? null,
-    }));
-    if (groups.length === 0) return;
+    if (this.groups.length === 0) return;
     try {
+      const groups = this.groups.map((group) => ({
+        group,
+        started: identify(group)?.started ?? null,
+      }));
       writeProcessNote(this.#options.folder, { machineBoot: machineBoot(), groups });
     } catch (error) {
       // The guardian and the marker find them too.

@@ -10,7 +10,7 @@ import type { Clock } from "../base/clock.ts";
 import type { AllocationOrders, SyncReply } from "../protocol/runner-wire.ts";
 import type { AllocationExit } from "./allocation-exit.ts";
 import { AllocationHost, type HostDeps } from "./allocation-host.ts";
-import { within } from "./backoff.ts";
+import { whenRoom, within } from "./backoff.ts";
 import { EndedAnswer, unbegunExit } from "./ended-answer.ts";
 import type { Machine, RunnerClient } from "./machine.ts";
 import { OrdersPoll } from "./orders-poll.ts";
@@ -255,14 +255,19 @@ export class Runner {
   }
 
   async #recover(id: string): Promise<void> {
-    const { machine, say } = this.#options;
+    const { machine, say, clock } = this.#options;
     const note = machine.noteOf(id);
     if (note === undefined) return machine.forget(id);
     const place = machine.place(id, note.fence);
     // Known from the beginning, or an order that comes meanwhile would start it a second time.
     const host = new AllocationHost(place, this.#deps, false);
     this.#add(host);
-    const ended = await machine.endLeftovers(place);
+    // Whom nobody can look for is not gone: until then nothing is told of it.
+    const ended = await whenRoom(
+      async () => (this.#stopping ? 0 : await machine.endLeftovers(place)),
+      { clock, signal: new AbortController().signal, tell: say, waits: `${id}: taking it up` },
+    );
+    if (this.#stopping) return;
     const count = `${ended} ${ended === 1 ? "process" : "processes"}`;
     await host.recover(
       `the runner died; its successor found and ended ${count} of this allocation`,

@@ -21,10 +21,10 @@ export interface SweepOptions extends ScanFor {
 export async function sweep(options: SweepOptions): Promise<number> {
   const { clock, graceMs } = options;
   const signalled = new Set<number>();
-  let left = await findProcesses(options);
+  let left = await look(options);
   if (left.length > 0 && graceMs > 0) {
     await sleep(clock, FOLLOW_MS);
-    left = await findProcesses(options);
+    left = await look(options);
   }
   const since = clock.monotonicMs();
   let waitMs = 10;
@@ -38,7 +38,18 @@ export async function sweep(options: SweepOptions): Promise<number> {
     const untilKill = name === "SIGTERM" ? since + graceMs - clock.monotonicMs() : LOOK_MAX_MS;
     await sleep(clock, Math.max(1, Math.min(waitMs, untilKill)));
     waitMs = Math.min(waitMs * 2, LOOK_MAX_MS);
-    left = await findProcesses(options);
+    left = await look(options);
   }
   return signalled.size;
+}
+
+/** Whom we cannot look for, out of files or memory, is not gone for that: until somebody can say, the slots stay taken. */
+async function look(options: SweepOptions): Promise<number[]> {
+  for (;;) {
+    try {
+      return await findProcesses(options);
+    } catch {
+      await sleep(options.clock, LOOK_MAX_MS);
+    }
+  }
 }

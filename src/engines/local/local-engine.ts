@@ -137,6 +137,15 @@ export function environmentForTraining(environment: NodeJS.ProcessEnv): NodeJS.P
 }
 
 export function observeRunner(dataDir: string): RunnerObservation {
+  try {
+    return observed(dataDir);
+  } catch (error) {
+    // Out of files or memory, we see nobody; which proves nothing of anybody.
+    return { state: "unknown", why: `it cannot be looked for: ${(error as Error).message}` };
+  }
+}
+
+function observed(dataDir: string): RunnerObservation {
   const files = runnerFiles(dataDir);
   const record = readRunnerRecord(files.record);
   if (record === undefined)
