@@ -16,6 +16,7 @@ test("what is not shown is counted, and a section of few lines is shown beside o
       { width: 100, paint: NO_PAINT, nowMs: 0 },
     ).join("\n");
   assert.match(view(0), /gpu\.0\.model +A100 +H100/);
+  assert.match(view(0), /^ {2}the first is the same, then$/m);
   assert.match(view(0), /… and 61 more \(--json has all\)/);
   assert.match(view(7), /… and 68 more \(--json has 101 of them\)/);
 });

@@ -136,7 +136,7 @@ function decisionLines({ same, a, b }: NonNullable<DiffReply["trials"]>["decisio
   const line = (side: string, { what, target, text }: (typeof a)[number]): string =>
     `  ${side}  ${what}${target === null ? "" : ` to step ${target}`}: ${inert(text)}`;
   return [
-    `  the first ${count(same)} are the same, then`,
+    `  the first ${same === 1 ? "is" : `${count(same)} are`} the same, then`,
     ...a.map((decision) => line("a", decision)),
     ...b.map((decision) => line("b", decision)),
   ];

@@ -43,15 +43,18 @@ function inTypedWords(problem: Problem, command: Command): Problem | undefined {
     ...problem,
     detail: told.join("\n"),
     issues: [],
-    hint: helpHint(command),
+    // Where there is more to say than the catalogue does, it stays.
+    hint: /`issues`|^$/.test(problem.hint) ? helpHint(command) : problem.hint,
   };
 }
 
-function sentenceOf({ path, message }: ProblemIssue, command: Command): string | undefined {
-  const place = /^(?:querystring|params|body)(?:\.(\w*))?(?:\.|$)/.exec(path);
+function sentenceOf(issue: ProblemIssue, command: Command): string | undefined {
+  const { path, message, column } = issue;
+  // What a filter says has places of its own.
+  const place = /^(?:querystring|params|body)(?:\.(\w*))?(?:\.|$)|^(?=filter$)/.exec(path);
   if (place === null) return undefined;
   const words = plainWords(message);
-  const field = place[1] ?? "";
+  const field = place[1] ?? (path === "filter" ? path : "");
   if (field === "") {
     // A rule about several fields names them itself.
     const said = words.replace(
@@ -65,7 +68,8 @@ function sentenceOf({ path, message }: ProblemIssue, command: Command): string |
   if (typed === undefined) return undefined;
   const { name, value } = typed;
   const is = typeof value === "string" ? ` is ${JSON.stringify(value)}` : "";
-  return sentence(`${name}${is}: ${words}`);
+  const at = path === "filter" && column != null ? `, column ${column}` : "";
+  return sentence(`${name}${is}${at}: ${words}`);
 }
 
 const sentence = (text: string): string => (text.endsWith(".") ? text : `${text}.`);
@@ -85,7 +89,8 @@ function optionOf(field: string, command: Command): Typed | undefined {
 /** @param inPath the server took it out of the address, which holds what a command is about */
 function argumentOf(field: string, command: Command, inPath: boolean): Typed | undefined {
   const { registeredArguments: all, args } = command;
-  const named = all.findIndex((argument) => argument.name() === field);
+  const called = field === "filter" ? "query" : field;
+  const named = all.findIndex((argument) => argument.name() === called);
   const at = named === -1 && inPath && all.length === 1 ? 0 : named;
   const argument = all[at];
   if (argument === undefined) return undefined;

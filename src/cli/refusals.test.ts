@@ -57,6 +57,25 @@ test("a field that the server refuses is named as the option or the argument tha
   );
 });
 
+test("what is wrong with a filter is said once, of the option or the query that it is, with its hint", async () => {
+  const message = 'There is no field "foo".';
+  bench.server.answer("GET /experiments", (_, response) =>
+    problem(response, 400, "invalid_request", `the filter cannot be read, column 3: ${message}`, {
+      hint: "The language is described in docs/filters.md.",
+      issues: [{ code: "unknown_field", path: "filter", message, line: 1, column: 3 }],
+    }),
+  );
+  for (const [words, what] of [
+    [["experiment", "list", "--filter"], "--filter"],
+    [["metrics", "export", "-o", `${bench.fresh()}.csv`], "query"],
+  ] as const) {
+    const ran = await bench.cli(...words, "a foo:bar");
+    const said = `${what} is "a foo:bar", column 3: ${message}`;
+    const hint = "hint: The language is described in docs/filters.md.\n";
+    assert.deepEqual([ran.code, ran.err], [2, `error: ${said}\n${hint}`]);
+  }
+});
+
 test("of several ids each is refused in the words of the only one, and a script gets the field all the same", async () => {
   const path = "params.token";
   for (const id of ["x1", "x2"])

@@ -153,7 +153,9 @@ export async function verify(cli: Cli, options: VerifyOptions): Promise<number> 
       : await verifyFile(requireFile(cli.host.cwd, options.file), expected);
   cli.show(verdict, () => verdictLines(cli, verdict, options.file));
   if (verdict.ok) cli.next(`audit verify --expect-last ${verdict.last.seq}:${verdict.last.hash}`);
-  else if (verdict.misfit?.change) cli.next(`audit show ${verdict.misfit.change.seq}`);
+  // What a file holds is shown already, and a server may hold another.
+  else if (verdict.misfit?.change && options.file === undefined)
+    cli.next(`audit show ${verdict.misfit.change.seq}`);
   return verdict.ok ? EXIT.ok : EXIT.failed;
 }
 
