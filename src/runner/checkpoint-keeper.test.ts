@@ -152,6 +152,23 @@ test("that a checkpoint cannot be sent is told once, and to its program where th
   }
 });
 
+for (const [fault, isKept] of [
+  ["ESTALE: stale file handle, read", true],
+  ["EMFILE: too many open files, open", true],
+  ["model ends at byte 3 by now", false],
+] as const)
+  test(`files that cannot be read (${fault}) ${isKept ? "are waited for" : "cost the checkpoint"}`, async () => {
+    let left = 8;
+    const name = fault.slice(0, 6).trim();
+    const { keeper, told, save, quiet } = keeperIn(name, [], {}, async () => {
+      if (left-- > 0) throw new ServerFailure("refused", `model cannot be read: ${fault}`);
+    });
+    await keeper.open();
+    await save(10);
+    await quiet();
+    assert.match(told.at(-1) ?? "", isKept ? /^10 stored$/ : /^10 lost: /);
+  });
+
 test("a list of files that no server would take is refused, by its length", async () => {
   const folder = join(root, "long");
   const files = new KeptFolder(folder, checkpointsIn(folder), false, 300);

@@ -10,7 +10,7 @@ import { join } from "node:path";
 import type { Clock } from "../base/clock.ts";
 import type { JsonObject } from "../base/json.ts";
 import type { Tree } from "../protocol/runner-wire.ts";
-import { Backoff, isNoRoom } from "./backoff.ts";
+import { Backoff, isFarAway, isNoRoom } from "./backoff.ts";
 import { type KeptCheckpoint, type KeptFiles, KeptFolder } from "./kept-files.ts";
 import { type ServerClient, ServerFailure, SILENT } from "./server-client.ts";
 import { metadataFault } from "./trial-message.ts";
@@ -198,8 +198,9 @@ export class CheckpointKeeper {
       } catch (error) {
         if (signal.aborted) return null;
         const kind = error instanceof ServerFailure ? error.kind : null;
-        if (kind === "refused") refused += 1;
-        if ((kind === null && !isNoRoom(error)) || kind === "too_large" || refused >= REFUSED_TRIES)
+        const passes = isNoRoom(error) || isFarAway(error);
+        if (kind === "refused" && !passes) refused += 1;
+        if ((kind === null && !passes) || kind === "too_large" || refused >= REFUSED_TRIES)
           return { why: (error as Error).message };
         const why = (error as Error).message;
         if (!said) say(`${name} could not be sent, will go on trying: ${why}`);
