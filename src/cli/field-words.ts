@@ -72,7 +72,7 @@ function sentenceOf(issue: ProblemIssue, command: Command): string | undefined {
   return sentence(`${name}${is}${at}: ${words}`);
 }
 
-const sentence = (text: string): string => (text.endsWith(".") ? text : `${text}.`);
+const sentence = (text: string): string => (/[.?!]$/.test(text) ? text : `${text}.`);
 
 /** `from_step` is --from-step, or --from where a command calls it so; `labels` is --label. */
 function optionOf(field: string, command: Command): Typed | undefined {
@@ -107,10 +107,12 @@ function inTaskWords(problem: Problem, command: Command): Problem {
   const list = noun === "task" ? "task list --ended" : `task list --ended --kind ${noun}`;
   return {
     ...problem,
-    detail: problem.detail.replace(/\bexperiment (?=\d)/g, "task "),
+    detail: problem.detail
+      .replace(/\bexperiment (?=\d)/g, "task ")
+      .replace(/^Experiment (?=\d)/, "Task "),
     hint: problem.hint
       .replace(/\bcontrail experiment list\b/, `contrail ${list}`)
-      .replace(/\bcontrail experiment show\b/, "contrail task show"),
+      .replace(/\bcontrail experiment (?=(?:show|wait)\b)/, "contrail task "),
   };
 }
 

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { notTaken } from "./commands/server.ts";
 import { cliBench } from "./test-bench.ts";
-import { problem, run } from "./test-host.ts";
+import { events, problem, run } from "./test-host.ts";
 import { aLog } from "./test-things.ts";
 
 const bench = cliBench();
@@ -58,7 +58,7 @@ test("a field that the server refuses is named as the option or the argument tha
 });
 
 test("what is wrong with a filter is said once, of the option or the query that it is, with its hint", async () => {
-  const message = 'There is no field "foo".';
+  const message = 'There is no field "foo". Did you mean for?';
   bench.server.answer("GET /experiments", (_, response) =>
     problem(response, 400, "invalid_request", `the filter cannot be read, column 3: ${message}`, {
       hint: "The language is described in docs/filters.md.",
@@ -347,6 +347,10 @@ test("who asked for a task is told of tasks", async () => {
   const two = await bench.cli("task", "kill", "3", "999");
   assert.match(two.out, /^task 3 is being killed\ntask 999: there is no task 999\. .*task list/);
   assert.match(two.out, /^next: contrail task show 3$/m);
+  bench.server.answer("GET /experiments/3/stream", (_, response) => events(response, []));
+  const late = await bench.cli("task", "wait", "3", "--timeout", "1");
+  assert.equal(late.code, 6);
+  assert.match(late.err, /^error: Task 3 was not over[\s\S]*`contrail task wait 3`/);
   const experiment = await bench.cli("experiment", "show", "999");
   assert.match(experiment.err, /^error: there is no experiment 999\n.*`contrail experiment list`/);
 });
