@@ -1,5 +1,7 @@
 /** Two trials that train while the server's disk is in trouble, and what has become of them afterwards. */
 import { randomUUID } from "node:crypto";
+import { rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { realClock } from "../../src/base/real-clock.ts";
 import { Client } from "../../src/sdk/client.ts";
 import { curveSearch, type Stand } from "../support.ts";
@@ -10,16 +12,20 @@ export interface AtWork {
   readonly steps: number;
 }
 
-/** For so long that they train still when the trouble is over. @param troubleS seconds @param more of the configuration */
+/** The training that is left is done in a moment once this file is there. */
+const hurry = (it: Stand): string => join(it.folder, "hurry");
+
+/** For so long that they train still when the trouble is over, however late. @param troubleS seconds @param more of the configuration */
 export async function twoAtWork(
   it: Stand,
   troubleS: number,
   more: Record<string, unknown> = {},
 ): Promise<AtWork> {
-  const steps = troubleS * 20 + 200;
+  const steps = troubleS * 20 + 1_200;
+  await rm(hurry(it), { force: true });
   const code = await it.codeFolder({}, ["curve.ts"]);
   const searcher = { name: "random", max_length: { epochs: steps }, max_trials: 2 };
-  const environment = { E2E_TRACE: it.trace };
+  const environment = { E2E_TRACE: it.trace, E2E_HURRY: hurry(it) };
   const config = curveSearch(searcher, { delayMs: 50, environment, ...more });
   const { id } = await it.submit(config, code);
   const trials = [`${id}.1`, `${id}.2`];
@@ -42,6 +48,7 @@ export async function isCaughtUp(it: Stand, work: AtWork): Promise<boolean> {
 
 /** Waits for their end. @returns reports that are missing, and trials that were begun again */
 export async function lostOf(it: Stand, { id, trials, steps }: AtWork): Promise<string[]> {
+  await writeFile(hurry(it), "");
   const experiment = await it.ended(id, 240_000);
   const lost = experiment.state === "completed" ? [] : [experiment.reason];
   for (const trial of trials) {

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import { type ReadyChild, startChild } from "../../bench/child.ts";
 import type { StubReady } from "../../bench/stub-server.ts";
+import { isAlive, until } from "../support.ts";
 
 const SCRIPT = new URL("../../bench/stub-server.ts", import.meta.url);
 const PRELOAD = new URL("preload/crash-points.ts", import.meta.url);
@@ -88,6 +89,12 @@ export class CrashingServer {
     }
     this.startsMs.push(performance.now() - beganMs);
     return true;
+  }
+
+  /** Waits until one that was ready has come to its point after all: some lie in what it does by the clock. */
+  async diesByItself(): Promise<boolean> {
+    const { pid } = this;
+    return await until("the server has died", () => !isAlive(pid)).catch(() => false);
   }
 
   /** Kills a start after so long, wherever it is then; one that is ready by then is killed as well. */

@@ -77,6 +77,7 @@ async function begin(faults: Faults, at: number | undefined): Promise<Begun> {
   const list = join(dataDir, "points");
   try {
     const ready = await server.start(at === undefined ? { list } : { at });
+    const died = at !== undefined && (!ready || (await server.diesByItself()));
     await server.gone();
     if (at !== undefined) {
       await server.start();
@@ -87,7 +88,7 @@ async function begin(faults: Faults, at: number | undefined): Promise<Begun> {
     );
     const points = at === undefined ? (await readFile(list, "utf8")).trim().split("\n") : [];
     return {
-      ...{ points, died: !ready, schema: await dumpSchema(database.pool) },
+      ...{ points, died, schema: await dumpSchema(database.pool) },
       applied: rows.map(({ name }) => name).join(" "),
     };
   } finally {

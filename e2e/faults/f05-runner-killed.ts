@@ -72,10 +72,21 @@ async function killed(faults: Faults, it: Stand, awayS: number): Promise<Finding
  */
 function stepsInSpool(it: Stand, allocation: string): number[] {
   const folder = join(it.dataDir, "runner", "allocations", allocation);
-  const files = readdirSync(folder, { recursive: true, withFileTypes: true });
-  return files.flatMap((file) => {
-    if (!file.isFile() || !file.name.startsWith("events")) return [];
-    const text = readFileSync(join(file.parentPath, file.name), "latin1");
-    return [...text.matchAll(/"type":"report"[^{}]*?"step":(\d+)/g)].map(([, n]) => Number(n));
-  });
+  return orNone(() => readdirSync(folder, { recursive: true, withFileTypes: true })).flatMap(
+    (file) => {
+      if (!file.isFile() || !file.name.startsWith("events")) return [];
+      const [text = ""] = orNone(() => [readFileSync(join(file.parentPath, file.name), "latin1")]);
+      return [...text.matchAll(/"type":"report"[^{}]*?"step":(\d+)/g)].map(([, n]) => Number(n));
+    },
+  );
+}
+
+/** What was delivered is taken away, which may be between two looks. */
+function orNone<T>(look: () => T[]): T[] {
+  try {
+    return look();
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return [];
+    throw error;
+  }
 }

@@ -92,7 +92,6 @@ export const hungTrial: Row = {
   },
 };
 
-const DEADLINE_S = 5;
 const MAX_RESTARTS = 1;
 /** Trains, saves, and hangs with a report owed; what it does about SIGTERM is the second word. */
 const SILENT = `import { readFileSync, writeFileSync } from "node:fs";
@@ -112,13 +111,15 @@ for await (const step of trial.steps({ save, restore })) {
 
 /** A trial that hangs, one that hangs and ignores SIGTERM, and one that reports, which nobody may touch. */
 async function silent(faults: Faults, it: Stand): Promise<Finding[]> {
+  // As a test it is longer than a busy machine keeps a program that reports from doing so.
+  const deadlineS = faults.quick ? 20 : 5;
   const code = await it.codeFolder({ "silent.ts": SILENT });
   const submit = async (hangs: boolean, deaf: boolean): Promise<string> => {
     const config = {
       ...{ name: "silent", entrypoint: ["node", "silent.ts"], hyperparameters: { hangs, deaf } },
-      ...{ max_restarts: MAX_RESTARTS, progress_deadline: DEADLINE_S },
+      ...{ max_restarts: MAX_RESTARTS, progress_deadline: deadlineS },
       // Longer than its deadline, where nobody hangs.
-      searcher: { name: "single", metric: "loss", max_length: { epochs: 60 } },
+      searcher: { name: "single", metric: "loss", max_length: { epochs: 7 * deadlineS } },
     };
     return `${(await it.submit(config, code)).id}.1`;
   };
@@ -146,9 +147,9 @@ async function silent(faults: Faults, it: Stand): Promise<Finding[]> {
   const left = it.processes().filter(({ allocation }) => allocation !== undefined);
   return [
     within(
-      `progress_deadline of ${DEADLINE_S} s: gone after its last word`,
+      `progress_deadline of ${deadlineS} s: gone after its last word`,
       lateMs,
-      DEADLINE_S + GRACE_S + 5,
+      deadlineS + GRACE_S + 5,
     ),
     none("progress_deadline: wrong ends, or trials touched that report", wrong),
     none("progress_deadline: processes left", left),

@@ -138,9 +138,12 @@ const STATES: readonly State[] = [
     name: AT_RUNG,
     reach: async (it, code) => {
       const searcher = { name: "asha", max_length: { epochs: 900 }, divisor: 30, num_rungs: 3 };
+      // The others of the search hold, so that its rung is never closed.
+      const program =
+        'case "$CONTRAIL_TRIAL" in *.1) exec node curve.ts;; *) exec sleep 1000;; esac';
       const config = curveSearch(
         { ...searcher, max_trials: 40, max_concurrent_trials: 2 },
-        { delayMs: 200, resources: { max_slots: 1 } },
+        { entrypoint: ["sh", "-c", program], resources: { max_slots: 1 } },
       );
       return inState(it, await submitted(it, config, code), "waiting");
     },

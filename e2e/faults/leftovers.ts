@@ -33,9 +33,14 @@ export async function findLeftovers(it: Stand, experiments: readonly number[]): 
   const used = await inUse(it, [...experiments, id]);
   const { blobs, bytes } = await it.client.gcPlan();
   const temporary = readdirSync(join(it.dataDir, "blobs", "tmp"));
-  const folders = readdirSync(join(it.dataDir, "runner", "allocations")).filter((name) =>
-    /^\d+\.\d+\.\d+$/.test(name),
-  );
+  const foldersNow = () =>
+    readdirSync(join(it.dataDir, "runner", "allocations")).filter((name) =>
+      /^\d+\.\d+\.\d+$/.test(name),
+    );
+  // The node hears of an end after everybody else.
+  const folders = await until("the node keeps none", () =>
+    foldersNow().length === 0 ? [] : undefined,
+  ).catch(foldersNow);
   return [
     all("files of a half checkpoint that stay while its allocation lives", promised, half.length),
     none(`blobs that nothing uses, after one run of gc (${before} before, ${after.size} after)`, [
