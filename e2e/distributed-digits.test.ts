@@ -3,7 +3,7 @@
  * curve; and search, several processes, preemption, record and replay all at once.
  */
 import assert from "node:assert/strict";
-import { readFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import type { Experiment, TrialDetail, Verdict } from "../src/protocol/api.ts";
@@ -15,6 +15,11 @@ const python = pythonWithTorch("sklearn");
 const skip = python === undefined ? NO_TORCH : false;
 
 const LIMIT_MS = 300_000;
+const OFFER = "        trial.checkpoint(step, save)\n";
+const HOLD = (gate: string): string => `        import os, time
+        while step == 3 and not os.path.exists("${gate}") and not trial.should_stop:
+            time.sleep(0.01)
+`;
 
 const submitted = async (it: Stand, folder: string): Promise<Experiment> =>
   it.submit(await readFile(join(folder, "config.yaml"), "utf8"), folder);
@@ -68,8 +73,15 @@ describe("examples/digits-pytorch", () => {
       [/max_trials: 27/, "max_trials: 3"],
       [/slots_per_trial: 1/, "slots_per_trial: 2"],
     ]);
+    // No trial goes beyond its third epoch before one was preempted there.
+    const gate = join(it.folder, "gate");
+    const program = join(folder, "train.py");
+    const text = await readFile(program, "utf8");
+    assert.ok(text.includes(OFFER));
+    await writeFile(program, text.replace(OFFER, `${HOLD(gate)}${OFFER}`));
     const { id } = await submitted(it, folder);
     const preempted = await preempt(it, id);
+    await writeFile(gate, "");
     const ended = await it.ended(id, LIMIT_MS);
     assert.equal(ended.state, "completed", ended.reason);
     const trial = await it.client.trial(preempted);
