@@ -23,6 +23,7 @@ import { pipeline } from "node:stream/promises";
 import type { Clock } from "../base/clock.ts";
 import { RecentMap } from "../base/recent-map.ts";
 import type { OpenedBlob } from "../store/snapshot.ts";
+import { isFarAway, isNoRoom, isSpoiled } from "./backoff.ts";
 import { CacheRoom } from "./cache-room.ts";
 import { type ServerClient, ServerFailure } from "./server-client.ts";
 import { SharedAnswers } from "./shared-answer.ts";
@@ -283,8 +284,8 @@ const stampOf = ({ dev, ino, size, mtimeNs, ctimeNs }: BigIntStats): string =>
 function brokenOff(error: unknown, hash: string): Error {
   if (error instanceof ServerFailure) return error;
   const { code, message } = error as NodeJS.ErrnoException;
-  const local =
-    code !== undefined && /^E(?:NOSPC|DQUOT|IO|ROFS|ACCES|PERM|MFILE|NFILE)$/.test(code);
+  const isFinal = code !== undefined && /^E(?:ROFS|ACCES|PERM)$/.test(code);
+  const local = isFinal || isNoRoom(error) || isFarAway(error) || isSpoiled(error);
   return local
     ? (error as Error)
     : new ServerFailure("unreachable", `blob ${hash} broke off: ${message}`, { cause: error });

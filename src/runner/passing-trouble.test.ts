@@ -1,8 +1,11 @@
 /** What ends by itself while a trial is prepared is waited for, in words; what does not ends the launch. */
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
 import { once } from "node:events";
-import { mkdirSync, mkdtempSync, readFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
+import fs from "node:fs/promises";
 import { createServer, type ServerResponse } from "node:http";
+import { syncBuiltinESMExports } from "node:module";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -76,7 +79,15 @@ async function bench(t: TestContext, answers: readonly Answer[]) {
     ...{ kind: "s3", place: "s3://bucket/data", uri: false, files: [file] },
   });
   blobs.set(hash, bytes);
-  return { blobs, cache, prepare, train: { data: { train: { reference: hash } } }, left };
+  return {
+    blobs,
+    cache,
+    trust,
+    root,
+    prepare,
+    train: { data: { train: { reference: hash } } },
+    left,
+  };
 }
 
 for (const [name, trouble] of [
@@ -164,4 +175,61 @@ test("content that is damaged at the server is waited for, and the trial's outpu
     reads++ < 5 ? Buffer.from("damaged") : hash === reference ? good : undefined;
   const { told } = await prepare(train);
   assert.match(told.join(), /^data set train cannot .*damaged on the way or at the server/);
+});
+
+const of = (code: string): Error => Object.assign(new Error(`${code}: it says so`), { code });
+
+for (const code of ["ESTALE", "EIO", "EAGAIN"])
+  for (const [what, folder] of [
+    ["its data is fetched", "datasets"],
+    ["its list is kept", "cache"],
+  ] as const)
+    test(`${code} of the disk to which ${what} is waited for, and told`, async (t) => {
+      const { trust, prepare, train } = await bench(t, []);
+      const { stamp } = trust;
+      let failures = 3;
+      t.mock.method(trust, "stamp", async (path: string, usedMs?: number) => {
+        if (path.includes(`/${folder}/`) && failures-- > 0) throw of(code);
+        await stamp.call(trust, path, usedMs);
+      });
+      const { told } = await prepare(train);
+      assert.match(
+        told.join(),
+        new RegExp(`^data set train cannot be laid out now.*${code}: it says so`),
+      );
+    });
+
+/** A directory of which the file server says EIO so many times. */
+async function referenced(t: TestContext, times: number) {
+  const { blobs, prepare, root } = await bench(t, []);
+  const place = join(root, "there");
+  mkdirSync(place);
+  writeFileSync(join(place, "rows.csv"), "1,2\n");
+  const digest = createHash("sha256").update("1,2\n").digest("hex");
+  const file = { path: "rows.csv", size: 4, hash: digest, mtimeNs: null, etag: null };
+  const { bytes, hash } = canonicalReference({
+    ...{ kind: "directory", place, uri: false, files: [file] },
+  });
+  blobs.set(hash, bytes);
+  const { realpath } = fs;
+  let left = times;
+  t.mock.method(fs, "realpath", async (path: string) => {
+    if (left-- > 0) throw of("EIO");
+    return await realpath(path);
+  });
+  syncBuiltinESMExports();
+  t.after(() => {
+    t.mock.restoreAll();
+    syncBuiltinESMExports();
+  });
+  return prepare({ data: { train: { reference: hash } } });
+}
+
+test("a file server under data that stays outside, which answers EIO while it is away, is waited for", async (t) => {
+  const { told } = await referenced(t, 5);
+  assert.match(told.join(), /^data set train cannot be laid out now.*rows\.csv.*EIO: it says so/);
+});
+
+test("data outside of which EIO is always said ends the launch", async (t) => {
+  await assert.rejects(referenced(t, Number.POSITIVE_INFINITY), LaunchError);
 });

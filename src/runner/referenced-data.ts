@@ -6,11 +6,11 @@
 import type { DataReference, ReferencedFile } from "../protocol/runner-wire.ts";
 import { checkReferencedFile, hiddenPlace, parseReference } from "../store/data-reference.ts";
 import { FileHasher } from "../store/hash-file.ts";
-import { isFarAway, isNoRoom } from "./backoff.ts";
+import { isFarAway, isNoRoom, isSpoiled } from "./backoff.ts";
 import { LaunchError } from "./rank-process.ts";
 import type { S3Data } from "./s3-data.ts";
 
-const isPassing = (text: string): boolean => isNoRoom(text) || isFarAway(text);
+const isPassing = (text: string): boolean => isNoRoom(text) || isFarAway(text) || isSpoiled(text);
 
 const LOOKED_AT_ONCE = 8;
 const NAMED_MAX = 5;

@@ -9,7 +9,7 @@ import { pipeline } from "node:stream/promises";
 import type { DataReference, ReferencedFile } from "../protocol/runner-wire.ts";
 import { compareS3, type Environment, S3Error, S3Place } from "../store/s3.ts";
 import { removeCheckout } from "../store/snapshot.ts";
-import { isNoRoom } from "./backoff.ts";
+import { isFarAway, isNoRoom, isSpoiled } from "./backoff.ts";
 import { LaunchError } from "./rank-process.ts";
 import { SharedAnswers } from "./shared-answer.ts";
 import type { FileTrust } from "./trusted-file.ts";
@@ -95,7 +95,7 @@ export class S3Data {
       await removeCheckout(partial).catch(() => undefined);
       if (isNoRoom(error)) this.#crowded.add(hash);
       signal.throwIfAborted();
-      if (isNoRoom(error) || (error instanceof S3Error && error.isPassing)) throw error;
+      if (isPassing(error)) throw error;
       throw new LaunchError(
         `data set ${name} could not be fetched from ${place}: ${(error as Error).message}`,
         { cause: error },
@@ -122,6 +122,12 @@ export class S3Data {
     await this.#options.trust.stamp(path);
   }
 }
+
+/** S3 cannot now, or the disk here. */
+const isPassing = (error: unknown): boolean =>
+  error instanceof S3Error
+    ? error.isPassing
+    : isNoRoom(error) || isFarAway(error) || isSpoiled(error);
 
 const bytesOf = (files: readonly ReferencedFile[]): number =>
   files.reduce((sum, file) => sum + file.size, 0);

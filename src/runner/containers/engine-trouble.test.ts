@@ -50,7 +50,7 @@ async function engine(t: TestContext, answers: Readonly<Record<string, Answer[]>
   return { api: new DockerApi(socket), asked };
 }
 
-async function found(t: TestContext, pulls: Answer[]) {
+async function found(t: TestContext, pulls: Answer[], clock = new VirtualClock()) {
   const image = lines({ Id: "sha256:1" });
   const pullsMax = pulls.length;
   const here: Answer = (response) => {
@@ -61,7 +61,6 @@ async function found(t: TestContext, pulls: Answer[]) {
     "GET /images/i/json": Array.from({ length: 500 }, () => here),
     "POST /images/create": [...pulls, lines({ status: "Pull complete", id: "a" })],
   });
-  const clock = new VirtualClock();
   const told: string[] = [];
   let over = false;
   const finding = new Images({ api: () => api, clock }).find({
@@ -108,6 +107,18 @@ for (const [what, pull, words] of [
 for (const message of ["manifest for i:latest not found", "pull access denied for i"])
   test(`a pull ends with: ${message}`, (t) =>
     assert.rejects(found(t, [says(404, message)]), LaunchError));
+
+test("a registry that cannot just now is waited for also after an engine that was away for long", async (t) => {
+  const clock = new VirtualClock();
+  const away: Answer = (response) => {
+    clock.after(2 * 3_600_000, () => {
+      response.writeHead(200);
+      response.write("{", () => response.destroy());
+    });
+  };
+  const { image } = await found(t, [away, lines({ error: "toomanyrequests: wait" })], clock);
+  assert.equal(image.id, "sha256:1");
+});
 
 test("a registry that never answers is given up in the end", (t) =>
   assert.rejects(

@@ -63,7 +63,8 @@ export class Images {
     const cut = (): void => backoff.cut();
     signal.addEventListener("abort", cut, { once: true });
     let told = false;
-    const sinceMs = this.#clock.monotonicMs();
+    /** Since when it is said that it cannot now. */
+    let sinceMs: number | null = null;
     try {
       for (;;) {
         signal.throwIfAborted();
@@ -76,7 +77,10 @@ export class Images {
           throw new LaunchError(`image: ${launch.image} was pulled, and it is not here`);
         } catch (error) {
           const isPutOff = error instanceof ForNow;
-          if (isPutOff && this.#clock.monotonicMs() - sinceMs > PULL_PATIENCE_MS)
+          // An engine that is away says nothing of the registry, and a long pull is no silence.
+          const nowMs = this.#clock.monotonicMs();
+          sinceMs = isPutOff ? (sinceMs ?? nowMs) : null;
+          if (isPutOff && nowMs - (sinceMs ?? nowMs) > PULL_PATIENCE_MS)
             throw new LaunchError(error.message, { cause: error });
           if (!isPutOff && !(error instanceof DockerUnreachable)) throw error;
           if (!told) tell(`${error.message}. ${isPutOff ? "Trying again" : "Waiting for it"}`);
