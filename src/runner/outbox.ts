@@ -58,8 +58,8 @@ export class Outbox implements UplinkSource {
   readonly #logsPressure: Pressure;
   #counted: boolean;
   #unknownThere = false;
-  /** The last that was noted of what is refused. */
-  #noted: string | null = null;
+  /** What is refused and told again all the same, and was noted. */
+  #noted: Buffer | null = null;
   #exitSpooled = false;
   #closed = false;
   #tellEnded: () => void = () => {};
@@ -195,10 +195,12 @@ export class Outbox implements UplinkSource {
   substitute(payload: Buffer, refusal: Refusal): Buffer | undefined {
     const instead = inPlaceOf(payload, refusal, this.#options.stillWaits);
     if (instead === undefined) return undefined;
-    const { note } = instead;
-    if (note !== null && note !== this.#noted) this.note(0, note);
-    this.#noted = note;
-    return instead.payload ?? undefined;
+    const { note, payload: stand } = instead;
+    // Once: each refusal may have words of its own.
+    const isAgain = stand === null && this.#noted?.equals(payload) === true;
+    if (note !== null && !isAgain) this.note(0, note);
+    this.#noted = stand === null ? payload : null;
+    return stand ?? undefined;
   }
 
   /** Lets go of files and timers; what is on disk stays for the next runner. */

@@ -63,24 +63,31 @@ async function refusedWait(t: TestContext) {
   // What is refused for twenty seconds is refused for good.
   const { monotonicMs } = realClock;
   t.mock.method(realClock, "monotonicMs", () => 50 * monotonicMs());
-  server.intercept = (_method, path, body) =>
-    path.endsWith("/sync") && body.includes('"waiting"') ? 400 : undefined;
+  let refusals = 0;
+  server.intercept = (_method, path, body) => {
+    if (!path.endsWith("/sync") || !body.includes('"waiting"')) return undefined;
+    refusals += 1;
+    // As a proxy that has words of its own for each request.
+    return refusals % 2 === 0 ? 422 : 400;
+  };
   await bench.startRunner();
   server.launch("1.1.1", ["python3", "-c", PROGRAM]);
   server.order("1.1.1", { target: 2 });
   const said = () => server.output("1.1.1", "stderr").toString();
   await server.until("what its output says", () =>
-    /waits at step 2 is refused by the server, and told again until it is heard: .*400/.test(
+    /waits at step 2 is refused by the server, and told again until it is heard: .*4(?:00|22)/.test(
       said(),
     ),
   );
-  return { server, said };
+  return { server, said, refusals: () => refusals };
 }
 
 test("that a program waits is told until it is heard, and it goes on", {
   timeout: 60_000,
 }, async (t) => {
-  const { server, said } = await refusedWait(t);
+  const { server, said, refusals } = await refusedWait(t);
+  const before = refusals();
+  await server.until("two refusals more", () => refusals() >= before + 2);
   server.intercept = () => undefined;
   await server.until("that it waits", () => server.types("1.1.1").includes("waiting"));
   server.order("1.1.1", { yield: "stop" });
