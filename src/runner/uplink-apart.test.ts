@@ -128,6 +128,13 @@ function report({ events }: UplinkSource, step: number, chars = 0): void {
   uplink.eventsReady();
 }
 
+function print({ logs }: UplinkSource, ...texts: string[]): void {
+  const form = { atMs: 0, rank: 0, stream: "stdout", complete: true } as const;
+  (logs as Spool).appendAll(
+    texts.map((text) => encodeLogRecord({ ...form, bytes: Buffer.from(text) })),
+  );
+}
+
 async function until(what: string, holds: () => boolean): Promise<void> {
   for (let turn = 0; turn < TURNS_MAX; turn++) {
     if (holds()) return;
@@ -181,6 +188,36 @@ test("what is behind a slow line arrives, a part at a time", async () => {
   for (let step = 1; step <= 300; step++) report(source!, step, 10_000);
   uplink.start();
   await until("all of it", () => isHeard(source!));
+});
+
+test("a server that is away behind somebody who breaks every connection is said to answer when it does, and all travel together again", async () => {
+  let isAway = true;
+  verdict = () => (isAway ? { kind: "broken" } : undefined);
+  for (const source of sources) {
+    for (const step of [1, 2, 3]) report(source, step);
+    print(source, "said");
+  }
+  uplink.start();
+  for (let turn = 0; turn < 300; turn++) await clock.turn();
+  assert.deepEqual(said.map((text) => text.slice(0, 22)).sort(), [
+    "events: not delivered,",
+    "logs: not delivered, w",
+  ]);
+  isAway = false;
+  const all = (): boolean =>
+    sources.every((source) => isHeard(source) && isHeard({ ...source, events: source.logs }));
+  await until("all of it", all);
+  await until("that it answers", () => said.includes("logs: the server answers again"));
+  for (let turn = 0; turn < 20; turn++) await clock.turn();
+  const together: number[] = [];
+  verdict = ({ sync, brought }) => {
+    const count = [...brought.values()].filter((records) => records.length > 0).length;
+    if (sync && count > 0) together.push(count);
+    return undefined;
+  };
+  for (const source of sources) report(source, 4);
+  await until("what is new", all);
+  assert.deepEqual(together, [3]);
 });
 
 test("what breaks the connection for its size arrives in smaller requests, and what is too large by itself holds up nobody else", async () => {
@@ -257,15 +294,8 @@ test("a line that is refused leaves a word in its place, and what follows is sho
     !sync && [...brought.values()].flat().some(({ text }) => text === "poison")
       ? { kind: "refused" }
       : undefined;
-  for (const { logs } of [bad!, good!])
-    logs.appendAll(
-      ["before", logs === bad!.logs ? "poison" : "fine", "after"].map((text) =>
-        encodeLogRecord({
-          ...{ atMs: 0, rank: 0, stream: "stdout", complete: true },
-          bytes: Buffer.from(text),
-        }),
-      ),
-    );
+  for (const source of [bad!, good!])
+    print(source, "before", source === bad! ? "poison" : "fine", "after");
   uplink.start();
   await until("all lines", () => [bad!, good!].every(({ logs }) => logs.ackedSeq === 3));
   assert.deepEqual(heard.get("logs 1.1.1"), [

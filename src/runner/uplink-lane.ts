@@ -14,8 +14,8 @@ export interface LaneOptions {
   readonly heartbeatMs: number | null;
   /** Waits this long after the first news, for more of it. */
   readonly gatherMs: number;
-  /** One request. @returns whether there is more to send at once */
-  readonly work: () => Promise<boolean>;
+  /** One request. @returns whether there is more to send at once; null where none was made, and others wait for theirs */
+  readonly work: () => Promise<boolean | null>;
 }
 
 export class Lane {
@@ -59,7 +59,9 @@ export class Lane {
       }
       this.#awake = false;
       try {
-        more = await work();
+        const done = await work();
+        more = done === true;
+        if (done === null) continue;
         this.#backoff.reset();
         if (this.#failing) say(`${name}: the server answers again`);
         this.#failing = false;

@@ -157,9 +157,10 @@ export class UplinkStream {
   }
 
   /** @returns whether there is more to send at once: not where nothing moved on, or it would go out as fast as it is answered */
-  async #sendTogether(): Promise<boolean> {
+  async #sendTogether(): Promise<boolean | null> {
     const parts = this.#gather();
-    if (parts.length === 0 && !this.#options.speaksEmpty) return false;
+    if (parts.length === 0 && !this.#options.speaksEmpty)
+      return this.#loners.size > 0 ? null : false;
     try {
       await this.#options.send(parts, { apart: false, patience: 1 });
     } catch (error) {
@@ -180,9 +181,8 @@ export class UplinkStream {
     if (kind === null || FOR_ALL.has(kind)) return false;
     const isFirst = !this.#failed;
     this.#failed = true;
-    if (PASSING.has(kind) && isFirst) return false;
     const [part] = parts;
-    if (part === undefined) return false;
+    if (part === undefined || (PASSING.has(kind) && isFirst)) return false;
     if (parts.length > 1) for (const { source } of parts) this.#doubted.add(source.id);
     else this.#setApart(part, { failed: true });
     return REFUSALS.has(kind);
