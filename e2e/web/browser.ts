@@ -128,3 +128,13 @@ export async function drag(
   await page.mouse.move(...to, { steps: 4 });
   await page.mouse.up();
 }
+
+/** Says to the page what a browser says when another tab is chosen, or this one again. */
+export const setSeen = (page: Page, isSeen: boolean): Promise<void> =>
+  page.evaluate(`
+    Object.defineProperty(document, "visibilityState", {
+      configurable: true,
+      value: "${isSeen ? "visible" : "hidden"}",
+    });
+    document.dispatchEvent(new Event("visibilitychange", { bubbles: true }));
+  `);

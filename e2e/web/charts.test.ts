@@ -206,6 +206,37 @@ describe("the charts of an experiment", () => {
       .waitFor();
     await closeView(view);
   });
+
+  test("the last values of a metric follow the trials, and are the last ones when they are over", async () => {
+    const it = stand();
+    const searcher = { name: "random", metric: "loss", max_trials: 2, max_length: { epochs: 200 } };
+    const more = { searcher };
+    const { id } = await exampleSearch(it, { name: "pointed at", delayMs: 50, more });
+    const path = `/experiments/${id}?tab=hyperparameters&figure=metric%3Aloss`;
+    await it.trialWhen(`${id}.2`, "reports", ({ best }) => best !== null);
+    await it.client.changeExperiment(id, "pause");
+    for (const number of [1, 2])
+      await it.trialWhen(`${id}.${number}`, "pauses", ({ state }) => state === "paused");
+    const view = await signedIn(browser(), it, path);
+    const { page } = view;
+    const chart = chartOf(page, "One hyperparameter");
+    await chart.getByText(/The last loss .* 2 trials/).waitFor();
+    const shown = async (): Promise<string[]> => {
+      const [, ...rows] = (await exported(page, "One hyperparameter", "Table (CSV)"))
+        .trim()
+        .split("\r\n");
+      return rows.map((row) => String(Number(row.split(",").at(-1))));
+    };
+    const early = await shown();
+    await it.client.changeExperiment(id, "activate");
+    await until("a later value is shown", async () => (await shown()).join() !== early.join());
+    await it.ended(id);
+    const last = await Promise.all(
+      [1, 2].map(async (number) => String((await it.series(`${id}.${number}`)).at(-1)?.[1])),
+    );
+    await until("the last values are shown", async () => (await shown()).join() === last.join());
+    await closeView(view);
+  });
 });
 
 const chartOf = (page: Page, title: string): Locator =>

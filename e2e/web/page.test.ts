@@ -4,7 +4,7 @@ import { describe, test } from "node:test";
 import type { Page } from "playwright-core";
 import { sharedStand, until, within } from "../support.ts";
 import { accessibilityFaults } from "./accessibility.ts";
-import { closeView, openView, sharedBrowser, signedIn, signInLink } from "./browser.ts";
+import { closeView, openView, setSeen, sharedBrowser, signedIn, signInLink } from "./browser.ts";
 import { exampleSearch, held } from "./searches.ts";
 
 const HOSTILE = "<img src=x onerror=alert(1)> \u202egnp.exe\u001b[31m \u{1f600} {{x}}";
@@ -352,16 +352,6 @@ async function figure(page: Page, label: string): Promise<string | null> {
     .filter({ has: page.getByText(label, { exact: true }) });
   return await box.locator("b").textContent();
 }
-
-/** Says to the page what a browser says when another tab is chosen, or this one again. */
-const setSeen = (page: Page, isSeen: boolean): Promise<void> =>
-  page.evaluate(
-    (state) => {
-      Object.defineProperty(document, "visibilityState", { configurable: true, value: state });
-      document.dispatchEvent(new Event("visibilitychange", { bubbles: true }));
-    },
-    isSeen ? "visible" : "hidden",
-  );
 
 /** Whether anything was drawn on the chart's canvas. */
 const inked = (page: Page): Promise<boolean> =>

@@ -2,7 +2,7 @@
  * What is too large for the stream of an experiment: configuration, code and provenance, which do not change, and what it
  * was made from. What was made of it grows and has states of its own; whoever shows that asks again when it may be another.
  */
-import { useQuery } from "@tanstack/react-query";
+import { queryOptions, useQuery } from "@tanstack/react-query";
 import { useEffect } from "react";
 import { sleep } from "../../src/base/clock.ts";
 import type { ExperimentDetail } from "../../src/protocol/api.ts";
@@ -16,12 +16,11 @@ const REST_MS = 5_000;
 
 const keyOf = (id: number) => ["experiment", id, "detail"];
 
+const queryOf = (id: number) =>
+  queryOptions<ExperimentDetail>({ queryKey: keyOf(id), queryFn: () => client.experiment(id) });
+
 export const useExperimentDetail = (id: number) =>
-  useQuery<ExperimentDetail>({
-    queryKey: keyOf(id),
-    queryFn: () => client.experiment(id),
-    staleTime: Number.POSITIVE_INFINITY,
-  });
+  useQuery({ ...queryOf(id), staleTime: Number.POSITIVE_INFINITY });
 
 /** What it was made from, and what was made of it until now. */
 export function useAncestry(
@@ -44,5 +43,6 @@ export function useAncestry(
       if (again) renew();
     });
   }, [id]);
-  return useExperimentDetail(id).data ?? {};
+  // What was made of it while nobody looked at this, nobody has heard.
+  return useQuery({ ...queryOf(id), staleTime: 0 }).data ?? {};
 }

@@ -3,6 +3,7 @@
  * long an answer takes. Once it is over they stand.
  */
 import { type UseQueryResult, useQuery } from "@tanstack/react-query";
+import { untilAnswered } from "./news.ts";
 
 const EVERY_MS_MIN = 2_000;
 /** Between two questions this many times as long passes as an answer takes. */
@@ -31,7 +32,9 @@ export function usePaced<T>(asked: {
     enabled,
     staleTime: isOver ? Number.POSITIVE_INFINITY : 0,
     refetchInterval: (query) =>
-      isOver ? false : Math.max(EVERY_MS_MIN, REST_PER_LOAD * (query.state.data?.tookMs ?? 0)),
+      isOver
+        ? untilAnswered(query)
+        : Math.max(EVERY_MS_MIN, REST_PER_LOAD * (query.state.data?.tookMs ?? 0)),
     placeholderData: (before) => before,
   });
 }

@@ -47,9 +47,10 @@ export default function LogViewer({ subject, isOver, ranks, children }: LogViewe
         </p>
       )}
       <div className="log-frame">
-        {model.failure !== undefined ? (
+        {model.failure === undefined ? null : (
           <Failed error={model.failure} again={() => void model.again()} />
-        ) : !model.ready ? (
+        )}
+        {model.failure !== undefined && !model.ready ? null : !model.ready ? (
           <Loading what={filtered ? "Searching the whole output" : "Asking for the output"} />
         ) : model.total === 0 ? (
           <Empty title={emptyTitle(model, filtered, isOver)} />

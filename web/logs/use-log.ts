@@ -1,8 +1,9 @@
 /** The model of a log in React: made anew for another subject or filter, fed by the live stream while it is looked at. */
 import { useEffect, useMemo, useSyncExternalStore } from "react";
 import type { LogEntry } from "../../src/protocol/api.ts";
-import { client, clock } from "../live/client.ts";
+import { client, clock, isAway } from "../live/client.ts";
 import { Feed } from "../live/connection.ts";
+import { NEWS_MS } from "../live/news.ts";
 import { type LogFilter, LogModel, type LogSubject } from "./log-model.ts";
 import { sourceOf } from "./log-source.ts";
 
@@ -25,6 +26,11 @@ export function useLog(
   const log = useMemo(() => makeLog(subject, filter, fromEnd), [key, fromEnd]);
   const version = useSyncExternalStore(log.subscribe, log.version);
   useEffect(() => void log.model.start(), [log]);
+  const { failure } = log.model;
+  useEffect(
+    () => (isAway(failure) ? clock.after(NEWS_MS, () => void log.model.again()) : undefined),
+    [log, failure],
+  );
   return [log.model, version];
 }
 

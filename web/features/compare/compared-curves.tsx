@@ -9,12 +9,12 @@ import { LineChart, type LineSeries } from "../../charts/line-chart.tsx";
 import { SERIES_COLOURED_MAX } from "../../charts/palette.ts";
 import { SCALES, ScaleChoice } from "../../charts/scale-choice.tsx";
 import { client } from "../../live/client.ts";
+import { NEWS_MS, untilAnswered } from "../../live/news.ts";
 import { Failed, Loading } from "../../parts/states.tsx";
 import { choice, type RawView, useViewState } from "../../parts/view-state.ts";
 import type { Compared } from "./use-compared.ts";
 
 const POINTS = 500;
-const EVERY_MS = 5_000;
 const readView = (raw: RawView) => ({ scale: choice(raw.scale, SCALES), metric: raw.metric });
 
 export function ComparedCurves({ compared }: { readonly compared: readonly Compared[] }) {
@@ -25,7 +25,7 @@ export function ComparedCurves({ compared }: { readonly compared: readonly Compa
     queries: compared.map(({ id, trial }) => ({
       queryKey: ["trial", id, "compared", metric, trial.ended_at],
       queryFn: () => client.metrics(id, { names: metric, points: POINTS }),
-      refetchInterval: trial.ended_at === null ? EVERY_MS : (false as const),
+      refetchInterval: trial.ended_at === null ? NEWS_MS : untilAnswered,
     })),
   });
   const error = found.find((query) => query.error && !query.data)?.error;

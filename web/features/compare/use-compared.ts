@@ -1,11 +1,10 @@
 /** Everything about the trials that are compared, each asked for once. */
-import { useQueries } from "@tanstack/react-query";
+import { type Query, useQueries } from "@tanstack/react-query";
 import type { ExperimentDetail, TrialDetail, TrialRecord } from "../../../src/protocol/api.ts";
 import type { Tree } from "../../../src/protocol/runner-wire.ts";
 import { client } from "../../live/client.ts";
 import { readTree } from "../../live/content.ts";
-
-const EVERY_MS = 5_000;
+import { NEWS_MS, untilAnswered } from "../../live/news.ts";
 
 export interface Compared {
   readonly id: string;
@@ -25,8 +24,8 @@ export function useCompared(ids: readonly string[]): Comparison {
     queries: ids.map((id) => ({
       queryKey: ["trial", id, "compared"],
       queryFn: () => client.trial(id),
-      refetchInterval: (query: { state: { data?: TrialDetail | undefined } }) =>
-        query.state.data?.ended_at ? (false as const) : EVERY_MS,
+      refetchInterval: (query: Query<TrialDetail>) =>
+        query.state.data?.ended_at ? untilAnswered(query) : NEWS_MS,
     })),
   });
   const numbers = [...new Set(ids.map((id) => Number(id.split(".")[0])))];
@@ -61,8 +60,7 @@ export function useRecords(compared: readonly Compared[]): {
     queries: compared.map(({ id, trial }) => ({
       queryKey: ["trial", id, "record", "compared", trial.ended_at],
       queryFn: () => client.trialRecord(id),
-      refetchInterval: (query: { state: { data?: TrialRecord | undefined } }) =>
-        trial.ended_at !== null || query.state.data?.captured_at ? (false as const) : EVERY_MS,
+      refetchInterval: trial.ended_at === null ? NEWS_MS : untilAnswered,
     })),
   });
   const records = found.flatMap(({ data }) => data ?? []);

@@ -48,7 +48,7 @@ export default function CreatePage() {
       </header>
       {draft.isPending ? (
         <Loading what="Asking for the experiment" />
-      ) : draft.isError ? (
+      ) : draft.data === undefined ? (
         <Failed error={draft.error} again={() => void draft.refetch()} />
       ) : (
         <Writing key={key} draft={draft.data} of={String(key)} />

@@ -7,6 +7,6 @@ import { Failed, Loading } from "../../parts/states.tsx";
 export default function ConfigurationPanel({ live: { id } }: PanelProps) {
   const detail = useExperimentDetail(id);
   if (detail.isPending) return <Loading what="Asking for the configuration" />;
-  if (detail.isError) return <Failed error={detail.error} again={() => void detail.refetch()} />;
+  if (!detail.data) return <Failed error={detail.error} again={() => void detail.refetch()} />;
   return <ConfigurationText detail={detail.data} first="written" />;
 }

@@ -9,7 +9,7 @@ import { parseFilter } from "../../../src/protocol/experiment-filter/parse.ts";
 import type { Page } from "../../../src/sdk/client.ts";
 import { client } from "../../live/client.ts";
 import { onExperiments } from "../../live/experiments.ts";
-import { PAGES_LIVE_MAX } from "../../live/news.ts";
+import { newsOfPages, PAGES_LIVE_MAX, untilAnswered } from "../../live/news.ts";
 import { queries } from "../../live/queries.ts";
 import { renewal } from "../../live/renewal.ts";
 import { CommandLine, quoted } from "../../parts/command-line.tsx";
@@ -55,6 +55,10 @@ export default function ExperimentsPage() {
     initialPageParam: undefined as string | undefined,
     getNextPageParam: (last) => last.next_cursor ?? undefined,
     refetchOnWindowFocus: false,
+    // Of the usual list its stream tells all. Who fits a filter by now, who is ahead, and what is not restorable any more
+    // only the server knows.
+    refetchInterval:
+      filter === "" && sort === NEWEST_FIRST && show === "current" ? untilAnswered : newsOfPages,
   });
   const { hasNews, showNews } = useLiveRows(key);
   // A row that moved between two pages while they were read is shown once.

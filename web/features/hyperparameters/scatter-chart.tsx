@@ -9,6 +9,8 @@ import { ChartFrame } from "../../charts/chart-frame.tsx";
 import { Drawing, type Place } from "../../charts/drawing.tsx";
 import { SCALES, ScaleChoice } from "../../charts/scale-choice.tsx";
 import { client } from "../../live/client.ts";
+import { NEWS_MS, untilAnswered } from "../../live/news.ts";
+import { usePaced } from "../../live/paced.ts";
 import { useToTrial } from "../../parts/trial-link.tsx";
 import { choice, type RawView, useViewState } from "../../parts/view-state.ts";
 import type { HyperparameterProps } from "./parallel-chart.tsx";
@@ -40,9 +42,9 @@ export function ScatterChart({ live, axes, tried }: HyperparameterProps) {
     axes.findIndex(({ name }) => name === view.x),
   );
   const y = axes.findIndex(({ name }, i) => name === view.against && i !== x);
-  const names = useMetricNames(experiment.best?.trial);
+  const names = useMetricNames(experiment.best?.trial, experiment.ended_at !== null);
   const figure = figureOf(view.figure, names);
-  const values = useValues(live.id, figure, tried);
+  const values = useValues(live, figure, tried);
   const isObjective = figure === "best";
   const label = figureLabel(figure, metric, experiment.unit);
   const isLog = view.scale === "log";
@@ -186,13 +188,13 @@ function figureOf(text: string | undefined, names: readonly string[]): string {
 }
 
 /** What the best trial has reported stands for all. */
-function useMetricNames(trial: string | undefined): readonly string[] {
+function useMetricNames(trial: string | undefined, isOver: boolean): readonly string[] {
   const asked = useQuery({
-    queryKey: ["trial", trial, "metric names"],
+    queryKey: ["trial", trial, "metric names", isOver],
     queryFn: async () => (await client.trial(trial ?? "")).metric_names,
     enabled: trial !== undefined,
-    staleTime: 60_000,
     placeholderData: (before) => before,
+    refetchInterval: isOver ? untilAnswered : NEWS_MS,
   });
   return asked.data ?? NONE;
 }
@@ -200,18 +202,18 @@ function useMetricNames(trial: string | undefined): readonly string[] {
 const NONE: readonly string[] = [];
 
 function useValues(
-  id: number,
+  { id, experiment }: HyperparameterProps["live"],
   figure: string,
   tried: readonly Tried[],
 ): ReadonlyMap<string, number> {
   const metric = figure.startsWith("metric:") ? figure.slice(7) : undefined;
-  const asked = useQuery({
-    queryKey: ["experiment", id, "last", metric, tried.length],
-    queryFn: () => client.curves(id, { metric, points: 1, limit: TRIALS_MAX }),
+  const asked = usePaced({
+    key: ["experiment", id, "last", metric],
+    isOver: experiment.ended_at !== null,
+    ask: () => client.curves(id, { metric, points: 1, limit: TRIALS_MAX }),
     enabled: metric !== undefined,
-    placeholderData: (before) => before,
   });
-  const reply = asked.data;
+  const reply = asked.data?.value;
   return useMemo(() => {
     if (metric !== undefined)
       return new Map(

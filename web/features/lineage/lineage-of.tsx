@@ -5,7 +5,8 @@ import { useMemo } from "react";
 import { count, plural } from "../../../src/cli/figures.ts";
 import { inert } from "../../../src/cli/inert.ts";
 import type { Lineage, LineageNode } from "../../../src/protocol/api.ts";
-import { client } from "../../live/client.ts";
+import { client, isAway } from "../../live/client.ts";
+import { NEWS_MS } from "../../live/news.ts";
 import { CommandLine } from "../../parts/command-line.tsx";
 import { Failed, Loading } from "../../parts/states.tsx";
 import { Inert } from "../../parts/text.tsx";
@@ -18,9 +19,15 @@ const ROW_PX = 62;
 const BOX = { width: 184, height: 46 } as const;
 
 export function LineageOf({ thing }: { readonly thing: string }) {
-  const asked = useQuery({ queryKey: ["lineage", thing], queryFn: () => client.lineage(thing) });
+  const asked = useQuery({
+    queryKey: ["lineage", thing],
+    queryFn: () => client.lineage(thing),
+    refetchInterval: NEWS_MS,
+  });
   if (asked.isPending) return <Loading what="Asking where it comes from" />;
-  if (asked.isError) return <Failed error={asked.error} again={() => void asked.refetch()} />;
+  // What was drawn stands while nobody answers, but not where it is gone.
+  if (asked.data === undefined || (asked.isError && !isAway(asked.error)))
+    return <Failed error={asked.error} again={() => void asked.refetch()} />;
   return <Drawn lineage={asked.data} />;
 }
 

@@ -8,6 +8,7 @@ import { ChartFrame } from "../../charts/chart-frame.tsx";
 import { Drawing, type Place } from "../../charts/drawing.tsx";
 import { client } from "../../live/client.ts";
 import { useDecisions } from "../../live/history.ts";
+import { NEWS_MS } from "../../live/news.ts";
 import { CommandLine } from "../../parts/command-line.tsx";
 import { StateBadge } from "../../parts/state-badge.tsx";
 import { Failed, Loading } from "../../parts/states.tsx";
@@ -162,6 +163,7 @@ function Why({
     queryKey: ["why", trial, state],
     queryFn: () => client.why("trial", trial),
     placeholderData: (before) => before,
+    refetchInterval: NEWS_MS,
   });
   return (
     <section className="why" aria-label={`Why trial ${trial} is as it is`} aria-live="polite">
@@ -174,7 +176,9 @@ function Why({
         </button>
       </header>
       {asked.isPending ? <Loading what="Asking why" /> : null}
-      {asked.isError ? <Failed error={asked.error} again={() => void asked.refetch()} /> : null}
+      {asked.isError && !asked.data ? (
+        <Failed error={asked.error} again={() => void asked.refetch()} />
+      ) : null}
       {asked.data === undefined ? null : (
         <ol>
           {asked.data.reasons.map((reason, i) => (

@@ -3,6 +3,7 @@ import { SegmentedControl, useMantineColorScheme } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { moment } from "../../../src/cli/figures.ts";
 import { client } from "../../live/client.ts";
+import { NEWS_MS } from "../../live/news.ts";
 import { CommandLine } from "../../parts/command-line.tsx";
 import { Facts } from "../../parts/facts.tsx";
 import { Failed, Loading } from "../../parts/states.tsx";
@@ -50,7 +51,11 @@ function Look() {
 
 function Server() {
   const server = useQuery({ queryKey: ["settings", "server"], queryFn: () => client.server() });
-  const slots = useQuery({ queryKey: ["settings", "slots"], queryFn: () => client.slots() });
+  const slots = useQuery({
+    queryKey: ["settings", "slots"],
+    queryFn: () => client.slots(),
+    refetchInterval: NEWS_MS,
+  });
   return (
     <section aria-label="Server">
       <h2>Server</h2>

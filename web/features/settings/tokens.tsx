@@ -5,6 +5,7 @@ import { type FormEvent, useState } from "react";
 import { inert } from "../../../src/cli/inert.ts";
 import type { Token } from "../../../src/sdk/client.ts";
 import { client } from "../../live/client.ts";
+import { NEWS_MS } from "../../live/news.ts";
 import { queries } from "../../live/queries.ts";
 import { Actions } from "../../parts/actions.tsx";
 import { CommandLine, quoted } from "../../parts/command-line.tsx";
@@ -66,7 +67,11 @@ const columns: readonly Column<Token>[] = [
 ] as readonly Column<Token>[];
 
 export function Tokens() {
-  const tokens = useQuery({ queryKey: TOKENS, queryFn: () => client.tokens() });
+  const tokens = useQuery({
+    queryKey: TOKENS,
+    queryFn: () => client.tokens(),
+    refetchInterval: NEWS_MS,
+  });
   return (
     <section aria-label="Tokens">
       <h2>Tokens</h2>

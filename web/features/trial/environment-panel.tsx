@@ -11,6 +11,7 @@ import { count, plural } from "../../../src/cli/figures.ts";
 import { inert } from "../../../src/cli/inert.ts";
 import type { TrialRecord } from "../../../src/protocol/api.ts";
 import { client } from "../../live/client.ts";
+import { NEWS_MS, untilAnswered } from "../../live/news.ts";
 import { CommandLine } from "../../parts/command-line.tsx";
 import { type Column, DataTable } from "../../parts/data-table.tsx";
 import { Facts, Figures } from "../../parts/facts.tsx";
@@ -19,7 +20,7 @@ import { Ago, Inert } from "../../parts/text.tsx";
 import { type RawView, useViewState } from "../../parts/view-state.ts";
 import { stamp, type TrialPanelProps } from "./use-trial.ts";
 
-/** While the runner has not told yet. */
+/** While the runner has not told yet; what the program tells besides, it may tell at any time. */
 const EVERY_MS = 2_000;
 /** A section of more fields than this is folded. */
 const OPEN_MAX = 24;
@@ -41,7 +42,7 @@ export default function EnvironmentPanel({ live: { id, trial, isOver } }: TrialP
     queryFn: () => client.trialRecord(id, { run }),
     placeholderData: (before) => before,
     refetchInterval: ({ state }) =>
-      isOver || state.data?.captured_at ? (false as const) : EVERY_MS,
+      isOver ? untilAnswered({ state }) : state.data?.captured_at ? NEWS_MS : EVERY_MS,
   });
   if (record.isPending) return <Loading what="Asking for the record" />;
   if (!record.data) return <Failed error={record.error} again={() => void record.refetch()} />;

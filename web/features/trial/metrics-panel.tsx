@@ -10,6 +10,7 @@ import { ChartFrame } from "../../charts/chart-frame.tsx";
 import { LineChart } from "../../charts/line-chart.tsx";
 import { SCALES, ScaleChoice } from "../../charts/scale-choice.tsx";
 import { client } from "../../live/client.ts";
+import { NEWS_MS } from "../../live/news.ts";
 import { usePaced } from "../../live/paced.ts";
 import { CommandLine } from "../../parts/command-line.tsx";
 import { Empty, Failed, Loading } from "../../parts/states.tsx";
@@ -172,6 +173,7 @@ function Nearest({
   const checkpoints = useQuery({
     queryKey: ["trial", trial, "checkpoints", "all"],
     queryFn: async () => (await client.trialCheckpoints(trial, { limit: 1000 })).items,
+    refetchInterval: NEWS_MS,
   });
   if (checkpoints.isPending) return <Loading what="Looking for a checkpoint" />;
   if (!checkpoints.data) return <Failed error={checkpoints.error} />;
