@@ -24,6 +24,9 @@ async function closeCut(view: View): Promise<void> {
   await closeView(view);
 }
 
+const rowsOf = async (page: Page, table: string): Promise<number> =>
+  Number(await page.getByRole("table", { name: table }).getAttribute("aria-rowcount")) - 1;
+
 describe("a page that is left open", () => {
   const browser = sharedBrowser();
   const stand = sharedStand({ slots: 2 });
@@ -193,6 +196,52 @@ describe("a page that is left open", () => {
       .waitFor();
     assert.equal(await log.evaluate((element) => element.scrollTop), top);
     await closeCut(view);
+  });
+
+  test("who has read far down the checkpoints of a trial that goes on is not thrown back", async () => {
+    const it = stand();
+    const searcher = { name: "single", metric: "loss", max_length: { epochs: 100_000 } };
+    const { id } = await exampleSearch(it, {
+      ...{ name: "saves often", delayMs: 100 },
+      more: { saveEvery: 1, searcher, checkpoint_storage: { save_trial_latest: 1 } },
+    });
+    const trial = `${id}.1`;
+    await it.trialWhen(trial, "has saved often", ({ checkpoint }) => (checkpoint?.step ?? 0) > 25);
+    await it.client.changeExperiment(id, "pause");
+    const { checkpoint } = await it.trialWhen(trial, "pauses", ({ state }) => state === "paused");
+    const view = await signedIn(browser(), it, "/experiments");
+    const { page } = view;
+    // Two pages of a few rows each instead of two of two hundred.
+    await page.route(/\/checkpoints\?/, (route) =>
+      route.continue({ url: route.request().url().replace("limit=200", "limit=20") }),
+    );
+    await page.goto(`${it.server.url}/trials/${trial}?tab=checkpoints`);
+    await page.getByRole("table", { name: "Checkpoints" }).waitFor();
+    await until("the second page is there", async () => (await rowsOf(page, "Checkpoints")) > 20);
+    await page.evaluate(() => {
+      const shown = document.querySelector('[aria-label="Checkpoints"]') as HTMLElement;
+      const counted = new MutationObserver(() => {
+        const count = Number(shown.ariaRowCount) - 1;
+        document.body.dataset.least = String(Math.min(count, Number(document.body.dataset.least)));
+      });
+      document.body.dataset.least = shown.getAttribute("aria-rowcount") ?? "";
+      counted.observe(shown, { attributes: true, attributeFilter: ["aria-rowcount"] });
+    });
+    const many = await rowsOf(page, "Checkpoints");
+    await it.client.changeExperiment(id, "activate");
+    await it.trialWhen(trial, "saves on", (now) => now.checkpoint?.step !== checkpoint?.step);
+    await until(
+      "what it saved since is there",
+      async () => (await rowsOf(page, "Checkpoints")) > many,
+    );
+    await it.client.changeExperiment(id, "kill");
+    await it.ended(id);
+    const least = Number(await page.evaluate(() => document.body.dataset.least));
+    assert.ok(least >= many, `${least} rows of ${many} were left`);
+    // The newest one is shown whole, and may be given up before its files are asked for.
+    const rest = view.troubles.filter((text) => !/status of 410/.test(text));
+    view.troubles.splice(0, view.troubles.length, ...rest);
+    await closeView(view);
   });
 
   test("a record grows by what the program tells later", async () => {

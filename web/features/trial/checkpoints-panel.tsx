@@ -1,6 +1,6 @@
 /** What a trial saved: each checkpoint with its files, to be had one by one or as a whole. */
 import { Button, Group } from "@mantine/core";
-import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
+import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { useMemo } from "react";
 import { bytes, count, measured, plural, steps } from "../../../src/cli/figures.ts";
@@ -9,7 +9,8 @@ import type { Checkpoint } from "../../../src/protocol/api.ts";
 import type { TreeEntry } from "../../../src/protocol/runner-wire.ts";
 import { client } from "../../live/client.ts";
 import { archiveAddress, blobAddress } from "../../live/content.ts";
-import { newsOfPages } from "../../live/news.ts";
+import { NEWS_MS, untilAnswered } from "../../live/news.ts";
+import { usePages } from "../../live/paged.ts";
 import { queries } from "../../live/queries.ts";
 import { type Action, Actions } from "../../parts/actions.tsx";
 import { CommandLine } from "../../parts/command-line.tsx";
@@ -22,20 +23,16 @@ import { Ago, Inert } from "../../parts/text.tsx";
 import { type RawView, useViewState } from "../../parts/view-state.ts";
 import type { TrialPanelProps } from "./use-trial.ts";
 
-const PAGE = 200;
 const readView = (raw: RawView) => ({
   chosen: /^[0-9a-f]{64}$/.test(raw.checkpoint ?? "") ? raw.checkpoint : undefined,
 });
 
 export default function CheckpointsPanel({ live: { id, trial, experiment } }: TrialPanelProps) {
   const [{ chosen }, change] = useViewState(readView);
-  const pages = useInfiniteQuery({
-    queryKey: ["trial", id, "checkpoints", trial.checkpoint?.step ?? null],
-    queryFn: ({ pageParam }) => client.trialCheckpoints(id, { cursor: pageParam, limit: PAGE }),
-    initialPageParam: undefined as string | undefined,
-    getNextPageParam: (last) => last.next_cursor ?? undefined,
-    refetchInterval: newsOfPages,
-    placeholderData: (before) => before,
+  const pages = usePages({
+    key: ["trial", id, "checkpoints", "pages"],
+    stamp: String(trial.checkpoint?.step),
+    ask: (query) => client.trialCheckpoints(id, query),
   });
   const rows = useMemo(() => pages.data?.pages.flatMap(({ items }) => items) ?? [], [pages.data]);
   const { unit, searcher } = experiment;
@@ -212,6 +209,8 @@ function OneCheckpoint({ id, own, unit }: OneCheckpointProps) {
     queryKey: ["checkpoint", id],
     queryFn: () => client.checkpoint(id),
     staleTime: Number.POSITIVE_INFINITY,
+    // Whether it is pinned, and still there, its row says where there is one.
+    refetchInterval: own === undefined ? NEWS_MS : untilAnswered,
   });
   if (detail.isPending) return <Loading what="Asking for its files" />;
   if (!detail.data) return <Failed error={detail.error} again={() => void detail.refetch()} />;

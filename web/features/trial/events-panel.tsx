@@ -1,12 +1,11 @@
 /** Every change of a trial, with who and why, from the chained log. */
 import { SegmentedControl } from "@mantine/core";
-import { useInfiniteQuery } from "@tanstack/react-query";
 import { useMemo } from "react";
 import { moment } from "../../../src/cli/figures.ts";
 import { inert } from "../../../src/cli/inert.ts";
 import type { AuditChange } from "../../../src/protocol/api.ts";
 import { client } from "../../live/client.ts";
-import { newsOfPages } from "../../live/news.ts";
+import { usePages } from "../../live/paged.ts";
 import { CommandLine } from "../../parts/command-line.tsx";
 import { type Column, DataTable } from "../../parts/data-table.tsx";
 import { Empty, Failed, Loading } from "../../parts/states.tsx";
@@ -14,7 +13,6 @@ import { Inert } from "../../parts/text.tsx";
 import { choice, type RawView, useViewState } from "../../parts/view-state.ts";
 import { stamp, type TrialPanelProps } from "./use-trial.ts";
 
-const PAGE = 200;
 const ORDERS = ["oldest", "newest"] as const;
 const readView = (raw: RawView) => ({ order: choice(raw.order, ORDERS) });
 
@@ -43,13 +41,10 @@ const COLUMNS: readonly Column<AuditChange>[] = [
 
 export default function EventsPanel({ live: { id, trial } }: TrialPanelProps) {
   const [{ order }, change] = useViewState(readView);
-  const pages = useInfiniteQuery({
-    queryKey: ["trial", id, "events", order, stamp(trial)],
-    queryFn: ({ pageParam }) => client.audit({ trial: id, order, cursor: pageParam, limit: PAGE }),
-    initialPageParam: undefined as string | undefined,
-    getNextPageParam: (last) => last.next_cursor ?? undefined,
-    refetchInterval: newsOfPages,
-    placeholderData: (before) => before,
+  const pages = usePages({
+    key: ["trial", id, "events", order],
+    stamp: stamp(trial),
+    ask: (query) => client.audit({ trial: id, order, ...query }),
   });
   const rows = useMemo(() => pages.data?.pages.flatMap(({ items }) => items) ?? [], [pages.data]);
   if (pages.isPending) return <Loading what="Asking for the log of changes" />;
