@@ -93,7 +93,8 @@ export function watchForTwins(it: Stand): () => string[] {
       if (twins.length > 1) seen.add(`${trial} is trained by ${twins.join(" and ")}`);
     }
   };
-  const timer = setInterval(look, 200);
+  // Where a row breaks off, nobody ends the watch, and it alone must not keep the process.
+  const timer = setInterval(look, 200).unref();
   return () => {
     clearInterval(timer);
     return [...seen];
