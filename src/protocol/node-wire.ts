@@ -46,6 +46,8 @@ export const toAgent = z.discriminatedUnion("type", [
   z.strictObject({ type: z.literal("prepare"), launch: launchSpec, nodes: node }),
   /** Start one. Answered by `started` or `unstarted`. `meeting` is where rank 0 is met. */
   z.strictObject({ type: z.literal("start"), rank, meeting }),
+  /** That start is wanted no more, where it still waits for room. It is answered as ever. */
+  z.strictObject({ type: z.literal("unstart"), rank }),
   z.strictObject({ type: z.literal("signal"), rank, signal: z.string().max(16) }),
   /** End whatever is left of the ranks. Answered by `swept`. */
   z.strictObject({ type: z.literal("sweep"), graceMs: count }),

@@ -25,6 +25,8 @@ export interface AgentRanksOptions {
       | { readonly as: "output"; readonly rank: number; readonly stream: "stdout" | "stderr" },
   ) => Promise<TLSSocket>;
   readonly tell: (message: FromAgent) => void;
+  /** A line of the trial's output. */
+  readonly note: (text: string) => void;
   /** What the head would not hear of any more. */
   readonly broke: (why: string) => void;
 }
@@ -37,6 +39,7 @@ export class AgentRanks {
   readonly #oomAtStart: number | null;
   /** The last that was asked for; the head asks for one after the other. */
   #starting: Promise<unknown> = Promise.resolve();
+  readonly #wanted = new Map<number, AbortController>();
   #ending = false;
 
   constructor(options: AgentRanksOptions) {
@@ -68,7 +71,9 @@ export class AgentRanks {
   }
 
   async #start(rank: number, gang: RankPlan["gang"]): Promise<number> {
-    const { machine, plan } = this.#options;
+    const { machine, plan, note } = this.#options;
+    const wanted = new AbortController();
+    this.#wanted.set(rank, wanted);
     const outputs = await this.#connectOutputs(rank);
     let started: Rank | undefined;
     const full = (): boolean => Object.values(outputs).some((each) => each.writableNeedDrain);
@@ -90,6 +95,7 @@ export class AgentRanks {
           },
         },
         before: [...this.#ranks.values()],
+        ...{ signal: wanted.signal, tell: note },
       });
     } catch (error) {
       for (const output of Object.values(outputs)) output.end();
@@ -115,6 +121,11 @@ export class AgentRanks {
     }
   }
 
+  /** A start of which nothing is there yet. */
+  giveUp(rank: number): void {
+    this.#wanted.get(rank)?.abort(new Error("it is wanted no more"));
+  }
+
   signal(rank: number, name: NodeJS.Signals): void {
     const sent = this.#signalled.get(rank) ?? new Set();
     this.#signalled.set(rank, sent.add(name));
@@ -133,6 +144,7 @@ export class AgentRanks {
   /** Ends everything at once, what is about to start as well; nothing starts any more. */
   async end(): Promise<void> {
     this.#ending = true;
+    for (const rank of this.#wanted.keys()) this.giveUp(rank);
     await this.#starting;
     await this.sweep(0);
     this.#server.close();

@@ -148,6 +148,8 @@ export class Agent {
       case "start":
         void this.#start(message.rank, message.meeting);
         return;
+      case "unstart":
+        return this.#ranks?.giveUp(message.rank);
       case "signal":
         return this.#ranks?.signal(message.rank, message.signal as NodeJS.Signals);
       case "sweep":
@@ -183,6 +185,7 @@ export class Agent {
         },
         connect: (purpose) => connect(this.#place as Meeting, key, { ...purpose, node }),
         tell: (message) => this.#tell(message),
+        note: tell,
         broke: (why) => this.#stop(why),
       });
       this.#ranks = ranks;

@@ -86,8 +86,15 @@ export class FarNode {
     this.#workspace = await prepared;
   }
 
-  /** @throws LaunchError */
-  async start(rank: number, meeting: Meeting, sinks: RankSinks): Promise<Rank> {
+  /**
+   * @param signal gives up a start of which nothing is there yet, once that node has said so
+   * @throws LaunchError; or the signal's reason
+   */
+  async start(
+    rank: number,
+    meeting: Meeting,
+    { sinks, signal: wanted }: { readonly sinks: RankSinks; readonly signal?: AbortSignal },
+  ): Promise<Rank> {
     const far = new FarRank(sinks, (signal) =>
       this.#channel.send({ type: "signal", rank, signal }),
     );
@@ -98,7 +105,16 @@ export class FarNode {
     this.#ranks.set(rank, far);
     const started = new Promise<number>((done, failed) => this.#starts.set(rank, { done, failed }));
     this.#channel.send({ type: "start", rank, meeting });
-    far.pid = await started;
+    const giveUp = (): void => this.#channel.send({ type: "unstart", rank });
+    wanted?.addEventListener("abort", giveUp, { once: true });
+    try {
+      far.pid = await started;
+    } catch (error) {
+      wanted?.throwIfAborted();
+      throw error;
+    } finally {
+      wanted?.removeEventListener("abort", giveUp);
+    }
     return far;
   }
 

@@ -22,8 +22,7 @@ export function spreadStarter(local: RankStarter, head: Head): RankStarter {
     start(plan, rank, options) {
       const node = head.nodeOf(plan.launch, rank);
       if (node === undefined || plan.gang === undefined) return local.start(plan, rank, options);
-      // Never given up: the end has to wait for what that node knows of it anyway.
-      return node.start(rank, plan.gang.meeting, options.sinks);
+      return node.start(rank, plan.gang.meeting, options);
     },
     async endAll(left) {
       const ended = await Promise.all([
