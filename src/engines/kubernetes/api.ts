@@ -35,7 +35,10 @@ export interface WatchEvent {
 export class ApiFault extends Error {
   override name = "ApiFault";
   readonly code: number;
-  /** AlreadyExists, NotFound, Invalid, Expired, …; empty where not Kubernetes itself answered, but a proxy before it */
+  /**
+   * AlreadyExists, NotFound, Invalid, Expired, …; Unknown where Kubernetes gives none, as for a webhook that denies; empty where
+   * not Kubernetes itself answered, but a proxy before it.
+   */
   readonly reason: string;
   /** Of what it is the answer to: whether anything that we sent was judged. */
   readonly method: ApiRequest["method"];
@@ -366,8 +369,8 @@ async function whole(response: IncomingMessage): Promise<string> {
 
 function faultOf(code: number, text: string, method: ApiRequest["method"] = "GET"): ApiFault {
   try {
-    const { reason = "", message = text } = JSON.parse(text) as Status;
-    return new ApiFault(code, reason, message, method);
+    const { kind, reason, message = text } = JSON.parse(text) as Partial<Status>;
+    return new ApiFault(code, kind === "Status" ? reason || "Unknown" : "", message, method);
   } catch {
     return new ApiFault(code, "", `${code}: ${text.trim().slice(0, 500)}`, method);
   }
