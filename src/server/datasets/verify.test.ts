@@ -1,4 +1,4 @@
-/** What a S3 that does not answer is taken for. */
+/** One stretch is read once, by however many it is asked for; and what a S3 that does not answer is taken for. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { mkdtempSync } from "node:fs";
@@ -12,7 +12,24 @@ import { ContrailError } from "../../protocol/errors.ts";
 import { openBlobFolder } from "../../store/blobs.ts";
 import { canonicalReference } from "../../store/data-reference.ts";
 import type { DatasetRow } from "../../store/dataset-store.ts";
-import { verifyStretch } from "./verify.ts";
+import { Verifications, type VerifyContext, verifyStretch } from "./verify.ts";
+
+test("what is being verified already is not read once more beside it", async () => {
+  const opened: ((content: undefined) => void)[] = [];
+  const blobs = { open: () => new Promise((resolve) => void opened.push(resolve)) };
+  const context = { blobs, environment: {} } as unknown as VerifyContext;
+  const row = { kind: "s3", snapshot: "a".repeat(64) } as const;
+  const whole = { after: 0, full: true, limitMs: 1 };
+  const verifications = new Verifications();
+  const look = (full = true) => verifications.stretch(context, row, { ...whole, full });
+  const [one, same, other] = [look(), look(), look(false)];
+  assert.equal(opened.length, 2);
+  for (const open of opened) open(undefined);
+  assert.equal(await one, await same);
+  assert.notEqual(await one, await other);
+  void look();
+  assert.equal(opened.length, 3, "what is over is looked at anew");
+});
 
 for (const [status, code, expected] of [
   [503, "SlowDown", "unavailable"],
