@@ -376,6 +376,11 @@ test("what cannot be is said in a sentence", async () => {
   const foreign = await bench.cli("slot", "list");
   assert.equal(foreign.code, 5);
   assert.match(foreign.err, /This is no Contrail server/);
+  // A proxy's page for whoever asks too much.
+  bench.server.answer("GET /slots", (_, response) => void response.writeHead(429).end("<h1>"));
+  const { code, err } = await bench.cli("slot", "list");
+  assert.equal(code, 5);
+  assert.match(err, /^error: GET .* was answered with status 429/);
 });
 
 test("no server known, none there", async () => {

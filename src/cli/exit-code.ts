@@ -154,10 +154,10 @@ function local(code: string, detail: string, hint: string): Problem {
   };
 }
 
-/** Another program at the address is the likeliest reason, so it comes first. A gateway's own page is none. */
+/** Another program at the address is the likeliest reason, so it comes first. A gateway's own page, which says "later", is none. */
 function problemOf(error: RemoteError): Problem {
   const problem = error.toProblem();
-  if (error.code !== "not_contrail" || error.status >= 500) return problem;
+  if (error.code !== "not_contrail" || error.class === "retry_later") return problem;
   return { ...problem, detail: `This is no Contrail server: ${problem.detail}` };
 }
 

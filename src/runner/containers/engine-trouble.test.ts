@@ -104,7 +104,12 @@ for (const [what, pull, words] of [
     assert.equal(told.match(/Trying again|Waiting for it/g)?.length, 1);
   });
 
-for (const message of ["manifest for i:latest not found", "pull access denied for i"])
+for (const message of [
+  "manifest for i:latest not found",
+  "pull access denied for i",
+  "manifest for timeout:1 not found",
+  "pull access denied for acme/timeout-lab",
+])
   test(`a pull ends with: ${message}`, (t) =>
     assert.rejects(found(t, [says(404, message)]), LaunchError));
 
@@ -153,6 +158,9 @@ test("a container that the engine cannot make now is no fault of the launch", as
   const wrong = says(400, "invalid mount config");
   const refused = await start(t, { "POST /containers/create": [wrong] });
   assert.ok(refused.error instanceof LaunchError, String(refused.error));
+  const named = says(500, 'exec: "timeout": executable file not found in $PATH');
+  const missing = await start(t, { "POST /containers/create": [named] });
+  assert.ok(missing.error instanceof LaunchError, String(missing.error));
 });
 
 test("one of its name that is being removed is waited for", async (t) => {
