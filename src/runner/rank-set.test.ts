@@ -41,13 +41,17 @@ interface Options {
 
 /** @param begins called before each rank is started */
 function ranks(count: number, begins: (rank: number, signal: AbortSignal) => unknown) {
-  const orders = { mayStart: (_: boolean) => true };
+  const orders = { mayStart: (_: boolean) => true, plan: async () => {} };
   const started: HeldRank[] = [];
   const exits: string[] = [];
+  const told: string[] = [];
   const claims = new Set(["port"]);
   const rendezvous = { port: 1, release: () => void claims.delete("port") };
   const starter = {
-    plan: async (launch: LaunchSpec) => ({ launch, rendezvous }) as unknown as RankPlan,
+    plan: async (launch: LaunchSpec) => {
+      await orders.plan();
+      return { launch, rendezvous } as unknown as RankPlan;
+    },
     environment: () => ({}),
     clear: async () => {},
     start: async (_: RankPlan, rank: number, { sinks, signal }: Options): Promise<Rank> => {
@@ -65,11 +69,12 @@ function ranks(count: number, begins: (rank: number, signal: AbortSignal) => unk
     outputOf: () => ({}) as RankOutput,
     goesOn: (begun) => orders.mayStart(begun),
     exited: ({ rank, code }) => void exits.push(`${rank}: ${code}`),
-    ...{ signalsSent: () => [], first: () => {}, changed: () => {}, say: () => {}, tell: () => {} },
+    ...{ signalsSent: () => [], first: () => {}, changed: () => {}, say: () => {} },
+    tell: (text) => void told.push(text),
   });
   const launch = { ranks: count } as LaunchSpec;
   const start = () => set.start(launch, {} as PreparedWorkspace);
-  return { set, started, claims, exits, orders, start };
+  return { set, started, claims, exits, told, orders, start };
 }
 
 test("output that is held back is held back of ranks that are started later, too", async () => {
@@ -150,4 +155,21 @@ test("a rank that ends in good order while others are started keeps nobody from 
     if (rank === 1) started[0]?.sinks.exited({ code: 0, signal: null });
   });
   assert.equal((await start()).pids.length, 3);
+});
+
+test("where no port can be looked for now the start waits, says so, and is given up with the trial", async () => {
+  for (const killed of [false, true]) {
+    let tries = 0;
+    const { set, told, orders, start } = ranks(2, () => {});
+    orders.plan = async () => {
+      if (tries++ === 2) return;
+      if (killed) orders.mayStart = () => false;
+      set.reconsider();
+      throw Object.assign(new Error("listen EMFILE"), { code: "EMFILE" });
+    };
+    const { pids, fault } = await start();
+    assert.deepEqual([pids.length, fault, tries], killed ? [0, null, 1] : [2, null, 3]);
+    const word = "the start waits until there is room: listen EMFILE";
+    assert.deepEqual(told, killed ? [] : [word]);
+  }
 });

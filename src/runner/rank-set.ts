@@ -6,7 +6,7 @@ import type { Clock } from "../base/clock.ts";
 import { identify, machineBoot } from "../engines/process-identity.ts";
 import type { LaunchSpec } from "../protocol/runner-wire.ts";
 import type { RankEnded } from "./allocation-exit.ts";
-import { within } from "./backoff.ts";
+import { whenRoom, within } from "./backoff.ts";
 import { type OomWatch, saidOutOfMemory } from "./out-of-memory.ts";
 import type { Rank, RankEnd } from "./rank.ts";
 import type { RankOutput } from "./rank-output.ts";
@@ -74,12 +74,14 @@ export class RankSet {
 
   /** Starts them one after the other. Ends are told only after `release`. */
   async start(launch: LaunchSpec, prepared: PreparedWorkspace): Promise<StartedRanks> {
-    const { starter, oom, socketPath } = this.#options;
+    const { clock, starter, oom, socketPath, tell } = this.#options;
     this.#oomAtStart = oom.count();
     let fault: string | null = null;
     let environment: Readonly<Record<string, string>> = {};
     try {
-      const plan = await starter.plan(launch, prepared, socketPath);
+      this.#starting = new AbortController();
+      const way = { clock, tell, signal: this.#starting.signal };
+      const plan = await whenRoom(() => starter.plan(launch, prepared, socketPath), way);
       this.#rendezvous = plan.rendezvous;
       environment = starter.environment(plan, 0);
       for (let rank = 0; rank < launch.ranks && this.#goesOn; rank++) {
@@ -95,7 +97,6 @@ export class RankSet {
         };
         this.#starting = new AbortController();
         const { signal } = this.#starting;
-        const { tell } = this.#options;
         const before = this.#ranks;
         const started = await starter.start(plan, rank, { sinks, before, signal, tell });
         if (this.#paused) started.pause();

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { fork } from "node:child_process";
 import { once } from "node:events";
-import { createServer } from "node:net";
+import { createServer, Server } from "node:net";
 import { test } from "node:test";
 import { claimPort, NoPort, type PortRange, type RendezvousPort } from "./rendezvous-port.ts";
 
@@ -67,4 +67,22 @@ test("another process's claim holds until it dies", {
   const freed = await claimPort("the same", range);
   assert.equal(freed.port, theirs);
   for (const claim of [ours, freed]) claim.release();
+});
+
+test("who may open no more files does not take every port for taken, and keeps none", async (t) => {
+  const range = await freeRange(2);
+  const { listen } = Server.prototype;
+  for (const failing of [1, 2]) {
+    let calls = 0;
+    t.mock.method(Server.prototype, "listen", function (this: Server, ...call: unknown[]) {
+      calls += 1;
+      if (calls !== failing) return listen.apply(this, call as Parameters<typeof listen>);
+      const error = Object.assign(new Error("listen EMFILE"), { code: "EMFILE" });
+      return void process.nextTick(() => this.emit("error", error));
+    } as typeof listen);
+    await assert.rejects(claimPort("crowded", range), { code: "EMFILE" });
+    t.mock.restoreAll();
+    const claims = await Promise.all([1, 2].map(() => claimPort("crowded", range)));
+    for (const claim of claims) claim.release();
+  }
 });

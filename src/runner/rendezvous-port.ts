@@ -10,6 +10,7 @@
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { createServer, type Server } from "node:net";
+import { isNoRoom } from "./backoff.ts";
 
 export interface RendezvousPort {
   readonly port: number;
@@ -31,7 +32,7 @@ const LOWEST = 10_000;
 
 /**
  * @param key what tells this allocation from others: each begins its search at another place
- * @throws NoPort
+ * @throws NoPort; or what says that there is no room to look just now
  */
 export async function claimPort(
   key: string,
@@ -43,8 +44,13 @@ export async function claimPort(
     const port = first + ((start + tried) % count);
     const claim = await claimed(port);
     if (claim === undefined) continue;
-    if (await isFree(port)) return { port, release: () => void claim.close() };
-    claim.close();
+    let isOurs = false;
+    try {
+      isOurs = await isFree(port);
+    } finally {
+      if (!isOurs) claim.close();
+    }
+    if (isOurs) return { port, release: () => void claim.close() };
   }
   throw new NoPort(
     `every port from ${first} to ${last} is taken on this machine; the ranks of a trial need one to meet at`,
@@ -71,7 +77,7 @@ interface Claim {
   close(): void;
 }
 
-/** @returns undefined when somebody has it */
+/** @returns undefined when somebody has it @throws want of room */
 async function claimed(port: number): Promise<Claim | undefined> {
   if (process.platform === "linux") return listening({ path: `\0contrail-rendezvous-${port}` });
   // Without abstract names only this process's own allocations are kept apart.
@@ -93,9 +99,10 @@ async function isFree(port: number): Promise<boolean> {
 function listening(
   place: { readonly path: string } | { readonly host: string; readonly port: number },
 ): Promise<Server | undefined> {
-  return new Promise((resolve) => {
+  return new Promise((resolve, reject) => {
     const server = createServer((socket) => socket.destroy());
-    server.once("error", () => resolve(undefined));
+    // Who may open no more files finds every port taken.
+    server.once("error", (error) => (isNoRoom(error) ? reject(error) : resolve(undefined)));
     server.listen({ ...place, exclusive: true }, () => {
       server.unref();
       resolve(server);
