@@ -63,6 +63,9 @@ export const isFarAway = (what: unknown): boolean =>
 /** Says it that bytes could not be read or written: of a disk that fails, and of a file server that does not answer. */
 export const isSpoiled = (what: unknown): boolean => /\bEIO: /.test(textOf(what));
 
+/** Half a minute: that of a file server that answers so where it is away. A disk that does is at its end. */
+export const SPOILED_TRIES = 10;
+
 /** Does again what there is no room for, until there is. @throws what is no want of room, or the signal's reason */
 export async function whenRoom<T>(
   work: () => Promise<T>,

@@ -155,6 +155,7 @@ test("that a checkpoint cannot be sent is told once, and to its program where th
 for (const [fault, isKept] of [
   ["ESTALE: stale file handle, read", true],
   ["EMFILE: too many open files, open", true],
+  ["EIO: i/o error, read", true],
   ["model ends at byte 3 by now", false],
 ] as const)
   test(`files that cannot be read (${fault}) ${isKept ? "are waited for" : "cost the checkpoint"}`, async () => {

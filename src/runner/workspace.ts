@@ -20,7 +20,7 @@ import {
   type OpenBlob,
   removeCheckout,
 } from "../store/snapshot.ts";
-import { Backoff, isFarAway, isNoRoom, isSpoiled } from "./backoff.ts";
+import { Backoff, isFarAway, isNoRoom, isSpoiled, SPOILED_TRIES } from "./backoff.ts";
 import type { BlobCache } from "./blob-cache.ts";
 import type { ContainerImage } from "./containers/images.ts";
 import { DatasetFolders } from "./dataset-folders.ts";
@@ -48,8 +48,6 @@ export interface PreparedWorkspace {
 /** A blob that is not there may be on its way after a restart of the server; then it is really missing. */
 const MISSING_TRIES = 3;
 const DAMAGED_TRIES = 2;
-/** Half a minute: that of a file server that answers so where it is away. A disk that does is at its end. */
-const SPOILED_TRIES = 10;
 
 /** For whom something is laid out. */
 export interface Wanted {
