@@ -9,7 +9,10 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
+import { gzipSync } from "node:zlib";
+import { S3Error } from "../store/s3.ts";
 import { removeCheckout } from "../store/snapshot.ts";
+import { LaunchError } from "./rank-process.ts";
 import { S3Data, type S3Version } from "./s3-data.ts";
 import { FileTrust } from "./trusted-file.ts";
 
@@ -111,3 +114,32 @@ test("what a disk has no room for is not fetched again before there is room for 
   bavail = 1;
   assert.equal(readFileSync(join(await data.folder(version, signal), "rows.csv"), "utf8"), "1,2\n");
 });
+
+const GZIP = { "content-encoding": "gzip" };
+
+test("what a proxy compresses on the way is what is there", async (t) => {
+  const { data, version } = await bench(t, (response) => {
+    response.writeHead(200, GZIP);
+    response.end(gzipSync("1,2\n"));
+  });
+  const folder = await data.folder(version, new AbortController().signal);
+  assert.equal(readFileSync(join(folder, "rows.csv"), "utf8"), "1,2\n");
+});
+
+for (const [what, etag, expected, headers] of [
+  ["less than was registered", "e", S3Error, {}],
+  ["another size, of what has no ETag,", null, LaunchError, {}],
+  ["what is kept in a coding that is undone on the way", "e", LaunchError, GZIP],
+] as const)
+  test(`${what} is ${expected === S3Error ? "fetched again" : "not fetched for ever"}`, async (t) => {
+    const { data, version } = await bench(t, (response) => {
+      response.writeHead(200, headers);
+      const text = "1\n";
+      response.end(headers === GZIP ? gzipSync(text) : text);
+    });
+    const [file] = version.reference.files;
+    assert.ok(file);
+    const reference = { ...version.reference, files: [{ ...file, etag }] };
+    const fetched = data.folder({ ...version, reference }, new AbortController().signal);
+    await assert.rejects(fetched, expected);
+  });

@@ -110,17 +110,28 @@ export class S3Data {
     signal: AbortSignal,
   ): Promise<void> {
     await mkdir(dirname(path), { recursive: true });
-    const { stream } = await s3.open(file);
+    const { stream, undone } = await s3.open(file);
     const written = createWriteStream(path, { flags: "wx", mode: 0o444 });
     await pipeline(stream, written, { signal });
-    if (written.bytesWritten !== file.size)
-      throw new S3Error(
-        `${file.path} arrived with ${written.bytesWritten} bytes instead of ${file.size}`,
-        // It has the ETag that was registered, and so that size.
-        { isPassing: true },
-      );
+    if (written.bytesWritten !== file.size) throw wrongSize(file, written.bytesWritten, undone);
     await this.#options.trust.stamp(path);
   }
+}
+
+/** With the ETag that was registered it has that size; what has none, or is kept in a coding, will not have it next time. */
+function wrongSize(
+  { path, size, etag }: ReferencedFile,
+  arrived: number,
+  undone?: string,
+): S3Error {
+  const why =
+    undone === undefined
+      ? ""
+      : `: it is kept with Content-Encoding ${undone}, which is undone on the way. Keep it without, or register it with --uri`;
+  const isPassing = etag !== null && undone === undefined;
+  return new S3Error(`${path} arrived with ${arrived} bytes instead of ${size}${why}`, {
+    isPassing,
+  });
 }
 
 /** S3 cannot now, or the disk here. */

@@ -102,8 +102,14 @@ export class S3Place {
     return files;
   }
 
-  /** Opens an object that is still the one registered. @throws S3Error where it is another, or gone */
-  async open(file: ReferencedFile): Promise<{ stream: AsyncIterable<Uint8Array> }> {
+  /**
+   * Opens an object that is still the one registered.
+   * @returns its bytes, and the coding that was undone on the way: where it is kept in that, they are not those that are there
+   * @throws S3Error where it is another, or gone
+   */
+  async open(
+    file: ReferencedFile,
+  ): Promise<{ stream: AsyncIterable<Uint8Array>; undone: string | undefined }> {
     const what = `read ${file.path} of ${this.#place}`;
     const response = await this.#ask(what, () =>
       this.#client.getObjectResponse(
@@ -111,7 +117,11 @@ export class S3Place {
         file.etag === null ? {} : { "if-match": `"${file.etag}"` },
       ),
     );
-    if (response?.body) return { stream: wholeOf(response.body, what) };
+    if (response?.body)
+      return {
+        stream: wholeOf(response.body, what),
+        undone: UNDONE.exec(response.headers.get("content-encoding") ?? "")?.[0],
+      };
     throw new S3Error(
       `${file.path} of ${this.#place} is gone, or no longer the one with ETag ${file.etag}`,
     );
@@ -125,6 +135,9 @@ export class S3Place {
     }
   }
 }
+
+/** What `fetch` decodes whether it is asked to or not; what it does not know, such as aws-chunked, it leaves. */
+const UNDONE = /\b(?:gzip|deflate|br|zstd)\b/i;
 
 /** What breaks off in the middle fails as what never began does. */
 async function* wholeOf(body: AsyncIterable<Uint8Array>, what: string): AsyncGenerator<Uint8Array> {
