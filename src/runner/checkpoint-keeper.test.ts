@@ -152,6 +152,24 @@ test("that a checkpoint cannot be sent is told once, and to its program where th
   }
 });
 
+test("a blob with which the connection breaks each time is told of, where the server answers all else", async () => {
+  for (const [rounds, isTold] of [
+    [2, false],
+    [4, true],
+  ] as const) {
+    // The file and the list of files, in each.
+    let left = 2 * rounds;
+    const { keeper, told, save, quiet } = keeperIn(`broken-${rounds}`, [], {}, async () => {
+      if (left-- > 0) throw new ServerFailure("broken", "fetch failed (other side closed)");
+    });
+    await keeper.open();
+    await save(10);
+    await quiet();
+    const words = ["10 waits: fetch failed (other side closed)", "10 waits: null"];
+    assert.deepEqual(told, ["10 offered", ...(isTold ? words : []), "10 stored"]);
+  }
+});
+
 for (const [fault, isKept] of [
   ["ESTALE: stale file handle, read", true],
   ["EMFILE: too many open files, open", true],

@@ -46,6 +46,8 @@ export const checkpointsIn = (folder: string): string => join(folder, "checkpoin
 const SENT_AT_ONCE = 3;
 /** A blob that the server refuses changed under our hands; hashing again settles it. */
 const REFUSED_TRIES = 3;
+/** A server that answers, and whose connection breaks with each blob, is there: somebody before it takes none so large. */
+const BROKEN_TRIES = 3;
 
 export class CheckpointKeeper {
   /** Where training code makes its folders. */
@@ -187,12 +189,16 @@ export class CheckpointKeeper {
     const name = `the checkpoint at step ${checkpoint.step} of ${this.#options.allocation}`;
     let refused = 0;
     let spoiled = 0;
+    let broken = 0;
     let said = false;
     let told = false;
     for (;;) {
       if (signal.aborted) return null;
+      let isThere = false;
       try {
-        const tree = await this.#send(number);
+        const tree = await this.#send(number, () => {
+          isThere = true;
+        });
         if (said) say(`${name} is at the server now`);
         if (told) events.waits(checkpoint, null);
         return { tree };
@@ -208,8 +214,9 @@ export class CheckpointKeeper {
         const why = (error as Error).message;
         if (!said) say(`${name} could not be sent, will go on trying: ${why}`);
         said = true;
+        if (kind === "broken" && isThere) broken += 1;
         // A server that is away is no news to a program. One that has no room is.
-        if (!told && (kind === null || !SILENT.has(kind))) {
+        if (!told && (kind === null || !SILENT.has(kind) || broken >= BROKEN_TRIES)) {
           told = true;
           events.waits(checkpoint, why);
         }
@@ -236,11 +243,13 @@ export class CheckpointKeeper {
     }
   }
 
-  async #send(number: number): Promise<Tree> {
+  /** @param answered called when the server has said what it lacks */
+  async #send(number: number, answered: () => void): Promise<Tree> {
     const { client, allocation } = this.#options;
     const { tree, hash: name, blob } = await this.#files.scan(number);
     const hashes = [...new Set(tree.map((entry) => entry.hash)), name];
     const missing = await client.missingBlobs(hashes, { allocation, tree: name });
+    answered();
     let next = 0;
     const worker = async (): Promise<void> => {
       for (let hash = missing[next++]; hash !== undefined; hash = missing[next++])
