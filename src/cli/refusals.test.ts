@@ -153,8 +153,16 @@ test("a name of no letters is no name of the current folder", async () => {
   for (const words of [
     ["config", "lint", ""],
     ["experiment", "create", bench.config, ""],
+    ["run", "--dir", "", "--", "true"],
     ["metrics", "export", "--format", "csv", "-o", ""],
     ["down", "--data-dir", ""],
+    ["doctor", "--data-dir", ""],
+    ["data", "add", "rows", ""],
+    ["data", "checkout", "rows", ""],
+    ["export", "3", ""],
+    ["import", ""],
+    ["whence", ""],
+    ["checkpoint", "download", "3.1", "--to", ""],
   ]) {
     const ran = await bench.cli(...words);
     assert.deepEqual([ran.code, ran.out], [2, ""], ran.err);

@@ -12,10 +12,10 @@ export const noSuchFile = (path: string): CliError =>
 
 /**
  * The current folder has the name of no letters; who typed that meant a variable that is not set.
- * @returns the path @throws CliError where it is empty
+ * @returns the absolute path @throws CliError where the name is empty
  */
-export function notEmpty(path: string, what: string): string {
-  if (path !== "") return path;
+export function namedPath(cwd: string, name: string, what: string): string {
+  if (name !== "") return resolve(cwd, name);
   throw usageError(
     `${what} is empty.`,
     "Name it; the current folder is a dot. A variable that is not set is nothing.",
@@ -35,7 +35,7 @@ export function requireFile(
   file: string,
   { wanted = "a file is wanted here", instead }: Wanted = {},
 ): string {
-  const path = resolve(cwd, notEmpty(file, "The name of the file"));
+  const path = namedPath(cwd, file, "The name of the file");
   const stat = statSync(path, { throwIfNoEntry: false });
   if (stat === undefined) throw noSuchFile(path);
   if (stat.isDirectory()) {

@@ -1,5 +1,4 @@
 /** `contrail checkpoint list|download|pin|unpin`. */
-import { resolve } from "node:path";
 import { isBlobHash, parseId } from "../../base/ids.ts";
 import type { Checkpoint } from "../../protocol/api.ts";
 import { type Client, eachItem } from "../../sdk/client.ts";
@@ -10,6 +9,7 @@ import { CliError, EXIT, usageError } from "../exit-code.ts";
 import { checkpointRows, shortHash } from "../experiment-view.ts";
 import { bytes, plural } from "../figures.ts";
 import { gather, type ListOptions, limitOf } from "../listing.ts";
+import { namedPath } from "../user-file.ts";
 import { lookOf } from "./experiment.ts";
 
 const NAMES =
@@ -44,7 +44,7 @@ export async function list(cli: Cli, id: string, options: ListOptions): Promise<
 export async function get(cli: Cli, name: string, options: { to?: string }): Promise<number> {
   if (options.to === undefined)
     throw usageError("The folder to write to is missing.", "Add --to DIR; DIR is made.");
-  const folder = resolve(cli.host.cwd, options.to);
+  const folder = namedPath(cli.host.cwd, options.to, "The name of --to");
   // Said before anything is fetched.
   requireEmpty(folder);
   const client = cli.client();

@@ -5,7 +5,7 @@
 import { accessSync, constants, existsSync, statfsSync } from "node:fs";
 import { createRequire } from "node:module";
 import { createServer } from "node:net";
-import { dirname, join, resolve } from "node:path";
+import { dirname, join } from "node:path";
 import { RemoteError } from "../../sdk/remote-error.ts";
 import { VERSION } from "../../sdk/version.ts";
 import { type Cli, optionWords, shellWord } from "../cli.ts";
@@ -15,6 +15,7 @@ import { bytes } from "../figures.ts";
 import { inert } from "../inert.ts";
 import { paintState } from "../paint.ts";
 import { closedFolder, defaultDataDir, findRunning } from "../server-process.ts";
+import { namedPath } from "../user-file.ts";
 import { portOf } from "../values.ts";
 
 interface Finding {
@@ -29,7 +30,10 @@ export async function doctor(
   cli: Cli,
   options: { dataDir?: string; port: string },
 ): Promise<number> {
-  const dataDir = resolve(cli.host.cwd, options.dataDir ?? defaultDataDir(cli.host.env));
+  const dataDir =
+    options.dataDir === undefined
+      ? defaultDataDir(cli.host.env)
+      : namedPath(cli.host.cwd, options.dataDir, "--data-dir");
   const port = portOf(options.port);
   const findings: Finding[] = await cli.during("looking around", async () => [
     nodeVersion(),

@@ -1,6 +1,6 @@
 /** `contrail experiment create CONFIG [DIR]`: check, upload what is lacking, submit, perhaps follow. */
 import { readFileSync } from "node:fs";
-import { basename, resolve } from "node:path";
+import { basename } from "node:path";
 import type { CreateExperimentReply } from "../../protocol/api.ts";
 import type { Tree } from "../../protocol/runner-wire.ts";
 import type { Client } from "../../sdk/client.ts";
@@ -15,7 +15,7 @@ import { issueLines } from "../problem-view.ts";
 import type { Progress } from "../progress.ts";
 import { provenanceOf } from "../provenance.ts";
 import { scan, scanMemory, upload } from "../upload.ts";
-import { notEmpty, requireFile } from "../user-file.ts";
+import { namedPath, requireFile } from "../user-file.ts";
 import { follow, nextOf } from "./experiment.ts";
 
 export interface CreateOptions {
@@ -37,7 +37,6 @@ export async function create(
   if (dryRun && options.follow === true)
     throw usageError("--follow and --dry-run exclude each other.", "Leave one of them out.");
   const text = configText(cli, file, options.name);
-  if (folder !== undefined) notEmpty(folder, "The name of the folder");
   const client = cli.client();
   if (folder === undefined)
     cli.note(
@@ -84,7 +83,8 @@ export async function submit(
   const config = { config: text, ...(template === undefined ? {} : { template }) };
   const check = () => client.createExperiment({ ...config, code: null, dry_run: true });
   if (folder === undefined && dryRun) return await check();
-  const root = folder === undefined ? undefined : resolve(cli.host.cwd, folder);
+  const root =
+    folder === undefined ? undefined : namedPath(cli.host.cwd, folder, "The name of the folder");
   let code: Tree | null = null;
   if (root !== undefined) {
     progress.detail(`reading ${root}`);

@@ -1,11 +1,11 @@
 /** `contrail export TRIAL FOLDER`: everything about it, in a folder that needs no server. */
-import { resolve } from "node:path";
 import { parseId } from "../../base/ids.ts";
 import { writeBundle } from "../bundle/write-bundle.ts";
 import { type Cli, shellWord } from "../cli.ts";
 import { requireEmpty } from "../download.ts";
 import { EXIT, usageError } from "../exit-code.ts";
 import { bytes, plural } from "../figures.ts";
+import { namedPath } from "../user-file.ts";
 import { choiceOf } from "../values.ts";
 
 export interface ExportBundleOptions {
@@ -26,7 +26,7 @@ export async function exportBundle(
       `"${subject}" is neither a trial nor an experiment.`,
       "Name a trial (3.12), or an experiment (3) for all of its trials.",
     );
-  const folder = resolve(cli.host.cwd, into);
+  const folder = namedPath(cli.host.cwd, into, "The name of the folder");
   requireEmpty(folder);
   const which = options.withCheckpoints ?? "none";
   const withCheckpoints =

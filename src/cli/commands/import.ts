@@ -1,5 +1,5 @@
 /** `contrail import FOLDER`: a bundle that was made elsewhere becomes an experiment here. */
-import { join, resolve } from "node:path";
+import { join } from "node:path";
 import type { ImportedData } from "../../protocol/api.ts";
 import { readBundle } from "../bundle/read-bundle.ts";
 import type { Cli } from "../cli.ts";
@@ -7,9 +7,10 @@ import { EXIT } from "../exit-code.ts";
 import { plural } from "../figures.ts";
 import { inert } from "../inert.ts";
 import { upload } from "../upload.ts";
+import { namedPath } from "../user-file.ts";
 
 export async function importBundle(cli: Cli, from: string): Promise<number> {
-  const folder = resolve(cli.host.cwd, from);
+  const folder = namedPath(cli.host.cwd, from, "The name of the folder");
   const client = cli.client();
   const { manifest, reply } = await cli.during(`importing ${from}`, async (progress) => {
     const bundle = await readBundle(folder, progress);

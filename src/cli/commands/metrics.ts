@@ -1,14 +1,14 @@
 /** `contrail metrics export`: the points of many trials into a file, as they arrive. */
 import { rmSync, statSync } from "node:fs";
 import { type FileHandle, open, rename, rm } from "node:fs/promises";
-import { basename, dirname, extname, resolve } from "node:path";
+import { basename, dirname, extname } from "node:path";
 import { parseId } from "../../base/ids.ts";
 import type { PointFormat, PointsQuery } from "../../sdk/client.ts";
 import type { Cli } from "../cli.ts";
 import { CliError, EXIT, usageError } from "../exit-code.ts";
 import { bytes } from "../figures.ts";
 import { inert } from "../inert.ts";
-import { notEmpty, requireFolder } from "../user-file.ts";
+import { namedPath, requireFolder } from "../user-file.ts";
 import { choiceOf, wholeOf } from "../values.ts";
 
 export interface ExportOptions {
@@ -30,7 +30,7 @@ export async function exportMetrics(
 ): Promise<number> {
   if (options.output === "-")
     throw usageError("-o names a file, and - is none here.", "Name one, such as metrics.csv.");
-  const file = resolve(cli.host.cwd, notEmpty(options.output, "The name of -o"));
+  const file = namedPath(cli.host.cwd, options.output, "The name of -o");
   const format = formatOf(file, options.format);
   const query = {
     ...selection(words),

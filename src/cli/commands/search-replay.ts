@@ -5,7 +5,7 @@
  */
 import { createReadStream } from "node:fs";
 import { open } from "node:fs/promises";
-import { dirname, resolve } from "node:path";
+import { dirname } from "node:path";
 import { createInterface } from "node:readline";
 import { AssertionFailed } from "../../base/assert.ts";
 import { reviveExact, stringifyExact } from "../../base/json.ts";
@@ -20,7 +20,7 @@ import { CliError, EXIT, usageError } from "../exit-code.ts";
 import { count, measured, plural } from "../figures.ts";
 import { inert } from "../inert.ts";
 import type { Progress } from "../progress.ts";
-import { requireFile, requireFolder } from "../user-file.ts";
+import { namedPath, requireFile, requireFolder } from "../user-file.ts";
 import { experimentOf } from "../values.ts";
 
 export interface ReplayOptions {
@@ -147,7 +147,7 @@ const notAnExport = (path: string, why: string): CliError =>
 
 /** The same log, written down line by line as it is read. */
 async function exported(cli: Cli, { head, entries }: Log, path: string): Promise<Log> {
-  const target = resolve(cli.host.cwd, path);
+  const target = namedPath(cli.host.cwd, path, "The name of --export");
   requireFolder(dirname(target));
   const file = await open(target, "w");
   await file.appendFile(`${JSON.stringify({ contrail_search_log: EXPORT_VERSION, ...head })}\n`);

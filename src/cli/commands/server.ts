@@ -1,5 +1,4 @@
 /** `contrail up` and `contrail down`: the server on this machine. */
-import { resolve } from "node:path";
 import type { Client } from "../../sdk/client.ts";
 import type { Cli } from "../cli.ts";
 import { shellWord } from "../cli.ts";
@@ -22,7 +21,7 @@ import {
 import { type StopOptions, stopServer } from "../server-stop.ts";
 import { ensureSignedIn } from "../sign-in.ts";
 import { facts } from "../table.ts";
-import { notEmpty, requireFile } from "../user-file.ts";
+import { namedPath, requireFile } from "../user-file.ts";
 import { durationMsOf, portOf, slotsOf } from "../values.ts";
 
 export interface UpOptions {
@@ -128,7 +127,7 @@ async function ensurePage(cli: Cli): Promise<void> {
 }
 
 const dataDirOf = (cli: Cli, given: string | undefined): string | undefined =>
-  given === undefined ? undefined : resolve(cli.host.cwd, notEmpty(given, "--data-dir"));
+  given === undefined ? undefined : namedPath(cli.host.cwd, given, "--data-dir");
 
 /** A link that signs a browser in: good once, for a quarter of an hour. */
 async function pageLink(cli: Cli, url: string, token: string): Promise<string> {

@@ -2,7 +2,6 @@
 import { createHash } from "node:crypto";
 import { createReadStream, existsSync } from "node:fs";
 import { stat } from "node:fs/promises";
-import { resolve } from "node:path";
 import { isBlobHash } from "../../base/ids.ts";
 import type { Whence } from "../../protocol/api.ts";
 import type { Cli } from "../cli.ts";
@@ -12,13 +11,13 @@ import { bytes, moment, plural } from "../figures.ts";
 import { inert } from "../inert.ts";
 import { facts } from "../table.ts";
 import { scan } from "../upload.ts";
+import { namedPath } from "../user-file.ts";
 import { refuseShortHash } from "../values.ts";
 
 export async function whence(cli: Cli, thing: string): Promise<number> {
-  if (!existsSync(resolve(cli.host.cwd, thing))) refuseShortHash(thing);
-  const hash = isBlobHash(thing)
-    ? thing
-    : await cli.during(`reading ${thing}`, () => hashOf(resolve(cli.host.cwd, thing)));
+  const path = namedPath(cli.host.cwd, thing, "The name of the file");
+  if (!existsSync(path)) refuseShortHash(thing);
+  const hash = isBlobHash(thing) ? thing : await cli.during(`reading ${thing}`, () => hashOf(path));
   const found = await cli.client().whence(hash);
   cli.show(found, () => lines(cli, found, thing));
   const [first] = found.checkpoints;

@@ -1,6 +1,6 @@
 /** `contrail data add`: a folder or file as a version of a dataset, by its bytes or by reference. */
 import { stat } from "node:fs/promises";
-import { basename, dirname, resolve } from "node:path";
+import { basename, dirname } from "node:path";
 import type { CreateDatasetReply } from "../../../protocol/api.ts";
 import type { ReferencedFile } from "../../../protocol/runner-wire.ts";
 import type { Client, CreateDataset } from "../../../sdk/client.ts";
@@ -11,6 +11,7 @@ import { shortHash } from "../../experiment-view.ts";
 import { bytes, plural } from "../../figures.ts";
 import type { Progress } from "../../progress.ts";
 import { scan, upload } from "../../upload.ts";
+import { namedPath } from "../../user-file.ts";
 import { checkedName, referenceOf } from "./names.ts";
 
 /** Data is what it is: nothing is ignored, and it may be large. */
@@ -33,7 +34,7 @@ export async function add(
   const isS3 = path.startsWith("s3://");
   refuse(options, isS3);
   const client = cli.client();
-  const full = isS3 ? path : resolve(cli.host.cwd, path);
+  const full = isS3 ? path : namedPath(cli.host.cwd, path, "The name of the folder or file");
   const dataset = await cli.during(`adding ${name}`, (progress) =>
     isS3
       ? addS3({ client, name, place: path, uri: options.uri === true, env: cli.host.env })

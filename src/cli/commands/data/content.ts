@@ -1,15 +1,15 @@
 /** `contrail data checkout` and `data verify`. */
-import { resolve } from "node:path";
 import type { DatasetDifference } from "../../../protocol/api.ts";
 import type { Cli } from "../../cli.ts";
 import { download, requireEmpty } from "../../download.ts";
 import { CliError, EXIT } from "../../exit-code.ts";
 import { bytes, count, plural } from "../../figures.ts";
 import { inert } from "../../inert.ts";
+import { namedPath } from "../../user-file.ts";
 import { datasetName, referenceOf, treeOf } from "./names.ts";
 
 export async function checkout(cli: Cli, text: string, dir: string): Promise<number> {
-  const folder = resolve(cli.host.cwd, dir);
+  const folder = namedPath(cli.host.cwd, dir, "The name of the folder");
   // Said before anything is fetched.
   requireEmpty(folder);
   const client = cli.client();
