@@ -3,7 +3,7 @@ import type { AllocationState } from "./allocation.ts";
 
 /**
  * Who is to be killed, or whose runner ends, saves nothing. A pause is another matter: those that are there may wait for
- * the others before they can save.
+ * the others before they can save; for how long, `rank-set.ts` says.
  */
 export const mayStart = (
   { orders, abandoned }: Pick<AllocationState, "orders" | "abandoned">,

@@ -1,6 +1,7 @@
 /** Ranks that are started slowly, by a starter of the test's own. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { Clock } from "../base/clock.ts";
 import { realClock } from "../base/real-clock.ts";
 import type { LaunchSpec } from "../protocol/runner-wire.ts";
 import { OomWatch } from "./out-of-memory.ts";
@@ -9,6 +10,7 @@ import type { RankOutput } from "./rank-output.ts";
 import { LaunchError } from "./rank-process.ts";
 import { RankSet } from "./rank-set.ts";
 import type { RankPlan, RankStarter } from "./rank-starter.ts";
+import { VirtualClock } from "./virtual-clock.ts";
 import type { PreparedWorkspace } from "./workspace.ts";
 
 class HeldRank implements Rank {
@@ -40,7 +42,11 @@ interface Options {
 }
 
 /** @param begins called before each rank is started */
-function ranks(count: number, begins: (rank: number, signal: AbortSignal) => unknown) {
+function ranks(
+  count: number,
+  begins: (rank: number, signal: AbortSignal) => unknown,
+  clock: Clock = realClock,
+) {
   const orders = { mayStart: (_: boolean) => true, plan: async () => {} };
   const started: HeldRank[] = [];
   const exits: string[] = [];
@@ -62,7 +68,7 @@ function ranks(count: number, begins: (rank: number, signal: AbortSignal) => unk
     },
   };
   const set = new RankSet({
-    clock: realClock,
+    clock,
     starter: starter as unknown as RankStarter,
     oom: new OomWatch(() => null),
     ...{ folder: "/nowhere", socketPath: "/nowhere.sock" },
@@ -72,7 +78,7 @@ function ranks(count: number, begins: (rank: number, signal: AbortSignal) => unk
     ...{ signalsSent: () => [], first: () => {}, changed: () => {}, say: () => {} },
     tell: (text) => void told.push(text),
   });
-  const launch = { ranks: count } as LaunchSpec;
+  const launch = { ranks: count, yieldGraceMs: 60_000 } as LaunchSpec;
   const start = () => set.start(launch, {} as PreparedWorkspace);
   return { set, started, claims, exits, told, orders, start };
 }
@@ -172,4 +178,53 @@ test("where no port can be looked for now the start waits, says so, and is given
     const word = "the start waits until there is room: listen EMFILE";
     assert.deepEqual(told, killed ? [] : [word]);
   }
+});
+
+test("after a pause a rank that cannot be started is waited for no longer than a pause may take", async () => {
+  for (const isTakenBack of [false, true]) {
+    const clock = new VirtualClock();
+    const { set, orders, start } = ranks(
+      4,
+      (rank, signal) => {
+        if (rank !== 1) return;
+        orders.mayStart = (begun) => begun;
+        set.reconsider();
+        return new Promise<void>((resolve, reject) => {
+          signal.addEventListener("abort", () => reject(signal.reason));
+          clock.after(50_000, () => {
+            if (isTakenBack) orders.mayStart = () => true;
+          });
+          clock.after(90_000, resolve);
+        });
+      },
+      clock,
+    );
+    let overMs = 0;
+    const started = start().finally(() => {
+      overMs = clock.nowMs();
+    });
+    while (overMs === 0) await clock.turn();
+    const { pids, fault } = await started;
+    assert.deepEqual([pids.length, fault], [isTakenBack ? 4 : 1, null]);
+    assert.equal(overMs, isTakenBack ? 90_000 : 60_000);
+  }
+});
+
+test("one that was begun all the same when the pause came waits no longer for the others", async () => {
+  const clock = new VirtualClock();
+  const { set, orders, start } = ranks(
+    2,
+    (rank, signal) => {
+      orders.mayStart = (begun) => begun;
+      // It is there after all.
+      if (rank === 0) return set.reconsider();
+      return new Promise((_, reject) => {
+        signal.addEventListener("abort", () => reject(signal.reason));
+      });
+    },
+    clock,
+  );
+  const started = start();
+  for (let turn = 0; turn < 20; turn++) await clock.turn();
+  assert.equal((await started).pids.length, 1);
 });

@@ -55,6 +55,10 @@ export class RankSet {
   /** One of those has failed, and will end the others. */
   #failed = false;
   #starting = new AbortController();
+  /** While they are started: how long after a pause those that are there wait for one that cannot be started; else null. */
+  #patienceMs: number | null = null;
+  #cancelPatience: (() => void) | null = null;
+  #givenUp = false;
   #oomAtStart: number | null = null;
   #rendezvous: RendezvousPort | null = null;
   /** A rank failed without our doing, and the kernel says nothing: what it printed last may tell why. */
@@ -76,6 +80,7 @@ export class RankSet {
   async start(launch: LaunchSpec, prepared: PreparedWorkspace): Promise<StartedRanks> {
     const { clock, starter, oom, socketPath, tell } = this.#options;
     this.#oomAtStart = oom.count();
+    this.#patienceMs = launch.yieldGraceMs;
     let fault: string | null = null;
     let environment: Readonly<Record<string, string>> = {};
     try {
@@ -105,10 +110,13 @@ export class RankSet {
         if (rank === 0) this.#options.first(started.pid);
         this.#note();
         this.#options.changed();
+        this.reconsider();
       }
     } catch (error) {
       if (error !== this.#starting.signal.reason) fault = faultOf(error as Error);
     }
+    this.#patienceMs = null;
+    this.#cancelPatience?.();
     if (this.#ranks.length === 0) {
       // No sweep will come.
       this.#rendezvous?.release();
@@ -119,11 +127,22 @@ export class RankSet {
 
   /** What the starting depends on has changed. */
   reconsider(): void {
-    if (!this.#goesOn) this.#starting.abort(new Error("the starting does not go on"));
+    if (!this.#goesOn) return this.#starting.abort(new Error("the starting does not go on"));
+    if (this.#patienceMs === null || !this.#isPaused) return;
+    this.#cancelPatience ??= this.#options.clock.after(this.#patienceMs, () => {
+      this.#cancelPatience = null;
+      this.#givenUp = this.#isPaused;
+      if (this.#givenUp) this.reconsider();
+    });
+  }
+
+  /** They would not have been begun by now. */
+  get #isPaused(): boolean {
+    return !this.#options.goesOn(false);
   }
 
   get #goesOn(): boolean {
-    return !this.#failed && this.#options.goesOn(this.#ranks.length > 0);
+    return !this.#failed && !this.#givenUp && this.#options.goesOn(this.#ranks.length > 0);
   }
 
   /** From now on ends are told, those that came meanwhile first. */
