@@ -153,6 +153,67 @@ test("a job that the server cannot prepare holds up no other, and says why it wa
   );
 });
 
+/** A look at two jobs of which the second has ended. @returns what is said of the end */
+async function toldOf(request: (id: string) => Promise<JobRequest>): Promise<string> {
+  const clock = new MovedClock();
+  const told: string[] = [];
+  const seen: [string, JobObservation][] = [
+    ["1.1.1", queued],
+    ["1.2.1", ended],
+  ];
+  const engine: Partial<JobEngine> = {
+    name: "engine",
+    launch: async () => ({ adopted: true }),
+    list: async () => new Map(seen),
+    output: async () => "last words",
+  };
+  const allocations = new Map([1, 2].map((trial) => [trial, { run: 1, startedAtMs: null }]));
+  const trials = new Map([1, 2].map((id) => [id, { id }]));
+  const live = { ...{ id: 1, pool: "jobs", allocations, trials }, x: { trials: new Map() } };
+  const world = {
+    experiments: new Map([[1, live]]),
+    apply: (_turn: unknown, { allocations }: typeof live, event: unknown) => {
+      allocations.delete(2);
+      told.push(JSON.stringify(event));
+    },
+  };
+  const decisions = {
+    world,
+    read: async (read: (of: unknown) => unknown) => read(world),
+    submit: async ({ run }: { run: (of: unknown, turn: unknown) => void }) => run(world, {}),
+  };
+  const loop = new JobLoop({
+    ...{ loop: decisions as unknown as DecisionLoop, engine: engine as JobEngine },
+    ...{ clock, log: pino({ level: "silent" }), pool: "jobs", owner: "own" },
+    ...{ request, gone: async () => {}, kept: () => [] },
+  });
+  loop.start();
+  await clock.pass(0);
+  for (let second = 0; second < 5; second += 1) await clock.pass(1_000);
+  await loop.stop();
+  return told.join("\n");
+}
+
+const unwritable = (): Error =>
+  Object.assign(new Error("EIO: i/o error, open"), { code: "EIO", syscall: "open" });
+
+test("a job that runs and whose files cannot be written anew hides no end of another", async () => {
+  const told = await toldOf(async (id) => {
+    if (id === "1.1.1") throw unwritable();
+    return { id } as JobRequest;
+  });
+  assert.match(told, /exited with 0; it printed last: last words/);
+});
+
+test("what a job printed is not said to be nothing where nobody can read it", async () => {
+  let requests = 0;
+  const told = await toldOf(async (id) => {
+    if (id === "1.2.1" && ++requests > 1) throw unwritable();
+    return { id } as JobRequest;
+  });
+  assert.match(told, /exited with 0; what it printed cannot be read: EIO: i\/o error/);
+});
+
 test("an engine that clears by looks is looked at now and then until nothing is left", async () => {
   const { clock, jobs, loop, looks } = idlePool(true);
   loop.start();

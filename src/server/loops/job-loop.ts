@@ -61,6 +61,8 @@ export class JobLoop {
   readonly #kept = new Set<string>();
   /** Jobs that the engine did not take when they were offered. */
   readonly #deferred = new Map<string, { readonly why: string; readonly againAtMs: number }>();
+  /** Jobs that were found again, and whose files could not be written anew yet. */
+  readonly #stale = new Set<string>();
   /** Why nothing is known now; null = the last look succeeded. */
   #blind: string | null = "the engine was not asked yet";
   #stopped = false;
@@ -160,7 +162,7 @@ export class JobLoop {
     const before = this.#memory;
     // Found again by a server that may have another address than the one that launched them: their runners read it anew.
     for (const { id } of wanted)
-      if (seen.has(id) && !before.has(id)) await this.#options.request(id);
+      if (seen.has(id) && (!before.has(id) || this.#stale.has(id))) await this.#prepareAnew(id);
     const { actions, memory } = reconcileJobs({
       ...{ wanted, seen, memory: before, nowMs: clock.monotonicMs() },
     });
@@ -170,11 +172,26 @@ export class JobLoop {
     for (const id of this.#kept) if (!memory.has(id)) await this.#forget(id);
   }
 
+  /** What cannot be written now is tried at the next look, and holds up nothing else. */
+  async #prepareAnew(id: string): Promise<void> {
+    try {
+      await this.#options.request(id);
+      this.#stale.delete(id);
+    } catch (error) {
+      const why = ownTrouble(error);
+      if (why === undefined) throw error;
+      if (!this.#stale.has(id))
+        this.#options.log.warn({ allocation: id, why }, "the files of its job stay old for now");
+      this.#stale.add(id);
+    }
+  }
+
   /** What cannot be forgotten now, for want of a database, is tried at the next look, and holds up nothing else. */
   async #forget(allocation: string): Promise<void> {
     try {
       await this.#options.gone(allocation);
       this.#kept.delete(allocation);
+      this.#stale.delete(allocation);
     } catch (error) {
       this.#options.log.warn({ err: error, allocation }, "what is kept of a job stays for now");
     }
@@ -320,11 +337,13 @@ export class JobLoop {
 
   async #lastWords(id: string): Promise<string> {
     const { engine, request } = this.#options;
-    const text = await request(id)
-      .then((known) => engine.output(known))
-      .catch(() => "");
-    const end = text.trimEnd().slice(-OUTPUT_SHOWN_CHARACTERS);
-    return end === "" ? "; it printed nothing" : `; it printed last: ${end}`;
+    try {
+      const text = await engine.output(await request(id));
+      const end = text.trimEnd().slice(-OUTPUT_SHOWN_CHARACTERS);
+      return end === "" ? "; it printed nothing" : `; it printed last: ${end}`;
+    } catch (error) {
+      return `; what it printed cannot be read: ${(error as Error).message}`;
+    }
   }
 }
 
