@@ -12,13 +12,14 @@ after(() => rmSync(folder, { recursive: true }));
 const tokenFile = join(folder, "token");
 writeFileSync(tokenFile, "abc.def\n");
 
-function access(status: number, body: object | Error) {
+function access(status: number, body: object | string | Error) {
   const calls: { url: string; init: RequestInit }[] = [];
   const made = restAccess({
     settings: { url: "http://slurm/", user: "ann", token_file: tokenFile, version: "v0.0.38" },
     async fetch(url, init) {
       calls.push({ url: String(url), init: init ?? {} });
       if (body instanceof Error) throw body;
+      if (typeof body === "string") return new Response(body, { status });
       return new Response(JSON.stringify({ errors: [], ...body }), { status });
     },
     environment: { PATH: "/bin" },
@@ -156,6 +157,12 @@ test("a controller in standby, or whose disk is full, judges no job; and a quest
     await assert.rejects(asked.jobs(), EngineUnreachable);
     await assert.rejects(asked.partition("batch"), EngineUnreachable);
   }
+});
+
+test("a proxy that takes no request judges no job", async () => {
+  for (const body of ["<html>400 Bad Request", '{"message":"Bad Request"}'])
+    await assert.rejects(access(400, body).submit(submission), EngineUnreachable);
+  await assert.rejects(access(400, {}).submit(submission), JobRefused);
 });
 
 test("who is gone needs no order", async () => {

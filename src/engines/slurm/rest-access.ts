@@ -60,8 +60,8 @@ export function restAccess({
     const isForNow = hasAnswered && isLater(said);
     if (isJudged && isForNow && method === "POST")
       throw new JobDeferred(`Slurm does not take it now: ${said}`);
-    if (isJudged && !isForNow && (hasAnswered || answer.status === 400))
-      throw new JobRefused(`Slurm refused it: ${said}`);
+    const isRefused = hasAnswered || (answer.status === 400 && isSlurms(answer.body));
+    if (isJudged && !isForNow && isRefused) throw new JobRefused(`Slurm refused it: ${said}`);
     throw new EngineUnreachable(`Slurm: ${method} ${path}: ${said}`);
   }
 
@@ -182,9 +182,16 @@ function readJson(text: string): Json {
   try {
     return JSON.parse(text) as Json;
   } catch {
-    return { errors: [{ error: text.slice(0, 300), error_number: -1 }] };
+    return { errors: [{ error: text.slice(0, 300), error_number: NO_JSON }] };
   }
 }
+
+/** None of Slurm's. */
+const NO_JSON = -1_000_000;
+
+/** A proxy that takes no request says 400, too, in words of its own. */
+const isSlurms = ({ errors }: Json): boolean =>
+  Array.isArray(errors) && errors[0]?.error_number !== NO_JSON;
 
 const readErrors = (body: Json): RestError[] =>
   list(body.errors).map((error) => ({
