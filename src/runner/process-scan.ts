@@ -80,8 +80,9 @@ function carries(pid: number, marker: Buffer): boolean {
   try {
     const length = readSync(fd, environ, 0, environ.length, 0);
     return environ.subarray(0, length).includes(marker);
-  } catch {
-    return false;
+  } catch (error) {
+    if (isAbsent(error)) return false;
+    throw error;
   } finally {
     closeSync(fd);
   }

@@ -65,6 +65,18 @@ test("what runs is not taken for ended because nobody can look", async (t) => {
   await assert.rejects(findProcesses({ groups: [], marker }), /EMFILE/);
 });
 
+test("what was opened and cannot be read for want of memory is not taken for ended either", async (t) => {
+  t.mock.method(fs, "readSync", () => {
+    throw Object.assign(new Error("ENOMEM: not enough memory, read"), { code: "ENOMEM" });
+  });
+  syncBuiltinESMExports();
+  t.after(() => {
+    t.mock.restoreAll();
+    syncBuiltinESMExports();
+  });
+  await assert.rejects(findProcesses({ groups: [], marker: "CONTRAIL_TEST_MARK=here" }), /ENOMEM/);
+});
+
 test("a process that nobody can look at for a moment is ended all the same", async (t) => {
   const marker = `CONTRAIL_TEST_MARK=${process.pid}-left`;
   const [name = "", value = ""] = marker.split("=");
