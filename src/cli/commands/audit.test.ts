@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, test } from "node:test";
@@ -37,6 +37,14 @@ const last = `5:${items[4]?.hash}`;
 describe("verify --file", () => {
   const verify = (text: string, ...more: string[]) =>
     run(["--json", "audit", "verify", "--file", fileOf(text), ...more]);
+
+  test("what is too large to be read is no mistake of ours", async () => {
+    const file = fileOf("");
+    truncateSync(file, 2 ** 30);
+    const { code, err } = await run(["audit", "verify", "--file", file]);
+    assert.equal(code, 1);
+    assert.match(err, /has 1(?:\.0+)? GiB; at most .* can be checked/);
+  });
 
   test("one document, or an event a line", async () => {
     for (const text of [

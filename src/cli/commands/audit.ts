@@ -1,5 +1,6 @@
 /** `contrail audit list|show|verify`: the log of changes, read and verified. */
-import { readFile } from "node:fs/promises";
+import { constants } from "node:buffer";
+import { readFile, stat } from "node:fs/promises";
 import { parseId } from "../../base/ids.ts";
 import type { AuditChange, AuditVerdict } from "../../protocol/api.ts";
 import type { Client } from "../../sdk/client.ts";
@@ -13,7 +14,7 @@ import {
 } from "../../store/chain-walk.ts";
 import type { Cli } from "../cli.ts";
 import { CliError, EXIT, usageError } from "../exit-code.ts";
-import { count, plural } from "../figures.ts";
+import { bytes, count, plural } from "../figures.ts";
 import { inert } from "../inert.ts";
 import { gather, type ListOptions, limitOf } from "../listing.ts";
 import { facts, table } from "../table.ts";
@@ -222,6 +223,14 @@ async function verifyFile(
 
 /** One document with `items`, or one event a line. */
 async function exported(path: string): Promise<ChainRow[]> {
+  // It is read as one text, and none is longer.
+  const { size } = await stat(path);
+  if (size > constants.MAX_STRING_LENGTH)
+    throw new CliError(
+      "file_too_large",
+      `${inert(path)} has ${bytes(size)}; at most ${bytes(constants.MAX_STRING_LENGTH)} can be checked.`,
+      { hint: "Let the server check the log that it has: `contrail audit verify`" },
+    );
   const text = await readFile(path, "utf8");
   const whole = parsed(text) as { items?: unknown } | undefined;
   if (Array.isArray(whole?.items))
