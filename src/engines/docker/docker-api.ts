@@ -31,7 +31,7 @@ export class DockerRefused extends Error {
  * else. A timeout counts as a word alone: programs and images are called so, too.
  */
 export const isForNow = (text: string): boolean =>
-  /no space left on device|disk quota exceeded|too many open files|cannot allocate memory|resource temporarily unavailable|too ?many ?requests|(?:client\.|(?<![\w./"'`-]))time(?:d )?-?out(?![\w/"'`-]|[.:]\S)|deadline exceeded|connection reset|broken pipe|: unavailable$|unexpected eof|: eof$|temporary failure in name|server misbehaving|\b50[0234] (?:internal server error|bad gateway|service (?:temporarily )?unavailable)|network is unreachable|no route to host|transport is closing|ttrpc: closed|shutting down/i.test(
+  /no space left on device|disk quota exceeded|too many open files|cannot allocate memory|resource temporarily unavailable|too ?many ?requests|(?:client\.|(?<![\w./"'`-]))time(?:d )?-?out(?![\w/"'`-]|[.:]\S|, repository)|deadline exceeded|connection reset|broken pipe|: unavailable$|unexpected eof|: eof$|temporary failure in name|server misbehaving|\b50[0234] (?:internal server error|bad gateway|service (?:temporarily )?unavailable)|network is unreachable|no route to host|transport is closing|ttrpc: closed|shutting down/i.test(
     text.trim(),
   );
 

@@ -109,6 +109,7 @@ for (const message of [
   "pull access denied for i",
   "manifest for timeout:1 not found",
   "pull access denied for acme/timeout-lab",
+  "pull access denied for timeout, repository does not exist or may require 'docker login'",
 ])
   test(`a pull ends with: ${message}`, (t) =>
     assert.rejects(found(t, [says(404, message)]), LaunchError));
