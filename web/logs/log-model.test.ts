@@ -131,3 +131,24 @@ test("a failure is told, and is over when it is tried again", async () => {
   assert.equal(made.failure, undefined);
   assert.equal(made.total, 3);
 });
+
+test("a failure is over for who has gone back to what is here already", async () => {
+  const of = log({ 1: 10_000 });
+  let shown: unknown;
+  const changed = (): void => {
+    shown = made.failure;
+  };
+  const made: LogModel = new LogModel({ source: of.source, filter: {}, fromEnd: false, changed });
+  await made.start();
+  made.want(0, 40);
+  await settled();
+  of.source.page = async () => {
+    throw new Error("away");
+  };
+  made.want(5_000, 5_040);
+  await settled();
+  assert.match(String(shown), /away/);
+  made.want(0, 40);
+  await made.again();
+  assert.equal(shown, undefined);
+});

@@ -191,6 +191,8 @@ export class LogModel {
     this.#failure = undefined;
     if (this.#ready) await this.#fill();
     else await this.start();
+    // Where nothing was left to ask for, nobody else says that it is over.
+    this.#options.changed();
   }
 
   #firstMissing(first: number, last: number): number | undefined {
