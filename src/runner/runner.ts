@@ -52,6 +52,8 @@ export class Runner {
   /** To orders for what has ended here, or never begins. */
   readonly #answers = new Map<string, EndedAnswer>();
   #sources: readonly UplinkSource[] = [];
+  /** Left by an earlier runner, and not known yet by what it was: what it began may run. */
+  readonly #untaken = new Set<string>();
   #heardVersion = 0;
   #lease = 0;
   #stopping = false;
@@ -183,6 +185,8 @@ export class Runner {
     if (this.#stopping) return;
     if (this.#answers.has(order.id)) return;
     if (machine.ended.has(order.id)) return this.#answer(order, null);
+    if (this.#untaken.has(order.id))
+      throw new Error("what an earlier runner left of it has not been taken up yet");
     if (!isFolderName(order.id))
       return this.#options.say(`${JSON.stringify(order.id)} is no id of an allocation; ignored`);
     const place = machine.place(order.id, order.fence);
@@ -203,9 +207,9 @@ export class Runner {
   /** Its end waits for no room. @returns false where it is to begin, or something of it may have */
   #endUnbegun(order: AllocationOrders): boolean {
     const exit = unbegunExit(order);
-    const isHere =
-      this.#hosts.has(order.id) || this.#options.machine.noteOf(order.id) !== undefined;
-    if (exit === null || isHere) return false;
+    const { id } = order;
+    if (exit === null || this.#hosts.has(id) || this.#untaken.has(id)) return false;
+    if (this.#options.machine.noteOf(id) !== undefined) return false;
     this.#answer(order, exit);
     return true;
   }
@@ -241,10 +245,18 @@ export class Runner {
 
   async #recoverAll(): Promise<void> {
     const { machine, say } = this.#options;
-    for (const id of machine.leftovers())
-      await this.#recover(id).catch((error: Error) =>
-        say(`${id}: could not be taken up from an earlier runner: ${error.stack ?? error.message}`),
-      );
+    const ids = machine.leftovers();
+    for (const id of ids) this.#untaken.add(id);
+    // Beside each other: one that has to wait would leave those behind it unknown, and their orders would start them again.
+    await Promise.all(
+      ids.map((id) =>
+        this.#recover(id).catch((error: Error) =>
+          say(
+            `${id}: could not be taken up from an earlier runner: ${error.stack ?? error.message}`,
+          ),
+        ),
+      ),
+    );
   }
 
   /** What it was started for had ended before it could begin. */
@@ -256,7 +268,10 @@ export class Runner {
 
   async #recover(id: string): Promise<void> {
     const { machine, say, clock } = this.#options;
-    const note = machine.noteOf(id);
+    const { signal } = new AbortController();
+    const waits = { clock, signal, tell: say, waits: `${id}: taking it up` };
+    const note = await whenRoom(async () => machine.noteOf(id), waits);
+    this.#untaken.delete(id);
     if (note === undefined) return machine.forget(id);
     const place = machine.place(id, note.fence);
     // Known from the beginning, or an order that comes meanwhile would start it a second time.
@@ -265,7 +280,7 @@ export class Runner {
     // Whom nobody can look for is not gone: until then nothing is told of it.
     const ended = await whenRoom(
       async () => (this.#stopping ? 0 : await machine.endLeftovers(place)),
-      { clock, signal: new AbortController().signal, tell: say, waits: `${id}: taking it up` },
+      waits,
     );
     if (this.#stopping) return;
     const count = `${ended} ${ended === 1 ? "process" : "processes"}`;

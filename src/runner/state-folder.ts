@@ -26,6 +26,7 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { isAbsent } from "../engines/process-identity.ts";
 import { writePrivate } from "../engines/runner-record.ts";
 
 /** Linux allows 107, macOS 103; the longest allocation id takes 33 of them. */
@@ -137,12 +138,16 @@ export interface LaunchNote {
 export const writeLaunchNote = (folder: string, note: LaunchNote): void =>
   writePrivate(join(folder, "launch.json"), JSON.stringify(note));
 
-/** @returns undefined when the runner died before it was written: then nothing was started either */
+/**
+ * @returns undefined when the runner died before it was written: then nothing was started either
+ * @throws what keeps us from reading it (EMFILE, EIO): it would say the same of what runs
+ */
 export function readLaunchNote(folder: string): LaunchNote | undefined {
   try {
     return JSON.parse(readFileSync(join(folder, "launch.json"), "utf8")) as LaunchNote;
-  } catch {
-    return undefined;
+  } catch (error) {
+    if (error instanceof SyntaxError || isAbsent(error)) return undefined;
+    throw error;
   }
 }
 

@@ -17,6 +17,7 @@ const FOUND: readonly (readonly [seed: number, what: string])[] = [
   [1764, "an order that the disk had not taken was begun after its lease had been lost"],
   [14, "a report was told before the allocation that made it was said to run"],
   [1159, "orders did not reach a first rank that waited while others were being started"],
+  [1178, "what a killed runner left was started again while another was taken up"],
 ];
 
 for (const [seed, what] of FOUND)

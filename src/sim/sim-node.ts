@@ -32,6 +32,10 @@ import { type Life, newLife, SimClock, trueTime } from "./timeline.ts";
 
 const NO_BYTES = contentOf(new Uint8Array());
 
+/** Of what an earlier runner left, this share waits for an engine, for longer than the start of its successor does. */
+const ENGINE_AWAY = 0.1;
+const ENGINE_AWAY_MS = 8_000;
+
 export const folderOf = (id: string): string => `allocations/${id}`;
 const idOf = (folder: string): string => folder.slice("allocations/".length);
 
@@ -110,7 +114,8 @@ class SimMachine implements Machine {
   async endLeftovers(place: { readonly id: string }): Promise<number> {
     const { processes, context } = this.#node;
     const left = processes.of(place.id);
-    await this.#patience(20);
+    const random = keyed(context.scenario.seed, `taken up ${place.id}`);
+    await this.#patience(chance(random, ENGINE_AWAY) ? ENGINE_AWAY_MS : 20);
     for (const process of left)
       context.timeline.after(2, () => processes.end(process, null, "SIGKILL"));
     while (processes.of(place.id).length > 0) await this.#patience(20);
