@@ -57,11 +57,15 @@ export const isNoRoom = (what: unknown): boolean =>
   /\b(?:ENOSPC|EDQUOT|EMFILE|ENFILE|EAGAIN|ENOMEM): /.test(textOf(what));
 
 /** Says it that a file server is away, or was restarted under an open file? */
-export const isFarAway = (what: unknown): boolean =>
+const isFarAway = (what: unknown): boolean =>
   /\b(?:ESTALE|ETIMEDOUT|EHOSTDOWN|EHOSTUNREACH|ENOTCONN|EINTR): /.test(textOf(what));
 
 /** Says it that bytes could not be read or written: of a disk that fails, and of a file server that does not answer. */
 export const isSpoiled = (what: unknown): boolean => /\bEIO: /.test(textOf(what));
+
+/** Says it, of files, that they cannot be had just now? `isSpoiled` among it only for so many tries. */
+export const mayPass = (what: unknown): boolean =>
+  isNoRoom(what) || isFarAway(what) || isSpoiled(what);
 
 /** Half a minute: that of a file server that answers so where it is away. A disk that does is at its end. */
 export const SPOILED_TRIES = 10;

@@ -23,7 +23,7 @@ import { pipeline } from "node:stream/promises";
 import type { Clock } from "../base/clock.ts";
 import { RecentMap } from "../base/recent-map.ts";
 import type { OpenedBlob } from "../store/snapshot.ts";
-import { isFarAway, isNoRoom, isSpoiled } from "./backoff.ts";
+import { mayPass } from "./backoff.ts";
 import { CacheRoom } from "./cache-room.ts";
 import { type ServerClient, ServerFailure } from "./server-client.ts";
 import { SharedAnswers } from "./shared-answer.ts";
@@ -285,8 +285,7 @@ function brokenOff(error: unknown, hash: string): Error {
   if (error instanceof ServerFailure) return error;
   const { code, message } = error as NodeJS.ErrnoException;
   const isFinal = code !== undefined && /^E(?:ROFS|ACCES|PERM)$/.test(code);
-  const local = isFinal || isNoRoom(error) || isFarAway(error) || isSpoiled(error);
-  return local
+  return isFinal || mayPass(error)
     ? (error as Error)
     : new ServerFailure("unreachable", `blob ${hash} broke off: ${message}`, { cause: error });
 }

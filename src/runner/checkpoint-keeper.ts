@@ -10,7 +10,7 @@ import { join } from "node:path";
 import type { Clock } from "../base/clock.ts";
 import type { JsonObject } from "../base/json.ts";
 import type { Tree } from "../protocol/runner-wire.ts";
-import { Backoff, isFarAway, isNoRoom, isSpoiled, SPOILED_TRIES } from "./backoff.ts";
+import { Backoff, isSpoiled, mayPass, SPOILED_TRIES } from "./backoff.ts";
 import { type KeptCheckpoint, type KeptFiles, KeptFolder } from "./kept-files.ts";
 import { type ServerClient, ServerFailure, SILENT } from "./server-client.ts";
 import { metadataFault } from "./trial-message.ts";
@@ -206,8 +206,7 @@ export class CheckpointKeeper {
         if (signal.aborted) return null;
         const kind = error instanceof ServerFailure ? error.kind : null;
         if (isSpoiled(error)) spoiled += 1;
-        const passes =
-          isNoRoom(error) || isFarAway(error) || (isSpoiled(error) && spoiled < SPOILED_TRIES);
+        const passes = mayPass(error) && (!isSpoiled(error) || spoiled < SPOILED_TRIES);
         if (kind === "refused" && !passes) refused += 1;
         if ((kind === null && !passes) || kind === "too_large" || refused >= REFUSED_TRIES)
           return { why: (error as Error).message };

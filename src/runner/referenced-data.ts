@@ -6,11 +6,9 @@
 import type { DataReference, ReferencedFile } from "../protocol/runner-wire.ts";
 import { checkReferencedFile, hiddenPlace, parseReference } from "../store/data-reference.ts";
 import { FileHasher } from "../store/hash-file.ts";
-import { isFarAway, isNoRoom, isSpoiled } from "./backoff.ts";
+import { mayPass } from "./backoff.ts";
 import { LaunchError } from "./rank-process.ts";
 import type { S3Data } from "./s3-data.ts";
-
-const isPassing = (text: string): boolean => isNoRoom(text) || isFarAway(text) || isSpoiled(text);
 
 const LOOKED_AT_ONCE = 8;
 const NAMED_MAX = 5;
@@ -39,7 +37,7 @@ export class ReferencedData {
     const { s3 } = this.#options;
     if (reference.kind === "s3" && !reference.uri) return await s3.folder(version, signal);
     const hidden = reference.kind === "s3" ? null : await hiddenPlace(reference.place);
-    if (hidden !== null && isPassing(hidden)) throw new Error(hidden);
+    if (hidden !== null && mayPass(hidden)) throw new Error(hidden);
     if (hidden !== null) throw new LaunchError(`data set ${name}: on this node ${hidden}`);
     const faults =
       reference.kind === "s3"
@@ -88,7 +86,7 @@ export class ReferencedData {
     if (result.difference !== null) {
       const { code, message } = result.difference;
       // Nothing is known of it as long as that lasts.
-      if (code === "unreadable" && isPassing(message))
+      if (code === "unreadable" && mayPass(message))
         throw new Error(`${JSON.stringify(file.path)} in ${place} ${message}`);
       return message;
     }

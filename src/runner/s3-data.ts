@@ -9,7 +9,7 @@ import { pipeline } from "node:stream/promises";
 import type { DataReference, ReferencedFile } from "../protocol/runner-wire.ts";
 import { compareS3, type Environment, S3Error, S3Place } from "../store/s3.ts";
 import { removeCheckout } from "../store/snapshot.ts";
-import { isFarAway, isNoRoom, isSpoiled } from "./backoff.ts";
+import { isNoRoom, mayPass } from "./backoff.ts";
 import { LaunchError } from "./rank-process.ts";
 import { SharedAnswers } from "./shared-answer.ts";
 import type { FileTrust } from "./trusted-file.ts";
@@ -136,9 +136,7 @@ function wrongSize(
 
 /** S3 cannot now, or the disk here. */
 const isPassing = (error: unknown): boolean =>
-  error instanceof S3Error
-    ? error.isPassing
-    : isNoRoom(error) || isFarAway(error) || isSpoiled(error);
+  error instanceof S3Error ? error.isPassing : mayPass(error);
 
 const bytesOf = (files: readonly ReferencedFile[]): number =>
   files.reduce((sum, file) => sum + file.size, 0);

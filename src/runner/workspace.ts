@@ -20,7 +20,7 @@ import {
   type OpenBlob,
   removeCheckout,
 } from "../store/snapshot.ts";
-import { Backoff, isFarAway, isNoRoom, isSpoiled, SPOILED_TRIES } from "./backoff.ts";
+import { Backoff, isSpoiled, mayPass, SPOILED_TRIES } from "./backoff.ts";
 import type { BlobCache } from "./blob-cache.ts";
 import type { ContainerImage } from "./containers/images.ts";
 import { DatasetFolders } from "./dataset-folders.ts";
@@ -241,7 +241,7 @@ function isPassing(error: unknown): boolean {
   if (error instanceof ServerFailure) return error.kind !== "refused";
   if (error instanceof S3Error) return error.isPassing;
   if (error instanceof CheckoutError && error.code === "disk_full") return true;
-  return isNoRoom(error) || isFarAway(error) || isSpoiled(error);
+  return mayPass(error);
 }
 
 /** A server that is away is no news. */
