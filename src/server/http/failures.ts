@@ -2,13 +2,11 @@
 import { hasZodFastifySchemaValidationErrors } from "fastify-type-provider-zod";
 import { ContrailError, type ErrorCode, type ProblemIssue } from "../../protocol/errors.ts";
 import { BlobError, type BlobErrorCode } from "../../store/blobs.ts";
+import { isDiskFull, isPassingState } from "../../store/failure-codes.ts";
 
-/**
- * The database's own trouble, or the way to it: SQLSTATE classes 08, 53, 57 and 58 (its disk says EIO), 40 where it could not
- * order us among others, one that takes no writes now, a lock that was not had, a wait that was cut short, sockets.
- */
-const AWAY =
-  /^(?:(?:08|40|53|57|58)[0-9A-Z]{3}|25006|25P0[34]|55P03|ECONN(?:REFUSED|RESET|ABORTED)|EPIPE|ETIMEDOUT|E(?:HOST|NET)(?:UNREACH|DOWN)|EAI_AGAIN)$/;
+/** Of the way to the database. */
+const ON_THE_WAY =
+  /^(?:ECONN(?:REFUSED|RESET|ABORTED)|EPIPE|ETIMEDOUT|E(?:HOST|NET)(?:UNREACH|DOWN)|EAI_AGAIN)$/;
 /** Of this process or machine. */
 const NO_ROOM = /^(?:EMFILE|ENFILE|ENOMEM|EAGAIN|ENOBUFS)$/;
 /** The same in the client's words: all of its connections are taken for too long, or one has broken. */
@@ -57,13 +55,17 @@ export function toContrailError(error: unknown): ContrailError {
     return new ContrailError("invalid_request", message ?? "the request is not valid", {
       cause: error,
     });
-  if (code === "ENOSPC" || code === "EDQUOT" || code === "53100")
+  if (isDiskFull(code))
     return new ContrailError("disk_full", "no room left on the disk", { cause: error });
   if (NO_ROOM.test(code ?? ""))
     return new ContrailError("unavailable", `the server has no room for it now: ${message}`, {
       cause: error,
     });
-  if (code === undefined ? WITHOUT_CODE.test(message ?? "") : AWAY.test(code))
+  const isAway =
+    code === undefined
+      ? WITHOUT_CODE.test(message ?? "")
+      : isPassingState(code) || ON_THE_WAY.test(code);
+  if (isAway)
     return new ContrailError("unavailable", "the database does not answer", { cause: error });
   return new ContrailError("internal", "the server made a mistake", { cause: error });
 }

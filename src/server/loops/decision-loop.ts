@@ -15,6 +15,7 @@
 import { AssertionFailed } from "../../base/assert.ts";
 import { isOver } from "../../core/lifecycle/experiment.ts";
 import { ContrailError } from "../../protocol/errors.ts";
+import { isDiskFull, isPassingState } from "../../store/failure-codes.ts";
 import type { ChainTip } from "../../store/write-batch.ts";
 import { ChainCut, type Ledger, LedgerMoved } from "../ledger.ts";
 import { Turn, type World } from "../world.ts";
@@ -366,7 +367,7 @@ function isRefusedData(error: unknown): boolean {
 export function commitFailure(error: unknown): ContrailError {
   if (error instanceof ContrailError) return error;
   const code = (error as { code?: unknown } | null)?.code;
-  if (code === "53100" || code === "ENOSPC" || code === "EDQUOT")
+  if (isDiskFull(code))
     return new ContrailError("disk_full", "the database has no room left on its disk", {
       cause: error,
     });
@@ -386,16 +387,14 @@ export function commitFailure(error: unknown): ContrailError {
 }
 
 /**
- * Is it the way to the database, or the database's own trouble, so that the same request may go through later? SQLSTATE
- * classes 08 (connection), 40 (rolled back for another's sake), 53 (resources), 57 (operator, shutdown), 58 (its disk
- * says EIO), and those of a database that is being handed over; codes of sockets; and what the client says without any code.
+ * Is it the way to the database, or the database's own trouble, so that the same request may go through later? What it says
+ * itself, codes of sockets, and what the client says without any code.
  */
 function isAway(error: unknown): boolean {
   if (error instanceof LedgerMoved) return true;
   if (error instanceof AssertionFailed || !(error instanceof Error)) return false;
   const { code } = error as { code?: unknown };
-  if (typeof code === "string")
-    return /^((08|40|53|57|58)[0-9A-Z]{3}|25006|25P0[34]|55P03|E[A-Z_]+)$/.test(code);
+  if (typeof code === "string") return isPassingState(code) || /^E[A-Z_]+$/.test(code);
   if (error.constructor !== Error) return error instanceof AggregateError;
   return /connection|timeout|not queryable|pool after calling end/i.test(error.message);
 }

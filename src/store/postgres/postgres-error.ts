@@ -1,4 +1,6 @@
 /** Why the embedded PostgreSQL could not be started or kept. Always the world's failure, never a bug of ours. */
+import { isDiskFull } from "../failure-codes.ts";
+
 export type PostgresErrorCode =
   | "unsupported_platform"
   | "data_folder_unreachable"
@@ -21,8 +23,7 @@ export class PostgresError extends Error {
 export function fileSystemFailure(what: string, cause: unknown): PostgresError {
   if (cause instanceof PostgresError) return cause;
   const { code, message } = cause as NodeJS.ErrnoException;
-  // 53100 is PostgreSQL's own "disk full".
-  if (code === "ENOSPC" || code === "EDQUOT" || code === "53100") {
+  if (isDiskFull(code)) {
     return new PostgresError(
       "disk_full",
       `no space left while ${what} (${message}). Free some space and start again.`,
